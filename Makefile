@@ -1,0 +1,43 @@
+# What a newcomer needs is `make run` and `make test`; everything else hangs off the same .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# A locale-independent sort and no stray user configuration: the same result on every machine.
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: install run test test-all lint bench lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "weightstream needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+run: install
+	$(BIN)/weightstream ingest sample/weights.csv --data-dir data
+
+test: install
+	$(BIN)/python -m pytest -m "not slow" -q
+
+test-all: test
+	$(BIN)/python -m pytest -m slow -q
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build data *.egg-info .pytest_cache .mypy_cache .ruff_cache

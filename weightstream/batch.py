@@ -1,0 +1,43 @@
+"""Many persons' readings as flat arrays, and their division into batches of like size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """Readings of U persons, N in all, sorted by person, then time, source, kg, id.
+
+    user_ids: (U,). indptr: (U+1,) int64; person u owns rows indptr[u]:indptr[u+1].
+    day: (N,) float64, days since 1970-01-01 UTC. hour: (N,) float64, local hour of the day 0-24,
+    NaN where only the date is known. weight_kg: (N,) float64.
+    source: (N,) int64, index into sources. sources: names, each once.
+    """
+
+    user_ids: tuple[str, ...]
+    indptr: Ints
+    day: Floats
+    hour: Floats
+    weight_kg: Floats
+    source: Ints
+    sources: tuple[str, ...]
+
+
+def split_by_rows(rows_per_user: Ints, batches: int) -> list[slice]:
+    """Divide users, in their order, into at most `batches` runs of about equally many rows.
+
+    rows_per_user: (U,) int64. Returns slices over the users; none is empty.
+    """
+    users = len(rows_per_user)
+    if users == 0:
+        return []
+    ends = np.cumsum(rows_per_user)
+    targets = ends[-1] * np.arange(1, min(batches, users) + 1) / min(batches, users)
+    cuts = np.unique(np.minimum(np.searchsorted(ends, targets - 1e-9) + 1, users))
+    starts = np.concatenate([[0], cuts[:-1]])
+    return [slice(int(a), int(b)) for a, b in zip(starts, cuts, strict=True)]

@@ -1,0 +1,227 @@
+"""The configuration: what config.toml may say, defaults, profiles, and where a value is from."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from weightstream.errors import ConfigError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Columns(Section):
+    """Header names that hold each field, most wanted first; compared without case."""
+
+    user_id: tuple[str, ...] = ("user_id", "userid", "user", "patient_id", "person_id")
+    time: tuple[str, ...] = ("effectiveDateTime", "effective_at", "timestamp", "datetime", "date")
+    source: tuple[str, ...] = ("source_type", "source", "device")
+    weight: tuple[str, ...] = ("weight", "value", "weight_kg")
+    unit: tuple[str, ...] = ("unit", "units")
+    record_id: tuple[str, ...] = ("id", "record_id", "measurement_id")
+    updated: tuple[str, ...] = ("updated_at", "timestamp")
+
+
+class Data(Section):
+    data_dir: Path = Path("data")
+    """Where the store and the dashboards live."""
+    timezone: str = "UTC"
+    """Of times that are written without an offset (IANA name); a store remembers its own."""
+    min_date: date = date(1900, 1, 1)
+    """Readings before it are quarantined as too_old."""
+    date_from: date | None = None
+    """Readings before this day are excluded."""
+    date_to: date | None = None
+    """Readings after this day are excluded."""
+    min_readings: int = Field(1, ge=1)
+    """Persons with fewer readings, stored and new together, stay undecided."""
+    user_offset: int = Field(0, ge=0)
+    """How many persons, in the order of their ids, are left out at the start."""
+    max_users: int = Field(0, ge=0)
+    """How many persons are taken after that; 0 = all."""
+    users_file: Path | None = None
+    """One user id a line; others are excluded."""
+    spill_rows: int = Field(2_000_000, ge=1)
+    """Above so many rows the input is partitioned by person on disk."""
+    columns: Columns = Columns()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
+            ) from error
+        return name
+
+
+class Kalman(Section):
+    engine: Literal["compiled", "pykalman"] = "compiled"
+    """pykalman is the slow reference."""
+
+
+class Source(Section):
+    bias_kg: float = 0.0
+    noise_kg: float = Field(0.6, gt=0)
+    error_rate: float = Field(0.02, gt=0, lt=1)
+
+
+class Memory(Section):
+    max_concurrent_viz: int = Field(20, ge=1)
+    viz_memory_limit_mb: int = Field(100, ge=1)
+    """The most that one drawing task may take."""
+
+
+class Threading(Section):
+    enabled: bool = True
+    """false: everything sequential, same results."""
+    user_pool_size: int = Field(8, ge=0)
+    """0 = auto: min(cpu_count, users // 10, 8), at least 1."""
+    viz_pool_size: int = Field(16, ge=1)
+    retro_pool_size: int = Field(4, ge=1)
+    db_read_connections: int = Field(10, ge=1)
+    db_write_batch_size: int = Field(100, ge=1)
+    """Users per transaction."""
+    memory: Memory = Memory()
+
+
+class Visualization(Section):
+    file_names: Literal["hash", "id"] = "hash"
+    """Of person pages: a hash of the user id, or the id itself."""
+
+
+class Execution(Section):
+    users_per_task: int = Field(0, ge=0)
+    """0 = one person a task while there are at most 64, else batches balanced by rows."""
+
+
+class Config(Section):
+    profile: Literal["conservative", "balanced", "lenient", "clinical"] = "balanced"
+    """A named set of the keys below; what the file says comes before it."""
+    data: Data = Data()
+    kalman: Kalman = Kalman()
+    sources: dict[str, Source] = {}
+    threading: Threading = Threading()
+    visualization: Visualization = Visualization()
+    execution: Execution = Execution()
+
+
+Key = tuple[str, ...]
+"""A key's path; source names hold dots, so that dotted text is for display only."""
+
+PROFILES: Mapping[str, Mapping[Key, Any]] = {
+    "conservative": {("data", "min_readings"): 3},
+    "balanced": {},
+    "lenient": {},
+    "clinical": {},
+}
+"""What a profile sets: plain keys of this file, below what the file itself says."""
+
+PATH_KEYS = (("data", "data_dir"), ("data", "users_file"))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    config: Config
+    origin: Mapping[Key, str]
+    """Where each value is from: default, a profile, a file, the command line."""
+
+
+def load(path: Path | None = None, options: Mapping[Key, Any] | None = None) -> Loaded:
+    """Merge defaults < profile < file < options of the command line, and validate.
+
+    Without path, ./config.toml is read if it is there. Relative paths in a file are relative to
+    it; None among the options means not given. Raises ConfigError, one sentence naming the key.
+    """
+    path = path or (Path("config.toml") if Path("config.toml").is_file() else None)
+    written = _flatten(_read_toml(path)) if path else {}
+    options = {key: value for key, value in (options or {}).items() if value is not None}
+    profile = str(options.get(("profile",), written.get(("profile",), "balanced")))
+    layers = (
+        (f"profile {profile}", PROFILES.get(profile, {})),
+        (str(path), _relative_to(path, written)),
+        ("command line", options),
+    )
+    values = {key: value for _, layer in layers for key, value in layer.items()}
+    config = _validate(_unflatten(values, path), path)
+    origin = dict.fromkeys(flatten(config), "default")
+    origin |= {key: name for name, layer in layers for key in layer if key in origin}
+    return Loaded(config, origin)
+
+
+def flatten(config: BaseModel) -> dict[Key, Any]:
+    """The effective values by key, as TOML would hold them."""
+    return _flatten(config.model_dump(mode="json"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _relative_to(path: Path | None, values: Mapping[Key, Any]) -> dict[Key, Any]:
+    folder = path.parent if path else Path()
+    return {
+        key: str(folder / value) if key in PATH_KEYS and isinstance(value, str) else value
+        for key, value in values.items()
+    }
+
+
+def _validate(values: dict[str, Any], path: Path | None) -> Config:
+    where = f"{path}: " if path else ""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}unknown key {key!r}{_nearest(key)}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}{key} = {first['input']!r}: {reason}") from None
+
+
+def _nearest(key: str) -> str:
+    keys = [*flatten(Config()), *(("sources", "NAME", name) for name in Source.model_fields)]
+    known = {".".join(k[:depth]) for k in keys for depth in range(1, len(k) + 1)}
+    parts = key.split(".")
+    if parts[0] == "sources":
+        key = f"sources.NAME.{parts[-1]}"
+    return f"; did you mean {difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0)[0]!r}?"
+
+
+def _flatten(tree: Mapping[str, Any], prefix: Key = ()) -> dict[Key, Any]:
+    flat: dict[Key, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, (*prefix, name))
+        else:
+            flat[(*prefix, name)] = value
+    return flat
+
+
+def _unflatten(flat: Mapping[Key, Any], path: Path | None) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        node = tree
+        for parent in key[:-1]:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"{path}: {parent} must be a table, such as [{parent}]")
+        node[key[-1]] = value
+    return tree

@@ -1,0 +1,50 @@
+"""What can go wrong, as one tree. The command line maps it to exit statuses; nothing else exits.
+
+WeightstreamError
+├── ConfigError          the configuration or a parameter is wrong         exit 2
+├── InputError           a source cannot be used; other sources go on      exit 1; 2 if none is left
+├── BatchError           one batch of users failed; other batches go on    exit 1
+└── StoreError           the store cannot be used                          exit 2
+    ├── StoreLocked      another process held the write lock for too long
+    ├── StoreTooNew      written by a newer weightstream
+    ├── StoreFull        no space left on the device
+    └── StaleRevision    a person's series changed since it was read; decide again
+"""
+
+
+class WeightstreamError(Exception):
+    """The message is one sentence for a person: what, where, and what to do."""
+
+
+class ConfigError(WeightstreamError):
+    pass
+
+
+class InputError(WeightstreamError):
+    pass
+
+
+class BatchError(WeightstreamError):
+    pass
+
+
+class StoreError(WeightstreamError):
+    pass
+
+
+class StoreLocked(StoreError):
+    pass
+
+
+class StoreTooNew(StoreError):
+    pass
+
+
+class StoreFull(StoreError):
+    pass
+
+
+class StaleRevision(StoreError):
+    def __init__(self, user_ids: list[str]) -> None:
+        super().__init__(f"{len(user_ids)} persons changed since they were read; decide them again")
+        self.user_ids = user_ids

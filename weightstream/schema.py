@@ -1,0 +1,122 @@
+"""The columns that travel, stage by stage: names, types, units. No other module lists them.
+
+A raw block is what a reader yields, text as written; a measurement table is what cleaning makes
+of it; a quarantine table is what it could not use. All are Arrow tables.
+"""
+
+import pyarrow as pa
+
+CODE = pa.dictionary(pa.int32(), pa.string())
+
+RAW = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("time", pa.string()),
+        ("source", pa.string()),
+        ("weight", pa.string()),
+        ("unit", pa.string()),
+        ("record_id", pa.string()),  # the source's own id of the record, if it has one
+        ("updated", pa.string()),  # when the source last changed the record, if it says
+        ("line", pa.int64()),  # of the file, from 1, header included
+        ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
+        ("detail", pa.string()),  # one sentence on that fault, else null
+    ]
+)
+"""One row per record of the source; a missing cell (empty, NULL) is null."""
+
+MEASUREMENT = pa.schema(
+    [
+        ("user_id", CODE),
+        ("source", CODE),  # "unknown" where the cell is empty
+        ("time_us", pa.int64()),  # microseconds since 1970 UTC; a date alone stands at 12:00 local
+        ("effective_at", pa.string()),  # 2024-01-31T07:12:33Z or, date only, 2024-01-31
+        ("wall", pa.string()),  # as written, normalised: 2024-01-31T07:12:33.5+01:00
+        ("hour", pa.float32()),  # local hour of the day, 0-24; NaN where only the date is known
+        ("weight_kg", pa.float64()),
+        ("amount", pa.string()),  # the exact decimal as written, normalised: "80.0" is "80"
+        ("unit", CODE),  # kg, g, lb, oz, st
+        ("raw_weight", pa.string()),
+        ("raw_unit", CODE),
+        ("raw_time", pa.string()),
+        ("record_id", pa.string()),
+        ("updated", pa.string()),
+        ("file", pa.int32()),  # index into the run's list of files
+        ("line", pa.int64()),
+    ]
+)
+
+QUARANTINE = pa.schema(
+    [
+        ("reason", pa.string()),
+        ("detail", pa.string()),  # one sentence; may quote the cell
+        ("user_id", pa.string()),
+        ("time", pa.string()),
+        ("source", pa.string()),
+        ("weight", pa.string()),
+        ("unit", pa.string()),
+        ("file", pa.int32()),
+        ("line", pa.int64()),
+    ]
+)
+
+QUARANTINE_REASONS = (
+    "missing_field",
+    "not_body_weight",
+    "unknown_unit",
+    "bad_number",
+    "bad_timestamp",
+    "too_old",
+    "future_timestamp",
+)
+"""In the order in which they are tested; a row has the first that fits."""
+
+REASONS = (
+    "ok",
+    "unit_lb_as_kg",
+    "unit_kg_as_lb",
+    "decimal_shift",
+    "hundreds_off",
+    "digit_swap",
+    "height_as_weight",
+    "bmi_as_weight",
+    "other_person",
+    "wrong_date",
+    "repeat",
+    "implausible",
+    "outlier",
+    "override",
+)
+"""Why a reading was accepted or rejected: a closed list. The engine's codes are indexes into it;
+new reasons are appended, never inserted."""
+
+REASONS_VERSION = 1
+
+OUTCOMES = ("accepted", "rejected", "duplicates", "quarantined", "excluded", "failed")
+"""Every row of the input has exactly one."""
+
+EXPORT_COLUMNS = (
+    "measurement_id",
+    "user_id",
+    "effective_at",
+    "source",
+    "raw_weight",
+    "raw_unit",
+    "weight_kg",
+    "verdict",
+    "reason",
+    "p_valid",
+    "expected_kg",
+    "expected_lo_kg",
+    "expected_hi_kg",
+    "level_kg",
+    "level_lo_kg",
+    "level_hi_kg",
+    "trend_kg_per_week",
+    "suggested_kg",
+    "stage",
+    "version",
+    "run_id",
+    "model",
+    "file",
+    "line",
+)
