@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.agreement import agreement, syngrowth
 from benchmarks.exported import exported
-from benchmarks.report import print_tables, write_report
+from benchmarks.report import Scores, print_tables, write_report
 from benchmarks.rivals import RIVALS, Judgement
 from benchmarks.scoring import HALF_WIDTHS, Tally, tally
 from benchmarks.streams import Stream, labelled_stream
@@ -62,20 +62,22 @@ def ours(run: Callable[..., Filtered], model: Model, batch: UserBatch) -> Judgem
 
 def score(
     scenarios: Sequence[str], seeds: Sequence[int], persons: int, names: Sequence[str]
-) -> dict[str, dict[str, Tally]]:
-    """Tallies by scenario and method, over all seeds."""
+) -> Scores:
+    """Judge and count; each scenario and seed is other persons."""
     warm = labelled_stream("mixed", 0, 5).batch
     for method in prepared(warm, names).values():
         method(warm)  # compiled before the clock runs
-    result: dict[str, dict[str, Tally]] = {}
+    by_scenario = {scenario: {name: Tally() for name in names} for scenario in scenarios}
+    by_seed = {str(seed): {name: Tally() for name in names} for seed in seeds}
     for scenario in scenarios:
-        result[scenario] = {name: Tally() for name in names}
         for seed in seeds:
             stream = labelled_stream(scenario, seed, persons)
             for name, method in prepared(stream.batch, names).items():
-                result[scenario][name].add(judge(stream, method))
-        print(f"{scenario}: {result[scenario][names[0]].rows} readings", file=sys.stderr)
-    return result
+                counted = judge(stream, method)
+                by_scenario[scenario][name].add(counted)
+                by_seed[str(seed)][name].add(counted)
+        print(f"{scenario}: {by_scenario[scenario][names[0]].rows} readings", file=sys.stderr)
+    return Scores(by_scenario, by_seed)
 
 
 def judge(stream: Stream, method: Method) -> Tally:
@@ -93,11 +95,11 @@ def main() -> None:
     seeds = {"dev": DEV_SEEDS, "test": TEST_SEEDS}.get(options.seeds[0])
     seeds = seeds or tuple(int(seed) for seed in options.seeds)
     begin = time.perf_counter()
-    result = score(options.scenarios, seeds, options.persons, options.methods)
-    print_tables(result)
+    scores = score(options.scenarios, seeds, options.persons, options.methods)
+    print_tables(scores.by_scenario)
     if options.out:
         about = {"seeds": list(seeds), "persons": options.persons}
-        write_report(result, about, agreement_on_syngrowth(options.methods), options.out)
+        write_report(scores, about, agreement_on_syngrowth(options.methods), options.out)
     print(f"{time.perf_counter() - begin:.0f} s", file=sys.stderr)
 
 

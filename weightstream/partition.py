@@ -22,7 +22,7 @@ from weightstream.batch import Ints, split_by_rows
 
 PARTITIONS = 64
 ROWS_PER_TASK = 32_768
-FEWEST_ROWS_PER_TASK = 2_048
+FEWEST_ROWS_PER_TASK = 8_192
 TASKS_WITH_ONE_PERSON = 64
 
 
