@@ -87,7 +87,7 @@ def judge_and_store(road: Road) -> list[str]:
     road.progress.begin("write", road.intake.partitions.rows, "rows")
     troubles = []
     at_once = threading.enabled * width
-    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once):
+    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once, road.has_room):
         before = int(road.counts.sum())
         state = (
             write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,10 +19,13 @@ def in_parallel(
     run: str,
     batches: Iterable[int],
     width: int,
+    room: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, State]]:
     """Yield (batch, final state) as batches end, in any order; width 0: one after another here.
 
-    At most `width` batches are under way or waiting to be taken, which is what holds memory down. Where the process cannot start so many threads, fewer work, and the log says so.
+    At most `width` batches are under way or waiting to be taken, and after the first only while
+    there is room, which is what holds memory down. Where the process cannot start so many
+    threads, fewer work, and the log says so.
     """
     usable = startable_threads(width)
     if usable < width:
@@ -41,7 +44,9 @@ def in_parallel(
     under_way = 0
     with ThreadPoolTaskRunner(max_workers=usable) as runner:  # type: ignore[var-annotated]
         while True:
-            while under_way < usable and (batch := next(waiting, None)) is not None:
+            while under_way < usable and (under_way == 0 or room()):
+                if (batch := next(waiting, None)) is None:
+                    break
                 future = runner.submit(task, {"run": run, "batch": batch})
                 future.add_done_callback(lambda ended, batch=batch: done.put((batch, ended)))
                 under_way += 1

@@ -27,6 +27,9 @@ from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
+ROWS_UNDER_WAY = 200_000
+"""About 1 kB each, from their being taken out of the partition until they are stored."""
+
 
 @dataclass
 class Road:
@@ -88,6 +91,10 @@ class Road:
         """Add the (files,) rows that were copies of others in their batch."""
         self.counts[:, OUTCOMES.index("duplicates")] += copies
         self.progress.advance("write", int(copies.sum()))
+
+    def has_room(self) -> bool:
+        """Whether memory allows another batch beside those under way."""
+        return sum(len(part.rows) for part in self.parts.values()) < ROWS_UNDER_WAY
 
     def forget(self, batch: int) -> int:
         """Let go of a batch; returns its rows."""

@@ -131,8 +131,16 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fresh_dir() -> Iterator[Callable[[], Path]]:
+    """Makes data directories, in memory where the system has such: many stores, no waiting."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield lambda: Path(tempfile.mkdtemp(dir=folder)) / "data"
+
+
+@pytest.fixture(scope="session")
 def csv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Write rows of (user, time, weight, unit, source), the last two kg and scale, as a CSV file."""
+    """Write rows of user, time, weight, unit (kg if left out) and source (scale) as a CSV file."""
     import csv
 
     folder = tmp_path_factory.mktemp("csv")

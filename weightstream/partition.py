@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from weightstream.batch import Ints, split_by_rows
 
 PARTITIONS = 64
-ROWS_PER_TASK = 32_768
+ROWS_PER_TASK = 65_536
 FEWEST_ROWS_PER_TASK = 8_192
 TASKS_WITH_ONE_PERSON = 64
 
