@@ -15,13 +15,12 @@ from weightstream.drawing import draw_index, undrawn
 from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.store import reading
-from weightstream.summary import Summary
 
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
-def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Summary]:
+def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Any]:
     """Draw the page of every person in the store, and the index.
 
     Args:
@@ -30,7 +29,9 @@ def dashboards(data_dir: str | None = None, config: str | None = None) -> State[
     """
     clock = RunClock()
     try:
-        with opened_road(flow_run.get_id(), "dashboards", configured(config, data_dir)) as road:
+        with opened_road(
+            str(flow_run.get_id()), "dashboards", configured(config, data_dir)
+        ) as road:
             clock.started()
             everyone = reading.user_ids(road.connection)
             troubles = draw_pages(road, everyone)

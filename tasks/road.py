@@ -6,7 +6,7 @@ key and a batch number, and find the arrays here. The writer takes them away whe
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ class Road:
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
     parts: dict[int, Part] = field(default_factory=dict)
     judged: dict[int, tuple[Decided, Ints]] = field(default_factory=dict)
-    persons: dict[int, list[str]] = field(default_factory=dict)
+    persons: dict[int, Sequence[str]] = field(default_factory=dict)
     drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
     users: int = 0

@@ -18,7 +18,9 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 # Before anything imports Prefect: never the home, profile or server of whoever runs the tests.
-HOME = Path(tempfile.mkdtemp(prefix="weightstream-prefect-"))
+# In memory where possible: Prefect's server waits for the disk at every step of every run.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+HOME = Path(tempfile.mkdtemp(prefix="weightstream-prefect-", dir=MEMORY))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ |= {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_KEY"):
@@ -41,7 +43,9 @@ def prefect_harness() -> Iterator[Harness]:
     from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    usual, tempfile.tempdir = tempfile.tempdir, str(HOME)  # where the harness puts its database
+    with prefect_test_harness(server_startup_timeout=200):
+        tempfile.tempdir = usual
         url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
         assert url is not None
         yield Harness(HOME, Path(str(url).partition("///")[2]))

@@ -1,7 +1,6 @@
 import sqlite3
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

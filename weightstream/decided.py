@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.batch import Ints
 
-Column = npt.NDArray[Any] | pa.Array | str | int
+Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
 
 @dataclass(frozen=True)
