@@ -99,8 +99,7 @@ def commands() -> str:
     lines = [NOTE, "# Commands\n"]
     context = click.Context(cli, info_name="weightstream")
     for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
+        command = cli.commands[name]
         help_text = command.get_help(click.Context(command, info_name=name, parent=context))
         lines += [f"## weightstream {name}\n", "```", help_text, "```", ""]
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Store to pages."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State

@@ -68,9 +68,8 @@ class Decided:
 
     def counts(self, start: int, stop: int, files: int) -> Ints:
         """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
-        rows = slice(self.outcome.indptr[start], self.outcome.indptr[stop])
+        rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
+        file, outcome = (np.asarray(self.outcome.columns[name]) for name in ("file", "outcome"))
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
-        np.add.at(
-            counts, (self.outcome.columns["file"][rows], self.outcome.columns["outcome"][rows]), 1
-        )
+        np.add.at(counts, (file[rows], outcome[rows]), 1)
         return counts
