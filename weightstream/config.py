@@ -66,14 +66,40 @@ class Data(Section):
 
 
 class Kalman(Section):
+    """How weight moves and when a reading counts. A key that is not set is as the active set of
+    parameters says (prior-1, or what `weightstream learn` made)."""
+
     engine: Literal["compiled", "pykalman"] = "compiled"
     """pykalman is the slow reference."""
+    accept_above: float = Field(0.5, gt=0, lt=1)
+    """A reading is accepted where its probability of being valid is at least this."""
+    shift_readings: int = Field(3, ge=2)
+    """So many consistent rejected readings can become the new level."""
+    shift_days: float = Field(2.0, ge=0)
+    """Days that they must span, unless they come from two sources."""
+    level_kg2_per_day: float | None = Field(None, gt=0, le=100)
+    """Variance by which the level wanders in a day (kg²)."""
+    trend_kg_per_week: float | None = Field(None, gt=0, le=100)
+    """SD of the weekly rate among persons and times (kg a week)."""
+    trend_days: float | None = Field(None, gt=0, le=10_000)
+    """Days after which a rate has decayed to 37 %."""
+    water_kg: float | None = Field(None, ge=0, le=100)
+    """SD of the water that comes and goes within days (kg)."""
+    water_days: float | None = Field(None, gt=0, le=1_000)
+    """Days after which water has decayed to 37 %."""
+    evening_kg: float | None = Field(None, ge=0, le=20)
+    """Rise from early morning to late evening (kg)."""
 
 
 class Source(Section):
-    bias_kg: float = 0.0
-    noise_kg: float = Field(0.6, gt=0)
-    error_rate: float = Field(0.02, gt=0, lt=1)
+    """One source's readings. A key that is not set is as the active set of parameters says."""
+
+    bias_kg: float | None = Field(None, ge=-100, le=100)
+    """How much more it shows than a reference scale in the morning (kg)."""
+    noise_kg: float | None = Field(None, ge=0.01, le=100)
+    """SD of one reading (kg)."""
+    error_rate: float | None = Field(None, gt=0, lt=1)
+    """Share of its readings that are grossly wrong."""
 
 
 class Memory(Section):

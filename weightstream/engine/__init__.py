@@ -1,0 +1,133 @@
+"""The engine: judge each reading and estimate the weight behind them, person by person."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.engine import kernel
+from weightstream.engine.kernel import Bools, Codes
+from weightstream.engine.model import Model, build_model
+from weightstream.errors import BatchError
+
+__all__ = ["STATE_SIZE", "Filtered", "Model", "build_model", "filter_batch"]
+
+STATE_SIZE = kernel.STATE_SIZE
+INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What the causal engine says of N readings of U persons. kg unless named otherwise.
+
+    (N,) float64; NaN where nothing precedes or it does not apply: p_valid (probability that the
+    reading is valid), expected and its 95 % interval (made without the reading), level and its
+    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
+    accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
+    settled: (U,) bool, False where later readings can still change earlier decisions; then the
+    whole series has to be filtered again. state: (U, STATE_SIZE) float64, after the last reading;
+    NaN where not settled.
+    shift_user (index into U), shift_row (index into N, where the new level starts): (K,) int64.
+    shift_from, shift_to: (K,) float64, level before and after.
+    """
+
+    p_valid: Floats
+    expected: Floats
+    expected_lo: Floats
+    expected_hi: Floats
+    level: Floats
+    level_lo: Floats
+    level_hi: Floats
+    trend: Floats
+    suggested: Floats
+    accepted: Bools
+    reason: Codes
+    state: Floats
+    settled: Bools
+    shift_user: Ints
+    shift_row: Ints
+    shift_from: Floats
+    shift_to: Floats
+
+
+def filter_batch(
+    batch: UserBatch, model: Model, start: Floats | None = None, engine: str = "compiled"
+) -> Filtered:
+    """Predict each reading from the ones before it, person by person, and decide on it.
+
+    start: (U, STATE_SIZE) float64, settled states after an earlier part of the series; a row of
+    NaN is a new person; None: all are new. To split a series at a settled state and go on gives
+    bit for bit what one pass gives. engine: "compiled", or "pykalman", the slow reference.
+    Raises BatchError if a person's times go backwards, a day is not finite, a weight is not a
+    positive number, or the batch and the model name other sources. Formulas: docs/judging.md.
+    """
+    _check(batch, model)
+    rows, users = len(batch.day), len(batch.user_ids)
+    out = np.empty((rows, kernel.OUT_SIZE))
+    accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
+    state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
+    run = kernel.filter_kernel if engine == "compiled" else kernel.filter_kernel
+    run(
+        batch.indptr,
+        batch.day,
+        batch.hour,
+        batch.weight_kg,
+        batch.source,
+        model.process,
+        model.table,
+        np.full((users, STATE_SIZE), np.nan) if start is None else start,
+        out,
+        accepted,
+        reason,
+        state,
+        settled,
+    )
+    return _named(batch, out, accepted, reason, state, settled)
+
+
+def _check(batch: UserBatch, model: Model) -> None:
+    if batch.sources != model.sources:
+        raise BatchError("the batch and the model name different sources; build the model for it")
+    faults = (
+        (~np.isfinite(batch.day), "has no finite time"),
+        (~(np.isfinite(batch.weight_kg) & (batch.weight_kg > 0)), "has no positive weight"),
+        (np.isinf(batch.hour), "has an infinite hour"),
+        (_backwards(batch), "comes before the one that it follows; sort by person and time"),
+    )
+    for fault, words in faults:
+        if fault.any():
+            raise BatchError(f"reading {int(np.argmax(fault))} of the batch {words}")
+
+
+def _backwards(batch: UserBatch) -> Bools:
+    back = np.zeros(len(batch.day), np.bool_)
+    back[1:] = np.diff(batch.day) < 0
+    back[batch.indptr[:-1][np.diff(batch.indptr) > 0]] = False
+    return back
+
+
+def _named(
+    batch: UserBatch, out: Floats, accepted: Bools, reason: Codes, state: Floats, settled: Bools
+) -> Filtered:
+    expected, level = out[:, kernel.MEAN].copy(), out[:, kernel.LEVEL].copy()
+    around, about = INTERVAL * out[:, kernel.SD], INTERVAL * out[:, kernel.LEVEL_SD]
+    shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
+    return Filtered(
+        p_valid=out[:, kernel.P].copy(),
+        expected=expected,
+        expected_lo=expected - around,
+        expected_hi=expected + around,
+        level=level,
+        level_lo=level - about,
+        level_hi=level + about,
+        trend=out[:, kernel.TREND] * 7.0,
+        suggested=out[:, kernel.SUGGESTED].copy(),
+        accepted=accepted,
+        reason=reason,
+        state=state,
+        settled=settled,
+        shift_user=np.searchsorted(batch.indptr, shift_row, side="right") - 1,
+        shift_row=shift_row,
+        shift_from=out[shift_row, kernel.SHIFT_FROM],
+        shift_to=out[shift_row, kernel.SHIFT_TO],
+    )

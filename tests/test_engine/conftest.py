@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from weightstream.batch import UserBatch
+
+
+def _batch(*persons, sources=("patient-device",)):
+    """Each person: a list of (day, kg), (day, kg, source) or (day, kg, source, hour)."""
+    rows = [(*reading, *(0, 8.0)[len(reading) - 2 :]) for person in persons for reading in person]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return UserBatch(
+        user_ids=tuple(f"p{u}" for u in range(len(persons))),
+        indptr=np.cumsum([0, *map(len, persons)], dtype=np.int64),
+        day=table[:, 0].copy(),
+        hour=table[:, 3].copy(),
+        weight_kg=table[:, 1].copy(),
+        source=table[:, 2].astype(np.int64),
+        sources=sources,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_batch():
+    return _batch

@@ -1,0 +1,305 @@
+"""The causal filter: what it must decide, what it must never do, and its pykalman twin."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weightstream.batch import UserBatch
+from weightstream.config import Kalman, Source
+from weightstream.engine import build_model, filter_batch, kernel
+from weightstream.errors import BatchError
+from weightstream.schema import REASONS
+
+SOURCES = ("patient-device", "care-team-upload", "somewhere new")
+EXACT = ("accepted", "reason", "settled", "shift_user", "shift_row")
+
+gaps = st.one_of(st.just(0.0), st.floats(1e-6, 1e-3), st.floats(0.1, 40), st.floats(300, 11_000))
+kilos = st.one_of(
+    st.floats(78, 82), st.floats(60, 64), st.floats(1e-3, 1e4), st.sampled_from([1e-300, 1e300])
+)
+hours = st.one_of(st.just(float("nan")), st.floats(0, 24))
+reading = st.tuples(gaps, kilos, st.integers(0, 2), hours)
+persons = st.lists(st.lists(reading, min_size=1, max_size=14), min_size=1, max_size=3)
+
+
+def to_series(person):
+    days = 19_000 + np.cumsum([gap for gap, *_ in person])
+    return [(day, *rest) for day, (_, *rest) in zip(days, person, strict=True)]
+
+
+def verdicts(batch, **kalman):
+    result = filter_batch(batch, build_model(Kalman(**kalman), {}, batch.sources))
+    return result.accepted.tolist()
+
+
+def series(kilos, every=1.0, start=19_000.0):
+    return [(start + every * i, kg) for i, kg in enumerate(kilos)]
+
+
+@pytest.fixture(params=["compiled", "pykalman"])
+def engine(request):
+    return request.param
+
+
+@given(persons, st.floats(0, 20), st.floats(0.01, 20))
+@settings(max_examples=60, deadline=None)
+def test_both_engines_agree(make_batch, people, bias, noise):
+    batch = make_batch(*map(to_series, people), sources=SOURCES)
+    overrides = {SOURCES[1]: Source(bias_kg=bias, noise_kg=noise)}
+    model = build_model(Kalman(), overrides, SOURCES)
+    fast = filter_batch(batch, model)
+    slow = filter_batch(batch, model, engine="pykalman")
+    for field in fields(fast):
+        one, two = getattr(fast, field.name), getattr(slow, field.name)
+        if field.name in EXACT:
+            np.testing.assert_array_equal(one, two, err_msg=field.name)
+        else:
+            np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9, err_msg=field.name)
+
+
+@given(persons, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))
+@settings(max_examples=150, deadline=None)
+def test_whatever_comes_results_are_finite_and_intervals_ordered(
+    make_batch, people, noise, error_rate
+):
+    batch = make_batch(*map(to_series, people), sources=SOURCES)
+    table = {name: Source(noise_kg=noise, error_rate=error_rate) for name in SOURCES}
+    result = filter_batch(batch, build_model(Kalman(), table, SOURCES))
+    assert ((result.p_valid >= 0) & (result.p_valid <= 1)).all()
+    for name in ("expected", "level"):
+        low, mid, high = (getattr(result, name + end) for end in ("_lo", "", "_hi"))
+        known = ~np.isnan(mid)
+        assert np.isfinite(np.r_[low[known], high[known]]).all()
+        assert ((low[known] <= mid[known]) & (mid[known] <= high[known])).all()
+    assert not np.isnan(result.level[result.accepted]).any()
+    assert (result.accepted == (result.reason == 0)).all()
+
+
+@given(persons)
+@settings(max_examples=100, deadline=None)
+def test_going_on_from_a_settled_state_changes_no_bit(make_batch, people):
+    person = to_series(people[0])
+    batch = make_batch(person, sources=SOURCES)
+    model = build_model(Kalman(), {}, SOURCES)
+    whole = filter_batch(batch, model)
+    for cut in range(1, len(person)):
+        head = filter_batch(make_batch(person[:cut], sources=SOURCES), model)
+        if not head.settled[0]:
+            continue
+        tail = filter_batch(make_batch(person[cut:], sources=SOURCES), model, start=head.state)
+        for name in ("accepted", "reason", "p_valid", "expected_hi", "level", "trend"):
+            joined = np.concatenate([getattr(head, name), getattr(tail, name)])
+            np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+        np.testing.assert_array_equal(tail.state, whole.state)
+
+
+def test_a_continued_series_does_not_depend_on_the_numbering_of_sources(make_batch):
+    days = series([80, 80.2, 79.9, 80.1, 80.3, 79.8])
+    head = filter_batch(
+        make_batch(days[:4], sources=("a", "patient-device")),
+        build_model(Kalman(), {}, ("a", "patient-device")),
+    )
+    ends = []
+    for sources, index in ((("a", "patient-device"), 0), (("patient-device", "a"), 1)):
+        tail = [(day, kg, index) for day, kg in days[4:]]
+        model = build_model(Kalman(), {}, sources)
+        ends.append(filter_batch(make_batch(tail, sources=sources), model, start=head.state).state)
+    np.testing.assert_array_equal(*ends)
+
+
+def test_one_error_is_rejected_and_does_not_move_the_level(make_batch, engine):
+    batch = make_batch(series([80, 80.3, 79.8, 176.2, 80.1]))
+    result = filter_batch(batch, build_model(Kalman(), {}, batch.sources), engine=engine)
+    assert result.accepted.tolist() == [True, True, True, False, True]
+    assert REASONS[result.reason[3]] == "outlier"
+    assert result.level[3] == pytest.approx(result.level[2], abs=0.1)
+
+
+def test_a_step_becomes_the_level_with_its_third_reading_over_two_days(make_batch, engine):
+    batch = make_batch(series([80, 80.2, 79.9, 80.1, 72, 72.2, 71.9]))
+    result = filter_batch(batch, build_model(Kalman(), {}, batch.sources), engine=engine)
+    assert result.accepted.all()
+    assert result.shift_row.tolist() == [4]
+    assert result.shift_from[0] == pytest.approx(80, abs=0.5)
+    assert result.shift_to[0] == pytest.approx(72, abs=0.5)
+    assert (abs(result.level[4:] - 72) < 0.5).all()
+
+
+def test_two_readings_of_a_step_or_three_on_one_day_are_not_enough(make_batch):
+    before = series([80, 80.2, 79.9, 80.1])
+    same_day = [(19_010 + hour / 24, 72.0 + hour / 100) for hour in (0, 1, 2)]
+    assert verdicts(make_batch([*before, (19_010, 72.0), (19_013, 72.1)]))[4:] == [False, False]
+    assert verdicts(make_batch(before + same_day))[4:] == [False, False, False]
+
+
+def test_two_sources_confirm_a_step_within_a_day(make_batch):
+    before = [(19_000 + i, 80.0, 0) for i in range(4)]
+    step = [(19_010, 72.0, 0), (19_010.1, 72.1, 1), (19_010.2, 71.9, 0)]
+    batch = make_batch(before + step, sources=("patient-device", "patient-upload"))
+    assert verdicts(batch) == [True] * 7
+
+
+def test_a_pending_step_is_not_settled_and_readings_of_the_old_level_end_it(make_batch):
+    model = build_model(Kalman(), {}, ("patient-device",))
+    pending = series([80, 80.2, 79.9, 80.1, 72, 72.2])
+    ended = series([80, 80.2, 79.9, 80.1, 72, 72.2, 80.0])
+    assert not filter_batch(make_batch(pending), model).settled[0]
+    result = filter_batch(make_batch(ended), model)
+    assert result.settled[0]
+    assert result.accepted.tolist() == [True] * 4 + [False] * 2 + [True]
+
+
+def test_a_wrong_first_value_does_not_become_the_baseline(make_batch, engine):
+    batch = make_batch(series([176, 80, 80.2, 79.9, 80.1]))
+    result = filter_batch(batch, build_model(Kalman(), {}, batch.sources), engine=engine)
+    assert result.accepted.tolist() == [False, True, True, True, True]
+    assert np.isnan(result.level[0])
+    assert abs(result.level[4] - 80) < 0.5
+
+
+def test_gaps_widen_the_prediction(make_batch):
+    batch = make_batch([(0, 80), (1, 80), (2, 80), (3, 80)], [(0, 80), (1, 80), (2, 80), (400, 80)])
+    result = filter_batch(batch, build_model(Kalman(), {}, batch.sources))
+    width = result.expected_hi - result.expected_lo
+    assert width[7] > 4 * width[3]
+
+
+def test_level_is_as_in_the_morning_on_the_reference_scale(make_batch):
+    batch = make_batch([(i, 82.3, 0, 22.0) for i in range(300)])
+    model = build_model(Kalman(), {"patient-device": Source(bias_kg=1.0)}, batch.sources)
+    result = filter_batch(batch, model)
+    assert result.level[-1] == pytest.approx(80.0, abs=0.2)
+    assert result.expected[-1] == pytest.approx(82.3, abs=0.2)
+
+
+def test_the_integral_of_the_trend_has_no_jump_where_its_formula_changes():
+    process = build_model(Kalman(), {}, ("a",)).process
+    variances = []
+    for relative in (1 - 1e-9, 1 + 1e-9):
+        track = np.zeros(kernel.TRACK_SIZE)
+        kernel.predict(track, relative * kernel.SERIES_BELOW * 60.0, process)
+        variances.append(track[kernel.LL])
+    assert variances[0] == pytest.approx(variances[1], rel=1e-8)
+
+
+def test_two_small_steps_of_time_equal_one_large():
+    process = build_model(Kalman(), {}, ("a",)).process
+    one, two = np.zeros((2, kernel.TRACK_SIZE))
+    for track in (one, two):
+        kernel.begin(0, track, 0.0, 80.0, 1.001, 0.2, process)
+        track[kernel.V] = 0.03
+    kernel.predict(one, 0.9, process)
+    kernel.predict(two, 0.3, process)
+    kernel.predict(two, 0.9, process)
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("day", "kg", "words"),
+    [
+        ((0, 2, 1), (80, 80, 80), "reading 2 .* before"),
+        ((0, np.nan, 1), (80, 80, 80), "reading 1 .* time"),
+        ((0, 1, 2), (80, np.nan, 80), "reading 1 .* weight"),
+        ((0, 1, 2), (80, 80, 0), "reading 2 .* weight"),
+        ((0, 1, 2), (np.inf, 80, 80), "reading 0 .* weight"),
+    ],
+)
+def test_faulty_batches_are_refused(make_batch, day, kg, words):
+    batch = make_batch(list(zip(day, kg, strict=True)))
+    with pytest.raises(BatchError, match=words):
+        filter_batch(batch, build_model(Kalman(), {}, batch.sources))
+
+
+def test_a_model_of_other_sources_is_refused(make_batch):
+    batch = make_batch([(0, 80)])
+    with pytest.raises(BatchError, match="sources"):
+        filter_batch(batch, build_model(Kalman(), {}, ("b",)))
+
+
+def test_an_empty_batch_and_a_person_without_readings(make_batch):
+    model = build_model(Kalman(), {}, ("patient-device",))
+    assert len(filter_batch(make_batch(), model).level) == 0
+    result = filter_batch(make_batch([(0, 80)], [], [(0, 60)]), model)
+    assert np.isnan(result.state[1]).all()
+    assert not result.settled.any()
+
+
+def wide_batch(users, readings):
+    rng = np.random.default_rng(5)
+    day = np.cumsum(rng.exponential(2, (users, readings)), axis=1)
+    kg = rng.normal(85, 15, (users, 1)) + rng.normal(0, 0.5, (users, readings))
+    kg[rng.random(kg.shape) < 0.02] *= 2.2
+    return UserBatch(
+        tuple(map(str, range(users))),
+        np.arange(0, users * readings + 1, readings),
+        day.ravel(),
+        rng.uniform(0, 24, day.size),
+        kg.ravel(),
+        rng.integers(0, 3, day.size),
+        SOURCES,
+    )
+
+
+def part(batch, users):
+    rows = slice(batch.indptr[users.start], batch.indptr[users.stop])
+    return UserBatch(
+        batch.user_ids[users],
+        batch.indptr[users.start : users.stop + 1] - batch.indptr[users.start],
+        *(a[rows] for a in (batch.day, batch.hour, batch.weight_kg, batch.source)),
+        batch.sources,
+    )
+
+
+def test_threads_change_no_bit():
+    batch, model = wide_batch(400, 50), build_model(Kalman(), {}, SOURCES)
+    whole = filter_batch(batch, model)
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(
+            pool.map(
+                lambda at: filter_batch(part(batch, slice(at, at + 50)), model), range(0, 400, 50)
+            )
+        )
+    for name in ("p_valid", "expected", "level_hi", "trend", "accepted", "state"):
+        joined = np.concatenate([getattr(result, name) for result in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+
+
+def test_kernels_release_the_gil_and_keep_nan():
+    for name, function in vars(kernel).items():
+        if hasattr(function, "targetoptions"):
+            assert function.targetoptions.get("nogil"), name
+            assert not function.targetoptions.get("fastmath"), name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accept_above": 0.999},
+        {"shift_readings": 2},
+        {"shift_days": 20.0},
+        {"level_kg2_per_day": 1.0},
+        {"trend_kg_per_week": 2.0},
+        {"trend_days": 5.0},
+        {"water_kg": 2.0},
+        {"water_days": 0.1},
+        {"evening_kg": 4.0},
+        {"source": {"bias_kg": 2.0}},
+        {"source": {"noise_kg": 3.0}},
+        {"source": {"error_rate": 0.3}},
+    ],
+    ids=str,
+)
+def test_every_key_has_an_effect(make_batch, change):
+    kilos = [80, 80.5, 79.4, 80.2, 83.1, 80.1, 72, 72.2, 71.9, 72.1]
+    batch = make_batch([(2.1 * i, kg, 0, 18.0) for i, kg in enumerate(kilos)])
+    usual = filter_batch(batch, build_model(Kalman(), {}, batch.sources))
+    table = {"patient-device": Source(**change.pop("source"))} if "source" in change else {}
+    other = filter_batch(batch, build_model(Kalman(**change), table, batch.sources))
+    assert any(
+        not np.array_equal(getattr(usual, name), getattr(other, name), equal_nan=True)
+        for name in ("accepted", "p_valid", "expected", "level")
+    )

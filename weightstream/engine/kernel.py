@@ -1,0 +1,371 @@
+"""The compiled causal filter: one pass over each person's readings, in order of time.
+
+Two tracks run beside each other: the person's course as believed (main), and a candidate that
+rejected readings may form. Formulas: docs/judging.md.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from weightstream.batch import Floats, Ints
+from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.mixture import (
+    COPY_DAYS,
+    COPY_KG,
+    COPY_RATE,
+    HUNDREDS_OFF,
+    IMPLAUSIBLE,
+    LATTICE_KG,
+    OK,
+    REASON_COUNT,
+    REPEAT,
+    explain,
+    likeliest,
+    normal,
+)
+from weightstream.engine.model import (
+    ACCEPT,
+    BIAS,
+    BURST,
+    HIGHEST,
+    LOWEST,
+    NOISE_VAR,
+    RATE,
+    SHIFT_LEAST,
+    SHIFT_MOST,
+    SHIFT_PER_DAY,
+    SHIFT_VAR,
+    SOURCE_KEY,
+    START_MEAN,
+    START_VAR,
+    TAIL_SHARE,
+    TAIL_VAR,
+)
+from weightstream.engine.track import (
+    COUNT,
+    DAY,
+    LL,
+    MISSED,
+    ODDS,
+    ROW,
+    SOURCE,
+    SOURCES,
+    START_ODDS,
+    TRACK_KEPT,
+    TRACK_SIZE,
+    L,
+    V,
+    W,
+    begin,
+    conditions,
+    confirmed,
+    join,
+    predict,
+    spread,
+    update,
+)
+
+Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int8]
+
+# What is remembered of a person besides the track: the reading before, the kind and source of
+# the last error that comes in bursts, and when a reading was last accepted.
+LAST_DAY, LAST_KG, LAST_SOURCE, FAULT, FAULT_SOURCE, ACCEPTED_DAY = range(6)
+MEMORY_SIZE = 6
+STATE_SIZE = TRACK_KEPT + MEMORY_SIZE
+
+# Columns of the output: main's view of a reading, the candidate's view, and level shifts.
+P, MEAN, SD, LEVEL, LEVEL_SD, TREND, SUGGESTED = range(7)
+C = 7  # the candidate's first six follow at this offset
+MEMBER, SHIFT_FROM, SHIFT_TO = 13, 14, 15
+OUT_SIZE = 16
+
+YOUNG = 5.0  # a start of more readings than these is not given up for another
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Work(NamedTuple):
+    """What the helpers read and write: a batch's readings, parameters, results, and scratch."""
+
+    day: Floats
+    hour: Floats
+    weight: Floats
+    source: Ints
+    p: Floats
+    table: Floats
+    out: Floats
+    accepted: Bools
+    reason: Codes
+    memory: Floats
+    density: Floats
+    undone: Floats
+
+
+@jit
+def log_normal(residual: float, variance: float) -> float:
+    return -0.5 * (residual * residual / variance + math.log(variance)) - HALF_LOG_2PI
+
+
+@jit
+def odds_to_p(log_odds: float) -> float:
+    if log_odds < -700.0:
+        return 0.0
+    return 1.0 / (1.0 + math.exp(-log_odds))
+
+
+@jit
+def valid_density(residual: float, variance: float, p: Floats) -> tuple[float, float]:
+    """Density of a right reading, and the share of it that is the usual scatter (eq. 3)."""
+    core = (1.0 - p[TAIL_SHARE]) * normal(residual, variance)
+    both = core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
+    return both, core / both if both > 0.0 else 0.0
+
+
+@jit
+def believed_noise(noise: float, usual: float, p: Floats) -> float:
+    """Noise of a reading that belongs to the usual scatter with probability `usual`."""
+    return noise / (usual + (1.0 - usual) * noise / (noise + p[TAIL_VAR]))
+
+
+@jit
+def note(row: Floats, at: int, x: Floats) -> None:
+    """Write a track's estimate of the slow weight beside a reading."""
+    row[at + LEVEL] = x[L]
+    row[at + LEVEL_SD] = math.sqrt(max(x[LL], 0.0))
+    row[at + TREND] = x[V]
+
+
+@jit
+def recall(k: Work, i: int, s: Floats) -> float:
+    """Raise the densities of errors that the readings before make likely; returns the rise."""
+    rise = 0.0
+    fault = int(k.memory[FAULT])
+    if fault > 0 and k.memory[FAULT_SOURCE] == s[SOURCE_KEY] and s[RATE + fault] > 0.0:
+        rise = k.p[BURST] * k.density[fault] / s[RATE + fault]
+        k.density[fault] += rise
+    apart = k.day[i] - k.memory[LAST_DAY]  # NaN at the first reading: then this is no copy
+    same = abs(k.weight[i] - k.memory[LAST_KG]) <= COPY_KG
+    if same and apart <= COPY_DAYS and k.memory[LAST_SOURCE] != s[SOURCE_KEY]:
+        k.density[REPEAT] = COPY_RATE / LATTICE_KG
+        rise += k.density[REPEAT]
+    return rise
+
+
+@jit
+def remember(k: Work, i: int, s: Floats) -> None:
+    m = k.memory
+    m[LAST_DAY], m[LAST_KG], m[LAST_SOURCE] = k.day[i], k.weight[i], s[SOURCE_KEY]
+    if 0 < k.reason[i] <= HUNDREDS_OFF:
+        m[FAULT], m[FAULT_SOURCE] = float(k.reason[i]), s[SOURCE_KEY]
+    elif k.accepted[i]:
+        m[ACCEPTED_DAY] = k.day[i]
+        if m[FAULT_SOURCE] == s[SOURCE_KEY]:
+            m[FAULT] = 0.0
+
+
+@jit
+def case_against_start(k: Work, first: int, i: int, main: Floats, other: Floats) -> float:
+    """Log odds that what main accepted so far is wrong and reading i right, before the others."""
+    odds = log_normal(other[L] - k.p[START_MEAN], k.p[START_VAR]) - main[ODDS]
+    for row in range(first, i):
+        if k.accepted[row]:
+            s = k.table[k.source[row]]
+            factor, offset, extra = conditions(k.day[row], k.hour[row], k.p)
+            mean = factor * other[L] + offset + s[BIAS]
+            gap = other[DAY] - k.day[row]
+            variance = spread(other, factor) + s[NOISE_VAR] + extra + gap * k.p[SHIFT_PER_DAY]
+            odds += math.log(
+                explain(k.weight[row], mean, variance, s, k.p, k.density, k.undone)
+            )
+    return odds
+
+
+@jit
+def pend(
+    k: Work, i: int, first: int, mixture: float, residual: float, variance: float,
+    factor: float, offset: float, noise: float, main: Floats, other: Floats,
+) -> None:  # fmt: skip
+    """Offer a rejected reading to the candidate; it joins, is missed, or starts a new one."""
+    s, row, p = k.table[k.source[i]], k.out[i], k.p
+    y = k.weight[i] - offset
+    if other[COUNT] > 0.0:
+        predict(other, k.day[i], p)
+        mean = factor * other[L] + other[W]
+        v = spread(other, factor) + noise
+        valid, usual = valid_density(y - mean, v, p)
+        valid *= s[RATE + OK]
+        wrong = explain(k.weight[i], mean + offset, v, s, p, k.density, k.undone)
+        gain = math.log(valid + wrong) - math.log(mixture)
+        other[ODDS] += gain
+        other[START_ODDS] += gain
+        if valid >= wrong:
+            row[C + P] = valid / (valid + wrong)
+            row[C + MEAN] = mean + offset
+            row[C + SD] = math.sqrt(v)
+            v += believed_noise(noise, usual, p) - noise
+            update(other, y - mean, v, factor)
+            join(other, k.day[i], s[SOURCE_KEY])
+            other[MISSED] = 0.0
+            row[MEMBER] = 1.0
+        else:
+            other[MISSED] += 1.0
+        note(row, C, other)
+        if other[MISSED] < other[COUNT]:
+            return
+    begin(other, k.day[i], y, factor, noise, p)
+    other[ROW] = i
+    join(other, k.day[i], s[SOURCE_KEY])
+    gap = k.day[i] - k.memory[ACCEPTED_DAY]
+    step = min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST])
+    own = math.log(s[RATE + OK]) - math.log(mixture)
+    other[ODDS] = math.log(step) + log_normal(residual, variance + p[SHIFT_VAR]) + own
+    other[START_ODDS] = -np.inf
+    if main[COUNT] <= YOUNG and not confirmed(main, k.day[i], p):
+        other[START_ODDS] = case_against_start(k, first, i, main, other) + own
+    note(row, C, other)
+    row[MEMBER] = 1.0
+
+
+@jit
+def adopt(k: Work, i: int, odds: float, main: Floats, other: Floats) -> None:
+    """The candidate becomes the person's course: its readings are accepted after all."""
+    start = int(other[ROW])
+    for n in range(start, i + 1):
+        row = k.out[n]
+        if row[MEMBER] == 1.0:
+            k.accepted[n] = True
+            k.reason[n] = OK
+            row[SUGGESTED] = np.nan
+            row[P] = row[C + P]
+            if n > start:
+                row[MEAN] = row[C + MEAN]
+                row[SD] = row[C + SD]
+        if not math.isnan(row[C + LEVEL]):
+            for column in range(LEVEL, TREND + 1):
+                row[column] = row[C + column]
+    k.out[start, P] = odds_to_p(odds)
+    main[:] = other
+    main[ODDS] = 0.0
+    other[COUNT] = 0.0
+    k.memory[ACCEPTED_DAY] = main[DAY]
+    k.memory[FAULT] = 0.0
+
+
+@jit
+def demote(k: Work, first: int, other: Floats) -> None:
+    """The start was wrong: what was accepted before the candidate is rejected."""
+    for n in range(first, int(other[ROW])):
+        row = k.out[n]
+        for column in range(MEAN, TREND + 1):
+            row[column] = np.nan
+        s = k.table[k.source[n]]
+        factor, offset, extra = conditions(k.day[n], k.hour[n], k.p)
+        mean = factor * other[L] + offset + s[BIAS]
+        variance = spread(other, factor) + s[NOISE_VAR] + extra
+        explain(k.weight[n], mean, variance, s, k.p, k.density, k.undone)
+        if k.accepted[n]:
+            row[P] = odds_to_p(-other[START_ODDS])
+            k.accepted[n] = False
+        if k.reason[n] != REPEAT:
+            k.reason[n] = likeliest(k.density)
+            row[SUGGESTED] = k.undone[k.reason[n]]
+
+
+@jit
+def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
+    """Predict reading i, decide on it, and move the tracks."""
+    row, s, p, w = k.out[i], k.table[k.source[i]], k.p, k.weight[i]
+    row[:] = np.nan
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    noise = s[NOISE_VAR] + extra
+    offset += s[BIAS]
+    mean = p[START_MEAN]
+    variance = p[START_VAR] + noise
+    if main[COUNT] > 0.0:
+        predict(main, k.day[i], p)
+        mean = factor * main[L] + main[W]
+        variance = spread(main, factor) + noise
+        row[MEAN] = mean + offset
+        row[SD] = math.sqrt(variance)
+        note(row, 0, main)
+    residual = w - offset - mean
+    valid, usual = valid_density(residual, variance, p)
+    valid *= s[RATE + OK]
+    if w < p[LOWEST] or w > p[HIGHEST]:
+        valid = 0.0
+    wrong = explain(w, mean + offset, variance, s, p, k.density, k.undone)
+    wrong += recall(k, i, s)
+    row[P] = valid / (valid + wrong)
+    k.accepted[i] = row[P] >= p[ACCEPT]
+    if k.accepted[i]:
+        k.reason[i] = OK
+        if main[COUNT] == 0.0:
+            begin(main, k.day[i], w - offset, factor, noise, p)
+            main[ODDS] = 0.0
+        else:
+            update(main, residual, variance - noise + believed_noise(noise, usual, p), factor)
+        main[ODDS] += math.log(valid)
+        join(main, k.day[i], s[SOURCE_KEY])
+        other[COUNT] = 0.0
+        note(row, 0, main)
+    else:
+        k.reason[i] = likeliest(k.density)
+        row[SUGGESTED] = k.undone[k.reason[i]]
+    remember(k, i, s)
+    plausible = k.reason[i] != REPEAT and p[LOWEST] <= w <= p[HIGHEST]
+    if k.accepted[i] or main[COUNT] == 0.0 or not plausible:
+        return
+    pend(
+        k, i, first, valid + wrong, residual, variance, factor, offset, noise, main, other
+    )
+    if other[COUNT] >= 2.0 and other[START_ODDS] > max(other[ODDS], 0.0):
+        demote(k, first, other)
+        adopt(k, i, other[START_ODDS], main, other)
+    elif other[ODDS] > 0.0 and confirmed(other, k.day[i], p):
+        k.out[int(other[ROW]), SHIFT_FROM] = main[L]
+        k.out[int(other[ROW]), SHIFT_TO] = other[L]
+        adopt(k, i, other[ODDS], main, other)
+
+
+@njit(
+    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
+    " float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
+    " float64[:, ::1], boolean[::1])",
+    **OPTIONS,
+)
+def filter_kernel(
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
+    table: Floats, start: Floats, out: Floats, accepted: Bools, reason: Codes, state: Floats,
+    settled: Bools,
+) -> None:  # fmt: skip
+    """All persons of a batch. start, state: (U, STATE_SIZE); out: (N, OUT_SIZE)."""
+    tracks = np.zeros((2, TRACK_SIZE))
+    main, other = tracks[0], tracks[1]
+    memory = np.zeros(MEMORY_SIZE)
+    scratch = np.zeros((2, REASON_COUNT))
+    k = Work(
+        day, hour, weight, source, process, table, out, accepted, reason, memory,
+        scratch[0], scratch[1],
+    )  # fmt: skip
+    for u in range(len(indptr) - 1):
+        main[:] = 0.0
+        main[:TRACK_KEPT] = start[u, :TRACK_KEPT]
+        memory[:] = start[u, TRACK_KEPT:]
+        if math.isnan(main[DAY]):
+            main[COUNT] = 0.0
+            memory[:] = np.nan
+            memory[FAULT] = 0.0
+        other[COUNT] = 0.0
+        for i in range(indptr[u], indptr[u + 1]):
+            judge(k, i, indptr[u], main, other)
+        settled[u] = other[COUNT] == 0.0 and confirmed(main, main[DAY], process)
+        state[u] = np.nan
+        if settled[u]:
+            main[SOURCE] = -1.0  # several sources from here on, whichever comes next
+            main[SOURCES] = 1.0
+            state[u, :TRACK_KEPT] = main[:TRACK_KEPT]
+            state[u, TRACK_KEPT:] = memory
