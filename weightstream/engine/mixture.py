@@ -33,6 +33,7 @@ REASON_COUNT = len(REASONS)
 LB = float(POUND_KG)
 ROOT_2PI = math.sqrt(2.0 * math.pi)
 FAR = 80.0  # squared SDs from which a density counts as 0
+NEAR, NEAR_VAR = 9.0, 9.0  # so near, and so surely, no error that can be undone has a say
 
 # Hundreds added or left out, in kg and in pounds, and how often each.
 HUNDREDS = np.array(
@@ -127,16 +128,10 @@ def explain_height(w: float) -> float:
 
 
 @jit
-def explain(
-    w: float, mean: float, variance: float, s: Floats, p: Floats, density: Floats, undone: Floats
-) -> float:
-    """Prior times density of each error at reading w, where valid ones are N(mean, variance).
-
-    density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
-    value cannot be had. Returns the sum.
-    """
-    density[:] = 0.0
-    undone[:] = np.nan
+def explain_named(
+    w: float, mean: float, variance: float, density: Floats, undone: Floats
+) -> None:
+    """Densities of the errors that can be undone, and of height and BMI."""
     density[UNIT_LB_AS_KG] = LB * normal(w * LB - mean, variance)
     undone[UNIT_LB_AS_KG] = w * LB
     density[UNIT_KG_AS_LB] = normal(w / LB - mean, variance) / LB
@@ -151,6 +146,22 @@ def explain(
     square = HEIGHT_M[0] ** 2
     blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
     density[BMI_TYPED] = square * normal(w * square - mean, blur * blur + variance)
+
+
+@jit
+def explain(
+    w: float, mean: float, variance: float, s: Floats, p: Floats, density: Floats, undone: Floats
+) -> float:
+    """Prior times density of each error at reading w, where valid ones are N(mean, variance).
+
+    density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
+    value cannot be had. Returns the sum.
+    """
+    density[:] = 0.0
+    undone[:] = np.nan
+    residual = w - mean
+    if residual * residual > NEAR * variance or variance > NEAR_VAR:
+        explain_named(w, mean, variance, density, undone)
     if p[LOWEST] <= w <= p[HIGHEST]:
         density[OTHER_PERSON] = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
         local = LOCAL_SD * mean
