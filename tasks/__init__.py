@@ -1,0 +1,25 @@
+"""The stages as Prefect sees them: one task a stage, which calls one function of the domain."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage under its several names. seconds: its key in the summary's `seconds`."""
+
+    name: str
+    tag: str
+    seconds: str
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("read", tag="ingest", seconds="read"),
+        Stage("filter", tag="kalman", seconds="filter"),
+        Stage("write", tag="db-write", seconds="write"),
+        Stage("smooth", tag="retro", seconds="retro"),
+        Stage("draw", tag="viz", seconds="dashboards"),
+    )
+}
+"""Task name -> its tag (whose limit holds across runs) and its key in the summary."""

@@ -10,11 +10,11 @@ CODE = pa.dictionary(pa.int32(), pa.string())
 
 RAW = pa.schema(
     [
-        ("user_id", pa.string()),
+        ("user_id", CODE),
         ("time", pa.string()),
-        ("source", pa.string()),
-        ("weight", pa.string()),
-        ("unit", pa.string()),
+        ("source", CODE),
+        ("weight", CODE),
+        ("unit", CODE),
         ("record_id", pa.string()),  # the source's own id of the record, if it has one
         ("updated", pa.string()),  # when the source last changed the record, if it says
         ("line", pa.int64()),  # of the file, from 1, header included

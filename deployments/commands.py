@@ -1,0 +1,106 @@
+"""The command line: weightstream's own commands, and those that start a flow."""
+
+import logging
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightstream.cli import cli, settings
+from weightstream.errors import WeightstreamError
+from weightstream.summary import Summary
+
+
+def main() -> None:
+    apply_prefect_settings()
+    cli()
+
+
+def apply_prefect_settings() -> None:
+    """Give prefect.toml's values to this process, which Prefect looks for in the working directory.
+
+    What the environment says comes first.
+    """
+    path = Path(__file__).parent.parent / "prefect.toml"
+    if path.is_file():
+        for key, value in _flattened(tomllib.loads(path.read_text("utf-8"))):
+            os.environ.setdefault("PREFECT_" + "_".join(key).upper(), str(value))
+
+
+def _flattened(
+    tree: dict[str, Any], prefix: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], Any]]:
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for name, value in tree.items():
+        found += (
+            _flattened(value, (*prefix, name))
+            if isinstance(value, dict)
+            else [((*prefix, name), value)]
+        )
+    return found
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--user", help="Whose readings these are, for formats that name no person.")
+@click.option("--unit", help="Their unit, for formats that name none.")
+@click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
+@click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
+@click.option("--dashboards/--no-dashboards", default=True, show_default=True)
+@click.option("--retro", type=click.Choice(["inline", "defer", "off"]), default="inline")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@settings
+def ingest(as_json: bool, **parameters: Any) -> None:
+    """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
+    from flows.ingest import ingest as flow
+
+    parameters["sources"] = [str(source) for source in parameters["sources"]]
+    report(flow, parameters, as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@settings
+def dashboards(as_json: bool, **parameters: Any) -> None:
+    """Draw every person's page and the index anew."""
+    from flows.dashboards import dashboards as flow
+
+    report(flow, parameters, as_json)
+
+
+def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
+    """Run a flow here, say what it did, and exit with its status."""
+    speak_plainly()
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
+    outcome = flow(**given, return_state=True).result(raise_on_failure=False)
+    if isinstance(outcome, WeightstreamError):
+        raise outcome
+    if not isinstance(outcome, Summary):
+        click.echo(f"weightstream: the run failed ({outcome!r}); see Prefect's log", err=True)
+        sys.exit(1)
+    click.echo(outcome.to_text(), err=as_json)
+    if as_json:
+        click.echo(outcome.to_json())
+    sys.exit(outcome.exit_status)
+
+
+def speak_plainly() -> None:
+    """On the terminal: our own lines, and of Prefect's only what is wrong, without tracebacks."""
+    ours = logging.getLogger("weightstream")
+    lines = Lines()
+    lines.setFormatter(logging.Formatter("%(message)s"))
+    ours.addHandler(lines)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.CRITICAL)
+
+
+class Lines(logging.Handler):
+    """To stderr as it is now: progress bars put themselves in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)  # noqa: T201

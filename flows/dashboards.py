@@ -1,0 +1,64 @@
+"""Store to pages."""
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from flows.ending import closed, failed, said, summarise
+from tasks.draw import draw
+from tasks.opening import configured, opened_road
+from tasks.parallel import in_parallel
+from tasks.road import Road
+from tasks.widths import draw_width
+from weightstream.charts.page import write_assets
+from weightstream.drawing import draw_index, undrawn
+from weightstream.errors import WeightstreamError
+from weightstream.measuring import RunClock
+from weightstream.store import reading
+from weightstream.summary import Summary
+
+MOST_PERSONS_PER_TASK = 500
+
+
+@flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
+def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Summary]:
+    """Draw the page of every person in the store, and the index.
+
+    Args:
+        data_dir: Where the store and the dashboards live; as configured if not given.
+        config: A config.toml; ./config.toml or the defaults if not given.
+    """
+    clock = RunClock()
+    try:
+        with opened_road(flow_run.get_id(), "dashboards", configured(config, data_dir)) as road:
+            clock.started()
+            everyone = reading.user_ids(road.connection)
+            troubles = draw_pages(road, everyone)
+            road.users = len(everyone)
+            return closed(road, summarise(road, clock, troubles))
+    except WeightstreamError as error:
+        return failed(error)
+
+
+def draw_pages(road: Road, changed: list[str]) -> list[str]:
+    """Draw the pages of the changed persons, and of those who have none; then the index."""
+    naming = road.config.visualization.file_names
+    write_assets(road.dashboards)
+    persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
+    threading = road.config.threading
+    width = draw_width(threading)
+    size = max(1, min(MOST_PERSONS_PER_TASK, -(-len(persons) // width)))
+    road.persons = dict(enumerate(reading.chunks(persons, size)))
+    road.progress.begin("draw", len(persons), "pages")
+    troubles = []
+    for batch, state in in_parallel(
+        draw, road.run_id, list(road.persons), threading.enabled * width
+    ):
+        road.progress.advance("draw", len(road.persons[batch]))
+        if not state.is_completed():
+            troubles.append(said(state))
+    with road.clocks["draw"].running():
+        rows = (row for some in road.drawn.values() for row in some)
+        draw_index(road.connection, road.dashboards, rows)
+    road.progress.end("draw")
+    return troubles

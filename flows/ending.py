@@ -1,0 +1,68 @@
+"""How a run ends: its summary, its line in the store, its final state in Prefect."""
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Completed, Failed, State
+
+from tasks import STAGES
+from tasks.road import Road
+from weightstream.errors import WeightstreamError
+from weightstream.measuring import RunClock, peak_rss_mb
+from weightstream.schema import OUTCOMES
+from weightstream.store.runs import end_run, record_counts
+from weightstream.summary import Summary
+
+BELOW_MIN_READINGS = "below_min_readings"
+
+
+def said(state: State) -> str:
+    """Why a task failed, in one sentence; our own errors are such already."""
+    reason = state.result(raise_on_failure=False)
+    return str(reason) if isinstance(reason, WeightstreamError) else str(state.message)
+
+
+def failed(error: WeightstreamError) -> State[WeightstreamError]:
+    """The run could not do its work; the message is the sentence."""
+    return Failed(message=str(error), data=error)
+
+
+def finished(road: Road, clock: RunClock, troubles: list[str]) -> State[Summary]:
+    """Close the books of an ingest: every row that came in has its outcome."""
+    outcomes = dict(zip(OUTCOMES, road.counts.sum(axis=0).tolist(), strict=True))
+    for file, counts in zip(road.intake.files, road.counts.tolist(), strict=True):
+        file.duplicates = counts[OUTCOMES.index("duplicates")]
+        file.exclude(BELOW_MIN_READINGS, counts[OUTCOMES.index("excluded")])
+    record_counts(road.connection, road.path, road.intake.files, road.file_numbers.tolist())
+    outcomes["quarantined"] = sum(file.quarantined for file in road.intake.files)
+    outcomes["excluded"] = sum(sum(file.excluded.values()) for file in road.intake.files)
+    outcomes["failed"] = road.failed
+    summary = summarise(road, clock, troubles)
+    summary.rows_in, summary.counts, summary.users = road.intake.rows_in, outcomes, road.users
+    summary.sources, summary.unusable_sources = len(road.sources), len(road.intake.refused)
+    return closed(road, summary)
+
+
+def summarise(road: Road, clock: RunClock, troubles: list[str]) -> Summary:
+    seconds = {stage.seconds: road.clocks[stage.name].seconds for stage in STAGES.values()}
+    index = road.dashboards / "index.html"
+    return Summary(
+        run_id=road.run_id,
+        seconds={"startup": clock.startup, **seconds, "total": clock.total},
+        peak_rss_mb=peak_rss_mb(),
+        store=road.path,
+        dashboards_index=index if index.exists() else None,
+        troubles=troubles,
+    )
+
+
+def closed(road: Road, summary: Summary) -> State[Summary]:
+    """Record the run in the store and in Prefect. Some trouble: Completed, named Degraded."""
+    status = "degraded" if summary.troubles else "completed"
+    counts = {"rows_in": summary.rows_in, **summary.counts, "users": summary.users}
+    end_run(road.connection, road.path, road.run, status, counts, summary.seconds)
+    create_markdown_artifact(key="summary", markdown=summary.to_markdown())
+    message = "; ".join(summary.troubles) or f"{summary.rows_in:,} rows"
+    if summary.exit_status == 2:
+        return Failed(message=message, data=summary)
+    if summary.troubles:
+        return Completed(name="Degraded", message=message, data=summary)
+    return Completed(message=message, data=summary)

@@ -1,0 +1,108 @@
+"""Sources to decisions to pages."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from flows.dashboards import draw_pages
+from flows.ending import failed, finished, said
+from tasks.filter import filter_batch
+from tasks.opening import configured, opened_road
+from tasks.parallel import in_parallel
+from tasks.read import read
+from tasks.road import Road
+from tasks.widths import filter_width
+from tasks.write import write
+from weightstream.errors import WeightstreamError
+from weightstream.intake import check_sources
+from weightstream.measuring import RunClock
+from weightstream.readers import ReadOptions
+from weightstream.store.runs import register_files, write_quarantine
+from weightstream.summary import Summary
+
+
+@flow(name="ingest", flow_run_name="ingest", persist_result=False)
+def ingest(
+    sources: list[str],
+    data_dir: str | None = None,
+    config: str | None = None,
+    user: str | None = None,
+    unit: str | None = None,
+    timezone: str | None = None,
+    format: str = "auto",
+    dashboards: bool = True,
+    retro: Literal["inline", "defer", "off"] = "inline",
+) -> State[Summary]:
+    """Read sources, judge every measurement, store the decisions and draw the pages.
+
+    Args:
+        sources: Files to read; a file that was seen before is read again and changes nothing.
+        data_dir: Where the store and the dashboards live; as configured if not given.
+        config: A config.toml; ./config.toml or the defaults if not given.
+        user: Whose readings these are, for formats that name no person.
+        unit: The unit of the readings, for formats that name none.
+        timezone: Of times without an offset, for formats that have such (IANA name).
+        format: auto, or the name of a format to force.
+        dashboards: Draw the pages of the persons who changed.
+        retro: When earlier decisions are looked at again: in this run, deferred, or not at all.
+    """
+    clock = RunClock()
+    options = ReadOptions(format, user, unit, timezone)
+    paths = [Path(source) for source in sources]
+    try:
+        settings = configured(config, data_dir)
+        check_sources(paths, options)
+        with opened_road(flow_run.get_id(), "ingest", settings, paths, options) as road:
+            clock.started()
+            troubles = take_in_all(road)
+            troubles += judge_and_store(road)
+            if dashboards:
+                troubles += draw_pages(road, road.changed)
+            return finished(road, clock, troubles)
+    except WeightstreamError as error:
+        return failed(error)
+
+
+def take_in_all(road: Road) -> list[str]:
+    """Read the sources; register them and what was quarantined. Returns what went wrong."""
+    road.progress.begin("read", None, "rows")
+    read(road.run_id)
+    road.progress.end("read")
+    numbers = register_files(road.connection, road.path, road.intake.files, road.run)
+    road.expect(numbers)
+    for rows in road.intake.quarantined():
+        write_quarantine(road.connection, road.path, rows, road.intake.files, numbers, road.run)
+    return list(road.intake.refused)
+
+
+def judge_and_store(road: Road) -> list[str]:
+    """Judge batches side by side and store each as it ends, in this thread."""
+    threading = road.config.threading
+    width = filter_width(threading, road.intake.selection.persons)
+    batches = numbered(road, width)
+    road.progress.begin("write", road.intake.partitions.rows, "rows")
+    troubles = []
+    at_once = threading.enabled * width
+    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once):
+        before = int(road.counts.sum())
+        state = (
+            write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered
+        )
+        rows = road.forget(batch)
+        if not state.is_completed():
+            road.failed += rows - (int(road.counts.sum()) - before)
+            troubles.append(said(state))
+    road.progress.end("write")
+    return troubles
+
+
+def numbered(road: Road, width: int) -> Iterator[int]:
+    """Put the next batch on the road when there is room for it."""
+    parts = road.intake.parts(width, road.config.execution.users_per_task)
+    for batch, part in enumerate(parts):
+        road.parts[batch] = part
+        yield batch

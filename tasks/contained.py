@@ -1,0 +1,28 @@
+"""Keep what a failing batch says free of persons: Prefect logs and stores exception texts."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.states import State
+
+from weightstream.errors import BatchError, StoreLocked, WeightstreamError
+
+
+@contextmanager
+def contained(stage: str, batch: int) -> Iterator[None]:
+    """Let our own errors through; of any other keep its type and place, not its text."""
+    try:
+        yield
+    except WeightstreamError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        name = type(error).__name__
+        raise BatchError(f"{stage}: batch {batch} failed with {name} at {place}") from None
+
+
+def locked(_task: object, _run: object, state: State) -> bool:
+    """Whether a task failed because the store was locked: what another try may mend."""
+    return isinstance(state.data, StoreLocked)

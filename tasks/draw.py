@@ -1,0 +1,31 @@
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import exponential_backoff
+
+from tasks import STAGES
+from tasks.contained import contained, locked
+from tasks.road import ROADS
+from weightstream.drawing import draw_persons
+
+
+@task(
+    name="draw",
+    task_run_name="draw batch {batch}",
+    tags=[STAGES["draw"].tag],
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_condition_fn=locked,
+)
+def draw(run: str, batch: int) -> int:
+    """Draw the pages of a batch of persons; their index rows wait on the road."""
+    road = ROADS[run]
+    with contained("draw", batch), road.clocks["draw"].running(), road.pool.connection() as store:
+        road.drawn[batch] = draw_persons(
+            store,
+            road.dashboards,
+            road.persons[batch],
+            road.config.visualization.file_names,
+            road.judging.timezone,
+        )
+    return batch

@@ -1,0 +1,69 @@
+"""Open what a run needs before its first task, and close it after the last."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.progress import Progress
+from tasks.road import ROADS, Road
+from weightstream.cleaning import Rules
+from weightstream.config import Config, load
+from weightstream.judging import PRIOR, Judging
+from weightstream.readers import ReadOptions
+from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
+from weightstream.store.runs import begin_run, remember_timezone
+
+
+def configured(config: str | None, data_dir: str | None) -> Config:
+    """The effective configuration of a run; data_dir, where given, comes before the file's."""
+    options = {("data", "data_dir"): data_dir}
+    return load(Path(config) if config else None, options).config
+
+
+@contextmanager
+def opened_road(
+    run_id: str,
+    kind: str,
+    config: Config,
+    sources: list[Path] | None = None,
+    reading: ReadOptions | None = None,
+) -> Iterator[Road]:
+    """The road of a run, known to its tasks by run_id while it is open.
+
+    Creates the store where there is none. Raises StoreError.
+    """
+    data_dir = config.data.data_dir.absolute()
+    started = datetime.now(UTC)
+    progress = Progress()
+    with (
+        open_writer(data_dir) as connection,
+        ReadPool(data_dir, config.threading.db_read_connections) as pool,
+    ):
+        remember_timezone(connection, data_dir / STORE_NAME, config.data.timezone)
+        (known,) = connection.execute("select exists (select 1 from users)").fetchone()
+        ROADS[run_id] = Road(
+            run_id=run_id,
+            config=config,
+            data_dir=data_dir,
+            sources=sources or [],
+            reading=reading or ReadOptions(),
+            cleaning=Rules(started, config.data.timezone, config.data.min_date),
+            judging=Judging(
+                config.kalman,
+                config.sources,
+                PRIOR,
+                config.data.timezone,
+                config.data.min_readings,
+            ),
+            connection=connection,
+            pool=pool,
+            run=begin_run(connection, data_dir / STORE_NAME, run_id, kind),
+            known_persons=bool(known),
+            progress=progress,
+        )
+        try:
+            yield ROADS[run_id]
+        finally:
+            progress.close()
+            del ROADS[run_id]

@@ -1,0 +1,27 @@
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks import STAGES
+from tasks.contained import contained
+from tasks.road import ROADS
+from weightstream.intake import take_in
+from weightstream.partition import spill_folder
+from weightstream.selection import Selection
+
+
+@task(name="read", task_run_name="read", tags=[STAGES["read"].tag], cache_policy=NO_CACHE)
+def read(run: str) -> int:
+    """Read and clean every source of the run, in the flow's thread; returns the rows read."""
+    road = ROADS[run]
+    with contained("read", 0), road.clocks["read"].running():
+        road.intake = take_in(
+            road.sources,
+            road.reading,
+            road.cleaning,
+            Selection(road.config.data),
+            spill_folder(road.data_dir),
+            road.config.data.spill_rows,
+            lambda rows: road.progress.advance("read", rows),
+            threads=2 if road.config.threading.enabled else 1,
+        )
+    return road.intake.rows_in

@@ -1,0 +1,110 @@
+"""What the tasks of one run share beside Prefect.
+
+Prefect keeps whatever a task is given or returns until the flow ends; so tasks are handed a run's
+key and a batch number, and find the arrays here. The writer takes them away when they are stored.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tasks.progress import Progress
+from weightstream.batch import Ints
+from weightstream.cleaning import Rules
+from weightstream.config import Config
+from weightstream.decided import Decided
+from weightstream.drawing import IndexRow
+from weightstream.intake import Intake
+from weightstream.judging import Judging
+from weightstream.measuring import StageClock
+from weightstream.partition import Part
+from weightstream.readers import ReadOptions
+from weightstream.schema import OUTCOMES
+from weightstream.store.connection import STORE_NAME, ReadPool
+
+
+@dataclass
+class Road:
+    """One run's settings, its store, and the batches that are under way by their number.
+
+    connection: the writer's, used by the flow's own thread alone. run: the run's number in the
+    store. known_persons: whether the store held anyone when the run began.
+    """
+
+    run_id: str
+    config: Config
+    data_dir: Path
+    sources: list[Path]
+    reading: ReadOptions
+    cleaning: Rules
+    judging: Judging
+    connection: sqlite3.Connection
+    pool: ReadPool
+    run: int
+    known_persons: bool
+    progress: Progress
+    intake: Intake = field(init=False)  # from the task `read`
+    file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
+    parts: dict[int, Part] = field(default_factory=dict)
+    judged: dict[int, tuple[Decided, Ints]] = field(default_factory=dict)
+    persons: dict[int, list[str]] = field(default_factory=dict)
+    drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
+    counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
+    users: int = 0
+    changed: list[str] = field(default_factory=list)
+    failed: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.data_dir / STORE_NAME
+
+    @property
+    def dashboards(self) -> Path:
+        return self.data_dir / "dashboards"
+
+    def expect(self, numbers: list[int]) -> None:
+        """The files are read; these are their numbers in the store."""
+        self.file_numbers = np.array(numbers, np.int64)
+        self.counts = np.zeros((len(numbers), len(OUTCOMES)), np.int64)
+
+    def count(self, decided: Decided, start: int, stop: int) -> None:
+        """Add the rows of persons start:stop, which were just committed."""
+        counts = decided.counts(start, stop, len(self.file_numbers))
+        persons = decided.user_ids[start:stop]
+        changed = decided.changed[start:stop].tolist()
+        self.users += len(persons)
+        self.changed += [user for user, grew in zip(persons, changed, strict=True) if grew]
+        self.counts += counts
+        self.progress.advance("write", int(counts.sum()))
+
+    def count_copies(self, copies: Ints) -> None:
+        """Add the (files,) rows that were copies of others in their batch."""
+        self.counts[:, OUTCOMES.index("duplicates")] += copies
+        self.progress.advance("write", int(copies.sum()))
+
+    def forget(self, batch: int) -> int:
+        """Let go of a batch; returns its rows."""
+        self.judged.pop(batch, None)
+        return len(self.parts.pop(batch).rows)
+
+    @contextmanager
+    def reader(self) -> Iterator[sqlite3.Connection | None]:
+        """A read connection, or None where there was nobody to read when the run began.
+
+        If somebody has come since, the revision that the writer checks tells.
+        """
+        if not self.known_persons:
+            yield None
+            return
+        with self.pool.connection() as connection:
+            yield connection
+
+
+ROADS: dict[str, Road] = {}
+"""By flow run id; several runs may share a process."""

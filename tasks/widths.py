@@ -1,0 +1,22 @@
+"""How many of a stage's tasks run at once: the width of its runner, and the limit of its tag."""
+
+import os
+
+from weightstream.config import Threading
+from weightstream.measuring import free_memory_mb
+
+
+def filter_width(threading: Threading, users: int) -> int:
+    """user_pool_size; 0 = min(cpu_count, users // 10, 8), at least 1."""
+    return threading.user_pool_size or max(1, min(os.cpu_count() or 1, users // 10, 8))
+
+
+def draw_width(threading: Threading, free_mb: float | None = None) -> int:
+    """As many drawing tasks as the pool, the cap and half of the free memory allow; at least 1."""
+    free_mb = free_memory_mb() if free_mb is None else free_mb
+    fitting = int(free_mb / 2 // threading.memory.viz_memory_limit_mb)
+    return max(1, min(threading.viz_pool_size, threading.memory.max_concurrent_viz, fitting))
+
+
+def retro_width(threading: Threading) -> int:
+    return threading.retro_pool_size

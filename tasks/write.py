@@ -1,0 +1,45 @@
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks import STAGES
+from tasks.contained import contained
+from tasks.road import ROADS
+from weightstream.committing import commit
+from weightstream.decided import Decided
+from weightstream.judging import judge_part
+
+
+@task(
+    name="write",
+    task_run_name="write batch {batch}",
+    tags=[STAGES["write"].tag],
+    cache_policy=NO_CACHE,
+)
+def write(run: str, batch: int) -> int:
+    """Commit a judged batch. Called in the flow's own thread, which is the only writer.
+
+    Not retried by Prefect: each transaction waits for SQLite's lock by itself, and one that was
+    committed must not be counted twice. Returns the batch.
+    """
+    road = ROADS[run]
+    decided, copies = road.judged.pop(batch)
+    part = road.parts[batch]
+
+    def again(persons: Sequence[str]) -> Decided:
+        with road.pool.connection() as connection:
+            return judge_part(part, road.file_numbers, connection, road.judging, persons)[0]
+
+    with contained("write", batch), road.clocks["write"].running():
+        road.count_copies(copies)
+        commit(
+            road.connection,
+            road.path,
+            decided,
+            again,
+            road.run,
+            road.config.threading.db_write_batch_size,
+            road.count,
+        )
+    return batch

@@ -1,0 +1,33 @@
+import gzip
+import os
+
+import pytest
+
+from weightstream.errors import InputError
+from weightstream.readers.source import HEAD_BYTES, head_of, open_source
+
+
+def test_plain_and_gzip_read_alike(tmp_path):
+    content = b"weight\n80\n" * 100_000
+    (tmp_path / "plain").write_bytes(content)
+    (tmp_path / "packed").write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]))
+    for name in ("plain", "packed"):
+        assert head_of(tmp_path / name) == content[:HEAD_BYTES]
+        with open_source(tmp_path / name) as stream:
+            assert stream.read() == content
+
+
+def test_a_damaged_gzip_gives_no_first_byte(tmp_path):
+    content = bytearray(gzip.compress(os.urandom(300_000)))
+    content[-6] ^= 1  # the checksum stands at the end
+    path = tmp_path / "damaged.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged or cut off"):
+        open_source(path).__enter__()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for function in (head_of, lambda path: open_source(path).__enter__()):
+        with pytest.raises(InputError, match="not a regular file"):
+            function(tmp_path / "pipe")

@@ -1,0 +1,71 @@
+/* What all pages share: the theme, the unit, and small helpers. Choices are remembered where the
+   browser lets a page from disk do so. */
+(function (root) {
+  "use strict";
+
+  function remembered(key, fallback, allowed) {
+    try {
+      const value = localStorage.getItem("weightstream." + key);
+      return allowed.includes(value) ? value : fallback;
+    } catch (error) {
+      return fallback; // storage is forbidden for files in some browsers
+    }
+  }
+
+  function remember(key, value) {
+    try {
+      localStorage.setItem("weightstream." + key, value);
+    } catch (error) {
+      /* the choice then lasts as long as the page */
+    }
+  }
+
+  function systemTheme() {
+    return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  }
+
+  function setTheme(theme) {
+    document.documentElement.dataset.theme = theme;
+    const button = document.getElementById("theme");
+    if (button) button.setAttribute("aria-pressed", String(theme === "dark"));
+  }
+
+  /* Calls onChange with the theme's name now and whenever it changes. */
+  function theme(onChange) {
+    const apply = (name) => {
+      setTheme(name);
+      onChange(name);
+    };
+    const current = () => remembered("theme", systemTheme(), ["light", "dark"]);
+    document.getElementById("theme").addEventListener("click", () => {
+      remember("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+      apply(current());
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(current()));
+    apply(current());
+  }
+
+  /* A row of buttons of which one is pressed. */
+  function choice(container, onChoose) {
+    const buttons = [...container.querySelectorAll("button")];
+    const press = (value) => buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.value === value)));
+    buttons.forEach((b) =>
+      b.addEventListener("click", () => {
+        press(b.value);
+        onChoose(b.value);
+      }));
+    return press;
+  }
+
+  function element(tag, attributes, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  }
+
+  const data = () => JSON.parse(document.getElementById("data").textContent);
+
+  setTheme(remembered("theme", systemTheme(), ["light", "dark"])); // before the first paint
+  root.Common = { remembered, remember, theme, choice, element, data };
+})(window);

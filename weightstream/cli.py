@@ -1,0 +1,113 @@
+"""The commands that need no Prefect; deployments/commands.py adds the others to the group."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from weightstream.config import Config, flatten, load
+from weightstream.errors import WeightstreamError
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """Says our errors in one sentence, with exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WeightstreamError as error:
+            click.echo(f"weightstream: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="weightstream")
+def cli() -> None:
+    """Body-weight streams of many people in, a trend per person that can be trusted out."""
+
+
+def settings(command: Command) -> Command:
+    """--config and --data-dir, which every command takes."""
+    for option in (
+        click.option("--data-dir", type=FOLDER, help="Where the store and the dashboards live."),
+        click.option("--config", type=FILE, help="A config.toml; ./config.toml if not given."),
+    ):
+        command = option(command)
+    return command
+
+
+def configured(config: Path | None, data_dir: Path | None) -> Config:
+    return load(config, {("data", "data_dir"): data_dir}).config
+
+
+@cli.command("config")
+@settings
+def show_config(config: Path | None, data_dir: Path | None) -> None:
+    """Print the effective configuration, and where each value is from."""
+    loaded = load(config, {("data", "data_dir"): data_dir})
+    table: tuple[str, ...] = ()
+    for key, value in flatten(loaded.config).items():
+        if key[:-1] != table:
+            table = key[:-1]
+            click.echo(f"\n[{'.'.join(_toml_key(part) for part in table)}]")
+        written = (
+            f"{key[-1]} = {json.dumps(value)}" if value is not None else f"# {key[-1]} not set"
+        )
+        click.echo(f"{written:<44} # {loaded.origin[key]}")
+
+
+def _toml_key(part: str) -> str:
+    return part if part.replace("_", "").isalnum() and part.isascii() else json.dumps(part)
+
+
+@cli.command()
+@click.argument("out", type=FILE)
+@click.option("--user", help="Only this person: their copy.")
+@settings
+def export(out: Path, user: str | None, config: Path | None, data_dir: Path | None) -> None:
+    """Write every measurement with its current decision to OUT (.csv, .parquet or .ndjson)."""
+    from weightstream.export import export_store
+
+    rows = export_store(configured(config, data_dir), out, user)
+    click.echo(f"{rows:,} rows in {out}", err=True)
+
+
+@cli.command()
+@settings
+def status(config: Path | None, data_dir: Path | None) -> None:
+    """What the store holds, and how the last runs ended."""
+    from weightstream.status import status_text
+
+    click.echo(status_text(configured(config, data_dir)))
+
+
+@cli.command()
+@click.argument("out", type=FILE)
+@click.option("--persons", default=60, show_default=True, type=click.IntRange(1))
+@click.option("--rows", type=click.IntRange(1), help="In all; about 100 a person if not given.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--scenario", default="mixed", show_default=True)
+@click.option("--labels", type=FILE, help="Where the truth about each row goes.")
+@settings
+def simulate(
+    out: Path,
+    persons: int,
+    rows: int | None,
+    seed: int,
+    scenario: str,
+    labels: Path | None,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Write a labelled stream of made-up persons to OUT, as the main CSV."""
+    from weightstream.simulate import simulate_csv
+
+    configured(config, data_dir)
+    written = simulate_csv(out, persons, rows, seed, scenario, labels)
+    click.echo(f"{written:,} rows in {out}", err=True)

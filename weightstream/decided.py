@@ -1,0 +1,72 @@
+"""What one batch of persons adds to the store and changes in it, ready to be written in parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from weightstream import schema
+from weightstream.batch import Ints
+
+Column = npt.NDArray[Any] | pa.Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of N rows, sorted by person; person u owns rows indptr[u]:indptr[u+1]."""
+
+    indptr: Ints
+    columns: Mapping[str, Column]
+
+    def part(self, start: int, stop: int) -> dict[str, list[Any]]:
+        """The rows of persons start:stop as Python lists, which is what SQLite binds."""
+        rows = slice(int(self.indptr[start]), int(self.indptr[stop]))
+        return {
+            name: column.slice(rows.start, rows.stop - rows.start).to_pylist()
+            if isinstance(column, pa.Array)
+            else column[rows].tolist()
+            for name, column in self.columns.items()
+        }
+
+
+def rows_of(user: Ints, users: int, columns: Mapping[str, Column]) -> Rows:
+    """Columns of N rows whose person (N,) is ascending, as Rows over `users` persons."""
+    return Rows(np.searchsorted(user, np.arange(users + 1)), columns)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A batch of U persons after the filter.
+
+    revisions: (U,) int64, the revision of each person that was read; 0 for a new one.
+    recomputed: (U,) bool, the whole series was decided again, so level shifts are replaced.
+    """
+
+    user_ids: tuple[str, ...]
+    revisions: Ints
+    recomputed: npt.NDArray[np.bool_]
+    measurements: Rows
+    decisions: Rows  # new versions
+    estimates: Rows  # figures of standing versions that moved
+    users: Rows
+    states: Rows
+    shifts: Rows
+    respelled: Rows  # stored measurements that came again in a smaller spelling
+    outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
+
+    @property
+    def changed(self) -> npt.NDArray[np.bool_]:
+        """(U,) whose series grew."""
+        return np.diff(self.users.indptr) > 0
+
+    def counts(self, start: int, stop: int, files: int) -> Ints:
+        """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
+        rows = slice(self.outcome.indptr[start], self.outcome.indptr[stop])
+        counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
+        np.add.at(
+            counts, (self.outcome.columns["file"][rows], self.outcome.columns["outcome"][rows]), 1
+        )
+        return counts

@@ -1,0 +1,141 @@
+"""The store as one table: a row per measurement with its current decision."""
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from weightstream.config import Config
+from weightstream.errors import ConfigError
+from weightstream.schema import EXPORT_COLUMNS
+from weightstream.store import reading
+from weightstream.store.connection import ReadPool
+from weightstream.times import parse_times
+
+USERS_AT_A_TIME = 1000
+
+NUMBERS = frozenset(name for name in EXPORT_COLUMNS if name.endswith("_kg")) | {
+    "p_valid",
+    "trend_kg_per_week",
+}
+EXPORT = pa.schema(
+    [
+        (
+            name,
+            pa.float64()
+            if name in NUMBERS
+            else pa.int64()
+            if name in ("version", "line")
+            else pa.string(),
+        )
+        for name in EXPORT_COLUMNS
+    ]
+)
+
+
+class Writer(Protocol):
+    def write(self, table: pa.Table) -> None: ...
+    def close(self) -> None: ...
+
+
+def export(
+    connection: sqlite3.Connection, out: Path, timezone: str, users: list[str] | None = None
+) -> int:
+    """Write the current decisions to out (.csv, .parquet or .ndjson); returns the rows written.
+
+    Sorted by user, time, source, kg, id; of all persons, or of the named ones. The file appears
+    when it is complete. Raises ConfigError for another ending.
+    """
+    make = WRITERS.get(out.suffix)
+    if make is None:
+        raise ConfigError(f"{out}: the name must end in {', '.join(WRITERS)}")
+    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    rows = 0
+    try:
+        writer = make(unfinished)
+        for table in current_decisions(connection, timezone, users):
+            writer.write(table)
+            rows += len(table)
+        writer.close()
+        os.replace(unfinished, out)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return rows
+
+
+def current_decisions(
+    connection: sqlite3.Connection, timezone: str, users: list[str] | None = None
+) -> Iterator[pa.Table]:
+    """EXPORT tables of some persons each, in the order of the export."""
+    users = reading.user_ids(connection) if users is None else users
+    for some in reading.chunks(users, USERS_AT_A_TIME):
+        yield in_order(reading.current_view(connection, EXPORT, some), timezone)
+
+
+def in_order(table: pa.Table, timezone: str) -> pa.Table:
+    """Sort by user, time, source, kg, id; a date alone stands at 12:00 local."""
+    times = parse_times(table["effective_at"].combine_chunks(), timezone, None)
+    keyed = table.append_column("time_us", pa.array(times.us))
+    keys = ("user_id", "time_us", "source", "weight_kg", "measurement_id")
+    return table.take(pc.sort_indices(keyed, sort_keys=[(name, "ascending") for name in keys]))
+
+
+class CsvFile:
+    def __init__(self, path: Path) -> None:
+        options = pyarrow.csv.WriteOptions(quoting_style="needed")
+        self._writer = pyarrow.csv.CSVWriter(path, EXPORT, write_options=options)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class ParquetFile:
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, EXPORT)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class NdjsonFile:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def write(self, table: pa.Table) -> None:
+        for row in table.to_pylist():
+            self._file.write(orjson.dumps(row) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+WRITERS: dict[str, Callable[[Path], Writer]] = {
+    ".csv": CsvFile,
+    ".parquet": ParquetFile,
+    ".ndjson": NdjsonFile,
+}
+
+
+def export_store(config: Config, out: Path, user: str | None = None) -> int:
+    """Export the configured store, or one person of it. Raises StoreError, ConfigError."""
+    with ReadPool(config.data.data_dir.absolute(), 1) as pool, pool.connection() as connection:
+        timezone = reading.setting(connection, "timezone") or config.data.timezone
+        if user is not None and user not in reading.persons(connection, [user]):
+            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+        return export(connection, out, timezone, None if user is None else [user])

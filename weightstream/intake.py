@@ -1,0 +1,138 @@
+"""Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.cleaning import Rules, read_clean
+from weightstream.errors import InputError
+from weightstream.partition import Part, Partitions, Spool, plan
+from weightstream.readers import ReadOptions, recognise
+from weightstream.readers.source import reading
+from weightstream.selection import OUTSIDE_WINDOW, Selection
+from weightstream.store.runs import FileCounts
+
+QUARANTINE_ROWS_HELD = 100_000
+
+
+@dataclass
+class Intake:
+    """What was read of all sources. refused: one sentence for each that cannot be used."""
+
+    partitions: Partitions
+    quarantine: Spool
+    selection: Selection
+    files: list[FileCounts] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def rows_in(self) -> int:
+        return sum(file.rows_in for file in self.files)
+
+    def parts(self, width: int, users_per_task: int) -> Iterator[Part]:
+        """Batches of whole persons, partition by partition; who is not selected is counted."""
+        for table in self.partitions.tables():
+            chosen, others = self.selection.of_persons(self._usable(table))
+            counts = np.bincount(others["file"].to_numpy(), minlength=len(self.files))
+            for file, count in zip(self.files, counts.tolist(), strict=True):
+                file.exclude(OUTSIDE_WINDOW, count)
+            if len(chosen):
+                yield from plan(chosen, width, users_per_task)
+
+    def quarantined(self) -> Iterator[pa.Table]:
+        yield from map(self._usable, self.quarantine.tables())
+
+    def _usable(self, table: pa.Table) -> pa.Table:
+        """Without the rows that were read of a file before it turned out to be unusable."""
+        unusable = [number for number, file in enumerate(self.files) if file.refused]
+        if not unusable:
+            return table
+        return table.filter(pc.invert(pc.is_in(table["file"], pa.array(unusable, pa.int32()))))
+
+
+def take_in(
+    sources: Sequence[Path],
+    options: ReadOptions,
+    rules: Rules,
+    selection: Selection,
+    spill: Path,
+    spill_rows: int,
+    on_rows: Callable[[int], None],
+    threads: int,
+) -> Intake:
+    """Read every source once; on_rows is told of rows as they are read.
+
+    A source that cannot be used is refused as a whole, with a sentence, and the others go on.
+    """
+    intake = Intake(
+        Partitions(spill, spill_rows),
+        Spool(spill / "quarantine.parquet", QUARANTINE_ROWS_HELD),
+        selection,
+    )
+    for path in sources:
+        try:
+            with reading(path):
+                file = FileCounts(path, named_format(path, options), *_digest(path))
+        except InputError as error:
+            intake.refused.append(str(error))
+            continue
+        intake.files.append(file)
+        try:
+            _read(file, len(intake.files) - 1, intake, options, rules, on_rows, threads)
+        except InputError as error:
+            intake.refused.append(str(error))
+            file.refuse()
+    return intake
+
+
+def _read(
+    file: FileCounts,
+    number: int,
+    intake: Intake,
+    options: ReadOptions,
+    rules: Rules,
+    on_rows: Callable[[int], None],
+    threads: int,
+) -> None:
+    for cleaned in read_clean(file.path, options, rules, number, threads):
+        file.rows_in += cleaned.rows
+        file.quarantined += len(cleaned.quarantine)
+        file.skipped += cleaned.skipped
+        kept, excluded = intake.selection.of_rows(cleaned.measurements)
+        for reason, count in excluded.items():
+            file.exclude(reason, count)
+        if len(kept):
+            intake.partitions.append(kept)
+        if len(cleaned.quarantine):
+            intake.quarantine.append(cleaned.quarantine)
+        on_rows(cleaned.rows)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return digest.hexdigest(), stream.tell()
+
+
+def named_format(path: Path, options: ReadOptions) -> str:
+    """The format that is asked for, or that the content shows. Raises InputError."""
+    return recognise(path) if options.format == "auto" else options.format
+
+
+def check_sources(sources: Sequence[Path], options: ReadOptions) -> None:
+    """Raise InputError, with every source's sentence, if not one can be used."""
+    refused = []
+    for path in sources:
+        try:
+            named_format(path, options)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            return
+    raise InputError("; ".join(refused) or "no source was named")

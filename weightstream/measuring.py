@@ -1,0 +1,93 @@
+"""How long this process has run and how much memory it took; how much is left."""
+
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_IMPORTED = time.monotonic()
+_MEGABYTE = 1024 * 1024
+
+
+def process_seconds() -> float:
+    """Seconds since this process was created; where the system does not say, since this import."""
+    try:
+        started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return time.monotonic() - _IMPORTED
+    started = started_ticks / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has had resident."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
+
+
+def free_memory_mb() -> float:
+    """What the machine, or the control group where it is less, could still give this process."""
+    free = float("inf")
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) / 1024
+    except (OSError, KeyError, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _MEGABYTE
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+    except (OSError, ValueError):  # no such control group, or "max"
+        return free
+    return min(free, (limit - used) / _MEGABYTE)
+
+
+class StageClock:
+    """Wall time during which at least one thread was at work in a stage."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+        self._active = 0
+        self._since = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with self._lock:
+            if self._active == 0:
+                self._since = time.monotonic()
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+                if self._active == 0:
+                    self.seconds += time.monotonic() - self._since
+
+
+class RunClock:
+    """When a run began, and when its first row was read.
+
+    The first run of a process began with the process, so that imports and Prefect's start count.
+    """
+
+    _first = True
+
+    def __init__(self) -> None:
+        already = process_seconds() if RunClock._first else 0.0
+        RunClock._first = False
+        self._began = time.monotonic() - already
+        self.startup = 0.0
+
+    def started(self) -> None:
+        """The first row is about to be read."""
+        self.startup = self.total
+
+    @property
+    def total(self) -> float:
+        return time.monotonic() - self._began

@@ -1,0 +1,179 @@
+"""Measurements on their way from files to batches: in memory, or partitioned by person on disk.
+
+A person is in exactly one partition, so that memory holds one partition at a time however large
+the input is.
+"""
+
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from weightstream.batch import Ints, split_by_rows
+
+PARTITIONS = 64
+ROWS_PER_TASK = 65_536
+FEWEST_ROWS_PER_TASK = 2_048
+TASKS_WITH_ONE_PERSON = 64
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some persons' measurements, as rows of a partition's table."""
+
+    table: pa.Table
+    rows: Ints
+
+    def take(self) -> pa.Table:
+        return self.table.take(self.rows)
+
+
+class Spool:
+    """Tables of one schema, kept in memory up to a number of rows and in a Parquet file beyond."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.rows = 0
+        self._path = path
+        self._limit = limit
+        self._tables: list[pa.Table] = []
+        self._held = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def append(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self.rows += len(table)
+        self._held += len(table)
+        if self._held > self._limit:
+            self.flush()
+
+    def flush(self) -> None:
+        """Move what is in memory to the file."""
+        table = pa.concat_tables(self._tables).unify_dictionaries()
+        if self._writer is None:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="lz4")
+        self._writer.write_table(table)
+        self._tables, self._held = [], 0
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Everything appended, in order; the file is gone afterwards."""
+        if self._writer:
+            self._writer.close()
+            with pq.ParquetFile(self._path, read_dictionary=_codes(self._writer.schema)) as file:
+                for group in range(file.num_row_groups):
+                    yield file.read_row_group(group)
+            self._path.unlink()
+        yield from self._tables
+
+
+def _codes(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_dictionary(field.type)]
+
+
+class Partitions:
+    """Measurements by person: one partition in memory, or PARTITIONS files once there are many."""
+
+    def __init__(self, folder: Path, spill_rows: int) -> None:
+        self.rows = 0
+        self._spill_rows = spill_rows
+        self._held: list[pa.Table] = []
+        self._held_rows = 0
+        self._folder = folder
+        self._spools: list[Spool] = []
+
+    def append(self, measurements: pa.Table) -> None:
+        self._held.append(measurements)
+        self._held_rows += len(measurements)
+        self.rows += len(measurements)
+        if self._held_rows > (self._spill_rows // 4 if self._spools else self._spill_rows):
+            self._spill()
+
+    def _spill(self) -> None:
+        table = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
+        self._held, self._held_rows = [], 0
+        if not self._spools:
+            self._spools = [
+                Spool(self._folder / f"{n:02}.parquet", limit=0) for n in range(PARTITIONS)
+            ]
+        codes = table["user_id"].combine_chunks()
+        of_user = [zlib.crc32(user.encode()) % PARTITIONS for user in codes.dictionary.to_pylist()]
+        partition = np.array(of_user, np.int64)[codes.indices.to_numpy()]
+        order = np.argsort(partition, kind="stable")
+        ends = np.searchsorted(partition[order], np.arange(PARTITIONS + 1))
+        for spool, (start, stop) in zip(self._spools, pairwise(ends), strict=True):
+            if stop > start:
+                spool.append(table.take(order[start:stop]))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """One table a partition; no person is in two of them."""
+        if self._spools and self._held:
+            self._spill()
+        if self._held:
+            yield pa.concat_tables(self._held)
+            self._held = []
+        for spool in self._spools:
+            if spool.rows:
+                yield pa.concat_tables(spool.tables())
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
+    """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
+
+    width: threads that will work on them. users_per_task: 0 = one person a batch while that makes
+    few batches, else balanced by rows (docs/architecture.md says why few).
+    """
+    table = table.unify_dictionaries().combine_chunks()
+    codes = table["user_id"].combine_chunks()
+    users = len(codes.dictionary)
+    code = codes.indices.to_numpy()
+    rank = np.empty(users, np.int64)
+    rank[pc.sort_indices(codes.dictionary).to_numpy()] = np.arange(users)
+    person = rank[code]
+    rows_per_user = np.bincount(person, minlength=users)
+    present = np.flatnonzero(rows_per_user)
+    if users_per_task:
+        groups = [slice(a, a + users_per_task) for a in range(0, len(present), users_per_task)]
+    elif len(present) <= TASKS_WITH_ONE_PERSON:
+        groups = [slice(a, a + 1) for a in range(len(present))]
+    else:
+        groups = split_by_rows(rows_per_user[present], batches(len(table), width))
+    starts = np.zeros(users, np.int64)
+    starts[[present[group.start] for group in groups]] = 1
+    batch = (np.cumsum(starts) - 1)[person]
+    order = np.argsort(batch.astype(np.int32), kind="stable")
+    ends = np.searchsorted(batch[order], np.arange(len(groups) + 1))
+    return [Part(table, order[a:b]) for a, b in pairwise(ends)]
+
+
+def batches(rows: int, width: int) -> int:
+    """How many tasks for so many rows: enough to keep every thread busy, and no more."""
+    return max(-(-rows // ROWS_PER_TASK), min(width, -(-rows // FEWEST_ROWS_PER_TASK)))
+
+
+def spill_folder(data_dir: Path) -> Path:
+    """A folder for a run's spill files; those of processes that died are removed."""
+    parent = data_dir / "spill"
+    for folder in parent.glob("*-*"):
+        if not _alive(int(folder.name.partition("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
+    return parent / f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,87 @@
+"""What every reader takes and gives."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from weightstream import schema
+from weightstream.config import Columns
+from weightstream.times import DateOrder
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a person says about a source that does not say it itself.
+
+    unit: a spelling of kg, g, lb, oz or st. timezone: IANA name, of times without an offset.
+    format: "auto" or a name in readers.FORMATS. block_bytes: about how much is parsed at a time;
+    the result does not depend on it.
+    """
+
+    format: str = "auto"
+    user: str | None = None
+    unit: str | None = None
+    timezone: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    block_bytes: int = 4 << 20
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file writes what can be written in two ways.
+
+    decimal_comma: "80,5" is a number. date_order: how to take dates like 03/04/2024.
+    """
+
+    decimal_comma: bool = False
+    date_order: DateOrder | None = None
+
+
+NO_DIALECT = Dialect()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some records of a source, in its order.
+
+    rows: schema.RAW. skipped: records of other kinds (resources that are no body weight).
+    """
+
+    rows: pa.Table
+    dialect: Dialect = NO_DIALECT
+    skipped: int = 0
+
+
+Parse = Callable[[], Block]
+"""Parsing that is still to be done: reading goes on in order, parsing on several threads."""
+
+
+class Reader(Protocol):
+    """A module of this package."""
+
+    def recognise(self, head: bytes, name: str) -> bool:
+        """Whether a file that is called so and starts so (uncompressed) is of this format."""
+
+    def read(self, source: Path, options: ReadOptions) -> Iterator[Parse]:
+        """Parse a file in blocks. Raises InputError, also from a Parse, when it cannot be used."""
+
+
+def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
+    """A schema.RAW table of `count` rows; columns that are not given are null."""
+    arrays = [
+        columns[name].cast(kind) if name in columns else pa.nulls(count, kind)
+        for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True)
+    ]
+    return pa.table(arrays, schema=schema.RAW)
+
+
+def raw_table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
+    """The same from one dict per record; keys that are missing are null."""
+    columns = {
+        name: pa.array([row.get(name) for row in rows], kind if name == "line" else pa.string())
+        for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True)
+    }
+    return raw_table(columns, len(rows))

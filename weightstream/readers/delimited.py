@@ -1,0 +1,258 @@
+"""CSV and its like: one record a line, cells apart by comma, semicolon or tab, a header above.
+
+Regular stretches of a file are parsed by pyarrow; stretches with line ends inside quotes, ragged
+rows, stray quotes or bytes that are no UTF-8 go record by record through `records`. Both give the
+same rows, with the line of the file on which each begins.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from weightstream import schema
+from weightstream.config import Columns
+from weightstream.errors import InputError
+from weightstream.readers import records
+from weightstream.readers.block import Block, Dialect, Parse, ReadOptions, raw_table
+from weightstream.readers.source import open_source
+from weightstream.times import DateOrder, may_need_order, order_evidence
+from weightstream.units import canonical_unit
+
+FIELDS = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
+REQUIRED = {"user_id": "user", "time": "time", "weight": "weight", "unit": "unit"}
+MAX_COLUMNS = 10_000
+NULLS = ("", "NULL", "null", "Null")
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_UNIT_IN_NAME = re.compile(r"(?P<name>.+?)[ _]*[(\[_ ](?P<unit>[a-z]+)[)\]]?")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header line says. columns: field to column index; constants: field to its value."""
+
+    delimiter: str
+    width: int
+    columns: dict[str, int]
+    constants: dict[str, str]
+    line: int
+
+
+@dataclass
+class _DateOrderOfFile:
+    """Asks the whole file, once, how it writes dates like 03/04/2024."""
+
+    source: Path
+    options: ReadOptions
+    answer: DateOrder | None = None
+    asked: bool = False
+    lock: Any = field(default_factory=Lock)
+
+    def get(self) -> DateOrder | None:
+        with self.lock:
+            if not self.asked:
+                self.answer = self._ask()
+                self.asked = True
+        return self.answer
+
+    def _ask(self) -> DateOrder | None:
+        evidence: set[str] = set()
+        with open_source(self.source) as stream:
+            header = _read_header(stream, self.source, self.options)
+            for chunk in records.chunks(
+                stream, header.delimiter, header.width, header.line + 1, self.options.block_bytes
+            ):
+                evidence |= order_evidence(_columns(chunk, header)["time"])
+        if "either" not in evidence:
+            return None
+        if ("dmy" in evidence) != ("mdy" in evidence):
+            return "dmy" if "dmy" in evidence else "mdy"
+        if "other" in evidence:
+            return None
+        raise InputError(
+            f"{self.source} writes dates like 03/04/2024 and does not show whether the day or the"
+            " month comes first; write them as 2024-04-03"
+        )
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Whether it is text at all: this is the format that others are told apart from."""
+    first_line = head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0]
+    return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
+
+
+def read(source: Path, options: ReadOptions) -> Iterator[Parse]:
+    """See readers.block.Reader. Needs columns, or options, for user, time, weight and unit."""
+    order = _DateOrderOfFile(source, options)
+    with open_source(source) as stream:
+        header = _read_header(stream, source, options)
+        for chunk in records.chunks(
+            stream, header.delimiter, header.width, header.line + 1, options.block_bytes
+        ):
+            yield partial(_parse, chunk, header, order)
+
+
+def _read_header(stream: BinaryIO, source: Path, options: ReadOptions) -> Header:
+    line, number = b"", 0
+    while not line.strip():
+        line = stream.readline(records.MAX_LINE)
+        number += 1
+        if not line:
+            raise InputError(f"{source} is empty; there is nothing to read in it")
+        line = line.removeprefix(_BOM) if number == 1 else line
+    if line.startswith(_UTF16_BOMS):
+        raise InputError(f"{source} is written in UTF-16; save it as UTF-8")
+    if _CONTROL.search(line):
+        raise InputError(f"{source} is not a text table; give a CSV file, or say its --format")
+    if b"\r" in line.rstrip():
+        raise InputError(f"{source} ends its lines with bare carriage returns; save it with LF")
+    text = records.decode(line)
+    headers = [_match_header(text, delimiter, number, options) for delimiter in ",;\t"]
+    header = max(headers, key=lambda one: len(one.columns))
+    if header.width > MAX_COLUMNS:
+        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
+    _check_header(header, source, options)
+    return header
+
+
+def _match_header(text: str, delimiter: str, line: int, options: ReadOptions) -> Header:
+    names = [name.strip().lower() for name in records.cells_of(text, delimiter)]
+    columns = match_columns(names, options.columns)
+    constants = {}
+    if "weight" in columns and "unit" not in columns and not options.unit:
+        unit = _unit_in_name(names[columns["weight"]])[1]
+        constants = {"unit": unit} if unit else {}
+    given = {"user_id": options.user, "unit": options.unit}
+    constants |= {name: value for name, value in given.items() if value is not None}
+    return Header(delimiter, len(names), columns, constants, line)
+
+
+def match_columns(names: list[str], wanted: Columns) -> dict[str, int]:
+    """Which column holds which field; `names` are in lower case. A column holds one field only."""
+    found: dict[str, int] = {}
+    for name in FIELDS:
+        for candidate in getattr(wanted, name):
+            key = candidate.strip().lower()
+            index = names.index(key) if key in names else -1
+            if index >= 0 and index not in found.values():
+                found[name] = index
+                break
+    if "weight" not in found:
+        bare = [_unit_in_name(name)[0] for name in names]
+        matches = [bare.index(one.lower()) for one in wanted.weight if one.lower() in bare]
+        found |= {"weight": matches[0]} if matches else {}
+    return found
+
+
+def _unit_in_name(name: str) -> tuple[str, str | None]:
+    """Column name without its unit, and the unit: "weight (kg)" and "weight_kg" state theirs."""
+    match = _UNIT_IN_NAME.fullmatch(name)
+    if match and canonical_unit(match["unit"]):
+        return match["name"].strip(), match["unit"]
+    return name, None
+
+
+def _check_header(header: Header, source: Path, options: ReadOptions) -> None:
+    found = [name for name in REQUIRED if name in header.columns]
+    if not found or (len(found) == 1 and header.width > 2):
+        raise InputError(
+            f"{source} has no header that names its columns; add one, such as"
+            " user_id,effectiveDateTime,source_type,weight,unit"
+        )
+    missing = [
+        word
+        for name, word in REQUIRED.items()
+        if name not in header.columns and name not in header.constants
+    ]
+    if missing:
+        hints = [f"--{word}" for word in missing if word in ("user", "unit")]
+        also = f", or give {' and '.join(hints)}" if hints else ""
+        raise InputError(
+            f"{source} has no column for {' and '.join(missing)};"
+            f" name it in [data.columns] of the configuration{also}"
+        )
+    for name, given in (("user_id", options.user), ("unit", options.unit)):
+        if given is not None and name in header.columns:
+            raise InputError(
+                f"{source} has a column for the {REQUIRED[name]}; leave --{REQUIRED[name]} out"
+            )
+
+
+def _parse(chunk: records.Chunk, header: Header, order: _DateOrderOfFile) -> Block:
+    columns = _columns(chunk, header)
+    count = len(columns["line"])
+    for name, value in header.constants.items():
+        indices = pa.array(np.zeros(count, dtype=np.int32))
+        columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array([value]))
+    date_order = order.get() if may_need_order(columns["time"]) else None
+    # Where the comma does not part cells it may stand in numbers.
+    dialect = Dialect(decimal_comma=header.delimiter != ",", date_order=date_order)
+    return Block(raw_table(columns, count), dialect)
+
+
+def _columns(chunk: records.Chunk, header: Header) -> dict[str, Any]:
+    """The chunk's columns by field, with line, fault and detail."""
+    fast = _columns_by_pyarrow(chunk, header) if chunk.rows is None else None
+    return fast or _columns_by_record(chunk, header)
+
+
+def _columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] | None:
+    """None where the chunk is not regular: ragged rows, lone carriage returns, other encodings."""
+    if b"\r" in chunk.data and chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
+        return None
+    kinds = dict(zip(schema.RAW.names, schema.RAW.types, strict=True))
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(chunk.data),
+            read_options=csv.ReadOptions(
+                column_names=[str(index) for index in range(header.width)],
+                use_threads=False,
+                block_size=len(chunk.data) + 1,
+            ),
+            parse_options=csv.ParseOptions(delimiter=header.delimiter),
+            convert_options=csv.ConvertOptions(
+                include_columns=[str(index) for index in header.columns.values()],
+                column_types={str(index): kinds[name] for name, index in header.columns.items()},
+                null_values=list(NULLS),
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    lines = records.line_numbers(chunk, table.num_rows)
+    if lines is None:
+        return None
+    columns = {name: table[str(index)] for name, index in header.columns.items()}
+    columns = {name: column.combine_chunks() for name, column in columns.items()}
+    return columns | {"line": pa.array(lines)}
+
+
+def _columns_by_record(chunk: records.Chunk, header: Header) -> dict[str, Any]:
+    rows = chunk.rows
+    if rows is None:
+        rows, _ = records.parse(
+            chunk.data, chunk.line, header.delimiter, header.width, is_last=True
+        )
+    columns: dict[str, Any] = {
+        name: pa.array([row.cells[index] for row in rows], pa.string())
+        for name, index in header.columns.items()
+    }
+    for name, column in columns.items():
+        absent = pc.is_in(column, pa.array(NULLS))
+        columns[name] = pc.if_else(absent, None, column)
+    return columns | {
+        "line": pa.array([row.line for row in rows], pa.int64()),
+        "fault": pa.array([row.detail and "missing_field" for row in rows], pa.string()),
+        "detail": pa.array([row.detail for row in rows], pa.string()),
+    }

@@ -1,0 +1,142 @@
+"""What the store says of runs, files, quarantine and its own settings."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weightstream.errors import StoreError
+from weightstream.store.connection import explained, transaction
+from weightstream.store.writing import insert
+
+
+@dataclass
+class FileCounts:
+    """One source file of a run. sha256 of its bytes; counts of its rows by outcome."""
+
+    path: Path
+    importer: str
+    sha256: str
+    size: int
+    rows_in: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    refused: bool = False
+
+    def exclude(self, reason: str, rows: int) -> None:
+        if rows:
+            self.excluded[reason] = self.excluded.get(reason, 0) + rows
+
+    def refuse(self) -> None:
+        """Nothing of the file counts: it cannot be used as a whole."""
+        self.rows_in = self.duplicates = self.quarantined = self.skipped = 0
+        self.excluded, self.refused = {}, True
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def remember_timezone(connection: sqlite3.Connection, path: Path, timezone: str) -> None:
+    """Keep the timezone that a store was begun with. Raises StoreError if another one is asked."""
+    with explained(path), transaction(connection):
+        connection.execute("insert or ignore into settings values ('timezone', ?)", (timezone,))
+        (kept,) = connection.execute("select value from settings where key = 'timezone'").fetchone()
+    if kept != timezone:
+        raise StoreError(
+            f"{path} was begun with timezone {kept}; set data.timezone to {kept!r}, or use another "
+            "--data-dir"
+        )
+
+
+def begin_run(connection: sqlite3.Connection, path: Path, run_id: str, kind: str) -> int:
+    """Returns the number that rows of this run carry. A run that is tried again keeps its own."""
+    with explained(path), transaction(connection):
+        connection.execute(
+            "insert into runs (run_id, kind, status, started_at) values (?, ?, 'running', ?) "
+            "on conflict (run_id) do update set status = 'running'",
+            (run_id, kind, now()),
+        )
+        (number,) = connection.execute("select id from runs where run_id = ?", (run_id,)).fetchone()
+    return int(number)
+
+
+def end_run(
+    connection: sqlite3.Connection,
+    path: Path,
+    run: int,
+    status: str,
+    counts: Mapping[str, int],
+    seconds: Mapping[str, float],
+) -> None:
+    names = [*counts, "seconds", "status", "finished_at"]
+    values = [*counts.values(), json.dumps(dict(seconds)), status, now()]
+    with explained(path), transaction(connection):
+        connection.execute(
+            f"update runs set {', '.join(f'{name} = ?' for name in names)} where id = ?",  # noqa: S608
+            [*values, run],
+        )
+
+
+def register_files(
+    connection: sqlite3.Connection, path: Path, files: Sequence[FileCounts], run: int
+) -> list[int]:
+    """Returns the number of each file in the store; the same content is the same file."""
+    numbers = []
+    with explained(path), transaction(connection):
+        for file in files:
+            connection.execute(
+                "insert into files (sha256, name, importer, bytes, reads, last_run) "
+                "values (?, ?, ?, ?, 1, ?) on conflict (sha256) do update set "
+                "reads = reads + 1, last_run = excluded.last_run",
+                (file.sha256, file.path.name, file.importer, file.size, run),
+            )
+            (number,) = connection.execute(
+                "select id from files where sha256 = ?", (file.sha256,)
+            ).fetchone()
+            numbers.append(int(number))
+    return numbers
+
+
+def record_counts(
+    connection: sqlite3.Connection, path: Path, files: Sequence[FileCounts], numbers: Sequence[int]
+) -> None:
+    with explained(path), transaction(connection):
+        for file, number in zip(files, numbers, strict=True):
+            connection.execute(
+                "update files set rows_in = ?, duplicates = ?, quarantined = ?, excluded = ?, "
+                "excluded_reasons = ?, skipped = ? where id = ?",
+                (
+                    file.rows_in,
+                    file.duplicates,
+                    file.quarantined,
+                    sum(file.excluded.values()),
+                    json.dumps(file.excluded, sort_keys=True),
+                    file.skipped,
+                    number,
+                ),
+            )
+
+
+def write_quarantine(
+    connection: sqlite3.Connection,
+    path: Path,
+    quarantine: pa.Table,
+    files: Sequence[FileCounts],
+    numbers: Sequence[int],
+    run: int,
+) -> None:
+    """Store rows of schema.QUARANTINE; one that is there already, by file and line, stays."""
+    columns: dict[str, list[Any]] = quarantine.to_pydict()
+    index = columns.pop("file")
+    columns["file_id"] = [numbers[i] for i in index]
+    columns["file"] = [files[i].path.name for i in index]
+    with explained(path), transaction(connection):
+        insert(connection, "quarantine", columns, verb="insert or ignore", run=run)
