@@ -1,5 +1,6 @@
 """The engine: judge each reading and estimate the weight behind them, person by person."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from weightstream.engine import kernel, smoother
 from weightstream.engine.kernel import Bools, Codes
 from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
+from weightstream.schema import REASONS
 
 __all__ = ["STATE_SIZE", "Filtered", "Model", "build_model", "filter_batch",
     "smooth_batch",
@@ -68,7 +70,7 @@ def filter_batch(
     out = np.empty((rows, kernel.OUT_SIZE))
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
-    run = kernel.filter_kernel if engine == "compiled" else kernel.filter_kernel
+    run = kernel.filter_kernel if engine == "compiled" else _reference()
     run(
         batch.indptr,
         batch.day,
@@ -87,12 +89,13 @@ def filter_batch(
     return _named(batch, out, accepted, reason, state, settled)
 
 
-def smooth_batch(batch: UserBatch, model: Model) -> Filtered:
+def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) -> Filtered:
     """Judge each reading by all others of its person, and smooth the level over the whole series.
 
     Returns what filter_batch does, with this meaning: expected and its interval from all other
     readings; level and trend from all accepted ones. state is NaN and settled False.
-    A function of the sorted series alone. Raises BatchError as filter_batch does.
+    tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
+    is added. A function of the sorted series alone. Raises BatchError as filter_batch does.
     Formulas: docs/judging.md, eq. 7-9.
     """
     rows, users = len(batch.day), len(batch.user_ids)
@@ -105,7 +108,9 @@ def smooth_batch(batch: UserBatch, model: Model) -> Filtered:
     kernel.filter_kernel(
         *series, *parameters, state, out, accepted, reason, state.copy(), settled
     )
-    smoother.smooth_kernel(*series, *parameters, out, accepted, reason)
+    if tally is None:
+        tally = np.zeros((len(batch.sources), len(REASONS)))
+    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
     return _named(batch, out, accepted, reason, state, np.zeros(users, np.bool_))
 
 
@@ -155,3 +160,10 @@ def _named(
         shift_from=out[shift_row, kernel.SHIFT_FROM],
         shift_to=out[shift_row, kernel.SHIFT_TO],
     )
+
+
+def _reference() -> Callable[..., None]:
+    """Loaded when asked for: pykalman brings SciPy, pandas and 60 MB with it."""
+    from weightstream.engine.reference import filter_reference
+
+    return filter_reference

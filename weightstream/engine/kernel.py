@@ -85,6 +85,9 @@ MEMBER, SHIFT_FROM, SHIFT_TO = 13, 14, 15
 OUT_SIZE = 16
 
 YOUNG = 5.0  # a start of more readings than these is not given up for another
+Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
+ROOT_2 = math.sqrt(2.0)
+ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -129,6 +132,18 @@ def valid_density(residual: float, variance: float, p: Floats) -> tuple[float, f
 def believed_noise(noise: float, usual: float, p: Floats) -> float:
     """Noise of a reading that belongs to the usual scatter with probability `usual`."""
     return noise / (usual + (1.0 - usual) * noise / (noise + p[TAIL_VAR]))
+
+
+@jit
+def interval_sd(variance: float, p: Floats) -> float:
+    """SD whose normal 95 % interval holds 95 % of right readings, tail included (one Newton step)."""
+    sd = math.sqrt(variance)
+    wide = math.sqrt(variance + p[TAIL_VAR])
+    z = Z95 * sd / wide
+    outside = (1.0 - p[TAIL_SHARE]) * 0.05 + p[TAIL_SHARE] * math.erfc(z / ROOT_2)
+    slope = (1.0 - p[TAIL_SHARE]) * math.exp(-0.5 * Z95 * Z95) / sd
+    slope += p[TAIL_SHARE] * math.exp(-0.5 * z * z) / wide
+    return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)
 
 
 @jit
@@ -205,7 +220,7 @@ def pend(
         if valid >= wrong:
             row[C + P] = valid / (valid + wrong)
             row[C + MEAN] = mean + offset
-            row[C + SD] = math.sqrt(v)
+            row[C + SD] = interval_sd(v, p)
             v += believed_noise(noise, usual, p) - noise
             update(other, y - mean, v, factor)
             join(other, k.day[i], s[SOURCE_KEY])
@@ -290,7 +305,7 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
         mean = factor * main[L] + main[W]
         variance = spread(main, factor) + noise
         row[MEAN] = mean + offset
-        row[SD] = math.sqrt(variance)
+        row[SD] = interval_sd(variance, p)
         note(row, 0, main)
     residual = w - offset - mean
     valid, usual = valid_density(residual, variance, p)
@@ -364,7 +379,7 @@ def filter_kernel(
             judge(k, i, indptr[u], main, other)
         settled[u] = other[COUNT] == 0.0 and confirmed(main, main[DAY], process)
         state[u] = np.nan
-        if settled[u]:
+        if main[COUNT] > 0.0:
             main[SOURCE] = -1.0  # several sources from here on, whichever comes next
             main[SOURCES] = 1.0
             state[u, :TRACK_KEPT] = main[:TRACK_KEPT]

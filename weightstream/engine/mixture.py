@@ -46,8 +46,8 @@ HUNDREDS = np.array(
 )
 POWERS = np.array([1.0, 10.0, 100.0])  # neighbouring digits that swap, in tenths
 SWAP_SHARES = np.array([0.1, 0.6, 0.3])
-LOCAL_SHARE = 0.6  # of unexplained readings: within some 15 % of the right value
-LOCAL_SD = 0.15
+LOCAL_SHARE = 0.8  # of unexplained readings: within some 20 % of the right value
+LOCAL_SD = 0.2
 COPY_DAYS = 120.0 / 86400.0  # one weighing through several apps comes within two minutes
 COPY_KG = 0.011  # and differs by no more than rounding
 COPY_RATE = 0.9  # such a pair from two sources is one weighing, that often

@@ -22,7 +22,7 @@ START_KG = (85.0, 30.0)
 OTHERS_KG = (82.0, 20.0)
 """Of another person who stands on the scale."""
 HEIGHT_M = (1.70, 0.095)
-SHIFT_SD_KG = 15.0
+SHIFT_SD_KG = 10.0
 SHIFT_DAYS_BETWEEN = 700.0
 SHIFT_RATES = (1e-3, 0.2)
 """How far a person's level steps; days between steps; least and greatest probability of a step
@@ -33,7 +33,7 @@ WEEKDAY = 0.00175
 """Half of the weekly swing, as a share of the level; the peak is at midnight after Sunday."""
 EVENING_SD_KG = 0.7
 """How much the rise from morning to evening differs from day to day and person to person."""
-BURST_SHARE = 0.5
+BURST_SHARE = 0.6
 """How often an error of one kind is followed by the same kind from the same source."""
 
 

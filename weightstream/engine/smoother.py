@@ -27,6 +27,7 @@ from weightstream.engine.kernel import (
     Bools,
     Codes,
     P,
+    interval_sd,
     log_normal,
     valid_density,
 )
@@ -96,8 +97,8 @@ PASSES = 6
 PASSES_BEFORE_STEPS = 2
 STILL = 1e-3  # change of p_valid below which another pass is not worth it
 MISSING = -1.0  # as a noise variance: the reading does not count
-CLUSTER_SHARE = 0.5  # of other people's readings: from one who comes again
-CLUSTER_KG = 2.0
+CLUSTER_SHARE = 0.7  # of other people's readings: from one who comes again
+CLUSTER_KG = 3.0
 NEIGHBOURS = 30  # readings looked at on each side for one who comes again
 
 
@@ -115,6 +116,7 @@ class Series(NamedTuple):
     reason: Codes
     work: Floats
     x: Floats
+    tally: Floats
     density: Floats
     undone: Floats
 
@@ -293,6 +295,8 @@ def is_burst(k: Series, first: int, begin: int, end: int, last: int) -> bool:
         )
         if kind == 0:
             kind = likeliest(k.density)
+            if kind > HUNDREDS_OFF and not (before and after):
+                return False  # nothing but a way back tells another person from a new level
         elif kind <= HUNDREDS_OFF and s[RATE + kind] > 0.0:
             wrong += p[BURST] * k.density[kind] / s[RATE + kind]
         elif kind > HUNDREDS_OFF:
@@ -372,6 +376,9 @@ def name(k: Series, i: int, first: int, last: int) -> None:
         k.density[OTHER_PERSON] *= 1.0 - CLUSTER_SHARE
         k.density[OTHER_PERSON] += CLUSTER_SHARE * rate * again
     k.density[WRONG_DATE] = on_other_day(k, i, first, last)
+    total = k.density.sum()
+    for reason in range(1, REASON_COUNT):
+        k.tally[k.source[i], reason] += k.density[reason] / total
     k.reason[i] = likeliest(k.density)
     k.out[i, SUGGESTED] = k.undone[k.reason[i]]
 
@@ -383,7 +390,7 @@ def conclude(k: Series, first: int, last: int) -> None:
         w, row = k.work[i - first], k.out[i]
         k.accepted[i] = w[WEIGHED] != MISSING
         counted += k.accepted[i]
-        row[MEAN], row[SD] = w[LOO], math.sqrt(w[LOO_VAR] + w[NOISE])
+        row[MEAN], row[SD] = w[LOO], interval_sd(w[LOO_VAR] + w[NOISE], k.p)
         row[SHIFT_FROM] = row[SHIFT_TO] = np.nan
         if w[JUMP] == 1.0:
             row[SHIFT_FROM], row[SHIFT_TO] = k.out[i - 1, LEVEL], row[LEVEL]
@@ -425,14 +432,17 @@ def smooth(k: Series, first: int, last: int) -> None:
 
 @njit(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
-    " float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1])",
+    " float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1], float64[:, ::1])",
     **OPTIONS,
 )
 def smooth_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
-    table: Floats, out: Floats, accepted: Bools, reason: Codes,
+    table: Floats, out: Floats, accepted: Bools, reason: Codes, tally: Floats,
 ) -> None:  # fmt: skip
-    """All persons of a batch; out, accepted and reason hold the causal results and are revised."""
+    """All persons of a batch; out, accepted and reason hold the causal results and are revised.
+
+    tally: (S, REASON_COUNT), to which the expected number of errors by source and reason is added.
+    """
     longest = 0
     for u in range(len(indptr) - 1):
         longest = max(longest, indptr[u + 1] - indptr[u])
@@ -441,7 +451,7 @@ def smooth_kernel(
     scratch = np.zeros((2, REASON_COUNT))
     k = Series(
         day, hour, weight, source, process, table, out, accepted, reason, work, x,
-        scratch[0], scratch[1],
+        tally, scratch[0], scratch[1],
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:
