@@ -119,9 +119,7 @@ def _told_apart(
     return _joined(parts, names), wrong, seen, doubt
 
 
-def _right(
-    batch: UserBatch, source: Ints, accepted: Bools, jump: Bools, chosen: Bools
-) -> Right:
+def _right(batch: UserBatch, source: Ints, accepted: Bools, jump: Bools, chosen: Bools) -> Right:
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
     keep = accepted & chosen[user] & ~_again(batch)
     counts = np.bincount(user[keep], minlength=len(batch.user_ids))
@@ -231,9 +229,7 @@ def _maximise(right: Right, parameters: Parameters) -> tuple[Parameters, dict[st
     errors = np.sqrt(np.diag(np.linalg.inv(information)))
     values = np.where([s.key == "bias_kg" for s in scales], 1.0, np.exp(found))
     keys = [f"{s.source or 'process'}.{s.key}" for s in scales]
-    return _at(found, scales, parameters), dict(
-        zip(keys, (errors * values).tolist(), strict=True)
-    )
+    return _at(found, scales, parameters), dict(zip(keys, (errors * values).tolist(), strict=True))
 
 
 def _with_rates(

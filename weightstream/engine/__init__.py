@@ -12,7 +12,12 @@ from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
-__all__ = ["STATE_SIZE", "Filtered", "Model", "build_model", "filter_batch",
+__all__ = [
+    "STATE_SIZE",
+    "Filtered",
+    "Model",
+    "build_model",
+    "filter_batch",
     "smooth_batch",
 ]
 
@@ -105,9 +110,7 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     state, settled = np.full((users, STATE_SIZE), np.nan), np.zeros(users, np.bool_)
     series = (batch.indptr, batch.day, batch.hour, batch.weight_kg, batch.source)
     parameters = (model.process, model.table)
-    kernel.filter_kernel(
-        *series, *parameters, state, out, accepted, reason, state.copy(), settled
-    )
+    kernel.filter_kernel(*series, *parameters, state, out, accepted, reason, state.copy(), settled)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
     smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)

@@ -18,7 +18,6 @@ from weightstream.engine.mixture import (
     COPY_KG,
     COPY_RATE,
     HUNDREDS_OFF,
-    IMPLAUSIBLE,
     LATTICE_KG,
     OK,
     REASON_COUNT,
@@ -32,6 +31,9 @@ from weightstream.engine.model import (
     BIAS,
     BURST,
     HIGHEST,
+    LEAP_PER_DAY,
+    LEAP_SHARE,
+    LEAP_VAR,
     LOWEST,
     NOISE_VAR,
     RATE,
@@ -121,9 +123,16 @@ def odds_to_p(log_odds: float) -> float:
 
 
 @jit
-def valid_density(residual: float, variance: float, p: Floats) -> tuple[float, float]:
-    """Density of a right reading, and the share of it that is the usual scatter (eq. 3)."""
-    core = (1.0 - p[TAIL_SHARE]) * normal(residual, variance)
+def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tuple[float, float]:
+    """Density of a right reading, and the share of it that is not the wide tail (eq. 3).
+
+    gap: days since the level was last seen, over which it may have leapt; 0 where seen from both
+    sides.
+    """
+    leap = min(gap * p[LEAP_PER_DAY], p[LEAP_SHARE]) if gap > 0.0 else 0.0
+    core = (1.0 - p[TAIL_SHARE] - leap) * normal(residual, variance)
+    if leap > 0.0:
+        core += leap * normal(residual, variance + p[LEAP_VAR])
     both = core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
     return both, core / both if both > 0.0 else 0.0
 
@@ -136,7 +145,10 @@ def believed_noise(noise: float, usual: float, p: Floats) -> float:
 
 @jit
 def interval_sd(variance: float, p: Floats) -> float:
-    """SD whose normal 95 % interval holds 95 % of right readings, tail included (one Newton step)."""
+    """SD whose normal 95 % interval holds 95 % of right readings, the tail's too.
+
+    One Newton step from the core's quantile to that of core and tail.
+    """
     sd = math.sqrt(variance)
     wide = math.sqrt(variance + p[TAIL_VAR])
     z = Z95 * sd / wide
@@ -193,9 +205,7 @@ def case_against_start(k: Work, first: int, i: int, main: Floats, other: Floats)
             mean = factor * other[L] + offset + s[BIAS]
             gap = other[DAY] - k.day[row]
             variance = spread(other, factor) + s[NOISE_VAR] + extra + gap * k.p[SHIFT_PER_DAY]
-            odds += math.log(
-                explain(k.weight[row], mean, variance, s, k.p, k.density, k.undone)
-            )
+            odds += math.log(explain(k.weight[row], mean, variance, s, k.p, k.density, k.undone))
     return odds
 
 
@@ -211,7 +221,7 @@ def pend(
         predict(other, k.day[i], p)
         mean = factor * other[L] + other[W]
         v = spread(other, factor) + noise
-        valid, usual = valid_density(y - mean, v, p)
+        valid, usual = valid_density(y - mean, v, 0.0, p)
         valid *= s[RATE + OK]
         wrong = explain(k.weight[i], mean + offset, v, s, p, k.density, k.undone)
         gain = math.log(valid + wrong) - math.log(mixture)
@@ -308,7 +318,7 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
         row[SD] = interval_sd(variance, p)
         note(row, 0, main)
     residual = w - offset - mean
-    valid, usual = valid_density(residual, variance, p)
+    valid, usual = valid_density(residual, variance, k.day[i] - k.memory[ACCEPTED_DAY], p)
     valid *= s[RATE + OK]
     if w < p[LOWEST] or w > p[HIGHEST]:
         valid = 0.0
@@ -334,9 +344,7 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
     plausible = k.reason[i] != REPEAT and p[LOWEST] <= w <= p[HIGHEST]
     if k.accepted[i] or main[COUNT] == 0.0 or not plausible:
         return
-    pend(
-        k, i, first, valid + wrong, residual, variance, factor, offset, noise, main, other
-    )
+    pend(k, i, first, valid + wrong, residual, variance, factor, offset, noise, main, other)
     if other[COUNT] >= 2.0 and other[START_ODDS] > max(other[ODDS], 0.0):
         demote(k, first, other)
         adopt(k, i, other[START_ODDS], main, other)

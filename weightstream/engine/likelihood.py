@@ -1,14 +1,14 @@
 """How likely accepted readings are under a set of parameters. Compiled, for `learning`."""
 
-from numba import njit
-
 import numpy as np
+from numba import njit
 
 from weightstream.batch import Floats, Ints
 from weightstream.engine.compiled import OPTIONS
 from weightstream.engine.kernel import Bools, believed_noise, valid_density
 from weightstream.engine.model import BIAS, NOISE_VAR, SHIFT_VAR
 from weightstream.engine.track import (
+    DAY,
     LL,
     TRACK_SIZE,
     L,
@@ -45,11 +45,12 @@ def likelihood_kernel(
             if i == indptr[u]:
                 begin(x, day[i], y, factor, noise, process)
                 continue
+            gap = day[i] - x[DAY]
             predict(x, day[i], process)
             if jump[i]:
                 x[LL] += process[SHIFT_VAR]
             residual = y - factor * x[L] - x[W]
             state = spread(x, factor)
-            density, usual = valid_density(residual, state + noise, process)
+            density, usual = valid_density(residual, state + noise, gap, process)
             out[u] += np.log(max(density, 1e-300))
             update(x, residual, state + believed_noise(noise, usual, process), factor)

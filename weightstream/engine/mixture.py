@@ -128,9 +128,7 @@ def explain_height(w: float) -> float:
 
 
 @jit
-def explain_named(
-    w: float, mean: float, variance: float, density: Floats, undone: Floats
-) -> None:
+def explain_named(w: float, mean: float, variance: float, density: Floats, undone: Floats) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
     density[UNIT_LB_AS_KG] = LB * normal(w * LB - mean, variance)
     undone[UNIT_LB_AS_KG] = w * LB

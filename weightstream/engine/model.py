@@ -29,6 +29,11 @@ SHIFT_RATES = (1e-3, 0.2)
 between two readings."""
 TAIL = (0.03, 2.0)
 """Share of right readings with more than the usual scatter (a meal, a coat), and its SD in kg."""
+LEAP_DAYS_BETWEEN = 3000.0
+LEAP_MOST = 0.03
+LEAP_SD_KG = 5.0
+"""A real change between two readings that the trend does not foresee (illness, water): days
+between such, greatest probability over one gap, SD."""
 WEEKDAY = 0.00175
 """Half of the weekly swing, as a share of the level; the peak is at midnight after Sunday."""
 EVENING_SD_KG = 0.7
@@ -133,11 +138,14 @@ PRIOR = Parameters(
     SHIFT_DAYS,
     TAIL_SHARE,
     TAIL_VAR,
+    LEAP_PER_DAY,
+    LEAP_SHARE,
+    LEAP_VAR,
     BURST,
     ACCEPT,
     LOWEST,
     HIGHEST,
-) = range(22)
+) = range(25)
 # Positions in a row of Model.table; from RATE on, one for each of REASONS ("ok": right readings).
 BIAS, NOISE_VAR, SOURCE_KEY, RATE = range(4)
 
@@ -147,7 +155,7 @@ class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (22,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
+    process: (25,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
     """
 
     name: str
@@ -217,6 +225,9 @@ def _process(process: Process, kalman: Kalman) -> Floats:
             kalman.shift_days,
             TAIL[0],
             TAIL[1] ** 2,
+            1.0 / LEAP_DAYS_BETWEEN,
+            LEAP_MOST,
+            LEAP_SD_KG**2,
             BURST_SHARE,
             kalman.accept_above,
             *PLAUSIBLE_KG,

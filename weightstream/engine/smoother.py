@@ -7,13 +7,11 @@ function of the sorted series alone. Formulas: docs/judging.md, eq. 7-9.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine.calendar import other_dates
 from weightstream.engine.compiled import OPTIONS, jit
 from weightstream.engine.kernel import (
     LEVEL,
@@ -28,56 +26,62 @@ from weightstream.engine.kernel import (
     Codes,
     P,
     interval_sd,
-    log_normal,
     valid_density,
 )
+from weightstream.engine.levels import take_back_bursts
 from weightstream.engine.mixture import (
-    COPY_DAYS,
-    COPY_KG,
     COPY_RATE,
-    HUNDREDS_OFF,
     LATTICE_KG,
     OK,
-    OTHER_PERSON,
-    OUTLIER,
     REASON_COUNT,
     REPEAT,
-    WRONG_DATE,
     explain,
     likeliest,
-    normal,
 )
 from weightstream.engine.model import (
     ACCEPT,
     BIAS,
-    BURST,
     HIGHEST,
     LEVEL_NOISE,
     LOWEST,
     NOISE_VAR,
     RATE,
-    SHIFT_LEAST,
-    SHIFT_MOST,
-    SHIFT_PER_DAY,
     SHIFT_VAR,
-    SOURCE_KEY,
     START_MEAN,
     START_VAR,
     TAIL_VAR,
     TREND_VAR,
     WATER_VAR,
 )
+from weightstream.engine.naming import (
+    copies,
+    name,
+)
+from weightstream.engine.retro import (
+    AHEAD,
+    FACTOR,
+    JUMP,
+    LOO,
+    LOO_VAR,
+    MISSING,
+    NOISE,
+    OFFSET,
+    RESIDUAL,
+    VALID,
+    VARIANCE,
+    WEIGHED,
+    WORK_SIZE,
+    WRONG,
+    Series,
+)
 from weightstream.engine.track import (
     DAY,
     LL,
-    LV,
     LW,
     TRACK_SIZE,
     VV,
-    VW,
     WW,
     L,
-    V,
     W,
     conditions,
     predict,
@@ -85,40 +89,12 @@ from weightstream.engine.track import (
     update,
 )
 
-# Columns of the work table of one person's readings: what does not change between passes, ...
-FACTOR, OFFSET, NOISE, JUMP = range(4)
-# ... the forward pass's prediction (mean and covariance as in a track), residual and variance, ...
-AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
-# ... what all others say of the reading, its weight as a noise variance, and densities.
-LOO, LOO_VAR, WEIGHED, VALID, WRONG, CERTAIN = range(15, 21)
-WORK_SIZE = 21
-
 PASSES = 6
 PASSES_BEFORE_STEPS = 2
 STILL = 1e-3  # change of p_valid below which another pass is not worth it
-MISSING = -1.0  # as a noise variance: the reading does not count
-CLUSTER_SHARE = 0.7  # of other people's readings: from one who comes again
-CLUSTER_KG = 3.0
-NEIGHBOURS = 30  # readings looked at on each side for one who comes again
-
-
-class Series(NamedTuple):
-    """One batch's readings, parameters, results and scratch, as the helpers take them."""
-
-    day: Floats
-    hour: Floats
-    weight: Floats
-    source: Ints
-    p: Floats
-    table: Floats
-    out: Floats
-    accepted: Bools
-    reason: Codes
-    work: Floats
-    x: Floats
-    tally: Floats
-    density: Floats
-    undone: Floats
+SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
+SCATTER_CUT = 12.0
+SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
 
 
 @jit
@@ -210,14 +186,64 @@ def pull_back(r: Floats, n: Floats, gap: float, p: Floats) -> None:
 
 
 @jit
+def rescale(k: Series, first: int, last: int) -> None:
+    """Learn how much this person scatters, against others, and scale all variances by it.
+
+    The mean of z² over readings accepted so far, cut at SCATTER_CUT, shrunk towards 1 (eq. 9).
+    """
+    total, count = SCATTER_USUAL * SCATTER_READINGS, SCATTER_READINGS
+    for i in range(first, last):
+        w = k.work[i - first]
+        if w[WEIGHED] != MISSING:
+            residual = k.weight[i] - w[LOO]
+            total += min(residual * residual / (w[LOO_VAR] + w[NOISE]), SCATTER_CUT)
+            count += 1.0
+    scale = total / (count * SCATTER_USUAL)
+    for position in (LEVEL_NOISE, TREND_VAR, WATER_VAR):
+        k.p[position] *= scale
+    for i in range(first, last):
+        w = k.work[i - first]
+        w[NOISE] *= scale
+        w[LOO_VAR] *= scale
+
+
+@jit
+def outermost(k: Series, first: int, last: int) -> tuple[int, int, int, int]:
+    """The first two and the last two rows that count; -1 where there are not so many."""
+    a, b, y, z = -1, -1, -1, -1
+    for i in range(first, last):
+        if k.work[i - first, WEIGHED] != MISSING:
+            if a < 0:
+                a = i
+            elif b < 0:
+                b = i
+            y, z = z, i
+    return a, b, y, z
+
+
+@jit
+def open_gap(k: Series, i: int, ends: tuple[int, int, int, int]) -> float:
+    """Days from reading i to the nearest that counts if none counts on its other side, else 0."""
+    a, b, y, z = ends
+    before = z if z < i else y
+    after = a if a > i else b
+    if a >= i and after > i:
+        return k.day[after] - k.day[i]
+    if z <= i and 0 <= before < i:
+        return k.day[i] - k.day[before]
+    return 0.0
+
+
+@jit
 def weigh(k: Series, first: int, last: int) -> float:
     """Judge each reading by what all others say of it; returns the largest change of p_valid."""
     change = 0.0
     p = k.p
+    ends = outermost(k, first, last)
     for i in range(first, last):
         w, s, kg = k.work[i - first], k.table[k.source[i]], k.weight[i]
         variance = w[LOO_VAR] + w[NOISE]
-        valid, usual = valid_density(kg - w[LOO], variance, p)
+        valid, usual = valid_density(kg - w[LOO], variance, open_gap(k, i, ends), p)
         valid *= s[RATE + OK]
         if kg < p[LOWEST] or kg > p[HIGHEST]:
             valid = 0.0
@@ -236,151 +262,6 @@ def weigh(k: Series, first: int, last: int) -> float:
         k.reason[i] = likeliest(k.density)
         k.out[i, SUGGESTED] = k.undone[k.reason[i]]
     return change
-
-
-@jit
-def copies(k: Series, i: int, first: int) -> bool:
-    """Whether reading i is the one before, come through another app."""
-    return (
-        i > first
-        and k.source[i] != k.source[i - 1]
-        and k.day[i] - k.day[i - 1] <= COPY_DAYS
-        and abs(k.weight[i] - k.weight[i - 1]) <= COPY_KG
-    )
-
-
-@jit
-def step_rate(gap: float, p: Floats) -> float:
-    return math.log(min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST]))
-
-
-@jit
-def is_burst(k: Series, first: int, begin: int, end: int, last: int) -> bool:
-    """Whether rows begin:end, taken for a level of their own, are rather errors in a row.
-
-    The case for a level: a step there and, unless at an end of the series, one back. The case for
-    errors: the first as rare as ever, the next of the same kind, and the level around unbroken.
-    """
-    p, out = k.p, k.out
-    before, after = begin > first, end < last
-    level, level_var = 0.0, 0.0
-    odds = 0.0  # of errors against a level
-    if before:
-        step = out[begin, LEVEL] - out[begin - 1, LEVEL]
-        odds -= step_rate(k.day[begin] - k.day[begin - 1], p)
-        odds -= log_normal(step, p[SHIFT_VAR])
-        level, level_var = out[begin - 1, LEVEL], out[begin - 1, LEVEL_SD] ** 2
-    if after:
-        step = out[end, LEVEL] - out[end - 1, LEVEL]
-        odds -= step_rate(k.day[end] - k.day[end - 1], p)
-        odds -= log_normal(step, p[SHIFT_VAR])
-        if before:
-            gap = k.day[end] - k.day[begin - 1]
-            v = level_var + out[end, LEVEL_SD] ** 2 + gap * (p[LEVEL_NOISE] + p[TREND_VAR] * gap)
-            odds += log_normal(out[end, LEVEL] - level, v)
-        else:
-            level, level_var = out[end, LEVEL], out[end, LEVEL_SD] ** 2
-    edge = k.day[begin - 1] if before else k.day[end]
-    kind = 0
-    for i in range(begin, end):
-        w, s = k.work[i - first], k.table[k.source[i]]
-        gap = abs(k.day[i] - edge)
-        mean, v = level, level_var + gap * (p[LEVEL_NOISE] + p[TREND_VAR] * gap)
-        if before and after:
-            part = gap / max(k.day[end] - edge, 1e-9)
-            mean = (1.0 - part) * level + part * out[end, LEVEL]
-        mean = w[FACTOR] * mean + w[OFFSET]
-        wrong = explain(
-            k.weight[i], mean, v + w[NOISE] + p[WATER_VAR], s, p, k.density, k.undone
-        )
-        if kind == 0:
-            kind = likeliest(k.density)
-            if kind > HUNDREDS_OFF and not (before and after):
-                return False  # nothing but a way back tells another person from a new level
-        elif kind <= HUNDREDS_OFF and s[RATE + kind] > 0.0:
-            wrong += p[BURST] * k.density[kind] / s[RATE + kind]
-        elif kind > HUNDREDS_OFF:
-            wrong += p[BURST] * w[VALID]
-        odds += math.log(wrong)
-        if i > begin:
-            odds -= math.log(w[VALID] + w[WRONG])
-    return odds > 0.0
-
-
-@jit
-def test_levels(k: Series, first: int, last: int) -> bool:
-    """Take back levels that are rather bursts of errors; says whether any was."""
-    changed = False
-    begin = first
-    for i in range(first + 1, last + 1):
-        if i < last and k.work[i - first, JUMP] == 0.0:
-            continue
-        bounded = begin > first or i < last
-        if bounded and is_burst(k, first, begin, i, last):
-            changed = True
-            for row in range(begin, i):
-                k.work[row - first, WEIGHED] = MISSING
-            k.work[begin - first, JUMP] = 0.0
-            if i < last:
-                k.work[i - first, JUMP] = 0.0
-        begin = i
-    return changed
-
-
-@jit
-def on_other_day(k: Series, i: int, first: int, last: int) -> float:
-    """Density of reading i as the right value of a day that is easily written for its own."""
-    total = 0.0
-    count = 0
-    w, s = k.work[i - first], k.table[k.source[i]]
-    for day in other_dates(k.day[i]):
-        if math.isnan(day) or day < k.day[first] or day > k.day[last - 1]:
-            continue
-        count += 1
-        after = first + np.searchsorted(k.day[first:last], day)
-        before = max(after - 1, first)
-        row = after if k.day[after] - day < day - k.day[before] else before
-        gap = abs(k.day[row] - day)
-        v = k.out[row, LEVEL_SD] ** 2 + gap * (k.p[LEVEL_NOISE] + k.p[TREND_VAR] * gap)
-        mean = w[FACTOR] * k.out[row, LEVEL] + w[OFFSET]
-        total += normal(k.weight[i] - mean, v + w[NOISE] + k.p[WATER_VAR])
-    return s[RATE + WRONG_DATE] * total / count if count > 0 else 0.0
-
-
-@jit
-def comes_again(k: Series, i: int, first: int, last: int) -> float:
-    """Density of reading i as one who was on this scale at other times too; -1 without any."""
-    total, count = 0.0, 0
-    for way in (-1, 1):
-        n, seen = i + way, 0
-        while first <= n < last and seen < NEIGHBOURS:
-            if not k.accepted[n] and k.source[n] == k.source[i]:
-                seen += 1
-                if k.reason[n] == OTHER_PERSON or k.reason[n] == OUTLIER:
-                    count += 1
-                    total += normal(k.weight[i] - k.weight[n], CLUSTER_KG**2)
-            n += way
-    return total / count if count > 0 else -1.0
-
-
-@jit
-def name(k: Series, i: int, first: int, last: int) -> None:
-    """Reason and suggestion of a rejected reading, with what only the whole series can say."""
-    w, s = k.work[i - first], k.table[k.source[i]]
-    explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
-    if copies(k, i, first):
-        k.density[REPEAT] = COPY_RATE / LATTICE_KG
-    again = comes_again(k, i, first, last)
-    if again >= 0.0:
-        rate = s[RATE + OTHER_PERSON]
-        k.density[OTHER_PERSON] *= 1.0 - CLUSTER_SHARE
-        k.density[OTHER_PERSON] += CLUSTER_SHARE * rate * again
-    k.density[WRONG_DATE] = on_other_day(k, i, first, last)
-    total = k.density.sum()
-    for reason in range(1, REASON_COUNT):
-        k.tally[k.source[i], reason] += k.density[reason] / total
-    k.reason[i] = likeliest(k.density)
-    k.out[i, SUGGESTED] = k.undone[k.reason[i]]
 
 
 @jit
@@ -411,6 +292,7 @@ def conclude(k: Series, first: int, last: int) -> None:
 @jit
 def smooth(k: Series, first: int, last: int) -> None:
     """All passes over one person's rows first:last; out, accepted hold the causal results."""
+    k.p[:] = k.usual
     for i in range(first, last):
         w, s = k.work[i - first], k.table[k.source[i]]
         factor, offset, extra = conditions(k.day[i], k.hour[i], k.p)
@@ -420,8 +302,10 @@ def smooth(k: Series, first: int, last: int) -> None:
     for turn in range(PASSES):
         forwards(k, first, last)
         backwards(k, first, last)
+        if turn == 0:
+            rescale(k, first, last)
         change = weigh(k, first, last)
-        if turn == PASSES_BEFORE_STEPS and test_levels(k, first, last):
+        if turn == PASSES_BEFORE_STEPS and take_back_bursts(k, first, last):
             change = 1.0
         if turn > PASSES_BEFORE_STEPS and change < STILL:
             break
@@ -450,7 +334,7 @@ def smooth_kernel(
     x = np.zeros(TRACK_SIZE)
     scratch = np.zeros((2, REASON_COUNT))
     k = Series(
-        day, hour, weight, source, process, table, out, accepted, reason, work, x,
+        day, hour, weight, source, process, process.copy(), table, out, accepted, reason, work, x,
         tally, scratch[0], scratch[1],
     )  # fmt: skip
     for u in range(len(indptr) - 1):
