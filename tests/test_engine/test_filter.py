@@ -150,9 +150,11 @@ def test_two_readings_of_a_step_or_three_on_one_day_are_not_enough(make_batch):
 
 def test_two_sources_confirm_a_step_within_a_day(make_batch):
     before = [(19_000 + i, 80.0, 0) for i in range(4)]
-    step = [(19_010, 72.0, 0), (19_010.1, 72.1, 1), (19_010.2, 71.9, 0)]
-    batch = make_batch(before + step, sources=("patient-device", "patient-upload"))
-    assert verdicts(batch) == [True] * 7
+    days, kilos = (19_004, 19_004.1, 19_004.2), (72.0, 72.1, 71.9)
+    for sources, confirmed in (((0, 1, 0), True), ((0, 0, 0), False)):
+        step = list(zip(days, kilos, sources, strict=True))
+        batch = make_batch(before + step, sources=("patient-device", "patient-upload"))
+        assert verdicts(batch) == [True] * 4 + [confirmed] * 3
 
 
 def test_a_pending_step_is_not_settled_and_readings_of_the_old_level_end_it(make_batch):

@@ -153,6 +153,12 @@ def test_a_burst_does_not_become_a_level_once_the_old_one_is_back(make_batch):
     assert len(result.shift_row) == 0
 
 
+def test_a_minority_of_errors_does_not_win_by_coming_first(make_batch):
+    kilos = [66.3, 145.9, 145.7, 66.0, 67.0, 145.1] + [66.2, 65.9, 66.4, 66.1, 146.2, 66.3] * 4
+    result = smoothed(make_batch(series(kilos)))
+    assert (result.accepted == (np.array(kilos) < 100)).all()
+
+
 def test_a_step_that_stays_is_a_level(make_batch):
     result = smoothed(make_batch(series([80, 80.2, 79.9, 80.1, 72, 72.2, 71.9, 72.1])))
     assert result.accepted.all()

@@ -10,8 +10,8 @@ FACTOR, OFFSET, NOISE, JUMP = range(4)
 # ... the forward pass's prediction (mean and covariance as in a track), residual and variance, ...
 AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
 # ... what all others say of the reading, its weight as a noise variance, and densities.
-LOO, LOO_VAR, WEIGHED, VALID, WRONG, CERTAIN = range(15, 21)
-WORK_SIZE = 21
+LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
+WORK_SIZE = 20
 MISSING = -1.0  # as a noise variance: the reading does not count
 
 

@@ -46,6 +46,7 @@ from weightstream.engine.model import (
     LOWEST,
     NOISE_VAR,
     RATE,
+    SHIFT_LEAST,
     SHIFT_VAR,
     START_MEAN,
     START_VAR,
@@ -92,6 +93,8 @@ from weightstream.engine.track import (
 PASSES = 6
 PASSES_BEFORE_STEPS = 2
 STILL = 1e-3  # change of p_valid below which another pass is not worth it
+MUCH_REJECTED = 0.3  # share above which the rejected ones may be the right ones
+AROUND = 0.1  # of their median: where such a course would lie
 SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
 SCATTER_CUT = 12.0
 SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
@@ -290,8 +293,8 @@ def conclude(k: Series, first: int, last: int) -> None:
 
 
 @jit
-def smooth(k: Series, first: int, last: int) -> None:
-    """All passes over one person's rows first:last; out, accepted hold the causal results."""
+def prepare(k: Series, first: int, last: int) -> None:
+    """Start from the causal verdicts and levels, which `conclude` has not yet replaced."""
     k.p[:] = k.usual
     for i in range(first, last):
         w, s = k.work[i - first], k.table[k.source[i]]
@@ -299,6 +302,11 @@ def smooth(k: Series, first: int, last: int) -> None:
         w[FACTOR], w[OFFSET], w[NOISE] = factor, offset + s[BIAS], s[NOISE_VAR] + extra
         w[JUMP] = 0.0 if math.isnan(k.out[i, SHIFT_TO]) else 1.0
         w[WEIGHED] = w[NOISE] if k.accepted[i] else MISSING
+
+
+@jit
+def run_passes(k: Series, first: int, last: int) -> float:
+    """Returns the log likelihood of the readings, each given all others, less that of steps."""
     for turn in range(PASSES):
         forwards(k, first, last)
         backwards(k, first, last)
@@ -309,6 +317,47 @@ def smooth(k: Series, first: int, last: int) -> None:
             change = 1.0
         if turn > PASSES_BEFORE_STEPS and change < STILL:
             break
+    evidence = 0.0
+    for i in range(first, last):
+        w = k.work[i - first]
+        evidence += math.log(w[VALID] + w[WRONG])
+        if w[JUMP] == 1.0:
+            evidence += math.log(k.p[SHIFT_LEAST])
+    return evidence
+
+
+@jit
+def start_from_rejected(k: Series, first: int, last: int) -> bool:
+    """Start instead from what was rejected, where that is much; says whether it is.
+
+    A start confused by errors can make them the person's course, and reject the right readings.
+    """
+    rejected = np.empty(last - first)
+    count = 0
+    for i in range(first, last):
+        w = k.work[i - first]
+        if w[WEIGHED] == MISSING and k.p[LOWEST] <= k.weight[i] <= k.p[HIGHEST]:
+            rejected[count] = k.weight[i]
+            count += 1
+    if count < 3 or count < MUCH_REJECTED * (last - first):
+        return False
+    middle = np.median(rejected[:count])
+    prepare(k, first, last)
+    for i in range(first, last):
+        w = k.work[i - first]
+        w[JUMP] = 0.0
+        w[WEIGHED] = w[NOISE] if abs(k.weight[i] - middle) < AROUND * middle else MISSING
+    return True
+
+
+@jit
+def smooth(k: Series, first: int, last: int) -> None:
+    """All passes over one person's rows first:last; out, accepted hold the causal results."""
+    prepare(k, first, last)
+    evidence = run_passes(k, first, last)
+    if start_from_rejected(k, first, last) and run_passes(k, first, last) <= evidence:
+        prepare(k, first, last)
+        run_passes(k, first, last)
     forwards(k, first, last)
     backwards(k, first, last)
     conclude(k, first, last)
