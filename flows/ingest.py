@@ -9,7 +9,9 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.dashboards import draw_pages
+from flows.deferral import smooth_here
 from flows.ending import failed, finished, said
+from flows.retro import smooth_dirty
 from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
@@ -35,7 +37,7 @@ def ingest(
     timezone: str | None = None,
     format: str = "auto",
     dashboards: bool = True,
-    retro: Literal["inline", "defer", "off"] = "inline",
+    retro: Literal["inline", "defer", "off"] | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
@@ -48,7 +50,9 @@ def ingest(
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
         dashboards: Draw the pages of the persons who changed.
-        retro: When earlier decisions are looked at again: in this run, deferred, or not at all.
+        retro: When earlier decisions are looked at again: inline (in this run), defer (the
+            persons are marked, and retro/deferred is started where it is deployed), or off. If
+            not given, inline without a Prefect server and defer with one.
     """
     clock = RunClock()
     paths = [Path(source) for source in sources]
@@ -63,6 +67,8 @@ def ingest(
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
+            if smooth_here(retro):
+                troubles += smooth_dirty(road)
             if dashboards:
                 troubles += draw_pages(road, road.changed)
             return finished(road, clock, troubles)

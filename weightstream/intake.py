@@ -17,6 +17,7 @@ from weightstream.readers import FORMATS, ReadOptions, recognise
 from weightstream.readers.source import reading
 from weightstream.selection import OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
+from weightstream.times import parse_times
 from weightstream.units import required_unit
 
 QUARANTINE_ROWS_HELD = 100_000
@@ -106,7 +107,10 @@ def _read(
         file.rows_in += cleaned.rows
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
-        kept, excluded = intake.selection.of_rows(cleaned.measurements)
+        measurements = cleaned.measurements
+        if options.timezone not in (None, rules.timezone):
+            measurements = dates_at_noon(measurements, rules.timezone)
+        kept, excluded = intake.selection.of_rows(measurements)
         for reason, count in excluded.items():
             file.exclude(reason, count)
         if len(kept):
@@ -114,6 +118,16 @@ def _read(
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
         on_rows(cleaned.rows)
+
+
+def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
+    """Dates without a time at 12:00 of the store's timezone, as they are when read back from it."""
+    dates = np.isnan(measurements["hour"].to_numpy())
+    time_us = measurements["time_us"].to_numpy().copy()
+    texts = measurements["effective_at"].filter(pa.array(dates)).combine_chunks()
+    time_us[dates] = parse_times(texts, timezone, None).us
+    at = measurements.schema.get_field_index("time_us")
+    return measurements.set_column(at, measurements.schema.field(at), pa.array(time_us))
 
 
 def _digest(path: Path) -> tuple[str, int]:
