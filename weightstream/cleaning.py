@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,16 +43,18 @@ class Rules:
 class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
+    retractions: schema.RETRACTION, records that their source took back; they count as rows.
     skipped: records of other kinds, which count as no row.
     """
 
     measurements: pa.Table
     quarantine: pa.Table
+    retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
     skipped: int = 0
 
     @property
     def rows(self) -> int:
-        return self.measurements.num_rows + self.quarantine.num_rows
+        return len(self.measurements) + len(self.quarantine) + len(self.retractions)
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,11 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:
     """Judge the form of N raw rows: units, numbers, times.
 
-    block: schema.RAW (plain strings will do); each row ends in exactly one of the two tables.
-    The reason is the reader's own fault, if it found one, else the first of
-    schema.QUARANTINE_REASONS that fits.
+    block: schema.RAW (plain strings will do); each row ends in exactly one of the tables.
+    The reason is the first of schema.QUARANTINE_REASONS that fits, the reader's own fault among
+    them.
     """
-    block = block.combine_chunks()
+    block, retractions = _without_retracted(block.combine_chunks(), rules, file)
     user, source, weight, unit = (
         _column(block[name]) for name in ("user_id", "source", "weight", "unit")
     )
@@ -125,7 +127,8 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
     kg /= _take(units.divisor, unit.codes, 1.0)
     missing = {
         "user": user.is_missing() | _no_names(user),
-        "time": _blank(time),
+        # Of a record without time a reader may know more, and says so as its fault.
+        "time": _blank(time) & block["fault"].is_null().to_numpy(),
         "weight": weight.is_missing(),
         "unit": unit.is_missing(),
         "source that can be kept": _no_names(source),
@@ -156,7 +159,21 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
         rules,
     )
     bad = np.flatnonzero(reason >= 0)
-    return Cleaned(measured, _quarantine(block, file, bad, reason[bad], missing, rules))
+    quarantined = _quarantine(block, file, bad, reason[bad], missing, rules)
+    return Cleaned(measured, quarantined, retractions)
+
+
+def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Table, pa.Table]:
+    """The rows that stand, and schema.RETRACTION of the others."""
+    if "retracted" not in block.column_names or not pc.any(block["retracted"]).as_py():
+        return block, schema.RETRACTION.empty_table()
+    taken_back = block["retracted"].fill_null(False)
+    rows = block.filter(taken_back)
+    columns = {name: _plain(rows[name]) for name in ("user_id", "source", "record_id")}
+    columns["updated"] = _updated(rows["updated"], rows["record_id"], rules)
+    columns |= {"file": pa.repeat(pa.scalar(file, pa.int32()), len(rows)), "line": rows["line"]}
+    retractions = pa.table(columns, schema=schema.RETRACTION)
+    return block.filter(pc.invert(taken_back)).combine_chunks(), retractions
 
 
 def _first_reason(fault: pa.ChunkedArray, found: list[Bools]) -> npt.NDArray[np.int8]:
@@ -166,7 +183,8 @@ def _first_reason(fault: pa.ChunkedArray, found: list[Bools]) -> npt.NDArray[np.
         reason[found[index]] = index
     if fault.null_count < len(fault):
         own = pc.index_in(fault, pa.array(schema.QUARANTINE_REASONS)).fill_null(-1).to_numpy()
-        reason = np.where(own >= 0, own, reason).astype(np.int8)
+        first = np.where(reason >= 0, np.minimum(own, reason), own)
+        reason = np.where(own >= 0, first, reason).astype(np.int8)
     return reason
 
 
@@ -243,14 +261,15 @@ def _quarantine(
         name: pc.utf8_slice_codeunits(_plain(block[name].take(rows)), 0, MAX_NAME)
         for name in ("user_id", "time", "source", "weight", "unit")
     }
-    own = block["detail"].take(rows).to_pylist()
+    faults, own = (block[name].take(rows).to_pylist() for name in ("fault", "detail"))
     units, weights, times = (cells[name].to_pylist() for name in ("unit", "weight", "time"))
     details = []
     for index, code in enumerate(reason):
         name = schema.QUARANTINE_REASONS[code]
         lacking = [what for what, rows_of in missing.items() if rows_of[bad[index]]]
+        told = own[index] if faults[index] == name else None
         details.append(
-            own[index] or _detail(name, lacking, units[index], weights[index], times[index], rules)
+            told or _detail(name, lacking, units[index], weights[index], times[index], rules)
         )
     columns = {
         "reason": pa.array([schema.QUARANTINE_REASONS[code] for code in reason], pa.string()),

@@ -103,6 +103,7 @@ def _read(
         file.rows_in += cleaned.rows
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
+        file.exclude("retracted", len(cleaned.retractions))
         kept, excluded = intake.selection.of_rows(cleaned.measurements)
         for reason, count in excluded.items():
             file.exclude(reason, count)

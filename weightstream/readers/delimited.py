@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -23,7 +22,7 @@ from weightstream.config import Columns
 from weightstream.errors import InputError
 from weightstream.readers import records
 from weightstream.readers.block import Block, Dialect, Parse, ReadOptions, raw_table
-from weightstream.readers.source import open_source
+from weightstream.readers.source import Source, open_source
 from weightstream.times import DateOrder, may_need_order, order_evidence
 from weightstream.units import canonical_unit
 
@@ -53,7 +52,7 @@ class Header:
 class _DateOrderOfFile:
     """Asks the whole file, once, how it writes dates like 03/04/2024."""
 
-    source: Path
+    source: Source
     options: ReadOptions
     answer: DateOrder | None = None
     asked: bool = False
@@ -92,7 +91,15 @@ def recognise(head: bytes, name: str) -> bool:
     return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
 
 
-def read(source: Path, options: ReadOptions) -> Iterator[Parse]:
+def has_columns(head: bytes) -> bool:
+    """Whether the first line names a time and a weight in the usual words."""
+    text = records.decode(head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0])
+    cells = max((records.cells_of(text, delimiter) for delimiter in ",;\t"), key=len)
+    columns = match_columns([cell.strip().lower() for cell in cells], Columns())
+    return {"time", "weight"} <= set(columns)
+
+
+def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Needs columns, or options, for user, time, weight and unit."""
     order = _DateOrderOfFile(source, options)
     with open_source(source) as stream:
@@ -103,7 +110,7 @@ def read(source: Path, options: ReadOptions) -> Iterator[Parse]:
             yield partial(_parse, chunk, header, order)
 
 
-def _read_header(stream: BinaryIO, source: Path, options: ReadOptions) -> Header:
+def _read_header(stream: BinaryIO, source: Source, options: ReadOptions) -> Header:
     line, number = b"", 0
     while not line.strip():
         line = stream.readline(records.MAX_LINE)
@@ -118,16 +125,24 @@ def _read_header(stream: BinaryIO, source: Path, options: ReadOptions) -> Header
     if b"\r" in line.rstrip():
         raise InputError(f"{source} ends its lines with bare carriage returns; save it with LF")
     text = records.decode(line)
-    headers = [_match_header(text, delimiter, number, options) for delimiter in ",;\t"]
+    headers = [
+        _match_header(records.cells_of(text, delimiter), delimiter, number, options)
+        for delimiter in ",;\t"
+    ]
     header = max(headers, key=lambda one: len(one.columns))
-    if header.width > MAX_COLUMNS:
-        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
     _check_header(header, source, options)
     return header
 
 
-def _match_header(text: str, delimiter: str, line: int, options: ReadOptions) -> Header:
-    names = [name.strip().lower() for name in records.cells_of(text, delimiter)]
+def header_of(names: list[str], line: int, source: Source, options: ReadOptions) -> Header:
+    """What these column names say. Raises InputError if a needed one is missing."""
+    header = _match_header(names, "", line, options)
+    _check_header(header, source, options)
+    return header
+
+
+def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOptions) -> Header:
+    names = [name.strip().lower() for name in cells]
     columns = match_columns(names, options.columns)
     constants = {}
     if "weight" in columns and "unit" not in columns and not options.unit:
@@ -163,7 +178,9 @@ def _unit_in_name(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _check_header(header: Header, source: Path, options: ReadOptions) -> None:
+def _check_header(header: Header, source: Source, options: ReadOptions) -> None:
+    if header.width > MAX_COLUMNS:
+        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
     found = [name for name in REQUIRED if name in header.columns]
     if not found or (len(found) == 1 and header.width > 2):
         raise InputError(

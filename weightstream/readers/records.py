@@ -80,6 +80,15 @@ def _after_line(stream: BinaryIO) -> bytes:
     return b""
 
 
+def rows(stream: BinaryIO, delimiter: str, width: int, line: int) -> Iterator[list[Row]]:
+    """The records of a small table, chunk by chunk."""
+    for chunk in chunks(stream, delimiter, width, line, 1 << 20):
+        if chunk.rows is not None:
+            yield chunk.rows
+        else:
+            yield parse(chunk.data, chunk.line, delimiter, width, is_last=True)[0]
+
+
 def is_regular(data: bytes, delimiter: str) -> bool:
     """Whether quotes stand only around whole cells or doubled in them, and hold no line end."""
     if b'"' not in data:
