@@ -46,6 +46,14 @@ def test_one_observation(single):
     ]  # fmt: skip
 
 
+def test_numbers_are_exact_on_lines_too(save, cleaned):
+    line = json.dumps(observation(component=[{"valueQuantity": {"value": 80.5}}]))
+    long = "80.50000000000000000001"
+    texts = [line.replace("80.5", long), line.replace('80.5, "s', f'{long}, "s'), line]
+    amounts = cleaned(save("\n".join(texts))).measurements["raw_weight"].to_pylist()
+    assert amounts == [long, long, "80.5"]
+
+
 def test_numbers_are_exact(save, cleaned):
     text = json.dumps(observation()).replace("80.5", "80.50000000000000000001")
     assert cleaned(save(text)).measurements["amount"].to_pylist() == ["80.50000000000000000001"]

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import orjson
+
 from weightstream.errors import InputError
 from weightstream.readers.block import Block, Parse, ReadOptions, named_user, raw_table_of_rows
 from weightstream.readers.documents import (
     NOT_JSON,
+    Number,
+    Records,
     fields_of,
     items_of,
     not_json,
+    parse_json,
     read_json,
     text_of,
 )
@@ -32,6 +37,7 @@ SOURCES = {
 
 _LOINC = ("http://loinc.org", "urn:oid:2.16.840.1.113883.6.1", None)
 _UCUM = ("http://unitsofmeasure.org", None)
+_VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
 _PERSON = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
@@ -47,7 +53,24 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. In a Bundle, `line` is the position of the resource."""
     codes = tuple(code.encode() for code in SOURCES)
     convert = partial(_convert, source=source, options=options)
-    return read_json(source, options, convert, _resources, (*codes, b'"Bundle"'))
+    wanted = (*codes, b'"Bundle"')
+    return read_json(source, options, convert, _resources, wanted, _parse_line)
+
+
+def _parse_line(text: bytes) -> Any:
+    """As parse_json, three times faster; of its numbers only the weight stays as it is written."""
+    try:
+        resource = orjson.loads(text)
+    except ValueError:
+        return parse_json(text)
+    quantity = fields_of(fields_of(resource).get("valueQuantity"))
+    value = quantity.get("value")
+    if type(value) in (int, float):
+        written = {number for number in _VALUE.findall(text) if float(number) == value}
+        if len(written) != 1:
+            return parse_json(text)
+        quantity["value"] = Number(written.pop().decode())
+    return resource
 
 
 def _resources(document: Any) -> Iterator[Any]:
@@ -64,7 +87,7 @@ def _resources(document: Any) -> Iterator[Any]:
             yield value
 
 
-def _convert(records: list[tuple[int, Any]], source: Source, options: ReadOptions) -> Block:
+def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
     rows, skipped = [], 0
     for line, record in records:
         resource = fields_of(record)

@@ -19,7 +19,7 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source
 from weightstream.units import POUND_KG, required_unit
 
@@ -49,7 +49,7 @@ def _logs(document: Any) -> Iterator[Any]:
     yield from items_of(logs)
 
 
-def _convert(records: list[tuple[int, Any]], source: Source, user: str, unit: str | None) -> Block:
+def _convert(records: Records, source: Source, user: str, unit: str | None) -> Block:
     logs = [(line, fields_of(record)) for line, record in records]
     weighings = [(line, log) for line, log in logs if "weight" in log]
     proven = _unit_by_bmi([log for _, log in weighings])

@@ -12,7 +12,7 @@ from typing import Any
 
 from weightstream.readers import exports, records
 from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.documents import Number, fields_of, read_json, text_of
+from weightstream.readers.documents import Number, Records, fields_of, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -106,7 +106,7 @@ def _weighings(document: Any) -> Iterator[Any]:
                 pending.extend(reversed(value.values()))
 
 
-def _convert(found: list[tuple[int, Any]], user: str) -> Block:
+def _convert(found: Records, user: str) -> Block:
     rows = []
     for line, record in found:
         weighing = fields_of(record)

@@ -11,7 +11,7 @@ from typing import Any
 
 from weightstream.readers import exports
 from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.documents import fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source, head_of
 
 _TYPE = "com.google.weight"
@@ -57,7 +57,7 @@ def _points(document: Any) -> Iterator[Any]:
         yield {"dataTypeName": _TYPE if _TYPE in origin else None} | fields_of(point)
 
 
-def _convert(records: list[tuple[int, Any]], user: str) -> Block:
+def _convert(records: Records, user: str) -> Block:
     points = [(line, fields_of(record)) for line, record in records]
     rows = [_row(point, line, user) for line, point in points if point.get("dataTypeName") == _TYPE]
     return Block(raw_table_of_rows(rows), skipped=len(points) - len(rows))

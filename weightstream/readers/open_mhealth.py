@@ -11,6 +11,7 @@ from typing import Any
 from weightstream.readers.block import Block, Parse, ReadOptions, named_user, raw_table_of_rows
 from weightstream.readers.documents import (
     NOT_JSON,
+    Records,
     fields_of,
     not_json,
     read_json,
@@ -44,7 +45,7 @@ def _data_points(document: Any) -> Iterator[Any]:
     yield from document if isinstance(document, list) else [document]
 
 
-def _convert(records: list[tuple[int, Any]], source: Source, options: ReadOptions) -> Block:
+def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
     rows, skipped = [], 0
     for line, record in records:
         point = fields_of(record)

@@ -13,7 +13,7 @@ from typing import Any
 from weightstream.errors import InputError
 from weightstream.readers import exports
 from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.documents import fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source, head_of
 from weightstream.units import canonical_unit
 
@@ -71,7 +71,7 @@ def _groups(document: Any) -> Iterator[Any]:
     yield from items_of(fields_of(fields_of(document).get("body")).get("measuregrps"))
 
 
-def _convert(records: list[tuple[int, Any]], user: str) -> Block:
+def _convert(records: Records, user: str) -> Block:
     rows, skipped = [], 0
     for line, record in records:
         group = fields_of(record)
