@@ -28,6 +28,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         # Immutable: nothing is written beside the file, whatever journal it was left with.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             connection.execute("pragma trusted_schema = off")
             (size,) = connection.execute(
                 "select page_count * page_size from pragma_page_count, pragma_page_size"

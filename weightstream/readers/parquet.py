@@ -33,7 +33,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             for batch in table.iter_batches(_ROWS, columns=list(names.values())):
                 yield partial(_block, batch, names, header.constants, position)
                 position += len(batch)
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{source} is damaged or cut off Parquet; fetch it again") from None
 
 
@@ -60,6 +60,15 @@ def _text(column: pa.Array) -> pa.StringArray:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
     try:
-        return column.cast(pa.string())
+        text = column.cast(pa.string())
+        text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.array([None if one is None else str(one) for one in column.to_pylist()])
+        values = column.cast(pa.binary()) if pa.types.is_string(kind) else column
+        return pa.array([_printed(value) for value in values.to_pylist()], pa.string())
+    return text
+
+
+def _printed(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return None if value is None else str(value)

@@ -5,6 +5,7 @@ Nothing is unpacked into the file system but a database, into a temporary file o
 
 import gzip
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -91,8 +92,8 @@ def is_zip(path: Path) -> bool:
 
 def members(path: Path) -> list[Source]:
     """The files in a zip file, by name. Raises InputError for a damaged one and for a bomb."""
-    with reading(path), zipfile.ZipFile(path) as archive:
-        found = [info for info in archive.infolist() if not info.is_dir()]
+    with reading(path), _archive(path) as archive:
+        found = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if len(found) > MAX_MEMBERS:
         raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are looked at")
     for info in found:
@@ -127,7 +128,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
             with source.path.open("rb") as stream:
                 yield stream
             return
-        with zipfile.ZipFile(source.path) as archive:
+        with _archive(source.path) as archive:
             try:
                 member = cast(BinaryIO, archive.open(source.member))
             except (RuntimeError, NotImplementedError):
@@ -136,6 +137,13 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
                 ) from None
             with member:
                 yield member
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (NotImplementedError, ValueError, IndexError, struct.error):
+        raise zipfile.BadZipFile from None
 
 
 def _starts_with(stream: BinaryIO, magic: bytes) -> bool:
