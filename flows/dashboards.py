@@ -17,7 +17,7 @@ from weightstream.measuring import RunClock
 from weightstream.store import reading
 from weightstream.summary import Summary
 
-MOST_PERSONS_PER_TASK = 500
+FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
@@ -47,7 +47,8 @@ def draw_pages(road: Road, changed: list[str]) -> list[str]:
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
     threading = road.config.threading
     width = draw_width(threading)
-    size = max(1, min(MOST_PERSONS_PER_TASK, -(-len(persons) // width)))
+    share = -(-len(persons) // width)
+    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
     troubles = []
