@@ -1,7 +1,8 @@
 """From raw rows to measurements: every row becomes one, or goes to quarantine with a reason."""
 
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -25,6 +26,7 @@ MAX_NAME = 1000
 """Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
 FUTURE = timedelta(hours=24)
 
+logger = logging.getLogger("weightstream")
 _NO_NAME = r"[\x00-\x1f]"
 _EPOCH_DAY = date(1970, 1, 1)
 Ints = npt.NDArray[np.int64]
@@ -84,18 +86,28 @@ def read_clean(
     if options.timezone is not None:
         rules = replace(rules, timezone=options.timezone)
     work = (partial(_clean_parsed, parse, rules, file) for parse in parses(path, options))
-    if threads == 1:
-        yield from (one() for one in work)
-        return
+    yield from _in_threads(work, threads) if threads > 1 else (one() for one in work)
+
+
+def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator[Cleaned]:
+    """Results in their order. Where no thread can be started, this one does what is left."""
     pending: deque[Future[Cleaned]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="clean") as pool:
         try:
             for one in work:
-                pending.append(pool.submit(one))
+                try:
+                    pending.append(pool.submit(one))
+                except RuntimeError:
+                    logger.warning("read: a thread cannot be started; going on without it")
+                    yield from (future.result() for future in pending)
+                    pending.clear()
+                    yield one()
+                    break
                 if len(pending) > threads:
                     yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from (future.result() for future in pending)
+            pending.clear()
+            yield from (one() for one in work)
         finally:
             for future in pending:
                 future.cancel()
