@@ -270,6 +270,12 @@ def test_health_connect_of_fewer_columns_and_other_databases(tmp_path, cleaned):
     other = health_connect(tmp_path / "other.db", "create table weights (kg)")
     with pytest.raises(InputError, match="not one that Health Connect exports"):
         cleaned(other, user="me")
+    endless = (
+        "create view weight_record_table(time, weight) as with recursive n(i) as "
+        "(select 1 union all select i + 1 from n) select i, i from n"
+    )
+    with pytest.raises(InputError, match="not one that Health Connect exports"):
+        cleaned(health_connect(tmp_path / "view.db", endless), user="me")
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="cut off"):
         cleaned(path, user="me")

@@ -38,18 +38,22 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             cursor = connection.execute(_query(connection, source))
             while rows := cursor.fetchmany(_ROWS):
                 yield partial(_convert, rows, user)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):  # also of its own error messages
             raise InputError(f"{source} is damaged, or no database; export it again") from None
         finally:
             connection.close()
 
 
 def _query(connection: sqlite3.Connection, source: Source) -> str:
+    # A view of that name could run anything.
+    query = "select name from sqlite_master where type = 'table'"
+    tables = {row[0] for row in connection.execute(query)}
     columns = {row[1] for row in connection.execute(f"pragma table_info({_TABLE})")}
-    if not {"weight", "time"} <= columns:
+    if _TABLE not in tables or not {"weight", "time"} <= columns:
         raise InputError(f"{source} is a database, but not one that Health Connect exports")
     apps = {row[1] for row in connection.execute("pragma table_info(application_info_table)")}
-    known = {"row_id", "package_name"} <= apps and "app_info_id" in columns
+    known = "application_info_table" in tables and "app_info_id" in columns
+    known = known and {"row_id", "package_name"} <= apps
     app = (
         "(select package_name from application_info_table a where a.row_id = w.app_info_id)"
         if known

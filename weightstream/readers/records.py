@@ -110,6 +110,13 @@ def is_regular(data: bytes, delimiter: str) -> bool:
     return bool(np.all(starts) and np.all(ends) and np.all(closed))
 
 
+def is_utf8(data: bytes) -> bool:
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
 def line_numbers(chunk: Chunk, count: int) -> npt.NDArray[np.int64] | None:
     """(count,) line of each record, if each is one line that is not blank; else None."""
     lines = chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
@@ -173,6 +180,12 @@ def _record(
     cells = first.replace('"', "").split(delimiter)
     detail = "a quote is opened in the line and not closed as it should be"
     return Row(0, _padded(cells, width), detail), 1
+
+
+def row_of(line: int, text: str, delimiter: str, width: int) -> Row:
+    """The record of one line whose quotes are regular."""
+    row = _row(cells_of(text, delimiter), width)
+    return Row(line, row.cells, row.detail)
 
 
 def _row(cells: list[str], width: int) -> Row:
