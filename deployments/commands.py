@@ -55,14 +55,14 @@ def _flattened(
 @settings
 def ingest(as_json: bool, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
-    from weightstream.intake import check_sources
+    from weightstream.intake import check_sources, files_of
     from weightstream.readers import ReadOptions
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
     config = configured(parameters["config"], parameters["data_dir"])
     told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
     options = ReadOptions(**told, columns=config.data.columns)
-    check_sources([Path(source) for source in parameters["sources"]], options, config.data)
+    check_sources(files_of(parameters["sources"]), options, config.data)
 
     from flows.ingest import ingest as flow
 

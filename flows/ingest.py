@@ -1,7 +1,6 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
@@ -21,7 +20,7 @@ from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
-from weightstream.intake import check_sources
+from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.runs import register_files, write_quarantine
@@ -42,7 +41,8 @@ def ingest(
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
     Args:
-        sources: Files to read; a file that was seen before is read again and changes nothing.
+        sources: Files and folders to read; a file that was seen before is read again and changes
+            nothing.
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
         user: Whose readings these are, for formats that name no person.
@@ -55,10 +55,10 @@ def ingest(
             not given, inline without a Prefect server and defer with one.
     """
     clock = RunClock()
-    paths = [Path(source) for source in sources]
     try:
         settings = configured(config, data_dir)
         options = ReadOptions(format, user, unit, timezone, settings.data.columns)
+        paths = files_of(sources)
         check_sources(paths, options, settings.data)
         with (
             contained("ingest"),

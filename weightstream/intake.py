@@ -13,7 +13,7 @@ from weightstream.cleaning import Rules, read_clean
 from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
 from weightstream.partition import Part, Partitions, Spool, plan
-from weightstream.readers import FORMATS, ReadOptions, recognise
+from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
 from weightstream.selection import OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
@@ -107,6 +107,7 @@ def _read(
         file.rows_in += cleaned.rows
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
+        file.exclude("retracted", len(cleaned.retractions))
         measurements = cleaned.measurements
         if options.timezone not in (None, rules.timezone):
             measurements = dates_at_noon(measurements, rules.timezone)
@@ -140,6 +141,20 @@ def _digest(path: Path) -> tuple[str, int]:
 def named_format(path: Path, options: ReadOptions) -> str:
     """The format that is asked for, or that the content shows. Raises InputError."""
     return recognise(path) if options.format == "auto" else options.format
+
+
+def files_of(sources: Sequence[str]) -> list[Path]:
+    """The files that are meant: of a folder, those in it whose format is known.
+
+    Raises InputError for a folder without any.
+    """
+    files: list[Path] = []
+    for path in map(Path, sources):
+        found = files_in(path) if path.is_dir() else [path]
+        if not found:
+            raise InputError(f"{path} holds no file in a format that weightstream knows")
+        files += found
+    return files
 
 
 def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
