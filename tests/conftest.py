@@ -286,7 +286,7 @@ def tables() -> Callable[..., dict[str, list[Any]]]:
                 )
             ]
             rows = {
-                name: connection.execute(f'select * from "{name}" order by 1, 2, 3').fetchall()
+                name: sorted(connection.execute(f'select * from "{name}"'), key=repr)
                 for name in names
                 if name not in without
             }

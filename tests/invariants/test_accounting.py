@@ -46,7 +46,7 @@ def written(rows, mess):
     return "user_id,effectiveDateTime,weight,unit,source_type\n" + text.getvalue()
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.lists(ROW, max_size=12), MESS), min_size=1, max_size=3), SELECTED)
 def test_every_row_has_one_outcome(store_files, tables, fresh_dir, files, data):
     data_dir, paths = fresh_dir(), []
