@@ -128,7 +128,8 @@ def _newest(alerts: Sequence[Alert], last: str) -> tuple[str, int, float, float]
 def _change(
     day: npt.NDArray[np.float64], level: npt.NDArray[np.float64], days: float
 ) -> float | None:
-    """Level now less the level `days` before; None where the person was not yet measured."""
-    if day[-1] - day[0] < days:
+    """Level now less the last level at least `days` ago; None where that is twice as long ago."""
+    then = int(np.searchsorted(day, day[-1] - days, side="right")) - 1
+    if then < 0 or day[-1] - day[then] > 2.0 * days:
         return None
-    return round(float(level[-1] - np.interp(day[-1] - days, day, level)), 2)
+    return round(float(level[-1] - level[then]), 2)

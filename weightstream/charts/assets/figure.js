@@ -186,6 +186,14 @@
     return [-1.1 * most * scale, 1.1 * most * scale];
   }
 
+  /* Rows to draw: those in sight, and one on either side for the lines that lead out. */
+  function inSight(data, from, to) {
+    let start = data.ms.findIndex((ms) => ms >= from);
+    if (start < 0) start = data.ms.length;
+    const end = data.ms.findLastIndex((ms) => ms <= to);
+    return [Math.max(0, start - 1), Math.min(data.ms.length - 1, end + 1)];
+  }
+
   function levelTraces(data, theme, scale, band) {
     const x = [], y = [], bx = [], by = [], gx = [], gy = [];
     const breaks = new Set([...data.gaps, ...data.steps]);
@@ -197,7 +205,7 @@
       segment = [];
     };
     let last = -1;
-    for (let i = 0; i < data.ms.length; i++) {
+    for (let i = band.start; i <= band.end; i++) {
       if (breaks.has(i)) {
         flush();
         x.push(null); y.push(null);
@@ -317,13 +325,14 @@
     const theme = THEMES[view.theme];
     const unit = UNITS[view.unit];
     const scale = unit.factor;
-    const rows = [];
-    for (let i = 0; i < data.ms.length; i++) if (!view.hidden.has(cell(data.source, i))) rows.push(i);
     const [from, to] = span(data, view);
+    const [start, end] = inSight(data, from, to);
+    const rows = [];
+    for (let i = start; i <= end; i++) if (!view.hidden.has(cell(data.source, i)) && data.ms[i] >= from && data.ms[i] <= to) rows.push(i);
     const range = fitY(data, view, from, to, rows);
     const rateScale = view.unit === "kg" ? 1 : LB;
-    const level = levelTraces(data, theme, scale, { mid: data.level, lo: data.level_lo, hi: data.level_hi, fill: theme.band, color: theme.ink, width: 2.4, axis: "y", name: "level, 95 % interval" });
-    const rate = levelTraces(data, theme, rateScale, { mid: data.rate, lo: data.rate_lo, hi: data.rate_hi, fill: theme.rateBand, color: theme.rate, width: 1.8, axis: "y2" });
+    const level = levelTraces(data, theme, scale, { start, end, mid: data.level, lo: data.level_lo, hi: data.level_hi, fill: theme.band, color: theme.ink, width: 2.4, axis: "y", name: "level, 95 % interval" });
+    const rate = levelTraces(data, theme, rateScale, { start, end, mid: data.rate, lo: data.rate_lo, hi: data.rate_hi, fill: theme.rateBand, color: theme.rate, width: 1.8, axis: "y2" });
     const { shapes, notes } = marks(data, theme, from, to, view.unit);
     const axis = { gridcolor: theme.grid, zerolinecolor: theme.muted, linecolor: theme.grid, tickfont: { color: theme.muted }, fixedrange: true, automargin: true };
     const title = (text) => ({ text, font: { size: 12, color: theme.muted }, standoff: 6 });

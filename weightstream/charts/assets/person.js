@@ -13,6 +13,7 @@
   const touch = matchMedia("(pointer: coarse)").matches;
 
   function drawChart() {
+    if (!window.Plotly) return undefined;
     const figure = W.build(data, view);
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
     return Plotly.react(chart, figure.data, figure.layout, { responsive: true, displayModeBar: false, doubleClick: false });
@@ -30,10 +31,11 @@
     return box;
   }
 
+  /* Since the last level at least so many days ago; null where that is more than twice as long. */
   function change(days) {
     const now = levelAt(Infinity);
     const then = now < 0 ? -1 : levelAt(data.ms[now] - days * W.DAY);
-    return then < 0 ? null : { kg: data.level[now] - data.level[then], share: data.level[now] / data.level[then] - 1, since: data.ms[then] };
+    return then < 0 || data.ms[now] - data.ms[then] > 2 * days * W.DAY ? null : { kg: data.level[now] - data.level[then], share: data.level[now] / data.level[then] - 1, since: data.ms[then] };
   }
 
   /* 95 % interval of the weekly rate at the last level. */
@@ -45,7 +47,7 @@
   /* One sentence for who wants only that. */
   function drawSummary() {
     const now = levelAt(Infinity);
-    const rate = now < 0 ? null : rateInterval(now);
+    const rate = now < 0 || rows.length < 2 ? null : rateInterval(now);
     const sentences = [];
     if (rate) {
       const amount = W.deltaText(Math.abs(data.rate[now]), view.unit, 2).slice(1) + " a week";
@@ -66,7 +68,7 @@
     if (now >= 0) {
       box.append(fact("Level", W.unitText(data.level[now], u), W.unitText(data.level_lo[now], u) + " to " + W.unitText(data.level_hi[now], u)));
       const rate = rateInterval(now);
-      box.append(fact("Rate per week", W.deltaText(data.rate[now], u, 2), rate ? W.deltaText(rate[0], u, 2) + " to " + W.deltaText(rate[1], u, 2) : ""));
+      if (rows.length > 1) box.append(fact("Rate per week", W.deltaText(data.rate[now], u, 2), rate ? W.deltaText(rate[0], u, 2) + " to " + W.deltaText(rate[1], u, 2) : ""));
     }
     for (const [days, name] of [[30, "Change in 30 days"], [365, "Change in a year"]]) {
       const c = change(days);
@@ -134,7 +136,7 @@
     const file = String(data.files[W.cell(data.file, i)] || "").split(/[\\/]/).pop();
     const cells = [W.timeText(data, i), W.unitText(data.kg[i], u), raw, data.sources[W.cell(data.source, i)], element("span", { class: "verdict" }, verdict),
       W.explain(data, i, u), expected, data.p[i] === null ? "–" : data.p[i].toFixed(2),
-      element("span", { class: "where" }, element("code", {}, data.id[i]), file + ":" + data.line[i] + " · " + data.stages[W.cell(data.stage, i)] + " v" + W.cell(data.version, i))];
+      element("span", { class: "where", title: file }, element("code", {}, data.id[i]), file + ":" + data.line[i] + " · " + data.stages[W.cell(data.stage, i)] + " v" + W.cell(data.version, i))];
     const row = element("tr", { class: verdict, role: "row" }, ...cells.map((content, k) => element("td", { role: "cell", "data-label": HEADS[k], class: NUMBERS.has(k) ? "number" : "" }, content)));
     row.addEventListener("click", () => point(i));
     return row;
@@ -201,7 +203,7 @@
   let pressRange;
   let at = -1; // the reading that the keyboard is at
 
-  function start() {
+  function chooseView() {
     pressRange = Common.choice(document.getElementById("ranges"), (days) => {
       setRange(days);
       drawChart();
@@ -220,16 +222,12 @@
       Object.assign(log, { which, shown: 100 });
       drawLog();
     })("all");
-    drawFacts();
-    Common.theme((theme) => {
-      view.theme = theme;
-      drawLegend();
-      drawChart();
-    });
-    drawLog();
+  }
+
+  function followChart() {
     chart.on("plotly_relayout", (event) => {
       if (!("xaxis.range[0]" in event)) return;
-      view.range = ["xaxis.range[0]", "xaxis.range[1]"].map((key) => (typeof event[key] === "number" ? event[key] : Date.parse(event[key].replace(" ", "T") + (event[key].length > 10 ? "Z" : ""))));
+      view.range = ["xaxis.range[0]", "xaxis.range[1]"].map((key) => asTime(event[key]));
       pressRange("");
       drawChart();
     });
@@ -240,6 +238,28 @@
     });
     chart.addEventListener("keydown", walk);
     document.documentElement.dataset.ready = "true";
+  }
+
+  /* Plotly gives the ends of a range as numbers or as local date texts. */
+  function asTime(end) {
+    if (typeof end === "number") return end;
+    return Date.parse(end.length > 10 ? end.replace(" ", "T") + "Z" : end);
+  }
+
+  /* The text is there at once; the chart follows when its library has been loaded. */
+  function start() {
+    chooseView();
+    drawFacts();
+    drawLog();
+    Common.theme((theme) => {
+      view.theme = theme;
+      drawLegend();
+      if (chart.data) drawChart();
+    });
+    const library = document.getElementById("plotly");
+    const follow = () => drawChart().then(followChart);
+    if (window.Plotly) follow();
+    else library.addEventListener("load", follow);
   }
 
   start();
