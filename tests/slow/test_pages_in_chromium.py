@@ -245,7 +245,7 @@ def test_what_happened_is_marked(viewer: Viewer) -> None:
         tab.locator("#log button.more").click()
         log = tab.locator("#log tbody").inner_text()
     assert "Set to accepted by Dr Berg on 2024-05-01: seen" in log
-    assert "first (causal) rejected: Two digits swapped; probably 81.0 kg" in log
+    assert "Before (causal): rejected, two digits swapped; probably 81.0 kg" in log
     rejected = len(tab.evaluate("chart.data.find(t => t.name === 'rejected').customdata"))
     tab.locator("#legend .chip", has_text="As first decided").click()
     now = len(tab.evaluate("chart.data.find(t => t.name === 'rejected').customdata"))

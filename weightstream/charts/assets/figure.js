@@ -27,6 +27,7 @@
     st: { factor: LB / 14, digits: 2, name: "st" },
   };
 
+  const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
   const QUIET = { type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false };
 
   /* Columns that say the same for every reading travel as one value. */
@@ -134,7 +135,10 @@
     const o = data.overrideBy.get(row);
     if (o) sentences[0] = "Set to " + o.verdict + " by " + o.by + " on " + o.at.slice(0, 10) + (o.why ? ": " + o.why : "");
     const first = data.firstBy.get(row);
-    if (first) sentences.push("first (" + first.stage + ") " + first.verdict + (first.reason[1] ? ": " + reasonText(first, unit) : ""));
+    if (first) {
+      const was = reasonText(first, unit);
+      sentences.push("Before (" + first.stage + "): " + first.verdict + (was ? ", " + was[0].toLowerCase() + was.slice(1) : ""));
+    }
     return sentences.filter((text) => text).join(". ");
   }
 
@@ -244,7 +248,8 @@
       showlegend: true, customdata: list, text: list.map((i) => hover(data, i, view.unit)), hovertemplate: "%{text}<extra></extra>", marker,
     });
     const ring = (list) => ({ width: list.map((i) => (data.overrideBy.has(i) ? 2.5 : 0.6)), color: list.map((i) => (data.overrideBy.has(i) ? theme.ink : theme.paper)) });
-    const size = rows.length > 800 ? 5 : rows.length > 250 ? 6 : 7.5;
+    const crowd = rows.length * (view.narrow ? 3 : 1);
+    const size = crowd > 800 ? 5 : crowd > 250 ? 6 : 7.5;
     for (const [s, list] of bySource)
       traces.push(point(list, { color: theme.sources[s % theme.sources.length], symbol: SYMBOLS[s % SYMBOLS.length], size, opacity: 0.85,
         line: ring(list) }, data.sources[s]));
@@ -319,8 +324,8 @@
     { dtickrange: ["M1", "M11"], value: "%b\n%Y" }, { dtickrange: ["M12", null], value: "%Y" },
   ];
 
-  /* view: {theme, unit, hidden: Set of source codes, showRejected, fitAll, showOutlook, asFirst,
-     range: [ms, ms] or null}. Returns {data, layout} for Plotly. */
+  /* view: {theme, unit, narrow, hidden: Set of source codes, showRejected, fitAll, showOutlook,
+     asFirst, range: [ms, ms] or null}. Returns {data, layout} for Plotly. */
   function build(data, view) {
     const theme = THEMES[view.theme];
     const unit = UNITS[view.unit];
@@ -333,16 +338,17 @@
     const rateScale = view.unit === "kg" ? 1 : LB;
     const level = levelTraces(data, theme, scale, { start, end, mid: data.level, lo: data.level_lo, hi: data.level_hi, fill: theme.band, color: theme.ink, width: 2.4, axis: "y", name: "level, 95 % interval" });
     const rate = levelTraces(data, theme, rateScale, { start, end, mid: data.rate, lo: data.rate_lo, hi: data.rate_hi, fill: theme.rateBand, color: theme.rate, width: 1.8, axis: "y2" });
+    const line = level.pop(); // above the readings, or many of them would hide it
     const { shapes, notes } = marks(data, theme, from, to, view.unit);
     const axis = { gridcolor: theme.grid, zerolinecolor: theme.muted, linecolor: theme.grid, tickfont: { color: theme.muted }, fixedrange: true, automargin: true };
-    const title = (text) => ({ text, font: { size: 12, color: theme.muted }, standoff: 6 });
+    const title = (text) => ({ text: view.narrow ? "" : text, font: { size: 12, color: theme.muted }, standoff: 6 });
     return {
       data: [...(view.showOutlook ? outlookTraces(data, theme, scale) : []), ...level, ...rate,
-        ...readingTraces(data, view, theme, scale, rows, range), alertTrace(data, view, theme, scale)],
+        ...readingTraces(data, view, theme, scale, rows, range), line, alertTrace(data, view, theme, scale)],
       layout: {
-        paper_bgcolor: theme.paper, plot_bgcolor: theme.paper, font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", size: 13, color: theme.ink },
-        margin: { l: 52, r: 14, t: 26, b: 32 }, showlegend: false, hovermode: "closest", dragmode: "zoom", shapes, annotations: notes,
-        hoverlabel: { align: "left", bgcolor: theme.paper, bordercolor: theme.muted, font: { color: theme.ink, size: 13 } },
+        paper_bgcolor: theme.paper, plot_bgcolor: theme.paper, font: { family: FONT, size: 13, color: theme.ink },
+        margin: { l: view.narrow ? 34 : 52, r: view.narrow ? 6 : 14, t: 26, b: 32 }, showlegend: false, hovermode: "closest", dragmode: "zoom", shapes, annotations: notes,
+        hoverlabel: { align: "left", bgcolor: theme.paper, bordercolor: theme.muted, font: { family: FONT, color: theme.ink, size: 13 } },
         xaxis: { ...axis, type: "date", range: [from, to], anchor: "y2", showgrid: false, fixedrange: false, tickformatstops: TIME_FORMATS },
         yaxis: { ...axis, domain: [0.3, 1], range: [range[0] * scale, range[1] * scale], title: title("weight, " + unit.name) },
         yaxis2: { ...axis, domain: [0, 0.22], title: title((view.unit === "kg" ? "kg" : "lb") + " / week"), nticks: 5, range: fitRate(data, from, to, rateScale) },

@@ -14,6 +14,7 @@
 
   function drawChart() {
     if (!window.Plotly) return undefined;
+    view.narrow = chart.clientWidth < 560;
     const figure = W.build(data, view);
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
     return Plotly.react(chart, figure.data, figure.layout, { responsive: true, displayModeBar: false, doubleClick: false });
@@ -48,13 +49,13 @@
   function drawSummary() {
     const now = levelAt(Infinity);
     const rate = now < 0 || rows.length < 2 ? null : rateInterval(now);
-    const sentences = [];
+    const sentences = now < 0 ? [] : [W.unitText(data.level[now], view.unit) + "."];
     if (rate) {
       const amount = W.deltaText(Math.abs(data.rate[now]), view.unit, 2).slice(1) + " a week";
-      sentences.push(rate[0] > 0 ? "Gaining " + amount + "." : rate[1] < 0 ? "Losing " + amount + "." : "Holding steady: no clear change at present.");
+      sentences.push(rate[0] > 0 ? "Gaining " + amount + "." : rate[1] < 0 ? "Losing " + amount + "." : "No clear change at present.");
     }
     const box = document.getElementById("summary");
-    box.replaceChildren(...sentences.map((text) => element("p", {}, text)));
+    box.replaceChildren(element("p", {}, sentences.join(" ")));
     const fresh = data.alertMarks.filter((a) => data.ms[last] - a.ms <= 90 * W.DAY);
     for (const alert of fresh.slice(-3).reverse()) box.append(element("p", { class: "alert" }, W.alertText(alert, view.unit) + "."));
   }
@@ -121,7 +122,7 @@
     }
     box.append(element("span", { class: "key" }, glyph("line", theme.ink), "level"), element("span", { class: "key" }, glyph("band", theme.band), "95 % interval"));
     if (data.outlook) box.append(chip(glyph("dash", theme.rate), "projection", view.showOutlook, () => (view.showOutlook = !view.showOutlook)));
-    if (bad) box.append(chip("", "Fit to rejected", view.fitAll, () => (view.fitAll = !view.fitAll)));
+    if (bad) box.append(chip("", "Zoom out to rejected", view.fitAll, () => (view.fitAll = !view.fitAll)));
     if (data.firstBy.size) box.append(chip("", "As first decided", view.asFirst, () => (view.asFirst = !view.asFirst)));
   }
 
@@ -136,7 +137,7 @@
     const file = String(data.files[W.cell(data.file, i)] || "").split(/[\\/]/).pop();
     const cells = [W.timeText(data, i), W.unitText(data.kg[i], u), raw, data.sources[W.cell(data.source, i)], element("span", { class: "verdict" }, verdict),
       W.explain(data, i, u), expected, data.p[i] === null ? "–" : data.p[i].toFixed(2),
-      element("span", { class: "where", title: file }, element("code", {}, data.id[i]), file + ":" + data.line[i] + " · " + data.stages[W.cell(data.stage, i)] + " v" + W.cell(data.version, i))];
+      element("span", { class: "where", title: file }, element("code", {}, data.id[i]), file + ":" + data.line[i] + " · " + data.stages[W.cell(data.stage, i)] + " v" + W.cell(data.version, i) + " · " + data.models[W.cell(data.model, i)])];
     const row = element("tr", { class: verdict, role: "row" }, ...cells.map((content, k) => element("td", { role: "cell", "data-label": HEADS[k], class: NUMBERS.has(k) ? "number" : "" }, content)));
     row.addEventListener("click", () => point(i));
     return row;
