@@ -413,8 +413,8 @@ def test_a_figure_that_takes_too_long_is_given_up(
 ) -> None:
     hang = tmp_path / "hang.js"
     hang.write_text(
-        "const build = WeightFigure.build;"
-        "WeightFigure.build = (d, v) => { while (d.user === 'slow') ; return build(d, v); };"
+        "const build = Figure.build;"
+        "Figure.build = (d, v) => { while (d.user === 'slow') ; return build(d, v); };"
     )
 
     def with_hang(**scripts: Any) -> PageGenerator:

@@ -180,7 +180,7 @@ def _page() -> PageGenerator:
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
     own = files("weightstream.charts") / "assets"
     plotly = files("plotly") / "package_data" / "plotly.min.js"
-    ours = [own / "figure.js", own / "picture.js"]
+    ours = [own / f"{name}.js" for name in ("columns", "words", "figure", "picture")]
     first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (plotly, *ours)]
     return PageGenerator(plotly=first, mathjax=False, others=list(others))
 

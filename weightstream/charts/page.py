@@ -20,7 +20,17 @@ import orjson
 from weightstream.charts.person import Person, person_data
 
 PERSONS = "persons"
-ASSETS = ("style.css", "common.js", "figure.js", "person.js", "index.js")
+ASSETS = (
+    "style.css",
+    "common.js",
+    "columns.js",
+    "words.js",
+    "figure.js",
+    "facts.js",
+    "log.js",
+    "person.js",
+    "index.js",
+)
 
 
 def person_page(person: Person, timezone: str = "UTC") -> bytes:
