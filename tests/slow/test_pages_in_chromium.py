@@ -314,7 +314,7 @@ def test_ten_thousand_persons_open_fast_and_scroll(viewer: Viewer) -> None:
     assert tab.locator("#count").inner_text() == "10,000 persons"
     tab.evaluate("list.scrollTop = list.scrollHeight")
     tab.wait_for_function(
-        "[...document.querySelectorAll('.person a')].at(-1).textContent === 'x-09994'"
+        "() => [...document.querySelectorAll('.person a')].at(-1).textContent === 'x-09994'"
     )
     usual = tab.evaluate(
         """async () => {

@@ -27,7 +27,7 @@
     return `${sign}${amount} ${changeUnit(unit)}`;
   }
 
-  const percent = (share) => `${(share * 100).toFixed(1).replace("-", "−")} %`;
+  const percent = (share) => `${(share * 100).toFixed(1).replace("-", "−")}\u00a0%`;
 
   function date(ms) {
     const d = new Date(ms);
