@@ -8,18 +8,21 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.agreement import agreement
+from benchmarks.agreement import agreement, syngrowth
+from benchmarks.exported import exported
 from benchmarks.report import print_tables, write_report
 from benchmarks.rivals import RIVALS, Judgement
 from benchmarks.scoring import HALF_WIDTHS, Tally, tally
 from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman
-from weightstream.engine import Filtered, build_model, filter_batch
+from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.scenarios import SCENARIOS
 
 DEV_SEEDS = (1, 2)
@@ -28,9 +31,24 @@ TEST_SEEDS = (101, 102, 103, 104, 105)
 
 Method = Callable[[UserBatch], Judgement]
 
+STAGES = {"causal": filter_batch}
+OURS = tuple(f"weightstream {stage}, {model}" for model in ("prior-1",) for stage in STAGES)
+METHODS = (*RIVALS, *OURS)
 
-def ours(result: Filtered) -> Judgement:
+
+def prepared(batch: UserBatch, names: Sequence[str]) -> dict[str, Method]:
+    """The named methods, ours with their parameters for this batch; no label is seen."""
+    methods: dict[str, Method] = dict(RIVALS)
+    models = {"prior-1": build_model(Kalman(), {}, batch.sources)}
+    for parameters, model in models.items():
+        for stage, run in STAGES.items():
+            methods[f"weightstream {stage}, {parameters}"] = partial(ours, run, model)
+    return {name: methods[name] for name in names}
+
+
+def ours(run: Callable[..., Filtered], model: Model, batch: UserBatch) -> Judgement:
     """Our engine's answer in the shape that is scored."""
+    result = run(batch, model)
     return Judgement(
         accepted=result.accepted,
         level=result.level,
@@ -42,29 +60,21 @@ def ours(result: Filtered) -> Judgement:
     )
 
 
-def causal(batch: UserBatch) -> Judgement:
-    return ours(filter_batch(batch, build_model(Kalman(), {}, batch.sources)))
-
-
-OURS: dict[str, Method] = {"weightstream causal, prior-1": causal}
-METHODS: dict[str, Method] = {**RIVALS, **OURS}
-
-
 def score(
-    scenarios: Sequence[str], seeds: Sequence[int], persons: int, methods: Sequence[str]
+    scenarios: Sequence[str], seeds: Sequence[int], persons: int, names: Sequence[str]
 ) -> dict[str, dict[str, Tally]]:
     """Tallies by scenario and method, over all seeds."""
-    warm = labelled_stream("mixed", 0, 5)
-    for name in methods:
-        METHODS[name](warm.batch)  # compiled before the clock runs
+    warm = labelled_stream("mixed", 0, 5).batch
+    for method in prepared(warm, names).values():
+        method(warm)  # compiled before the clock runs
     result: dict[str, dict[str, Tally]] = {}
     for scenario in scenarios:
-        result[scenario] = {name: Tally() for name in methods}
+        result[scenario] = {name: Tally() for name in names}
         for seed in seeds:
             stream = labelled_stream(scenario, seed, persons)
-            for name in methods:
-                result[scenario][name].add(judge(stream, METHODS[name]))
-        print(f"{scenario}: {result[scenario][methods[0]].rows} readings", file=sys.stderr)
+            for name, method in prepared(stream.batch, names).items():
+                result[scenario][name].add(judge(stream, method))
+        print(f"{scenario}: {result[scenario][names[0]].rows} readings", file=sys.stderr)
     return result
 
 
@@ -76,6 +86,10 @@ def judge(stream: Stream, method: Method) -> Tally:
 
 def main() -> None:
     options = _options()
+    if options.export:
+        stream, verdict = exported(*options.export)
+        print_tables({"exported": {"weightstream export": tally(stream, verdict, 0.0)}})
+        return
     seeds = {"dev": DEV_SEEDS, "test": TEST_SEEDS}.get(options.seeds[0])
     seeds = seeds or tuple(int(seed) for seed in options.seeds)
     begin = time.perf_counter()
@@ -83,11 +97,15 @@ def main() -> None:
     print_tables(result)
     if options.out:
         about = {"seeds": list(seeds), "persons": options.persons}
-        chosen = {name: METHODS[name] for name in options.methods}
-        own = [name for name in options.methods if name in OURS]
-        agreed = agreement(chosen, own[-1]) if own else {}
-        write_report(result, about, agreed, options.out)
+        write_report(result, about, agreement_on_syngrowth(options.methods), options.out)
     print(f"{time.perf_counter() - begin:.0f} s", file=sys.stderr)
+
+
+def agreement_on_syngrowth(names: Sequence[str]) -> dict[str, Any]:
+    """Agreement with the last of our own methods; empty without the data."""
+    own = [name for name in names if name in OURS]
+    batch = syngrowth()
+    return agreement(batch, prepared(batch, names), own[-1]) if batch and own else {}
 
 
 def _options() -> argparse.Namespace:
@@ -96,8 +114,11 @@ def _options() -> argparse.Namespace:
     add("--seeds", nargs="+", default=["dev"], help="dev, test, or numbers")
     add("--persons", type=int, default=100, help="of each scenario and seed")
     add("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
-    add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
+    add("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="METHOD")
     add("--out", type=Path, help="folder for accuracy.md, accuracy.json and accuracy.html")
+    add(
+        "--export", nargs=2, type=Path, metavar=("EXPORT", "LABELS"), help="score an export instead"
+    )
     return parser.parse_args()
 
 

@@ -136,7 +136,7 @@ def ratio(part: float, whole: float) -> float | None:
 
 def figures(result: Tally) -> dict[str, Any]:
     """The figures of a tally; None where there is nothing to count."""
-    count = result.counts
+    count = defaultdict(int, result.counts)  # looked up below, so a copy
     errors = sum(count["error", e, "n"] for e in CODED)
     found = sum(count["error", e, "rejected"] for e in CODED)
     named = sum(count["named", e, e] for e in CODED)
@@ -164,7 +164,7 @@ def figures(result: Tally) -> dict[str, Any]:
         "log_score": ratio(count["p", "log score"], judged),
         "microseconds": ratio(1e6 * result.seconds, result.rows),
         "steps": _step_figures(count),
-        "types": _type_figures(result),
+        "types": _type_figures(count, result.restored),
         "groups": _group_figures(count),
         "reliability": _reliability(count),
     }
@@ -189,13 +189,12 @@ def _step_figures(count: Counts) -> dict[str, dict[str, float | None]]:
     return figures
 
 
-def _type_figures(result: Tally) -> dict[str, dict[str, Any]]:
-    count = result.counts
+def _type_figures(count: Counts, restored: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     types: dict[str, dict[str, Any]] = {}
-    for error in sorted({key[1] for key in count if key[0] == "error"} - {"ok"}):
+    for error in sorted({key[1] for key, n in count.items() if key[0] == "error" and n} - {"ok"}):
         found = count["error", error, "rejected"]
-        off = result.restored.get(error)
-        names = {key[2]: n for key, n in count.items() if key[:2] == ("named", error)}
+        off = restored.get(error)
+        names = {key[2]: n for key, n in count.items() if n and key[:2] == ("named", error)}
         types[error] = {
             "n": count["error", error, "n"],
             "recall": ratio(found, count["error", error, "n"]),

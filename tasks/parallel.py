@@ -12,8 +12,6 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 logger = logging.getLogger("weightstream")
-LOOK_AHEAD = 2
-"""Batches submitted beyond the width, so that no thread waits for the writer to take one."""
 
 
 def in_parallel(
@@ -24,8 +22,7 @@ def in_parallel(
 ) -> Iterator[tuple[int, State]]:
     """Yield (batch, final state) as batches end, in any order; width 0: one after another here.
 
-    At most width + LOOK_AHEAD batches are under way or waiting to be taken, which is what holds
-    memory down. Where the process cannot start so many threads, fewer work, and the log says so.
+    At most `width` batches are under way or waiting to be taken, which is what holds memory down. Where the process cannot start so many threads, fewer work, and the log says so.
     """
     usable = startable_threads(width)
     if usable < width:
@@ -44,7 +41,7 @@ def in_parallel(
     under_way = 0
     with ThreadPoolTaskRunner(max_workers=usable) as runner:  # type: ignore[var-annotated]
         while True:
-            while under_way < usable + LOOK_AHEAD and (batch := next(waiting, None)) is not None:
+            while under_way < usable and (batch := next(waiting, None)) is not None:
                 future = runner.submit(task, {"run": run, "batch": batch})
                 future.add_done_callback(lambda ended, batch=batch: done.put((batch, ended)))
                 under_way += 1

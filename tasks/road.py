@@ -25,7 +25,7 @@ from weightstream.measuring import StageClock
 from weightstream.partition import Part
 from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES
-from weightstream.store.connection import STORE_NAME, ReadPool
+from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Road:
     cleaning: Rules
     judging: Judging
     connection: sqlite3.Connection
+    checkpointer: Checkpointer
     pool: ReadPool
     run: int
     known_persons: bool

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.batch import Floats, Ints, UserBatch
 from weightstream.config import Kalman, Source
-from weightstream.decided import Decided, Rows, rows_of
+from weightstream.decided import Column, Decided, Rows, rows_of
 from weightstream.engine import Filtered, build_model, filter_batch
 from weightstream.identity import deduplicate, measurement_ids
 from weightstream.partition import Part
@@ -149,7 +149,7 @@ def told_apart(
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg"))
         moved[known] = _differs(columns, was, known, ESTIMATES) & ~says[known]
         version[known] += says[known]
-    columns["version"] = version
+    columns["version"] = version if stored.any() else 1
     moving = ("version", *KEY, *ESTIMATES, "stage", "model")
     return (
         rows_of(user[says], users, _filter(columns, says)),
@@ -158,7 +158,6 @@ def told_apart(
 
 
 def decision_columns(series: pa.Table, filtered: Filtered, model: str) -> dict[str, Any]:
-    rows = len(series)
     return {
         **{name: series[name].combine_chunks() for name in KEY},
         "verdict": VERDICTS.take(pa.array(filtered.accepted.astype(np.int8))),
@@ -170,8 +169,8 @@ def decision_columns(series: pa.Table, filtered: Filtered, model: str) -> dict[s
         "level_margin_kg": (filtered.level_hi - filtered.level_lo) / 2,
         "trend_kg_per_week": filtered.trend,
         "suggested_kg": filtered.suggested,
-        "stage": pa.repeat("causal", rows),
-        "model": pa.repeat(model, rows),
+        "stage": "causal",
+        "model": model,
     }
 
 
@@ -238,7 +237,7 @@ def state_rows(filtered: Filtered, number: Ints, persons: Persons, basis: str) -
         len(persons.user_ids),
         {
             "user_id": np.array(persons.user_ids, object)[number],
-            "basis": pa.repeat(basis, len(number)),
+            "basis": basis,
             "settled": filtered.settled.astype(np.int64),
             "state": pa.array(states, pa.binary()),
         },
@@ -304,11 +303,13 @@ def _differs(columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple
 def _filter(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     if mask.all():
         return dict(columns)
-    keep = pa.array(mask)
-    return {
-        name: column.filter(keep) if isinstance(column, pa.Array) else column[mask]
-        for name, column in columns.items()
-    }
+    return {name: _chosen(column, mask) for name, column in columns.items()}
+
+
+def _chosen(column: Column, mask: Mask) -> Column:
+    if isinstance(column, pa.Array):
+        return column.filter(pa.array(mask))
+    return column if isinstance(column, str | int) else column[mask]
 
 
 def judge_part(

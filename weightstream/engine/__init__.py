@@ -1,11 +1,12 @@
 """The engine: judge each reading and estimate the weight behind them, person by person."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from weightstream.batch import Floats, Ints, UserBatch
-from weightstream.engine import kernel, reference
+from weightstream.engine import kernel
 from weightstream.engine.kernel import Bools, Codes
 from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
@@ -66,7 +67,7 @@ def filter_batch(
     out = np.empty((rows, kernel.OUT_SIZE))
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
-    run = kernel.filter_kernel if engine == "compiled" else reference.filter_reference
+    run = kernel.filter_kernel if engine == "compiled" else _reference()
     run(
         batch.indptr,
         batch.day,
@@ -131,3 +132,10 @@ def _named(
         shift_from=out[shift_row, kernel.SHIFT_FROM],
         shift_to=out[shift_row, kernel.SHIFT_TO],
     )
+
+
+def _reference() -> Callable[..., None]:
+    """Loaded when asked for: pykalman brings SciPy, pandas and 60 MB with it."""
+    from weightstream.engine.reference import filter_reference
+
+    return filter_reference
