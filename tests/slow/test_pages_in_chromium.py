@@ -105,6 +105,7 @@ class Viewer:
     def open(self, name: str, size: tuple[int, int] = (1280, 900), **options: Any) -> Any:
         viewport = {"width": size[0], "height": size[1]}
         context = self.browser.new_context(viewport=viewport, offline=True, **options)
+        context.set_default_timeout(120_000)  # a machine may be busy
         tab = context.new_page()
         tab.on("request", lambda request: self.asked.append(request.url))
         tab.on("console", lambda message: self.complaints.append(message.text))

@@ -138,3 +138,9 @@ def test_usual_variance_has_its_two_limits():
     daily = PROCESS.trend_kg_per_week / 7
     diffusion = PROCESS.level_kg2_per_day + 2 * daily**2 * PROCESS.trend_days
     assert long == pytest.approx(diffusion * 6000, rel=0.02)
+
+
+def test_times_are_read_as_the_export_writes_them():
+    found = alerts.days_of(["1970-01-02T06:00:00Z", "1970-01-02", "1970-01-01T00:00:43.2Z"])
+    assert found.tolist() == [1.25, 1.5, 0.0005]
+    assert len(alerts.days_of([])) == 0

@@ -42,6 +42,11 @@ def test_it_grows_less_certain_and_starts_from_what_is_known():
     assert width[0] > out.level_hi[-1] - out.level_lo[-1]
 
 
+def test_an_empty_state_has_no_future():
+    out, model = losing(10)
+    assert outlook(np.full_like(out.state[0], np.nan), model.process) is None
+
+
 def test_the_state_is_left_as_it_was():
     out, model = losing(10)
     before = out.state.copy()

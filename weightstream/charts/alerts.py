@@ -73,8 +73,7 @@ def alerts(
     known = np.flatnonzero(~np.isnan(level))
     if len(known) == 0:
         return []
-    day = np.array([text.removesuffix("Z") for text in at], dtype="datetime64[s]")
-    days = day.astype(np.float64) / 86400.0
+    days = days_of(at)
     level, variance = level[known], _variance(columns)[known]
     found: dict[int, Alert] = {}
     for window in WINDOWS:
@@ -86,6 +85,12 @@ def alerts(
                 found[row] = alert
     listed = [found[row] for row in sorted(found)]
     return listed + _unconfirmed(columns, at, days)
+
+
+def days_of(effective_at: Sequence[str]) -> Floats:
+    """(N,) days since 1970 UTC of times as the export writes them; a date alone is its noon."""
+    texts = [f"{text}T12" if len(text) == 10 else text.removesuffix("Z") for text in effective_at]
+    return np.array(texts, dtype="datetime64[us]").astype(np.float64) / 86_400e6
 
 
 def threshold(false_per_year: float, spacing_days: float, window_days: float) -> float:

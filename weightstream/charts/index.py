@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from weightstream.charts.alerts import Alert
+from weightstream.charts.alerts import Alert, days_of
 from weightstream.charts.page import embedded, file_name
 from weightstream.charts.person import Person
 
@@ -52,7 +52,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
         "spark": "",
     }
     if known:
-        day = np.array([str(at[i])[:10] for i in known], dtype="datetime64[D]").astype(np.float64)
+        day = days_of([str(at[i]) for i in known])
         end = known[-1]
         row |= {
             "level_kg": round(float(level[end]), 2),

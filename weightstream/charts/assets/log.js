@@ -7,12 +7,11 @@
   const STEP = 500;
 
   function record(data, i) {
-    const file = String(data.files[cell(data.file, i)] || "")
-      .split(/[\\/]/)
-      .pop();
-    const made = `${data.stages[cell(data.stage, i)]} v${cell(data.version, i)} · ${data.models[cell(data.model, i)]}`;
+    const path = String(data.files[cell(data.file, i)] || "");
+    const made = `${data.stages[cell(data.stage, i)]} v${cell(data.version, i)}`;
+    const title = `${path}, line ${data.line[i]}; parameters ${data.models[cell(data.model, i)]}`;
     const id = element("code", {}, data.id[i]);
-    return element("span", { class: "where", title: file }, id, `${file}:${data.line[i]} · ${made}`);
+    return element("span", { class: "where", title }, id, `${path.split(/[\\/]/).pop()}:${data.line[i]} · ${made}`);
   }
 
   function received(data, i) {
