@@ -62,13 +62,16 @@
     return [...facts, ["Last reading", Words.date(data.ms[last]), weight]];
   }
 
+  /* The newest unusual change; older ones are circled in the chart. */
+  function alertLine(data, unit) {
+    const fresh = data.alertMarks.filter((a) => data.ms.at(-1) - a.ms <= 90 * DAY);
+    if (!fresh.length) return [];
+    const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
+    return [element("p", { class: "alert" }, `${Words.alert(fresh.at(-1), unit)}.${more}`)];
+  }
+
   function drawSummary(box, data, unit) {
-    const fresh = data.alertMarks
-      .filter((a) => data.ms.at(-1) - a.ms <= 90 * DAY)
-      .slice(-3)
-      .reverse();
-    const alerts = fresh.map((a) => element("p", { class: "alert" }, `${Words.alert(a, unit)}.`));
-    box.replaceChildren(element("p", {}, sentence(data, unit)), ...alerts);
+    box.replaceChildren(element("p", {}, sentence(data, unit)), ...alertLine(data, unit));
   }
 
   function draw(box, data, unit) {

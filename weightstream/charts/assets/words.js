@@ -64,7 +64,7 @@
   function alert(mark, unit) {
     const days = Math.max(1, Math.round(mark.days));
     const moved = `${change(mark.kg, unit)} in ${days} ${days === 1 ? "day" : "days"}, until ${date(mark.ms)}`;
-    const p = mark.p.toFixed(2);
+    const p = mark.p > 0.99 ? "over 0.99" : mark.p.toFixed(2);
     if (mark.kind !== "unconfirmed") return `Unusual change: ${moved} (probability ${p})`;
     return `Unconfirmed: the newest reading would be ${moved}; no known slip explains it (probability ${p} that it is right)`;
   }
