@@ -20,6 +20,8 @@ from weightstream.schema import REASONS
 CODED = tuple(r for r in REASONS if r not in ("ok", "override"))
 """Errors that have a reason code: recall and naming are over these."""
 RESTORABLE = ("unit_lb_as_kg", "unit_kg_as_lb", "decimal_shift", "hundreds_off", "digit_swap")
+ALIKE = ("other_person", "outlier")
+"""A single strange value of either kind may be the same number: no one could tell which it is."""
 COVERAGES = (0.50, 0.90, 0.95, 0.99)
 Counts = defaultdict[tuple[str, ...], float]
 HALF_WIDTHS = {q: NormalDist().inv_cdf(0.5 + q / 2) for q in COVERAGES}
@@ -140,6 +142,7 @@ def figures(result: Tally) -> dict[str, Any]:
     errors = sum(count["error", e, "n"] for e in CODED)
     found = sum(count["error", e, "rejected"] for e in CODED)
     named = sum(count["named", e, e] for e in CODED)
+    mixed_up = sum(count["named", e, other] for e in ALIKE for other in ALIKE if e != other)
     right, wronged = count["error", "ok", "n"], count["error", "ok", "rejected"]
     recall, precision = ratio(found, errors), ratio(found, found + wronged)
     both = 2 * found + (errors - found) + wronged
@@ -155,6 +158,7 @@ def figures(result: Tally) -> dict[str, Any]:
         "precision": precision,
         "f1": ratio(2 * found, both),
         "naming": ratio(named, found),
+        "naming_alike": ratio(named + mixed_up, found),
         "restored_median_kg": float(np.median(restored)) if restored else None,
         "rmse_kg": None if squares is None else sqrt(squares),
         "mean_absolute_kg": ratio(count["level", "absolute"], count["level", "n"]),

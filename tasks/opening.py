@@ -18,8 +18,7 @@ from weightstream.store.runs import begin_run, remember_timezone
 
 def configured(config: str | None, data_dir: str | None) -> Config:
     """The effective configuration of a run; data_dir, where given, comes before the file's."""
-    options = {("data", "data_dir"): data_dir}
-    return load(Path(config) if config else None, options).config
+    return load(Path(config) if config else None, {("data", "data_dir"): data_dir}).config
 
 
 @contextmanager

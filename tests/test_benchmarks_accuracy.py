@@ -123,6 +123,19 @@ def test_figures_of_a_small_case_by_hand() -> None:
     assert found["steps"]["fluid"] == {"all": pytest.approx(1 / 3), "settled": 0.0}
 
 
+def test_naming_counts_unnamed_and_other_persons_once_apart_and_once_together() -> None:
+    batch = series([60, 61, 62, 176])
+    error = ["outlier", "other_person", "outlier", "unit_lb_as_kg"]
+    said = ["other_person", "other_person", "digit_swap", "outlier"]
+    verdict = replace(
+        judged(np.zeros(4, bool), np.full(4, 80.0)),
+        reason=np.array([REASONS.index(name) for name in said]),
+    )
+    found = figures(tally(stream_of(batch, error), verdict, 0.0))
+    assert found["naming"] == 0.25
+    assert found["naming_alike"] == 0.5
+
+
 def test_coverage_nis_and_density_of_true_predictions_are_nominal() -> None:
     rng = np.random.default_rng(0)
     size = 40_000
@@ -248,10 +261,13 @@ def test_every_method_answers_for_every_reading_and_copes_with_one(
 
 def test_report_holds_every_scenario_and_method(tmp_path: Path) -> None:
     methods = ["range check", "15 % gate Kalman", accuracy.OURS[0]]
-    result = accuracy.score(["clean", "household"], [1], 6, methods)
-    write_report(result, {"seeds": [1]}, {}, tmp_path)
+    scores = accuracy.score(["clean", "household"], [1, 2], 6, methods)
+    write_report(scores, {"seeds": [1, 2]}, {}, tmp_path)
     document = json.loads((tmp_path / "accuracy.json").read_text())
     assert set(document["figures"]) == {"clean", "household", "all"}
+    assert set(document["seeds"]) == {"1", "2"}
+    parts = [document["seeds"][seed]["range check"]["readings"] for seed in ("1", "2")]
+    assert sum(parts) == document["figures"]["all"]["range check"]["readings"]
     words = (tmp_path / "accuracy.md").read_text()
     page = (tmp_path / "accuracy.html").read_text()
     for method in methods:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.batch import Ints
 
-Column = npt.NDArray[Any] | pa.Array | str | int
+Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,8 @@ class Decided:
 
     def counts(self, start: int, stop: int, files: int) -> Ints:
         """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
-        rows = slice(self.outcome.indptr[start], self.outcome.indptr[stop])
+        rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
+        file, outcome = (np.asarray(self.outcome.columns[name]) for name in ("file", "outcome"))
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
-        np.add.at(
-            counts, (self.outcome.columns["file"][rows], self.outcome.columns["outcome"][rows]), 1
-        )
+        np.add.at(counts, (file[rows], outcome[rows]), 1)
         return counts

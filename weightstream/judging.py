@@ -16,7 +16,7 @@ from weightstream import schema
 from weightstream.batch import Floats, Ints, UserBatch
 from weightstream.config import Kalman, Source
 from weightstream.decided import Column, Decided, Rows, rows_of
-from weightstream.engine import Filtered, build_model, filter_batch
+from weightstream.engine import STATE_SIZE, Filtered, build_model, filter_batch
 from weightstream.identity import deduplicate, measurement_ids
 from weightstream.partition import Part
 from weightstream.series import Persons, join, local_hour, read_persons, user_batch
@@ -93,8 +93,8 @@ def decide(
         measurements=measurement_rows(new, fresh, user, users, file_numbers),
         decisions=decisions,
         estimates=estimates,
-        users=user_rows(persons, new, series, filtered, row_user, added),
-        states=state_rows(filtered, number, persons, basis),
+        users=user_rows(persons, new, judged, filtered, row_user, added),
+        states=state_rows(filtered, judged, added > 0, persons, basis),
         shifts=shift_rows(series, filtered, row_user, users),
         respelled=respelled_rows(new, ~fresh, stored, user, users, file_numbers),
         outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
@@ -197,7 +197,7 @@ def measurement_rows(
 def user_rows(
     persons: Persons,
     new: pa.Table,
-    series: pa.Table,
+    judged: Mask,
     filtered: Filtered,
     row_user: Ints,
     added: Ints,
@@ -205,10 +205,9 @@ def user_rows(
     """The line of each person whose series grew: what lists and the index page show of them."""
     users = len(added)
     time_us = new["time_us"].to_numpy()
-    kept = np.where(persons.appendable, persons.rejected, 0)
+    kept = np.where(persons.appendable | ~judged, persons.rejected, 0)
     rejected = kept + np.bincount(row_user[~filtered.accepted], minlength=users)
     last = np.searchsorted(row_user, np.arange(users), side="right") - 1
-    judged = np.bincount(row_user, minlength=users) > 0
     changed = np.flatnonzero(added)
     columns = {
         "user_id": np.array(persons.user_ids, object),
@@ -230,16 +229,22 @@ def _at(values: Floats, row: Ints, present: Mask) -> Floats:
     return found
 
 
-def state_rows(filtered: Filtered, number: Ints, persons: Persons, basis: str) -> Rows:
-    states = [row.tobytes() for row in np.ascontiguousarray(filtered.state)]
+def state_rows(filtered: Filtered, judged: Mask, grown: Mask, persons: Persons, basis: str) -> Rows:
+    """Of each person whose series grew; not settled where the new readings stay undecided."""
+    users = len(persons.user_ids)
+    settled = np.zeros(users, np.int64)
+    settled[judged] = filtered.settled
+    state = np.full((users, STATE_SIZE), np.nan)
+    state[judged] = filtered.state
+    number = np.flatnonzero(grown)
     return rows_of(
         number,
-        len(persons.user_ids),
+        users,
         {
             "user_id": np.array(persons.user_ids, object)[number],
             "basis": basis,
-            "settled": filtered.settled.astype(np.int64),
-            "state": pa.array(states, pa.binary()),
+            "settled": settled[number],
+            "state": pa.array([row.tobytes() for row in state[number]], pa.binary()),
         },
     )
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from weightstream.batch import Ints, split_by_rows
 
 PARTITIONS = 64
-ROWS_PER_TASK = 32_768
-FEWEST_ROWS_PER_TASK = 2_048
+ROWS_PER_TASK = 65_536
+FEWEST_ROWS_PER_TASK = 4_096
 TASKS_WITH_ONE_PERSON = 64
 
 
@@ -136,8 +136,9 @@ def joined(tables: list[pa.Table]) -> pa.Table:
 def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
     """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
 
-    table: as `joined` makes it. width: threads that will work on them. users_per_task: 0 = one person a batch while that makes
-    few batches, else balanced by rows (docs/architecture.md says why few).
+    table: as `joined` makes it. width: threads that will work on them. users_per_task: 0 = one
+    person a batch while that makes few batches, else balanced by rows (docs/architecture.md says
+    why few).
     """
     codes = table["user_id"].combine_chunks()
     users = len(codes.dictionary)

@@ -87,7 +87,8 @@ def insert(
     rows = len(next(iter(lists.values())))
     width = len(lists)
     head = f"{verb} into {table} ({', '.join(columns)}) values "
-    row = f"({', '.join('?' if name in lists else literal(columns[name]) for name in columns)})"
+    cells = ("?" if isinstance(value, list) else literal(value) for value in columns.values())
+    row = f"({', '.join(cells)})"
     many = head + ", ".join([row] * ROWS_PER_STATEMENT)
     whole = rows - rows % ROWS_PER_STATEMENT
     for start in range(0, whole, ROWS_PER_STATEMENT):
