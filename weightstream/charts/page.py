@@ -98,8 +98,11 @@ def write_page(path: Path, content: bytes) -> bool:
 
 
 def remove_pages(dashboards: Path, keep: Iterable[str]) -> int:
-    """Delete person pages not in `keep`, and what a killed run left. Returns how many."""
-    kept = set(keep)
+    """Delete person pages not in `keep`, their pictures, and what a killed run left.
+
+    keep: names of pages. Returns how many files went.
+    """
+    kept = {Path(name).with_suffix(ending).name for name in keep for ending in (".html", ".png")}
     removed = 0
     for entry in os.scandir(dashboards / PERSONS):
         if entry.name not in kept:
