@@ -51,7 +51,7 @@ def summarise(road: Road, clock: RunClock, troubles: list[str]) -> Summary:
         peak_rss_mb=peak_rss_mb(),
         store=road.path,
         dashboards_index=index if index.exists() else None,
-        troubles=troubles,
+        troubles=list(dict.fromkeys(troubles)),
     )
 
 

@@ -10,6 +10,7 @@ from prefect.states import State
 
 from flows.dashboards import draw_pages
 from flows.ending import failed, finished, said
+from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
@@ -17,7 +18,7 @@ from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
-from weightstream.errors import WeightstreamError
+from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
 from weightstream.intake import check_sources
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
@@ -50,12 +51,15 @@ def ingest(
         retro: When earlier decisions are looked at again: in this run, deferred, or not at all.
     """
     clock = RunClock()
-    options = ReadOptions(format, user, unit, timezone)
     paths = [Path(source) for source in sources]
     try:
         settings = configured(config, data_dir)
-        check_sources(paths, options)
-        with opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road:
+        options = ReadOptions(format, user, unit, timezone, settings.data.columns)
+        check_sources(paths, options, settings.data)
+        with (
+            contained("ingest"),
+            opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road,
+        ):
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
@@ -95,8 +99,16 @@ def judge_and_store(road: Road) -> list[str]:
         if not state.is_completed():
             road.failed += rows - (int(road.counts.sum()) - before)
             troubles.append(said(state))
+            stop_without_store(state)
     road.progress.end("write")
     return troubles
+
+
+def stop_without_store(state: State[Any]) -> None:
+    """Raise what ended a batch if it would end every other one too."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, StoreLocked | StoreFull):
+        raise error
 
 
 def numbered(road: Road, width: int) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """Open what a run needs before its first task, and close it after the last."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from tasks.progress import Progress
 from tasks.road import ROADS, Road
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
+from weightstream.errors import StoreError, StoreLocked
 from weightstream.judging import PRIOR, Judging
 from weightstream.memory import give_back
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
-from weightstream.store.runs import begin_run, remember_timezone
+from weightstream.store.runs import begin_run, end_run, remember_timezone
 
 
 def configured(config: str | None, data_dir: str | None) -> Config:
@@ -66,6 +67,12 @@ def opened_road(
         )
         try:
             yield ROADS[run_id]
+        except StoreLocked:
+            raise  # the run's own line cannot be written either
+        except BaseException:
+            with suppress(StoreError):
+                end_run(connection, data_dir / STORE_NAME, ROADS[run_id].run, "failed", {}, {})
+            raise
         finally:
             progress.close()
             ROADS.pop(run_id).checkpointer.close()

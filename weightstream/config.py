@@ -14,6 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from weightstream.errors import ConfigError
 
 
+def required_timezone(name: str) -> str:
+    """The name, if it is one. Raises ConfigError."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
+        ) from None
+    return name
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -57,12 +68,9 @@ class Data(Section):
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
-            ) from error
-        return name
+            return required_timezone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class Kalman(Section):

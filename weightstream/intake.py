@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.cleaning import Rules, read_clean
-from weightstream.errors import InputError
+from weightstream.config import Data, required_timezone
+from weightstream.errors import ConfigError, InputError
 from weightstream.partition import Part, Partitions, Spool, plan
-from weightstream.readers import ReadOptions, recognise
+from weightstream.readers import FORMATS, ReadOptions, recognise
 from weightstream.readers.source import reading
 from weightstream.selection import OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
+from weightstream.units import required_unit
 
 QUARANTINE_ROWS_HELD = 100_000
 
@@ -126,8 +128,19 @@ def named_format(path: Path, options: ReadOptions) -> str:
     return recognise(path) if options.format == "auto" else options.format
 
 
-def check_sources(sources: Sequence[Path], options: ReadOptions) -> None:
-    """Raise InputError, with every source's sentence, if not one can be used."""
+def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
+    """Raise InputError, with every source's sentence, if not one can be used.
+
+    Raises ConfigError for a wrong format, unit, timezone or list of persons. Takes milliseconds,
+    so that it can be asked before anything is started.
+    """
+    if options.format not in ("auto", *FORMATS):
+        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        required_timezone(options.timezone)
+    Selection(data)
     refused = []
     for path in sources:
         try:

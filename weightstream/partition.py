@@ -171,12 +171,13 @@ def spill_folder(data_dir: Path) -> Path:
     """A folder for a run's spill files; those of processes that died are removed."""
     parent = data_dir / "spill"
     for folder in parent.glob("*-*"):
-        if not _alive(int(folder.name.partition("-")[0])):
+        if not alive(int(folder.name.partition("-")[0])):
             shutil.rmtree(folder, ignore_errors=True)
     return parent / f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine still runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

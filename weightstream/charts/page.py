@@ -18,6 +18,7 @@ from typing import Any, Literal
 import orjson
 
 from weightstream.charts.person import Person, person_data
+from weightstream.partition import alive
 
 PERSONS = "persons"
 ASSETS = (
@@ -105,12 +106,14 @@ def remove_pages(dashboards: Path, keep: Iterable[str]) -> int:
     kept = {Path(name).with_suffix(ending).name for name in keep for ending in (".html", ".png")}
     removed = 0
     for entry in os.scandir(dashboards / PERSONS):
-        if entry.name not in kept:
+        unfinished = _TEMPORARY.search(entry.name)
+        if entry.name not in kept and not (unfinished and alive(int(unfinished[1]))):
             os.unlink(entry.path)
             removed += 1
     return removed
 
 
+_TEMPORARY = re.compile(r"\.(\d+)-\d+\.tmp$")
 _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # device names on Windows
 _HEAD, _FOOT = (
