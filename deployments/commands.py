@@ -50,19 +50,19 @@ def _flattened(
 @click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
 @click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
 @click.option("--dashboards/--no-dashboards", default=True, show_default=True)
-@click.option("--retro", type=click.Choice(["inline", "defer", "off"]), default="inline")
+@click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @settings
 def ingest(as_json: bool, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
-    from weightstream.intake import check_sources
+    from weightstream.intake import check_sources, files_of
     from weightstream.readers import ReadOptions
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
     config = configured(parameters["config"], parameters["data_dir"])
-    given = (parameters[name] for name in ("format", "user", "unit", "timezone"))
-    options = ReadOptions(*given, config.data.columns)
-    check_sources([Path(source) for source in parameters["sources"]], options, config.data)
+    told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
+    options = ReadOptions(**told, columns=config.data.columns)
+    check_sources(files_of(parameters["sources"]), options, config.data)
 
     from flows.ingest import ingest as flow
 
@@ -80,6 +80,21 @@ def dashboards(as_json: bool, **parameters: Any) -> None:
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
     from flows.dashboards import dashboards as flow
+
+    report(flow, parameters, as_json)
+
+
+@cli.command()
+@click.option("--dashboards/--no-dashboards", default=True, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@settings
+def retro(as_json: bool, **parameters: Any) -> None:
+    """Judge the readings of every person who changed by all their others."""
+    from weightstream.store.connection import existing
+
+    existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
+
+    from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
 

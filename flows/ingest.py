@@ -1,7 +1,6 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
@@ -9,7 +8,9 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.dashboards import draw_pages
+from flows.deferral import smooth_here
 from flows.ending import failed, finished, said
+from flows.retro import smooth_dirty
 from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
@@ -19,7 +20,7 @@ from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
-from weightstream.intake import check_sources
+from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.runs import register_files, write_quarantine
@@ -35,12 +36,13 @@ def ingest(
     timezone: str | None = None,
     format: str = "auto",
     dashboards: bool = True,
-    retro: Literal["inline", "defer", "off"] = "inline",
+    retro: Literal["inline", "defer", "off"] | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
     Args:
-        sources: Files to read; a file that was seen before is read again and changes nothing.
+        sources: Files and folders to read; a file that was seen before is read again and changes
+            nothing.
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
         user: Whose readings these are, for formats that name no person.
@@ -48,13 +50,15 @@ def ingest(
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
         dashboards: Draw the pages of the persons who changed.
-        retro: When earlier decisions are looked at again: in this run, deferred, or not at all.
+        retro: When earlier decisions are looked at again: inline (in this run), defer (the
+            persons are marked, and retro/deferred is started where it is deployed), or off. If
+            not given, inline without a Prefect server and defer with one.
     """
     clock = RunClock()
-    paths = [Path(source) for source in sources]
     try:
         settings = configured(config, data_dir)
         options = ReadOptions(format, user, unit, timezone, settings.data.columns)
+        paths = files_of(sources)
         check_sources(paths, options, settings.data)
         with (
             contained("ingest"),
@@ -63,6 +67,8 @@ def ingest(
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
+            if smooth_here(retro):
+                troubles += smooth_dirty(road)
             if dashboards:
                 troubles += draw_pages(road, road.changed)
             return finished(road, clock, troubles)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
+from weightstream import parameters
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
 from weightstream.errors import StoreError, StoreLocked
-from weightstream.judging import PRIOR, Judging
+from weightstream.judging import Judging
 from weightstream.memory import give_back
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
@@ -54,7 +55,7 @@ def opened_road(
             judging=Judging(
                 config.kalman,
                 config.sources,
-                PRIOR,
+                parameters.active(connection),
                 config.data.timezone,
                 config.data.min_readings,
             ),

@@ -6,7 +6,7 @@ import pytest
 
 from weightstream.cleaning import Rules
 from weightstream.config import Data
-from weightstream.errors import InputError
+from weightstream.errors import InputError, WeightstreamError
 from weightstream.intake import check_sources, take_in
 from weightstream.readers import ReadOptions
 from weightstream.selection import OUTSIDE_DATES, OUTSIDE_WINDOW, Selection
@@ -92,7 +92,7 @@ def test_one_unusable_source_does_not_stop_the_others(taken, csv_of, tmp_path):
 def broken_later(csv_of):
     """A file of several blocks, whose last row shows that its dates cannot be understood."""
     rows = [(f"z{n}", f"{1 + n % 12:02}/{1 + n % 12:02}/2020", "80") for n in range(500)]
-    rows += [("bad", "2020-01-01", "x")] * 5
+    rows += [("bad", "01/01/2020", "x")] * 5
     return csv_of(*rows, ("y", "25/01/2020", "80"), ("y", "01/25/2020", "80"))
 
 
@@ -111,7 +111,7 @@ def test_of_a_source_refused_at_a_late_block_nothing_is_left(
                 raise InputError(f"{path} is broken in the middle")
             yield cleaned
 
-    late = csv_of(*(("a%d" % n, "2024-01-01", "80" if n % 3 else "x") for n in range(300)))
+    late = csv_of(*((f"a{n}", "2024-01-01", "80" if n % 3 else "x") for n in range(300)))
     good = csv_of(GOOD, ("b", "2024-01-01", "x"))
     monkeypatch.setattr(module, "read_clean", fails_late)
     intake = taken(late, good, spill_rows=spill_rows, options=ReadOptions(block_bytes=2000))
@@ -132,12 +132,26 @@ def test_a_source_refused_by_its_dates(taken, csv_of, broken_later):
 
 def test_no_source_can_be_used(csv_of, tmp_path):
     with pytest.raises(InputError) as raised:
-        check_sources([tmp_path / "x", tmp_path / "y"], ReadOptions())
+        check_sources([tmp_path / "x", tmp_path / "y"], ReadOptions(), Data())
     assert "x does not exist" in str(raised.value)
     assert "y does not exist" in str(raised.value)
-    check_sources([tmp_path / "x", csv_of(GOOD)], ReadOptions())
+    check_sources([tmp_path / "x", csv_of(GOOD)], ReadOptions(), Data())
     with pytest.raises(InputError, match="no source"):
-        check_sources([], ReadOptions())
+        check_sources([], ReadOptions(), Data())
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "words"),
+    [
+        ({"format": "punchcards"}, {}, "'punchcards' is no format"),
+        ({"unit": "furlong"}, {}, "'furlong' is no unit"),
+        ({"timezone": "Oslo"}, {}, "no timezone is called 'Oslo'"),
+        ({}, {"users_file": "missing.txt"}, r"missing\.txt cannot be read"),
+    ],
+)
+def test_wrong_options_are_found_before_anything_starts(csv_of, options, data, words):
+    with pytest.raises(WeightstreamError, match=words):
+        check_sources([csv_of(GOOD)], ReadOptions(**options), Data(**data))
 
 
 def test_an_unknown_format_is_refused(taken, csv_of):
