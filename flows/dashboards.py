@@ -1,5 +1,6 @@
 """Store to pages."""
 
+import os
 from typing import Any
 
 from prefect import flow
@@ -8,7 +9,7 @@ from prefect.states import State
 
 from flows.ending import closed, failed, said, summarise
 from tasks.contained import contained
-from tasks.draw import draw
+from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
 from tasks.road import Road

@@ -160,7 +160,8 @@ def held(store: Path) -> Iterator[None]:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(store)], stdin=pipe, stdout=pipe, text=True
     ) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         assert process.stdout.readline() == "held\n"
         yield
         process.stdin.close()
