@@ -8,8 +8,8 @@ from pathlib import Path
 
 from numba import njit
 
-OPTIONS = {"nogil": True, "cache": True}
-jit = njit(**OPTIONS)
+OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+jit = njit(**OPTIONS | {"cache": False})
 
 
 def drop_stale_cache(folder: Path) -> None:

@@ -85,6 +85,8 @@ from weightstream.engine.track import (
     L,
     W,
     conditions,
+    copy,
+    fill,
     predict,
     transition,
     update,
@@ -94,7 +96,8 @@ PASSES = 6
 PASSES_BEFORE_STEPS = 2
 STILL = 1e-3  # change of p_valid below which another pass is not worth it
 MUCH_REJECTED = 0.3  # share above which the rejected ones may be the right ones
-AROUND = 0.1  # of their median: where such a course would lie
+AROUND = 0.1  # of a weight: where others on its course would lie
+CENTRES = 100
 SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
 SCATTER_CUT = 12.0
 SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
@@ -104,7 +107,7 @@ SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
 def forwards(k: Series, first: int, last: int) -> None:
     """Kalman filter over rows first:last; rows that do not count are passed over."""
     x, p = k.x, k.p
-    x[:] = 0.0
+    fill(x, 0.0)
     x[DAY] = k.day[first]
     x[L], x[LL] = p[START_MEAN], p[START_VAR]
     x[VV], x[WW] = p[TREND_VAR], p[WATER_VAR]
@@ -113,7 +116,7 @@ def forwards(k: Series, first: int, last: int) -> None:
         predict(x, k.day[i], p)
         if w[JUMP] == 1.0:
             x[LL] += p[SHIFT_VAR]
-        w[AHEAD : AHEAD + 9] = x[L : WW + 1]
+        copy(w[AHEAD:], x[L:], 9)
         if w[WEIGHED] == MISSING:
             continue
         f = w[FACTOR]
@@ -137,8 +140,8 @@ def backwards(k: Series, first: int, last: int) -> None:
     """Disturbance smoother: what all others say of each reading, and the smoothed level."""
     r = k.x[:3]
     n = k.x[3:9]
-    r[:] = 0.0
-    n[:] = 0.0
+    fill(r, 0.0)
+    fill(n, 0.0)
     for i in range(last - 1, first - 1, -1):
         w = k.work[i - first]
         f = w[FACTOR]
@@ -295,7 +298,7 @@ def conclude(k: Series, first: int, last: int) -> None:
 @jit
 def prepare(k: Series, first: int, last: int) -> None:
     """Start from the causal verdicts and levels, which `conclude` has not yet replaced."""
-    k.p[:] = k.usual
+    copy(k.p, k.usual, len(k.p))
     for i in range(first, last):
         w, s = k.work[i - first], k.table[k.source[i]]
         factor, offset, extra = conditions(k.day[i], k.hour[i], k.p)
@@ -327,21 +330,35 @@ def run_passes(k: Series, first: int, last: int) -> float:
 
 
 @jit
+def crowded(k: Series, first: int, last: int) -> float:
+    """The rejected weight that most other rejected ones are near; looks at some CENTRES of them."""
+    best, most = 0.0, -1
+    for i in range(first, last, max((last - first) // CENTRES, 1)):
+        centre = k.weight[i]
+        plausible = k.p[LOWEST] <= centre <= k.p[HIGHEST]
+        if not plausible or k.work[i - first, WEIGHED] != MISSING:
+            continue
+        near = 0
+        for n in range(first, last):
+            missing = k.work[n - first, WEIGHED] == MISSING
+            near += missing and abs(k.weight[n] - centre) < AROUND * centre
+        if near > most:
+            best, most = centre, near
+    return best
+
+
+@jit
 def start_from_rejected(k: Series, first: int, last: int) -> bool:
     """Start instead from what was rejected, where that is much; says whether it is.
 
     A start confused by errors can make them the person's course, and reject the right readings.
     """
-    rejected = np.empty(last - first)
-    count = 0
+    rejected = 0
     for i in range(first, last):
-        w = k.work[i - first]
-        if w[WEIGHED] == MISSING and k.p[LOWEST] <= k.weight[i] <= k.p[HIGHEST]:
-            rejected[count] = k.weight[i]
-            count += 1
-    if count < 3 or count < MUCH_REJECTED * (last - first):
+        rejected += k.work[i - first, WEIGHED] == MISSING
+    if rejected < 3 or rejected < MUCH_REJECTED * (last - first):
         return False
-    middle = np.median(rejected[:count])
+    middle = crowded(k, first, last)
     prepare(k, first, last)
     for i in range(first, last):
         w = k.work[i - first]
