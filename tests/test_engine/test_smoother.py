@@ -236,6 +236,7 @@ def test_threads_change_no_bit(make_batch):
 
 
 @given(st.dates(date(1900, 1, 1), date(2200, 1, 1)))
+@settings(deadline=None)
 def test_calendar(day):
     number = (day - date(1970, 1, 1)).days
     assert calendar.civil(number) == (day.year, day.month, day.day)
