@@ -34,11 +34,10 @@ def syngrowth(path: Path = SYNGROWTH) -> UserBatch | None:
     )
 
 
-def agreement(methods: Mapping[str, Callable[[UserBatch], Judgement]], ours: str) -> dict[str, Any]:
-    """Share rejected by each method and Cohen's kappa with ours; empty without the data."""
-    batch = syngrowth()
-    if batch is None:
-        return {}
+def agreement(
+    batch: UserBatch, methods: Mapping[str, Callable[[UserBatch], Judgement]], ours: str
+) -> dict[str, Any]:
+    """Share rejected by each method, and Cohen's kappa with the one named."""
     rejected = {name: ~method(batch).accepted for name, method in methods.items()}
     return {
         "readings": len(batch.day),

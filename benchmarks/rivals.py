@@ -256,19 +256,20 @@ def _excess(day: Floats, kg: Floats, kept: Bools, row: int) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def _special_case(kg: float, around: float, codes: Ints) -> int:
-    """The special case whose undone value lies within 5 kg of what is around it, if any."""
+    """The special case whose undone value comes nearest to what is around it, within 5 kg."""
+    found, nearest = -1, 5.0
     for hundreds in (100.0, 200.0, 100 * KG_PER_LB, 200 * KG_PER_LB, 300 * KG_PER_LB):
-        for sign in (-1.0, 1.0):
-            if abs(kg + sign * hundreds - around) < 5.0:
-                return codes[0]
-    if abs(kg * KG_PER_LB - around) < 5.0:
-        return codes[1]
-    whole = int(kg)
-    ones, tens = whole % 10, whole // 10 % 10
-    swapped = kg + 9.0 * (ones - tens)
-    if abs(ones - tens) >= 3 and abs(swapped - around) < 5.0:
-        return codes[2]
-    return -1
+        off = abs(abs(kg - around) - hundreds)
+        if off < nearest:
+            found, nearest = codes[0], off
+    off = abs(kg * KG_PER_LB - around)
+    if off < nearest:
+        found, nearest = codes[1], off
+    ones, tens = int(kg) % 10, int(kg) // 10 % 10
+    off = abs(kg + 9.0 * (ones - tens) - around)
+    if abs(ones - tens) >= 3 and off < nearest:
+        found = codes[2]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

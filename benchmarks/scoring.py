@@ -20,6 +20,8 @@ from weightstream.schema import REASONS
 CODED = tuple(r for r in REASONS if r not in ("ok", "override"))
 """Errors that have a reason code: recall and naming are over these."""
 RESTORABLE = ("unit_lb_as_kg", "unit_kg_as_lb", "decimal_shift", "hundreds_off", "digit_swap")
+ALIKE = ("other_person", "outlier")
+"""A single strange value of either kind may be the same number: no one could tell which it is."""
 COVERAGES = (0.50, 0.90, 0.95, 0.99)
 Counts = defaultdict[tuple[str, ...], float]
 HALF_WIDTHS = {q: NormalDist().inv_cdf(0.5 + q / 2) for q in COVERAGES}
@@ -136,10 +138,11 @@ def ratio(part: float, whole: float) -> float | None:
 
 def figures(result: Tally) -> dict[str, Any]:
     """The figures of a tally; None where there is nothing to count."""
-    count = result.counts
+    count = defaultdict(int, result.counts)  # looked up below, so a copy
     errors = sum(count["error", e, "n"] for e in CODED)
     found = sum(count["error", e, "rejected"] for e in CODED)
     named = sum(count["named", e, e] for e in CODED)
+    mixed_up = sum(count["named", e, other] for e in ALIKE for other in ALIKE if e != other)
     right, wronged = count["error", "ok", "n"], count["error", "ok", "rejected"]
     recall, precision = ratio(found, errors), ratio(found, found + wronged)
     both = 2 * found + (errors - found) + wronged
@@ -155,6 +158,7 @@ def figures(result: Tally) -> dict[str, Any]:
         "precision": precision,
         "f1": ratio(2 * found, both),
         "naming": ratio(named, found),
+        "naming_alike": ratio(named + mixed_up, found),
         "restored_median_kg": float(np.median(restored)) if restored else None,
         "rmse_kg": None if squares is None else sqrt(squares),
         "mean_absolute_kg": ratio(count["level", "absolute"], count["level", "n"]),
@@ -164,7 +168,7 @@ def figures(result: Tally) -> dict[str, Any]:
         "log_score": ratio(count["p", "log score"], judged),
         "microseconds": ratio(1e6 * result.seconds, result.rows),
         "steps": _step_figures(count),
-        "types": _type_figures(result),
+        "types": _type_figures(count, result.restored),
         "groups": _group_figures(count),
         "reliability": _reliability(count),
     }
@@ -189,13 +193,12 @@ def _step_figures(count: Counts) -> dict[str, dict[str, float | None]]:
     return figures
 
 
-def _type_figures(result: Tally) -> dict[str, dict[str, Any]]:
-    count = result.counts
+def _type_figures(count: Counts, restored: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     types: dict[str, dict[str, Any]] = {}
-    for error in sorted({key[1] for key in count if key[0] == "error"} - {"ok"}):
+    for error in sorted({key[1] for key, n in count.items() if key[0] == "error" and n} - {"ok"}):
         found = count["error", error, "rejected"]
-        off = result.restored.get(error)
-        names = {key[2]: n for key, n in count.items() if key[:2] == ("named", error)}
+        off = restored.get(error)
+        names = {key[2]: n for key, n in count.items() if n and key[:2] == ("named", error)}
         types[error] = {
             "n": count["error", error, "n"],
             "recall": ratio(found, count["error", error, "n"]),

@@ -39,7 +39,11 @@ def labelled_stream(scenario: str, seed: int, persons: int, rows: int | None = N
     frame = simulate(persons, rows, seed, scenario)
     frame = frame[frame["verdict"].isin(["accepted", "rejected"])]
     order = ["user_id", "day", "source_type", "weight_kg", "id"]
-    frame = frame.sort_values(order, kind="stable")
+    return stream_of(frame.sort_values(order, kind="stable"))
+
+
+def stream_of(frame: pd.DataFrame) -> Stream:
+    """frame: rows sorted by person and time, with the columns of `simulate`."""
     source, names = pd.factorize(frame["source_type"].replace("", "unknown"), sort=True)
     user, ids = pd.factorize(frame["user_id"])
     step = frame["step"].to_numpy(dtype=object)

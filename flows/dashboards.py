@@ -1,5 +1,7 @@
 """Store to pages."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
@@ -15,13 +17,12 @@ from weightstream.drawing import draw_index, undrawn
 from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.store import reading
-from weightstream.summary import Summary
 
-MOST_PERSONS_PER_TASK = 500
+FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
-def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Summary]:
+def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Any]:
     """Draw the page of every person in the store, and the index.
 
     Args:
@@ -30,7 +31,9 @@ def dashboards(data_dir: str | None = None, config: str | None = None) -> State[
     """
     clock = RunClock()
     try:
-        with opened_road(flow_run.get_id(), "dashboards", configured(config, data_dir)) as road:
+        with opened_road(
+            str(flow_run.get_id()), "dashboards", configured(config, data_dir)
+        ) as road:
             clock.started()
             everyone = reading.user_ids(road.connection)
             troubles = draw_pages(road, everyone)
@@ -47,7 +50,8 @@ def draw_pages(road: Road, changed: list[str]) -> list[str]:
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
     threading = road.config.threading
     width = draw_width(threading)
-    size = max(1, min(MOST_PERSONS_PER_TASK, -(-len(persons) // width)))
+    share = -(-len(persons) // width)
+    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
     troubles = []

@@ -6,7 +6,8 @@ from prefect.states import Completed, Failed, State
 from tasks import STAGES
 from tasks.road import Road
 from weightstream.errors import WeightstreamError
-from weightstream.measuring import RunClock, peak_rss_mb
+from weightstream.measuring import RunClock
+from weightstream.memory import peak_rss_mb
 from weightstream.schema import OUTCOMES
 from weightstream.store.runs import end_run, record_counts
 from weightstream.summary import Summary

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -22,7 +22,6 @@ from weightstream.intake import check_sources
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.runs import register_files, write_quarantine
-from weightstream.summary import Summary
 
 
 @flow(name="ingest", flow_run_name="ingest", persist_result=False)
@@ -36,7 +35,7 @@ def ingest(
     format: str = "auto",
     dashboards: bool = True,
     retro: Literal["inline", "defer", "off"] = "inline",
-) -> State[Summary]:
+) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
     Args:
@@ -56,7 +55,7 @@ def ingest(
     try:
         settings = configured(config, data_dir)
         check_sources(paths, options)
-        with opened_road(flow_run.get_id(), "ingest", settings, paths, options) as road:
+        with opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road:
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
@@ -87,7 +86,7 @@ def judge_and_store(road: Road) -> list[str]:
     road.progress.begin("write", road.intake.partitions.rows, "rows")
     troubles = []
     at_once = threading.enabled * width
-    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once):
+    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once, road.has_room):
         before = int(road.counts.sum())
         state = (
             write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered

@@ -10,15 +10,15 @@ from tasks.road import ROADS, Road
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
 from weightstream.judging import PRIOR, Judging
+from weightstream.memory import give_back
 from weightstream.readers import ReadOptions
-from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
+from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
 from weightstream.store.runs import begin_run, remember_timezone
 
 
 def configured(config: str | None, data_dir: str | None) -> Config:
     """The effective configuration of a run; data_dir, where given, comes before the file's."""
-    options = {("data", "data_dir"): data_dir}
-    return load(Path(config) if config else None, options).config
+    return load(Path(config) if config else None, {("data", "data_dir"): data_dir}).config
 
 
 @contextmanager
@@ -33,6 +33,7 @@ def opened_road(
 
     Creates the store where there is none. Raises StoreError.
     """
+    give_back()
     data_dir = config.data.data_dir.absolute()
     started = datetime.now(UTC)
     progress = Progress()
@@ -57,6 +58,7 @@ def opened_road(
                 config.data.min_readings,
             ),
             connection=connection,
+            checkpointer=Checkpointer(connection, data_dir),
             pool=pool,
             run=begin_run(connection, data_dir / STORE_NAME, run_id, kind),
             known_persons=bool(known),
@@ -66,4 +68,4 @@ def opened_road(
             yield ROADS[run_id]
         finally:
             progress.close()
-            del ROADS[run_id]
+            ROADS.pop(run_id).checkpointer.close()

@@ -6,7 +6,7 @@ key and a batch number, and find the arrays here. The writer takes them away whe
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,10 @@ from weightstream.measuring import StageClock
 from weightstream.partition import Part
 from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES
-from weightstream.store.connection import STORE_NAME, ReadPool
+from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
+
+ROWS_UNDER_WAY = 200_000
+"""About 1 kB each, from their being taken out of the partition until they are stored."""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Road:
     cleaning: Rules
     judging: Judging
     connection: sqlite3.Connection
+    checkpointer: Checkpointer
     pool: ReadPool
     run: int
     known_persons: bool
@@ -53,7 +57,7 @@ class Road:
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
     parts: dict[int, Part] = field(default_factory=dict)
     judged: dict[int, tuple[Decided, Ints]] = field(default_factory=dict)
-    persons: dict[int, list[str]] = field(default_factory=dict)
+    persons: dict[int, Sequence[str]] = field(default_factory=dict)
     drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
     users: int = 0
@@ -87,6 +91,10 @@ class Road:
         """Add the (files,) rows that were copies of others in their batch."""
         self.counts[:, OUTCOMES.index("duplicates")] += copies
         self.progress.advance("write", int(copies.sum()))
+
+    def has_room(self) -> bool:
+        """Whether memory allows another batch beside those under way."""
+        return sum(len(part.rows) for part in self.parts.values()) < ROWS_UNDER_WAY
 
     def forget(self, batch: int) -> int:
         """Let go of a batch; returns its rows."""

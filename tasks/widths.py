@@ -3,7 +3,7 @@
 import os
 
 from weightstream.config import Threading
-from weightstream.measuring import free_memory_mb
+from weightstream.memory import free_memory_mb
 
 
 def filter_width(threading: Threading, users: int) -> int:

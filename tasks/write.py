@@ -42,4 +42,5 @@ def write(run: str, batch: int) -> int:
             road.config.threading.db_write_batch_size,
             road.count,
         )
+        road.checkpointer.committed()
     return batch

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream import schema
@@ -164,6 +164,7 @@ raw_rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(raw_rows)
 def test_every_row_ends_in_exactly_one_table_alone_as_in_company(rows):
     rows = [row | {"line": number} for number, row in enumerate(rows, 2)]

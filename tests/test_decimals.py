@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream.decimals import normal_form, parse_amounts
@@ -42,6 +42,7 @@ def test_decimal_comma_only_where_allowed_and_where_it_cannot_mean_thousands(tex
     assert amounts(text, decimal_comma=True).amount.to_pylist() == [amount]
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_form_is_exact_and_value_is_the_nearest_float(number):
     result = amounts(format(number, "f"))
@@ -49,11 +50,13 @@ def test_form_is_exact_and_value_is_the_nearest_float(number):
     assert result.value[0] == float(number)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(numbers.map(str), st.text(max_size=8)), max_size=20))
 def test_columns_and_single_texts_agree(texts):
     assert amounts(*texts).amount.to_pylist() == [normal_form(text) for text in texts]
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_forms_have_no_idle_zero_and_no_exponent(number):
     form = normal_form(str(number))

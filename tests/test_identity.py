@@ -3,7 +3,7 @@ from hashlib import blake2b
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream.cleaning import Rules, clean
@@ -114,6 +114,7 @@ few = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(few, max_size=12), st.randoms(use_true_random=False))
 def test_what_is_kept_does_not_depend_on_the_order_of_rows(rows, random):
     table = measurements(*rows)

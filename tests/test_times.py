@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream.times import order_evidence, parse_times, utc_text
@@ -109,6 +109,7 @@ offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(
 moments = st.datetimes(datetime(1901, 1, 1), datetime(2099, 1, 1))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(moments, offsets), min_size=1, max_size=20))
 def test_offsets_as_the_standard_library(cases):
     written = [moment.replace(tzinfo=zone) for moment, zone in cases]
@@ -120,6 +121,7 @@ def test_offsets_as_the_standard_library(cases):
     assert parse(*result.wall.to_pylist()).wall.equals(result.wall)
 
 
+@settings(deadline=None)
 @given(st.lists(moments, min_size=1, max_size=20), st.sampled_from(ZONES))
 def test_wall_times_as_the_standard_library(cases, zone):
     result = parse(*[moment.isoformat(" ") for moment in cases], timezone=zone)
@@ -127,6 +129,7 @@ def test_wall_times_as_the_standard_library(cases, zone):
     assert result.us.tolist() == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789-/:. TZ+amPé", max_size=24), max_size=30))
 def test_any_mixture_of_texts_is_judged_row_by_row(texts):
     together = parse(*texts, timezone="Europe/Oslo")
@@ -146,6 +149,7 @@ def test_slices_and_nulls_of_a_longer_column():
     assert result.wall[2].as_py() == "2024-02-01T10:00:00"
 
 
+@settings(deadline=None)
 @given(st.integers(-62_135_596_800, 253_402_300_799))
 def test_text_of_an_instant(second):
     moment = EPOCH + timedelta(seconds=second)

@@ -70,7 +70,7 @@ class Kalman(Section):
     parameters says (prior-1, or what `weightstream learn` made)."""
 
     engine: Literal["compiled", "pykalman"] = "compiled"
-    """pykalman is the slow reference."""
+    """compiled, or pykalman, the slow reference."""
     accept_above: float = Field(0.5, gt=0, lt=1)
     """A reading is accepted where its probability of being valid is at least this."""
     shift_readings: int = Field(3, ge=2)
@@ -104,6 +104,7 @@ class Source(Section):
 
 class Memory(Section):
     max_concurrent_viz: int = Field(20, ge=1)
+    """Never more drawing tasks than these."""
     viz_memory_limit_mb: int = Field(100, ge=1)
     """The most that one drawing task may take."""
 
@@ -114,8 +115,11 @@ class Threading(Section):
     user_pool_size: int = Field(8, ge=0)
     """0 = auto: min(cpu_count, users // 10, 8), at least 1."""
     viz_pool_size: int = Field(16, ge=1)
+    """Drawing tasks at once, where memory allows."""
     retro_pool_size: int = Field(4, ge=1)
+    """Smoothing tasks at once."""
     db_read_connections: int = Field(10, ge=1)
+    """Read-only connections to the store; who comes after that waits."""
     db_write_batch_size: int = Field(100, ge=1)
     """Users per transaction."""
     memory: Memory = Memory()
@@ -133,7 +137,7 @@ class Execution(Section):
 
 class Config(Section):
     profile: Literal["conservative", "balanced", "lenient", "clinical"] = "balanced"
-    """A named set of the keys below; what the file says comes before it."""
+    """conservative, balanced, lenient or clinical: a named set of keys; a file's come first."""
     data: Data = Data()
     kalman: Kalman = Kalman()
     sources: dict[str, Source] = {}
@@ -146,10 +150,13 @@ Key = tuple[str, ...]
 """A key's path; source names hold dots, so that dotted text is for display only."""
 
 PROFILES: Mapping[str, Mapping[Key, Any]] = {
-    "conservative": {("data", "min_readings"): 3},
+    # Reject when in doubt, and ask more of a new level.
+    "conservative": {("kalman", "accept_above"): 0.8, ("kalman", "shift_readings"): 5},
     "balanced": {},
-    "lenient": {},
-    "clinical": {},
+    # Keep when in doubt.
+    "lenient": {("kalman", "accept_above"): 0.2},
+    # Visits are weeks apart: two that agree are a new level.
+    "clinical": {("kalman", "shift_readings"): 2},
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,25 +11,29 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.batch import Ints
 
-Column = npt.NDArray[Any] | pa.Array
+Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of N rows, sorted by person; person u owns rows indptr[u]:indptr[u+1]."""
+    """Columns of N rows, sorted by person; person u owns rows indptr[u]:indptr[u+1].
+
+    A column that is a single value holds in every row.
+    """
 
     indptr: Ints
     columns: Mapping[str, Column]
 
-    def part(self, start: int, stop: int) -> dict[str, list[Any]]:
+    def part(self, start: int, stop: int) -> dict[str, list[Any] | str | int]:
         """The rows of persons start:stop as Python lists, which is what SQLite binds."""
         rows = slice(int(self.indptr[start]), int(self.indptr[stop]))
-        return {
-            name: column.slice(rows.start, rows.stop - rows.start).to_pylist()
-            if isinstance(column, pa.Array)
-            else column[rows].tolist()
-            for name, column in self.columns.items()
-        }
+        return {name: _listed(column, rows) for name, column in self.columns.items()}
+
+
+def _listed(column: Column, rows: slice) -> list[Any] | str | int:
+    if isinstance(column, pa.Array):
+        return column.slice(rows.start, rows.stop - rows.start).to_pylist()
+    return column if isinstance(column, str | int) else column[rows].tolist()
 
 
 def rows_of(user: Ints, users: int, columns: Mapping[str, Column]) -> Rows:
@@ -64,9 +68,8 @@ class Decided:
 
     def counts(self, start: int, stop: int, files: int) -> Ints:
         """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
-        rows = slice(self.outcome.indptr[start], self.outcome.indptr[stop])
+        rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
+        file, outcome = (np.asarray(self.outcome.columns[name]) for name in ("file", "outcome"))
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
-        np.add.at(
-            counts, (self.outcome.columns["file"][rows], self.outcome.columns["outcome"][rows]), 1
-        )
+        np.add.at(counts, (file[rows], outcome[rows]), 1)
         return counts

@@ -1,7 +1,7 @@
 """Dashboards from the store: the pages of some persons at a time, then the index of all."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ IndexRow = dict[str, Any]
 def draw_persons(
     connection: sqlite3.Connection,
     dashboards: Path,
-    user_ids: list[str],
+    user_ids: Sequence[str],
     naming: Literal["hash", "id"],
     timezone: str,
 ) -> list[IndexRow]:
@@ -44,7 +44,7 @@ def draw_persons(
 
 
 def read_people(
-    connection: sqlite3.Connection, user_ids: list[str], timezone: str
+    connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str
 ) -> Iterable[Person]:
     table = in_order(reading.current_view(connection, EXPORT, user_ids), timezone)
     shifts = reading.shifts(connection, user_ids)

@@ -87,6 +87,7 @@ def take_in(
         except InputError as error:
             intake.refused.append(str(error))
             file.refuse()
+        selection.end_of_source(usable=not file.refused)
     return intake
 
 

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.batch import Floats, Ints, UserBatch
 from weightstream.config import Kalman, Source
-from weightstream.decided import Decided, Rows, rows_of
-from weightstream.engine import Filtered, build_model, filter_batch
+from weightstream.decided import Column, Decided, Rows, rows_of
+from weightstream.engine import STATE_SIZE, Filtered, build_model, filter_batch
 from weightstream.identity import deduplicate, measurement_ids
 from weightstream.partition import Part
 from weightstream.series import Persons, join, local_hour, read_persons, user_batch
@@ -93,8 +93,8 @@ def decide(
         measurements=measurement_rows(new, fresh, user, users, file_numbers),
         decisions=decisions,
         estimates=estimates,
-        users=user_rows(persons, new, series, filtered, row_user, added),
-        states=state_rows(filtered, number, persons, basis),
+        users=user_rows(persons, new, judged, filtered, row_user, added),
+        states=state_rows(filtered, judged, added > 0, persons, basis),
         shifts=shift_rows(series, filtered, row_user, users),
         respelled=respelled_rows(new, ~fresh, stored, user, users, file_numbers),
         outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
@@ -149,7 +149,7 @@ def told_apart(
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg"))
         moved[known] = _differs(columns, was, known, ESTIMATES) & ~says[known]
         version[known] += says[known]
-    columns["version"] = version
+    columns["version"] = version if stored.any() else 1
     moving = ("version", *KEY, *ESTIMATES, "stage", "model")
     return (
         rows_of(user[says], users, _filter(columns, says)),
@@ -158,7 +158,6 @@ def told_apart(
 
 
 def decision_columns(series: pa.Table, filtered: Filtered, model: str) -> dict[str, Any]:
-    rows = len(series)
     return {
         **{name: series[name].combine_chunks() for name in KEY},
         "verdict": VERDICTS.take(pa.array(filtered.accepted.astype(np.int8))),
@@ -170,8 +169,8 @@ def decision_columns(series: pa.Table, filtered: Filtered, model: str) -> dict[s
         "level_margin_kg": (filtered.level_hi - filtered.level_lo) / 2,
         "trend_kg_per_week": filtered.trend,
         "suggested_kg": filtered.suggested,
-        "stage": pa.repeat("causal", rows),
-        "model": pa.repeat(model, rows),
+        "stage": "causal",
+        "model": model,
     }
 
 
@@ -198,7 +197,7 @@ def measurement_rows(
 def user_rows(
     persons: Persons,
     new: pa.Table,
-    series: pa.Table,
+    judged: Mask,
     filtered: Filtered,
     row_user: Ints,
     added: Ints,
@@ -206,10 +205,9 @@ def user_rows(
     """The line of each person whose series grew: what lists and the index page show of them."""
     users = len(added)
     time_us = new["time_us"].to_numpy()
-    kept = np.where(persons.appendable, persons.rejected, 0)
+    kept = np.where(persons.appendable | ~judged, persons.rejected, 0)
     rejected = kept + np.bincount(row_user[~filtered.accepted], minlength=users)
     last = np.searchsorted(row_user, np.arange(users), side="right") - 1
-    judged = np.bincount(row_user, minlength=users) > 0
     changed = np.flatnonzero(added)
     columns = {
         "user_id": np.array(persons.user_ids, object),
@@ -231,16 +229,22 @@ def _at(values: Floats, row: Ints, present: Mask) -> Floats:
     return found
 
 
-def state_rows(filtered: Filtered, number: Ints, persons: Persons, basis: str) -> Rows:
-    states = [row.tobytes() for row in np.ascontiguousarray(filtered.state)]
+def state_rows(filtered: Filtered, judged: Mask, grown: Mask, persons: Persons, basis: str) -> Rows:
+    """Of each person whose series grew; not settled where the new readings stay undecided."""
+    users = len(persons.user_ids)
+    settled = np.zeros(users, np.int64)
+    settled[judged] = filtered.settled
+    state = np.full((users, STATE_SIZE), np.nan)
+    state[judged] = filtered.state
+    number = np.flatnonzero(grown)
     return rows_of(
         number,
-        len(persons.user_ids),
+        users,
         {
             "user_id": np.array(persons.user_ids, object)[number],
-            "basis": pa.repeat(basis, len(number)),
-            "settled": filtered.settled.astype(np.int64),
-            "state": pa.array(states, pa.binary()),
+            "basis": basis,
+            "settled": settled[number],
+            "state": pa.array([row.tobytes() for row in state[number]], pa.binary()),
         },
     )
 
@@ -304,11 +308,13 @@ def _differs(columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple
 def _filter(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     if mask.all():
         return dict(columns)
-    keep = pa.array(mask)
-    return {
-        name: column.filter(keep) if isinstance(column, pa.Array) else column[mask]
-        for name, column in columns.items()
-    }
+    return {name: _chosen(column, mask) for name, column in columns.items()}
+
+
+def _chosen(column: Column, mask: Mask) -> Column:
+    if isinstance(column, pa.Array):
+        return column.filter(pa.array(mask))
+    return column if isinstance(column, str | int) else column[mask]
 
 
 def judge_part(

@@ -1,8 +1,6 @@
-"""How long this process has run and how much memory it took; how much is left."""
+"""How long a process, a run and its stages have taken."""
 
 import os
-import resource
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _IMPORTED = time.monotonic()
-_MEGABYTE = 1024 * 1024
 
 
 def process_seconds() -> float:
@@ -21,29 +18,6 @@ def process_seconds() -> float:
         return time.monotonic() - _IMPORTED
     started = started_ticks / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started
-
-
-def peak_rss_mb() -> float:
-    """The most memory that this process has had resident."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
-
-
-def free_memory_mb() -> float:
-    """What the machine, or the control group where it is less, could still give this process."""
-    free = float("inf")
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) / 1024
-    except (OSError, KeyError, ValueError):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _MEGABYTE
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # no such control group, or "max"
-        return free
-    return min(free, (limit - used) / _MEGABYTE)
 
 
 class StageClock:

@@ -22,7 +22,7 @@ from weightstream.batch import Ints, split_by_rows
 
 PARTITIONS = 64
 ROWS_PER_TASK = 65_536
-FEWEST_ROWS_PER_TASK = 2_048
+FEWEST_ROWS_PER_TASK = 4_096
 TASKS_WITH_ONE_PERSON = 64
 
 
@@ -98,8 +98,8 @@ class Partitions:
             self._spill()
 
     def _spill(self) -> None:
-        table = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
-        self._held, self._held_rows = [], 0
+        table = joined(self._held)
+        self._held_rows = 0
         if not self._spools:
             self._spools = [
                 Spool(self._folder / f"{n:02}.parquet", limit=0) for n in range(PARTITIONS)
@@ -118,21 +118,28 @@ class Partitions:
         if self._spools and self._held:
             self._spill()
         if self._held:
-            yield pa.concat_tables(self._held)
-            self._held = []
+            held, self._held = self._held, []
+            yield joined(held)
         for spool in self._spools:
             if spool.rows:
-                yield pa.concat_tables(spool.tables())
+                yield joined(list(spool.tables()))
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def joined(tables: list[pa.Table]) -> pa.Table:
+    """One contiguous table with one dictionary a column; empties the list, so that it can go."""
+    table = pa.concat_tables(tables).unify_dictionaries()
+    tables.clear()
+    return table.combine_chunks()
 
 
 def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
     """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
 
-    width: threads that will work on them. users_per_task: 0 = one person a batch while that makes
-    few batches, else balanced by rows (docs/architecture.md says why few).
+    table: as `joined` makes it. width: threads that will work on them. users_per_task: 0 = one
+    person a batch while that makes few batches, else balanced by rows (docs/architecture.md says
+    why few).
     """
-    table = table.unify_dictionaries().combine_chunks()
     codes = table["user_id"].combine_chunks()
     users = len(codes.dictionary)
     code = codes.indices.to_numpy()

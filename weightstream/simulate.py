@@ -4,6 +4,7 @@ A block of persons is made at a time, from its own seed, so that a file of any l
 memory of one block, and a frame and a file of the same arguments hold the same rows.
 """
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -104,10 +105,11 @@ def _blocks(
             "person, a row for each, and a seed from 0"
         )
     world = SCENARIOS[scenario]
-    habit, count = _census(np.random.default_rng([seed, 0]), world, persons, rows)
+    own = zlib.crc32(scenario.encode())  # the same seed gives other persons in another scenario
+    habit, count = _census(np.random.default_rng([seed, own, 0]), world, persons, rows)
     width = max(3, len(str(persons)))
     for first, last in _block_edges(count):
-        rng = np.random.default_rng([seed, 1 + first])
+        rng = np.random.default_rng([seed, own, 1 + first])
         yield _block(rng, world, habit[first:last], count[first:last], first, width, faults)
 
 

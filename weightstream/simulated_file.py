@@ -91,7 +91,7 @@ def _clock(wall: Ints, zone: Ints, style: str) -> Objects:
 def with_copies(rng: np.random.Generator, frame: pd.DataFrame) -> pd.DataFrame:
     """Turn some rows into copies of the row before: exact, or with another id or spelling."""
     same = (frame["user_id"] == frame["user_id"].shift()).to_numpy()
-    chosen = same & (rng.random(len(frame)) < DUPLICATE_SHARE)
+    chosen = same & (rng.random(len(frame)) < DUPLICATE_SHARE) & ~_copied_next(frame)
     chosen[1:] &= ~chosen[:-1]
     rows = np.flatnonzero(chosen)
     own_ids = frame["id"].to_numpy()[rows]
@@ -105,6 +105,12 @@ def with_copies(rng: np.random.Generator, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame.drop(index=copies.index), copies]).sort_index()
 
 
+def _copied_next(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Rows that the next one repeats: without them its label would be wrong."""
+    copies = frame["error"].isin(["repeat", "carried_forward", "duplicate"])
+    return copies.shift(-1, fill_value=False).to_numpy(dtype=bool)
+
+
 def mark_identical(frame: pd.DataFrame) -> None:
     """A row that by chance says what an earlier one says (same day and value) is a duplicate."""
     again = frame.duplicated(["user_id", "source_type", "effectiveDateTime", "weight_kg"])
@@ -116,7 +122,7 @@ def with_faults(rng: np.random.Generator, frame: pd.DataFrame) -> None:
     """Make some rows unusable, each in one way, in place."""
     shares = np.array(list(FAULT_SHARES.values()))
     draw = np.searchsorted(np.cumsum(shares), rng.random(len(frame)), side="right")
-    free = frame["verdict"].isin(["accepted", "rejected"]).to_numpy()
+    free = frame["verdict"].isin(["accepted", "rejected"]).to_numpy() & ~_copied_next(frame)
     for index, reason in enumerate(FAULT_SHARES):
         rows = frame.index[np.flatnonzero(free & (draw == index))]
         for row in rows:

@@ -18,6 +18,7 @@ WATER_SD_KG = 0.35
 WATER_TAU_DAYS = 2.0
 WEEK_AMPLITUDE = 0.00175  # 0.35 % of the weight from peak to trough
 WEEK_PEAK_DAY = 4.0  # the midnight after a Sunday, 1970-01-05
+NOISE_DF = 7  # of Student's t: real scales have heavier tails than the normal
 REWEIGH_SD_KG = 0.1
 FEWEST_FOR_STEP = 8
 
@@ -115,7 +116,8 @@ def weigh(rng: np.random.Generator, scenario: Scenario, people: People) -> Weigh
     body = _live(rng, people, first, last, time[gap_at - 1], time[gap_at])
     level, water, step = body.at(person, time)
     hours = (time % 1) * 24
-    white = rng.normal(0, 1, len(person)) * _noise_kg(people, person, source)
+    white = rng.standard_t(NOISE_DF, len(person)) * np.sqrt(1 - 2 / NOISE_DF)
+    white *= _noise_kg(people, person, source)
     white = white[head] + np.where(again, rng.normal(0, REWEIGH_SD_KG, len(person)), 0)
     offset = _new_scale(rng, scenario, people, person, time, source, first, last)
     right = (

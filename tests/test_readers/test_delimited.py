@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream import schema
@@ -263,6 +263,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=60).map("".join), st.integers(1, 90))
 def test_rows_do_not_depend_on_the_size_of_blocks(tmp_path_factory, body, block_bytes):
     path = write(tmp_path_factory.mktemp("blocks"), HEADER + body)
@@ -282,6 +283,7 @@ def test_rows_do_not_depend_on_the_size_of_blocks(tmp_path_factory, body, block_
 plain_cells = st.text(alphabet='abc019 -:".,;é', max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(plain_cells, min_size=5, max_size=5), min_size=1, max_size=12), st.data())
 def test_both_roads_give_the_same_rows(tmp_path_factory, cells, data):
     """Written regularly, cells come back through pyarrow and through the record parser alike."""

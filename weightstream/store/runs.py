@@ -139,4 +139,4 @@ def write_quarantine(
     columns["file_id"] = [numbers[i] for i in index]
     columns["file"] = [files[i].path.name for i in index]
     with explained(path), transaction(connection):
-        insert(connection, "quarantine", columns, verb="insert or ignore", run=run)
+        insert(connection, "quarantine", columns | {"run": run}, verb="insert or ignore")

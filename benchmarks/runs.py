@@ -1,0 +1,122 @@
+"""Whole runs of the command, on simulated files that are made once and kept."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from weightstream.cleaning import Rules
+from weightstream.config import Config
+from weightstream.intake import take_in
+from weightstream.judging import PRIOR, Judging, judge_part
+from weightstream.readers import ReadOptions
+from weightstream.selection import Selection
+from weightstream.simulate import simulate_csv
+from weightstream.store.connection import STORE_NAME, Checkpointer, open_writer
+from weightstream.store.runs import begin_run, register_files, write_quarantine
+from weightstream.store.writing import write_decided
+
+COMMAND = Path(sys.executable).with_name("weightstream")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a benchmark keeps its files; runs have a Prefect home of their own in it."""
+
+    folder: Path
+
+    def fresh(self, name: str) -> Path:
+        """An empty data directory."""
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
+
+    def simulated(self, rows: int, persons: int, seed: int = 20_251) -> Path:
+        path = self.folder / f"{rows}-{persons}-{seed}.csv"
+        if not path.exists():
+            unfinished = path.with_suffix(".part")
+            simulate_csv(unfinished, persons, rows, seed)
+            unfinished.rename(path)
+        return path
+
+    def ingest(self, source: Path, data_dir: Path, config: str = "") -> dict[str, Any]:
+        """The summary line of an ingest without pages and retro. Raises CalledProcessError."""
+        settings = self.folder / "config.toml"
+        settings.write_text(config)
+        arguments = [source, "--data-dir", data_dir, "--config", settings]
+        arguments += ["--no-dashboards", "--retro", "off", "--json"]
+        done = subprocess.run(
+            [COMMAND, "ingest", *map(str, arguments)],
+            check=True,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")},
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def next_day(self, source: Path) -> Path:
+        """One new reading for each person of a file, the day after the newest of all."""
+        path = source.with_name(f"next-{source.name}")
+        table = pyarrow.csv.read_csv(
+            source,
+            convert_options=pyarrow.csv.ConvertOptions(include_columns=["user_id"]),
+        )
+        users = [user for user in pc.unique(table["user_id"]).to_pylist() if user]
+        lines = ["user_id,effectiveDateTime,source_type,weight,unit"]
+        lines += [f"{user},2025-01-01T07:30:00Z,patient-device,80.5,kg" for user in users]
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+
+def run_without_prefect(source: Path, data_dir: Path) -> float:
+    """Seconds for the road of the flow `ingest`, its functions called in two threads."""
+    config = Config()
+    judging = Judging(config.kalman, {}, PRIOR, "UTC", 1)
+    path = data_dir / STORE_NAME
+    started = time.perf_counter()
+    with open_writer(data_dir) as connection, ThreadPoolExecutor(2) as pool:
+        run = begin_run(connection, path, "bare", "ingest")
+        intake = take_in(
+            [source],
+            ReadOptions(),
+            Rules(datetime.now(UTC)),
+            Selection(config.data),
+            data_dir / "spill",
+            config.data.spill_rows,
+            lambda _: None,
+            threads=2,
+        )
+        numbers = np.array(register_files(connection, path, intake.files, run))
+        for rows in intake.quarantined():
+            write_quarantine(connection, path, rows, intake.files, numbers.tolist(), run)
+        checkpointer = Checkpointer(connection, data_dir)
+        waiting = intake.parts(2, 0)
+        judge = partial(pool.submit, judge_part)
+        under_way = deque(judge(part, numbers, None, judging) for part in islice(waiting, 4))
+        while under_way:
+            decided, _ = under_way.popleft().result()
+            for part in islice(waiting, 1):
+                under_way.append(judge(part, numbers, None, judging))
+            deque(write_decided(connection, path, decided, run, 100), maxlen=0)
+            checkpointer.committed()
+        checkpointer.close()
+    return time.perf_counter() - started
+
+
+def busy_seconds(summary: dict[str, Any]) -> float:
+    """What a run took, start-up apart."""
+    return summary["seconds"]["total"] - summary["seconds"]["startup"]

@@ -1,0 +1,271 @@
+"""What several modules share: one Prefect harness for the session, simulated files, stores."""
+
+import atexit
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
+
+# Before anything imports Prefect: never the home, profile or server of whoever runs the tests.
+# In memory where possible: Prefect's server waits for the disk at every step of every run.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+HOME = Path(tempfile.mkdtemp(prefix="weightstream-prefect-", dir=MEMORY))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ |= {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_KEY"):
+    os.environ.pop(name, None)
+
+ASIDE = ("run_id", "version", "file", "line")
+"""Columns of the export that may differ between runs that come to the same decisions."""
+
+
+@dataclass(frozen=True)
+class Harness:
+    """A Prefect server with an empty database, for the session."""
+
+    home: Path
+    database: Path
+
+
+@pytest.fixture(scope="session")
+def prefect_harness() -> Iterator[Harness]:
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    usual, tempfile.tempdir = tempfile.tempdir, str(HOME)  # where the harness puts its database
+    with prefect_test_harness(server_startup_timeout=200):
+        tempfile.tempdir = usual
+        url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
+        assert url is not None
+        yield Harness(HOME, Path(str(url).partition("///")[2]))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a flow ended. result: Summary, or the error that ended it."""
+
+    state: Any
+    result: Any
+
+
+@pytest.fixture
+def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
+    """Run the ingest flow here; keys of `settings` as in config.toml, dotted."""
+    from flows.ingest import ingest
+
+    def run(
+        sources: Path | list[Path],
+        data_dir: Path,
+        settings: dict[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Ran:
+        given = [sources] if isinstance(sources, Path) else sources
+        config = write_config(data_dir.with_name(data_dir.name + ".toml"), settings or {})
+        state = ingest(
+            [str(path) for path in given],
+            str(data_dir),
+            str(config),
+            **{"dashboards": False, **parameters},
+            return_state=True,
+        )
+        return Ran(state, state.result(raise_on_failure=False))
+
+    return run
+
+
+def write_config(path: Path, settings: dict[str, Any]) -> Path:
+    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A simulated file; made once for the same arguments."""
+    from weightstream.simulate import simulate_csv
+
+    folder = tmp_path_factory.mktemp("simulated")
+
+    def make(persons: int, rows: int, seed: int = 0) -> Path:
+        path = folder / f"{persons}-{rows}-{seed}.csv"
+        if not path.exists():
+            simulate_csv(path, persons, rows, seed)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def exported() -> Callable[[Path], bytes]:
+    """The export of a data directory as CSV, without the columns ASIDE."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from weightstream.export import current_decisions
+
+    def export(data_dir: Path) -> bytes:
+        with sqlite3.connect(data_dir / "weightstream.db") as connection:
+            tables = list(current_decisions(connection, "UTC"))
+        connection.close()
+        table = pa.concat_tables(tables).drop_columns(list(ASIDE))
+        sink = pa.BufferOutputStream()
+        pyarrow.csv.write_csv(table, sink)
+        return sink.getvalue().to_pybytes()
+
+    return export
+
+
+HEADER = ("user_id", "effectiveDateTime", "weight", "unit", "source_type")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory that does not exist yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def fresh_dir() -> Iterator[Callable[[], Path]]:
+    """Makes data directories, in memory where the system has such: many stores, no waiting."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield lambda: Path(tempfile.mkdtemp(dir=folder)) / "data"
+
+
+@pytest.fixture(scope="session")
+def csv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write rows of user, time, weight, unit (kg if left out) and source (scale) as a CSV file."""
+    import csv
+
+    folder = tmp_path_factory.mktemp("csv")
+
+    def write(*rows: tuple[str, ...], header: tuple[str, ...] = HEADER) -> Path:
+        handle, name = tempfile.mkstemp(".csv", dir=folder)
+        with open(handle, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(row + ("kg", "scale")[len(row) - 3 :] for row in rows)
+        return Path(name)
+
+    return write
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `store_files` did. outcomes: rows by schema.OUTCOMES."""
+
+    intake: Any
+    outcomes: dict[str, int]
+
+
+@pytest.fixture(scope="session")
+def store_files() -> Callable[..., Stored]:
+    """An ingest without Prefect: take in, judge batch by batch, commit, count."""
+    import secrets
+    from datetime import UTC, datetime
+
+    import numpy as np
+
+    from weightstream.cleaning import Rules
+    from weightstream.committing import commit
+    from weightstream.config import Config
+    from weightstream.intake import take_in
+    from weightstream.judging import PRIOR, Judging, judge_part
+    from weightstream.partition import spill_folder
+    from weightstream.readers import ReadOptions
+    from weightstream.schema import OUTCOMES
+    from weightstream.selection import Selection
+    from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
+    from weightstream.store.runs import (
+        begin_run,
+        record_counts,
+        register_files,
+        remember_timezone,
+        write_quarantine,
+    )
+
+    def store(
+        data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
+    ) -> Stored:
+        config = Config.model_validate(settings or {})
+        data, path = config.data, data_dir / STORE_NAME
+        rules = Rules(datetime(2026, 1, 1, tzinfo=UTC), data.timezone, data.min_date)
+        judging = Judging(config.kalman, config.sources, PRIOR, data.timezone, data.min_readings)
+        with open_writer(data_dir) as connection, ReadPool(data_dir, 2) as pool:
+            remember_timezone(connection, path, data.timezone)
+            run = begin_run(connection, path, secrets.token_hex(4), "ingest")
+            intake = take_in(
+                sources,
+                ReadOptions(columns=data.columns, **options),
+                rules,
+                Selection(data),
+                spill_folder(data_dir),
+                data.spill_rows,
+                on_rows=lambda rows: None,
+                threads=1,
+            )
+            numbers = register_files(connection, path, intake.files, run)
+            for rows in intake.quarantined():
+                write_quarantine(connection, path, rows, intake.files, numbers, run)
+            counts = np.zeros((len(numbers), len(OUTCOMES)), np.int64)
+
+            def count(decided: Any, start: int, stop: int) -> None:
+                counts[:] += decided.counts(start, stop, len(numbers))
+
+            for part in intake.parts(2, config.execution.users_per_task):
+
+                def judge(persons: Any = None, part: Any = part) -> Any:
+                    with pool.connection() as reader:
+                        return judge_part(part, np.array(numbers), reader, judging, persons)
+
+                decided, copies = judge()
+                counts[:, OUTCOMES.index("duplicates")] += copies
+                commit(
+                    connection,
+                    path,
+                    decided,
+                    lambda persons, judge=judge: judge(persons)[0],
+                    run,
+                    config.threading.db_write_batch_size,
+                    count,
+                )
+            record_counts(connection, path, intake.files, numbers)
+        outcomes = dict(zip(OUTCOMES, counts.sum(axis=0).tolist(), strict=True))
+        outcomes["quarantined"] = sum(file.quarantined for file in intake.files)
+        outcomes["excluded"] += sum(sum(file.excluded.values()) for file in intake.files)
+        return Stored(intake, outcomes)
+
+    return store
+
+
+@pytest.fixture(scope="session")
+def tables() -> Callable[..., dict[str, list[Any]]]:
+    """Every row of every table of a store, but of those named."""
+
+    def dump(data_dir: Path, *without: str) -> dict[str, list[Any]]:
+        with sqlite3.connect(data_dir / "weightstream.db") as connection:
+            names = [
+                name
+                for (name,) in connection.execute(
+                    "select name from sqlite_master where type = 'table'"
+                )
+            ]
+            rows = {
+                name: connection.execute(f'select * from "{name}" order by 1, 2, 3').fetchall()
+                for name in names
+                if name not in without
+            }
+        connection.close()
+        return rows
+
+    return dump
