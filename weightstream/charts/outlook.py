@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.engine import kernel
+from weightstream.engine import track as course
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
@@ -32,15 +32,15 @@ def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) ->
     process: Model.process, (K,) float64. The rate fades to 0 as the model says (docs/judging.md,
     eq. 1-2), so a projection bends towards level instead of running on for ever.
     """
-    around = INTERVAL * 7.0 * float(np.sqrt(max(state[kernel.VV], 0.0)))
-    rate = 7.0 * float(state[kernel.V])
+    around = INTERVAL * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
+    rate = 7.0 * float(state[course.V])
     track = np.array(state, dtype=np.float64)
-    start = track[kernel.DAY]
+    start = track[course.DAY]
     level, margin = [], []
     for days in PROJECTED_DAYS:
-        kernel.predict(track, start + days, process)
-        level.append(float(track[kernel.L]))
-        margin.append(INTERVAL * float(np.sqrt(track[kernel.LL])))
+        course.predict(track, start + days, process)
+        level.append(float(track[course.L]))
+        margin.append(INTERVAL * float(np.sqrt(track[course.LL])))
     return Outlook(
         rate - around,
         rate + around,

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_KG,
@@ -356,11 +355,10 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
         adopt(k, i, other[ODDS], main, other)
 
 
-@njit(
+@kernel(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
     " float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
     " float64[:, ::1], boolean[::1])",
-    **OPTIONS,
 )
 def filter_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
