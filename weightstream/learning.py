@@ -8,6 +8,7 @@ Deterministic: the same readings give the same set. Formulas: docs/judging.md, e
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -192,7 +193,7 @@ def _start_of(scales: Sequence[Scale], parameters: Parameters) -> Floats:
 
 def _at(theta: Floats, scales: Sequence[Scale], parameters: Parameters) -> Parameters:
     process: dict[str, float] = {}
-    own: dict[str, dict[str, float]] = {}
+    own: dict[str, dict[str, Any]] = {}
     for scale, number in zip(scales, theta.tolist(), strict=True):
         value = number if scale.key == "bias_kg" else float(np.exp(number))
         (own.setdefault(scale.source, {}) if scale.source else process)[scale.key] = value

@@ -48,7 +48,7 @@ def test_two_ingests_of_the_same_persons_at_once(start, simulated, exported, tmp
     counts = [json.loads(out.splitlines()[-1]) for out, _ in said]
     for path in files:
         process = ingest(path, tmp_path / "in-turn")
-        out, err = process.communicate(timeout=300)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
     assert exported(tmp_path / "at-once") == exported(tmp_path / "in-turn")
     with sqlite3.connect(tmp_path / "at-once" / "weightstream.db") as connection:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman, Source
 from weightstream.engine import (
+    both_ways,
     build_model,
     calendar,
     filter_batch,
@@ -282,7 +283,7 @@ def test_threads_change_no_bit():
 
 
 def test_kernels_release_the_gil_and_keep_nan():
-    modules = (calendar, kernel, levels, likelihood, mixture, naming, smoother, track)
+    modules = (both_ways, calendar, kernel, levels, likelihood, mixture, naming, smoother, track)
     compiled = [
         f for module in modules for f in vars(module).values() if hasattr(f, "targetoptions")
     ]

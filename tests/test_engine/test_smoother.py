@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weightstream.config import Kalman, Source
-from weightstream.engine import build_model, calendar, retro, smooth_batch, smoother, track
+from weightstream.engine import both_ways, build_model, calendar, retro, smooth_batch, track
 from weightstream.engine import kernel as k
 from weightstream.engine import model as m
 from weightstream.schema import REASONS
@@ -79,8 +79,8 @@ def test_both_passes_give_what_all_other_readings_say(gap_list, seed):
         day, day, kg, np.zeros(n, np.int64), p, p, table, out, *unused, work,
         np.zeros(track.TRACK_SIZE), none, np.zeros(0), np.zeros(0),
     )  # fmt: skip
-    smoother.forwards(given_series, 0, n)
-    smoother.backwards(given_series, 0, n)
+    both_ways.forwards(given_series, 0, n)
+    both_ways.backwards(given_series, 0, n)
 
     mean, levels, with_level, readings, h = dense(day, factor, noise, jump, p)
     prior = h[:, 0] * mean
@@ -236,6 +236,7 @@ def test_threads_change_no_bit(make_batch):
 
 
 @given(st.dates(date(1900, 1, 1), date(2200, 1, 1)))
+@settings(deadline=None)
 def test_calendar(day):
     number = (day - date(1970, 1, 1)).days
     assert calendar.civil(number) == (day.year, day.month, day.day)

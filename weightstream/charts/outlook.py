@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.engine.track import DAY, LL, VV, L, V, predict
+from weightstream.engine import track as course
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
@@ -32,17 +32,17 @@ def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) ->
     process: Model.process, (K,) float64. The rate fades to 0 as the model says (docs/judging.md,
     eq. 1-2), so a projection bends towards level instead of running on for ever.
     """
-    if np.isnan(state[L]):
+    if np.isnan(state[course.L]):
         return None  # nothing accepted yet, or later readings may still revise earlier decisions
-    around = INTERVAL * 7.0 * float(np.sqrt(max(state[VV], 0.0)))
-    rate = 7.0 * float(state[V])
+    around = INTERVAL * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
+    rate = 7.0 * float(state[course.V])
     track = np.array(state, dtype=np.float64)
-    start = track[DAY]
+    start = track[course.DAY]
     level, margin = [], []
     for days in PROJECTED_DAYS:
-        predict(track, start + days, process)
-        level.append(float(track[L]))
-        margin.append(INTERVAL * float(np.sqrt(track[LL])))
+        course.predict(track, start + days, process)
+        level.append(float(track[course.L]))
+        margin.append(INTERVAL * float(np.sqrt(track[course.LL])))
     return Outlook(
         rate - around,
         rate + around,

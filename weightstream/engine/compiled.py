@@ -4,12 +4,17 @@ numba voids a cached kernel when the kernel's own file changes, but not when a h
 file does. So the cache of this folder is dropped whenever one of its sources is newer.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from numba import njit
 
-OPTIONS = {"nogil": True, "cache": True}
-jit = njit(**OPTIONS)
+jit = njit(nogil=True, cache=True, error_model="numpy")
+
+
+def kernel(signature: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Compile at import, for exactly these types."""
+    return njit(signature, nogil=True, cache=True, error_model="numpy")
 
 
 def drop_stale_cache(folder: Path) -> None:

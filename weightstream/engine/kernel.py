@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_KG,
@@ -65,6 +64,8 @@ from weightstream.engine.track import (
     begin,
     conditions,
     confirmed,
+    copy,
+    fill,
     join,
     predict,
     spread,
@@ -273,7 +274,7 @@ def adopt(k: Work, i: int, odds: float, main: Floats, other: Floats) -> None:
             for column in range(LEVEL, TREND + 1):
                 row[column] = row[C + column]
     k.out[start, P] = odds_to_p(odds)
-    main[:] = other
+    copy(main, other, TRACK_SIZE)
     main[ODDS] = 0.0
     other[COUNT] = 0.0
     k.memory[ACCEPTED_DAY] = main[DAY]
@@ -304,7 +305,7 @@ def demote(k: Work, first: int, other: Floats) -> None:
 def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
     """Predict reading i, decide on it, and move the tracks."""
     row, s, p, w = k.out[i], k.table[k.source[i]], k.p, k.weight[i]
-    row[:] = np.nan
+    fill(row, np.nan)
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     noise = s[NOISE_VAR] + extra
     offset += s[BIAS]
@@ -354,11 +355,10 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
         adopt(k, i, other[ODDS], main, other)
 
 
-@njit(
+@kernel(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
     " float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
     " float64[:, ::1], boolean[::1])",
-    **OPTIONS,
 )
 def filter_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
@@ -375,20 +375,20 @@ def filter_kernel(
         scratch[0], scratch[1],
     )  # fmt: skip
     for u in range(len(indptr) - 1):
-        main[:] = 0.0
-        main[:TRACK_KEPT] = start[u, :TRACK_KEPT]
-        memory[:] = start[u, TRACK_KEPT:]
+        fill(main, 0.0)
+        copy(main, start[u], TRACK_KEPT)
+        copy(memory, start[u, TRACK_KEPT:], MEMORY_SIZE)
         if math.isnan(main[DAY]):
             main[COUNT] = 0.0
-            memory[:] = np.nan
+            fill(memory, np.nan)
             memory[FAULT] = 0.0
         other[COUNT] = 0.0
         for i in range(indptr[u], indptr[u + 1]):
             judge(k, i, indptr[u], main, other)
         settled[u] = other[COUNT] == 0.0 and confirmed(main, main[DAY], process)
-        state[u] = np.nan
+        fill(state[u], np.nan)
         if main[COUNT] > 0.0:
             main[SOURCE] = -1.0  # several sources from here on, whichever comes next
             main[SOURCES] = 1.0
-            state[u, :TRACK_KEPT] = main[:TRACK_KEPT]
-            state[u, TRACK_KEPT:] = memory
+            copy(state[u], main, TRACK_KEPT)
+            copy(state[u, TRACK_KEPT:], memory, MEMORY_SIZE)

@@ -1,10 +1,9 @@
 """How likely accepted readings are under a set of parameters. Compiled, for `learning`."""
 
 import numpy as np
-from numba import njit
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine.compiled import OPTIONS
+from weightstream.engine.compiled import kernel
 from weightstream.engine.kernel import Bools, believed_noise, valid_density
 from weightstream.engine.model import BIAS, NOISE_VAR, SHIFT_VAR
 from weightstream.engine.track import (
@@ -21,10 +20,9 @@ from weightstream.engine.track import (
 )
 
 
-@njit(
+@kernel(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], boolean[::1],"
     " float64[::1], float64[:, ::1], float64[::1])",
-    **OPTIONS,
 )
 def likelihood_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, jump: Bools,

@@ -155,8 +155,9 @@ def explain(
     density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
     value cannot be had. Returns the sum.
     """
-    density[:] = 0.0
-    undone[:] = np.nan
+    for k in range(REASON_COUNT):
+        density[k] = 0.0
+        undone[k] = math.nan
     residual = w - mean
     if residual * residual > NEAR * variance or variance > NEAR_VAR:
         explain_named(w, mean, variance, density, undone)

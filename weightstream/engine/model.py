@@ -68,7 +68,8 @@ TYPED: Mapping[str, float] = {
     "outlier": 0.12,
 }
 """Shares of what goes wrong where people may type; a judgement, for no publication counts them."""
-AUTOMATIC: Mapping[str, float] = TYPED | {
+AUTOMATIC: Mapping[str, float] = {
+    **TYPED,
     "digit_swap": 0.01,
     "height_as_weight": 0.005,
     "bmi_as_weight": 0.005,

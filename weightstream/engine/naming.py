@@ -2,8 +2,7 @@
 
 import math
 
-import numpy as np
-
+from weightstream.batch import Floats
 from weightstream.engine.calendar import other_dates
 from weightstream.engine.compiled import jit
 from weightstream.engine.kernel import LEVEL, LEVEL_SD, SUGGESTED
@@ -41,18 +40,31 @@ def copies(k: Series, i: int, first: int) -> bool:
 
 
 @jit
+def nearest(day: Floats, first: int, last: int, wanted: float) -> int:
+    """Row of first:last, sorted by day, whose day is nearest."""
+    low, high = first, last - 1
+    while low < high:
+        middle = (low + high) // 2
+        if day[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1 if low > first and wanted - day[low - 1] < day[low] - wanted else low
+
+
+@jit
 def on_other_day(k: Series, i: int, first: int, last: int) -> float:
     """Density of reading i as the right value of a day that is easily written for its own."""
     total = 0.0
     count = 0
     w, s = k.work[i - first], k.table[k.source[i]]
-    for day in other_dates(k.day[i]):
+    dates = other_dates(k.day[i])
+    for at in range(3):
+        day = dates[at]
         if math.isnan(day) or day < k.day[first] or day > k.day[last - 1]:
             continue
         count += 1
-        after = first + np.searchsorted(k.day[first:last], day)
-        before = max(after - 1, first)
-        row = after if k.day[after] - day < day - k.day[before] else before
+        row = nearest(k.day, first, last, day)
         gap = abs(k.day[row] - day)
         v = k.out[row, LEVEL_SD] ** 2 + gap * (k.p[LEVEL_NOISE] + k.p[TREND_VAR] * gap)
         mean = w[FACTOR] * k.out[row, LEVEL] + w[OFFSET]
@@ -64,7 +76,7 @@ def on_other_day(k: Series, i: int, first: int, last: int) -> float:
 def comes_again(k: Series, i: int, first: int, last: int) -> float:
     """Density of reading i as one who was on this scale at other times too; -1 without any."""
     total, count = 0.0, 0
-    for way in (-1, 1):
+    for way in range(-1, 2, 2):
         n, seen = i + way, 0
         while first <= n < last and seen < NEIGHBOURS:
             if not k.accepted[n] and k.source[n] == k.source[i]:
@@ -89,7 +101,9 @@ def name(k: Series, i: int, first: int, last: int) -> None:
         k.density[OTHER_PERSON] *= 1.0 - CLUSTER_SHARE
         k.density[OTHER_PERSON] += CLUSTER_SHARE * rate * again
     k.density[WRONG_DATE] = on_other_day(k, i, first, last)
-    total = k.density.sum()
+    total = 0.0
+    for reason in range(1, REASON_COUNT):
+        total += k.density[reason]
     for reason in range(1, REASON_COUNT):
         k.tally[k.source[i], reason] += k.density[reason] / total
     k.reason[i] = likeliest(k.density)

@@ -5,10 +5,9 @@ and constants.
 """
 
 from dataclasses import dataclass, field
-from math import cos, erfc, exp, expm1, inf, log, nan, pi, sqrt
+from math import exp, log, nan, pi, sqrt
 
 import numpy as np
-from pykalman import KalmanFilter
 
 from weightstream.batch import Floats, Ints
 from weightstream.engine import kernel as k
@@ -23,51 +22,18 @@ from weightstream.engine.reference_mixture import (
     total,
     valid_density,
 )
+from weightstream.engine.reference_track import (
+    Reading,
+    Track,
+    begin,
+    conditions,
+    forecast,
+    interval_sd,
+    join,
+    predict,
+    update,
+)
 from weightstream.schema import REASONS
-
-FILTER = KalmanFilter(n_dim_state=3, n_dim_obs=1)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading and what the model says of such a one."""
-
-    row: int
-    day: float
-    weight: float
-    s: Floats  # the source's row of the table
-    h: Floats  # (1, 3): what it shows of (level, trend, water)
-    offset: float
-    noise: float
-
-    @property
-    def y(self) -> float:
-        return self.weight - self.offset
-
-    @property
-    def key(self) -> float:
-        return float(self.s[m.SOURCE_KEY])
-
-
-@dataclass
-class Track:
-    """A course of (level, trend, water) that readings support."""
-
-    day: float
-    mean: Floats
-    covariance: Floats
-    since: float
-    source: float
-    sources: bool = False
-    count: int = 1
-    odds: float = 0.0
-    start_odds: float = -inf
-    missed: int = 0
-    row: int = 0
-
-    def confirmed(self, day: float, p: Floats) -> bool:
-        long_enough = self.sources or day - self.since >= p[m.SHIFT_DAYS]
-        return self.count >= p[m.SHIFT_READINGS] and bool(long_enough)
 
 
 @dataclass
@@ -108,82 +74,13 @@ def filter_reference(
         person = _load(start[u], Person(process, out, accepted, reason))
         for i in range(indptr[u], indptr[u + 1]):
             s = table[source[i]]
-            h, offset, extra = _conditions(day[i], hour[i], process)
+            h, offset, extra = conditions(day[i], hour[i], process)
             reading = Reading(
-                i, day[i], weight[i], s, h, offset + s[m.BIAS], s[m.NOISE_VAR] + extra
+                i, float(day[i]), float(weight[i]), s, h, offset + s[m.BIAS], s[m.NOISE_VAR] + extra
             )
             person.readings.append(reading)
             _judge(person, reading)
         settled[u] = _save(person, state[u])
-
-
-def _conditions(day: float, hour: float, p: Floats) -> tuple[Floats, float, float]:
-    weekly = 1.0 + p[m.WEEKDAY_SHARE] * cos(2.0 * pi * (day - 4.0) / 7.0)
-    h = np.array([[weekly, 0.0, 1.0]])
-    if np.isnan(hour):
-        share = t.UNKNOWN_HOUR
-        return h, share * p[m.EVENING], share**2 * (p[m.EVENING] ** 2 + p[m.EVENING_VAR])
-    share = float(np.interp(hour, [-2.0, 7.0, 22.0, 31.0], [1.0, 0.0, 1.0, 0.0]))
-    return h, share * p[m.EVENING], share**2 * p[m.EVENING_VAR]
-
-
-def _transition(gap: float, p: Floats) -> tuple[Floats, Floats]:
-    """F and Q over `gap` days: level walk, its integrated mean-reverting trend, water."""
-    tau, trend_var = p[m.TREND_DAYS], p[m.TREND_VAR]
-    r = gap / tau
-    kept, wet = exp(-r), exp(-gap / p[m.WATER_DAYS])
-    gone = -expm1(-r)
-    if r < t.SERIES_BELOW:
-        integral = 2 / 3 * r**3 - r**4 / 2 + 7 / 30 * r**5 - r**6 / 12
-    else:
-        integral = 2 * r - 3 + 4 * kept - kept**2
-    f = np.array([[1, tau * gone, 0], [0, kept, 0], [0, 0, wet]])
-    cross = trend_var * tau * gone**2
-    q = np.array(
-        [
-            [p[m.LEVEL_NOISE] * gap + trend_var * tau**2 * integral, cross, 0],
-            [cross, -trend_var * expm1(-2 * r), 0],
-            [0, 0, -p[m.WATER_VAR] * expm1(-2 * gap / p[m.WATER_DAYS])],
-        ]
-    )
-    return f, q
-
-
-def _predict(track: Track, day: float, p: Floats) -> None:
-    f, q = _transition(max(day - track.day, 0.0), p)
-    track.day = day
-    track.mean, track.covariance = FILTER.filter_update(
-        track.mean, track.covariance, transition_matrix=f, transition_covariance=q
-    )
-
-
-def _update(track: Track, reading: Reading, usual: float, p: Floats) -> None:
-    """A reading from beyond the usual scatter counts less: its precisions are averaged."""
-    wide = reading.noise + p[m.TAIL_VAR]
-    noise = 1 / (usual / reading.noise + (1 - usual) / wide)
-    mean, track.covariance = FILTER.filter_update(
-        track.mean,
-        track.covariance,
-        observation=[reading.y],
-        transition_matrix=np.eye(3),
-        transition_covariance=np.zeros((3, 3)),
-        observation_matrix=reading.h,
-        observation_covariance=np.array([[noise]]),
-    )
-    track.mean = np.asarray(mean)
-
-
-def _begin(reading: Reading, p: Floats) -> Track:
-    weekly, water = reading.h[0, 0], p[m.WATER_VAR]
-    covariance = np.diag([(reading.noise + water) / weekly**2, p[m.TREND_VAR], water])
-    covariance[0, 2] = covariance[2, 0] = -water / weekly
-    mean = np.array([reading.y / weekly, 0.0, 0.0])
-    return Track(reading.day, mean, covariance, reading.day, reading.key, row=reading.row)
-
-
-def _forecast(track: Track, reading: Reading) -> tuple[float, float]:
-    mean = (reading.h @ track.mean).item()
-    return mean, (reading.h @ track.covariance @ reading.h.T).item() + reading.noise
 
 
 def _log_normal(residual: float, variance: float) -> float:
@@ -192,26 +89,6 @@ def _log_normal(residual: float, variance: float) -> float:
 
 def _probability(log_odds: float) -> float:
     return 0.0 if log_odds < -700 else 1 / (1 + exp(-log_odds))
-
-
-def _interval_sd(variance: float, p: Floats) -> float:
-    """One Newton step from the core's 95 % quantile to that of core and tail."""
-    share, wide = p[m.TAIL_SHARE], variance + p[m.TAIL_VAR]
-    quantile = k.Z95 * sqrt(variance)
-
-    def outside(q: float) -> float:
-        return (1 - share) * erfc(q / sqrt(2 * variance)) + share * erfc(q / sqrt(2 * wide))
-
-    def density(q: float, v: float) -> float:
-        return exp(-0.5 * q * q / v) / sqrt(2 * pi * v)
-
-    slope = 2 * ((1 - share) * density(quantile, variance) + share * density(quantile, wide))
-    return (quantile + (outside(quantile) - 0.05) / slope) / k.Z95
-
-
-def _join(track: Track, reading: Reading) -> None:
-    track.count += 1
-    track.sources |= track.source != reading.key
 
 
 def _note(out: Floats, at: int, track: Track) -> None:
@@ -225,9 +102,9 @@ def _judge(person: Person, reading: Reading) -> None:
     out = person.out[i]
     mean, variance = p[m.START_MEAN], p[m.START_VAR] + reading.noise
     if main is not None:
-        _predict(main, reading.day, p)
-        mean, variance = _forecast(main, reading)
-        out[k.MEAN], out[k.SD] = mean + reading.offset, _interval_sd(variance, p)
+        predict(main, reading.day, p)
+        mean, variance = forecast(main, reading)
+        out[k.MEAN], out[k.SD] = mean + reading.offset, interval_sd(variance, p)
         _note(out, 0, main)
     plausible = p[m.LOWEST] <= reading.weight <= p[m.HIGHEST]
     valid, usual = valid_density(reading.y - mean, variance, reading.day - person.accepted_day, p)
@@ -240,10 +117,10 @@ def _judge(person: Person, reading: Reading) -> None:
         person.reason[i] = x.OK
         person.other = None
         if main is None:
-            main = person.main = _begin(reading, p)
+            main = person.main = begin(reading, p)
         else:
-            _update(main, reading, usual, p)
-            _join(main, reading)
+            update(main, reading, usual, p)
+            join(main, reading)
         main.odds += log(valid)
         _note(out, 0, main)
     else:
@@ -289,8 +166,8 @@ def _pend(
 ) -> None:
     p, other, out, s = person.p, person.other, person.out[reading.row], reading.s
     if other is not None:
-        _predict(other, reading.day, p)
-        mean, spread = _forecast(other, reading)
+        predict(other, reading.day, p)
+        mean, spread = forecast(other, reading)
         valid, usual = valid_density(reading.y - mean, spread, 0.0, p)
         valid *= s[m.RATE]
         wrong = total(explain(reading.weight, mean + reading.offset, spread, s, p))
@@ -300,15 +177,15 @@ def _pend(
         if fits:
             out[k.C + k.P] = valid / (valid + wrong)
             out[k.C + k.MEAN] = mean + reading.offset
-            out[k.C + k.SD] = _interval_sd(spread, p)
+            out[k.C + k.SD] = interval_sd(spread, p)
             out[k.MEMBER] = 1.0
-            _update(other, reading, usual, p)
-            _join(other, reading)
+            update(other, reading, usual, p)
+            join(other, reading)
         _note(out, k.C, other)
         other.missed = 0 if fits else other.missed + 1
         if other.missed < other.count:
             return
-    person.other = other = _begin(reading, p)
+    person.other = other = begin(reading, p)
     gap = (reading.day - person.accepted_day) * p[m.SHIFT_PER_DAY]
     step = min(max(gap, p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
     own = log(s[m.RATE]) - log_mixture
@@ -322,7 +199,7 @@ def _pend(
 def _seen_from(track: Track, reading: Reading, growth: float, p: Floats) -> Explanations:
     """The errors that an earlier reading may be, if the track is the person's course."""
     mean = reading.h[0, 0] * track.mean[0] + reading.offset
-    _, spread = _forecast(track, reading)
+    _, spread = forecast(track, reading)
     return explain(reading.weight, mean, spread + growth, reading.s, p)
 
 

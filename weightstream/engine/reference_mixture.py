@@ -23,7 +23,7 @@ Explanations = dict[str, Explanation]
 
 
 def normal(residual: float, variance: float) -> float:
-    q = residual**2 / variance
+    q = residual * residual / variance  # ** would overflow with an error instead of to infinity
     return 0.0 if q > x.FAR else exp(-q / 2) / sqrt(2 * pi * variance)
 
 
@@ -43,7 +43,8 @@ def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tu
 def explain(w: float, mean: float, variance: float, s: Floats, p: Floats) -> Explanations:
     """Every error by name; readings that are surely near need no named one."""
     found = {reason: Explanation() for reason in REASONS}
-    if (w - mean) ** 2 > x.NEAR * variance or variance > x.NEAR_VAR:
+    residual = w - mean
+    if residual * residual > x.NEAR * variance or variance > x.NEAR_VAR:
         for reason, share, undone, jacobian in _undoable(w):
             density = share * jacobian * normal(undone - mean, variance)
             _add(found[reason], density, undone)

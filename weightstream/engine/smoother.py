@@ -9,10 +9,10 @@ function of the sorted series alone. Formulas: docs/judging.md, eq. 7-9.
 import math
 
 import numpy as np
-from numba import njit
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.both_ways import backwards, forwards
+from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.kernel import (
     LEVEL,
     LEVEL_SD,
@@ -47,9 +47,6 @@ from weightstream.engine.model import (
     NOISE_VAR,
     RATE,
     SHIFT_LEAST,
-    SHIFT_VAR,
-    START_MEAN,
-    START_VAR,
     TAIL_VAR,
     TREND_VAR,
     WATER_VAR,
@@ -59,7 +56,6 @@ from weightstream.engine.naming import (
     name,
 )
 from weightstream.engine.retro import (
-    AHEAD,
     FACTOR,
     JUMP,
     LOO,
@@ -67,125 +63,27 @@ from weightstream.engine.retro import (
     MISSING,
     NOISE,
     OFFSET,
-    RESIDUAL,
     VALID,
-    VARIANCE,
     WEIGHED,
     WORK_SIZE,
     WRONG,
     Series,
 )
 from weightstream.engine.track import (
-    DAY,
-    LL,
-    LW,
     TRACK_SIZE,
-    VV,
-    WW,
-    L,
-    W,
     conditions,
-    predict,
-    transition,
-    update,
+    copy,
 )
 
 PASSES = 6
 PASSES_BEFORE_STEPS = 2
 STILL = 1e-3  # change of p_valid below which another pass is not worth it
 MUCH_REJECTED = 0.3  # share above which the rejected ones may be the right ones
-AROUND = 0.1  # of their median: where such a course would lie
+AROUND = 0.1  # of a weight: where others on its course would lie
+CENTRES = 100
 SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
 SCATTER_CUT = 12.0
 SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
-
-
-@jit
-def forwards(k: Series, first: int, last: int) -> None:
-    """Kalman filter over rows first:last; rows that do not count are passed over."""
-    x, p = k.x, k.p
-    x[:] = 0.0
-    x[DAY] = k.day[first]
-    x[L], x[LL] = p[START_MEAN], p[START_VAR]
-    x[VV], x[WW] = p[TREND_VAR], p[WATER_VAR]
-    for i in range(first, last):
-        w = k.work[i - first]
-        predict(x, k.day[i], p)
-        if w[JUMP] == 1.0:
-            x[LL] += p[SHIFT_VAR]
-        w[AHEAD : AHEAD + 9] = x[L : WW + 1]
-        if w[WEIGHED] == MISSING:
-            continue
-        f = w[FACTOR]
-        w[RESIDUAL] = k.weight[i] - w[OFFSET] - f * x[L] - x[W]
-        w[VARIANCE] = f * (f * x[LL] + 2.0 * x[LW]) + x[WW] + w[WEIGHED]
-        update(x, w[RESIDUAL], w[VARIANCE], f)
-
-
-@jit
-def times(c: Floats, x0: float, x1: float, x2: float) -> tuple[float, float, float]:
-    """Product of a symmetric matrix (LL, LV, LW, VV, VW, WW) and a vector."""
-    return (
-        c[0] * x0 + c[1] * x1 + c[2] * x2,
-        c[1] * x0 + c[3] * x1 + c[4] * x2,
-        c[2] * x0 + c[4] * x1 + c[5] * x2,
-    )
-
-
-@jit
-def backwards(k: Series, first: int, last: int) -> None:
-    """Disturbance smoother: what all others say of each reading, and the smoothed level."""
-    r = k.x[:3]
-    n = k.x[3:9]
-    r[:] = 0.0
-    n[:] = 0.0
-    for i in range(last - 1, first - 1, -1):
-        w = k.work[i - first]
-        f = w[FACTOR]
-        mean, c = w[AHEAD : AHEAD + 3], w[AHEAD + 3 : AHEAD + 9]
-        m0, m1, m2 = times(c, f, 0.0, 1.0)
-        if w[WEIGHED] == MISSING:
-            smooth = m0 * r[0] + m1 * r[1] + m2 * r[2]
-            n0, n1, n2 = times(n, m0, m1, m2)
-            w[LOO] = w[OFFSET] + f * mean[0] + mean[2] + smooth
-            w[LOO_VAR] = f * m0 + m2 - (m0 * n0 + m1 * n1 + m2 * n2)
-        else:
-            v = w[VARIANCE]
-            n0, n1, n2 = times(n, m0, m1, m2)
-            u = (w[RESIDUAL] - m0 * r[0] - m1 * r[1] - m2 * r[2]) / v
-            d = 1.0 / v + (m0 * n0 + m1 * n1 + m2 * n2) / (v * v)
-            w[LOO] = k.weight[i] - u / d
-            w[LOO_VAR] = 1.0 / d - w[WEIGHED]
-            r[0] += f * u
-            r[2] += u
-            n[0] += f * f * d - 2.0 * f * n0 / v
-            n[1] -= f * n1 / v
-            n[2] += f * d - (f * n2 + n0) / v
-            n[4] -= n1 / v
-            n[5] += d - 2.0 * n2 / v
-        w[LOO_VAR] = max(w[LOO_VAR], 0.0)
-        row = k.out[i]
-        row[LEVEL] = mean[0] + c[0] * r[0] + c[1] * r[1] + c[2] * r[2]
-        row[TREND] = mean[1] + c[1] * r[0] + c[3] * r[1] + c[4] * r[2]
-        n0, n1, n2 = times(n, c[0], c[1], c[2])
-        row[LEVEL_SD] = math.sqrt(max(c[0] - (c[0] * n0 + c[1] * n1 + c[2] * n2), 0.0))
-        if i > first:
-            pull_back(r, n, k.day[i] - k.day[i - 1], k.p)
-
-
-@jit
-def pull_back(r: Floats, n: Floats, gap: float, p: Floats) -> None:
-    """r = F'r, N = F'NF over a gap."""
-    if gap <= 0.0:
-        return
-    a, kept, wet, _, _, _, _ = transition(gap, p)
-    r[1] = a * r[0] + kept * r[1]
-    r[2] *= wet
-    n[3] = a * a * n[0] + 2.0 * a * kept * n[1] + kept * kept * n[3]
-    n[4] = wet * (a * n[2] + kept * n[4])
-    n[1] = a * n[0] + kept * n[1]
-    n[2] *= wet
-    n[5] *= wet * wet
 
 
 @jit
@@ -295,7 +193,7 @@ def conclude(k: Series, first: int, last: int) -> None:
 @jit
 def prepare(k: Series, first: int, last: int) -> None:
     """Start from the causal verdicts and levels, which `conclude` has not yet replaced."""
-    k.p[:] = k.usual
+    copy(k.p, k.usual, len(k.p))
     for i in range(first, last):
         w, s = k.work[i - first], k.table[k.source[i]]
         factor, offset, extra = conditions(k.day[i], k.hour[i], k.p)
@@ -327,21 +225,35 @@ def run_passes(k: Series, first: int, last: int) -> float:
 
 
 @jit
+def crowded(k: Series, first: int, last: int) -> float:
+    """The rejected weight that most other rejected ones are near; looks at some CENTRES of them."""
+    best, most = 0.0, -1
+    for i in range(first, last, max((last - first) // CENTRES, 1)):
+        centre = k.weight[i]
+        plausible = k.p[LOWEST] <= centre <= k.p[HIGHEST]
+        if not plausible or k.work[i - first, WEIGHED] != MISSING:
+            continue
+        near = 0
+        for n in range(first, last):
+            missing = k.work[n - first, WEIGHED] == MISSING
+            near += missing and abs(k.weight[n] - centre) < AROUND * centre
+        if near > most:
+            best, most = centre, near
+    return best
+
+
+@jit
 def start_from_rejected(k: Series, first: int, last: int) -> bool:
     """Start instead from what was rejected, where that is much; says whether it is.
 
     A start confused by errors can make them the person's course, and reject the right readings.
     """
-    rejected = np.empty(last - first)
-    count = 0
+    rejected = 0
     for i in range(first, last):
-        w = k.work[i - first]
-        if w[WEIGHED] == MISSING and k.p[LOWEST] <= k.weight[i] <= k.p[HIGHEST]:
-            rejected[count] = k.weight[i]
-            count += 1
-    if count < 3 or count < MUCH_REJECTED * (last - first):
+        rejected += k.work[i - first, WEIGHED] == MISSING
+    if rejected < 3 or rejected < MUCH_REJECTED * (last - first):
         return False
-    middle = np.median(rejected[:count])
+    middle = crowded(k, first, last)
     prepare(k, first, last)
     for i in range(first, last):
         w = k.work[i - first]
@@ -363,10 +275,9 @@ def smooth(k: Series, first: int, last: int) -> None:
     conclude(k, first, last)
 
 
-@njit(
+@kernel(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
     " float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1], float64[:, ::1])",
-    **OPTIONS,
 )
 def smooth_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,

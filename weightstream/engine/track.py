@@ -35,6 +35,19 @@ UNKNOWN_HOUR = 0.3  # share of the evening's rise at a reading of which only the
 
 
 @jit
+def copy(to: Floats, source: Floats, size: int) -> None:
+    """The first `size` numbers; a loop, since numba needs seconds to compile `to[:] = source`."""
+    for i in range(size):
+        to[i] = source[i]
+
+
+@jit
+def fill(to: Floats, value: float) -> None:
+    for i in range(len(to)):
+        to[i] = value
+
+
+@jit
 def transition(gap: float, p: Floats) -> tuple[float, float, float, float, float, float, float]:
     """F and Q over `gap` days (eq. 1): a, kept, wet of F; then LL, LV, VV, WW of Q."""
     tau = p[TREND_DAYS]
