@@ -32,7 +32,7 @@ UNUSABLE = {
     "truncated gzip": (gzip.compress(GOOD * 50)[:-20], "cut off gzip"),
     "damaged gzip": (b"\x1f\x8bnot gzip at all", "gzip"),
     "a million columns": (MILLION_COLUMNS, "1000005 columns"),
-    "a folder": ("folder", "is a folder"),
+    "a folder": ("folder", "is a folder|holds no file"),
     "a pipe": ("pipe", "not a regular file"),
 }
 
