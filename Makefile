@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install run test test-all lint bench lock clean
+.PHONY: install run test test-all lint bench docs lock clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ lint: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+docs: install
+	$(BIN)/python docs/generate.py
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \

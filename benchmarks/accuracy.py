@@ -1,7 +1,7 @@
 """How well weightstream and others judge labelled streams.
 
-python -m benchmarks.accuracy                          quick: two development seeds
-python -m benchmarks.accuracy --seeds test --persons 400 --out docs/accuracy
+python -m benchmarks.accuracy                          quick: two development seeds, about a minute
+python -m benchmarks.accuracy --seeds test --persons 100 --out accuracy
 """
 
 import argparse
@@ -22,7 +22,8 @@ from benchmarks.scoring import HALF_WIDTHS, Tally, tally
 from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman
-from weightstream.engine import Filtered, Model, build_model, filter_batch
+from weightstream.engine import Filtered, Model, build_model, filter_batch, smooth_batch
+from weightstream.learning import learn
 from weightstream.scenarios import SCENARIOS
 
 DEV_SEEDS = (1, 2)
@@ -31,15 +32,19 @@ TEST_SEEDS = (101, 102, 103, 104, 105)
 
 Method = Callable[[UserBatch], Judgement]
 
-STAGES = {"causal": filter_batch}
-OURS = tuple(f"weightstream {stage}, {model}" for model in ("prior-1",) for stage in STAGES)
+STAGES = {"causal": filter_batch, "retro": smooth_batch}
+PARAMETERS = ("prior-1", "learnt")
+OURS = tuple(f"weightstream {stage}, {name}" for name in PARAMETERS for stage in STAGES)
 METHODS = (*RIVALS, *OURS)
 
 
 def prepared(batch: UserBatch, names: Sequence[str]) -> dict[str, Method]:
-    """The named methods, ours with their parameters for this batch; no label is seen."""
+    """The named methods; ours learn their parameters from this batch, without its labels."""
     methods: dict[str, Method] = dict(RIVALS)
     models = {"prior-1": build_model(Kalman(), {}, batch.sources)}
+    if any(name.endswith("learnt") for name in names):
+        learnt = learn([batch], "learnt").parameters
+        models["learnt"] = build_model(Kalman(), {}, batch.sources, learnt)
     for parameters, model in models.items():
         for stage, run in STAGES.items():
             methods[f"weightstream {stage}, {parameters}"] = partial(ours, run, model)
@@ -114,7 +119,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.accuracy", description=__doc__)
     add = parser.add_argument
     add("--seeds", nargs="+", default=["dev"], help="dev, test, or numbers")
-    add("--persons", type=int, default=100, help="of each scenario and seed")
+    add("--persons", type=int, default=30, help="of each scenario and seed")
     add("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
     add("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="METHOD")
     add("--out", type=Path, help="folder for accuracy.md, accuracy.json and accuracy.html")

@@ -1,10 +1,13 @@
 """Store to pages."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.ending import closed, failed, said, summarise
+from tasks.contained import contained
 from tasks.draw import draw
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
@@ -15,13 +18,13 @@ from weightstream.drawing import draw_index, undrawn
 from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.store import reading
-from weightstream.summary import Summary
+from weightstream.store.connection import existing, explained, transaction
 
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
-def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Summary]:
+def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Any]:
     """Draw the page of every person in the store, and the index.
 
     Args:
@@ -30,7 +33,12 @@ def dashboards(data_dir: str | None = None, config: str | None = None) -> State[
     """
     clock = RunClock()
     try:
-        with opened_road(flow_run.get_id(), "dashboards", configured(config, data_dir)) as road:
+        settings = configured(config, data_dir)
+        existing(settings.data.data_dir)
+        with (
+            contained("dashboards"),
+            opened_road(str(flow_run.get_id()), "dashboards", settings) as road,
+        ):
             clock.started()
             everyone = reading.user_ids(road.connection)
             troubles = draw_pages(road, everyone)
@@ -41,7 +49,20 @@ def dashboards(data_dir: str | None = None, config: str | None = None) -> State[
 
 
 def draw_pages(road: Road, changed: list[str]) -> list[str]:
-    """Draw the pages of the changed persons, and of those who have none; then the index."""
+    """Draw the pages of the changed persons, and of those who have none; then the index.
+
+    Returns what went wrong; the decisions are stored all the same.
+    """
+    troubles: list[str] = []
+    try:
+        with contained("draw"):
+            _draw_pages(road, changed, troubles)
+    except WeightstreamError as error:
+        troubles.append(str(error))
+    return troubles
+
+
+def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> None:
     naming = road.config.visualization.file_names
     write_assets(road.dashboards)
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
@@ -51,15 +72,14 @@ def draw_pages(road: Road, changed: list[str]) -> list[str]:
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
-    troubles = []
     for batch, state in in_parallel(
         draw, road.run_id, list(road.persons), threading.enabled * width
     ):
         road.progress.advance("draw", len(road.persons[batch]))
         if not state.is_completed():
             troubles.append(said(state))
-    with road.clocks["draw"].running():
-        rows = (row for some in road.drawn.values() for row in some)
-        draw_index(road.connection, road.dashboards, rows)
+    rows = (row for some in road.drawn.values() for row in some)
+    # Under the store's lock: another process that draws now would lose its rows of the index.
+    with road.clocks["draw"].running(), explained(road.path), transaction(road.connection):
+        draw_index(road.connection, road.dashboards, rows, naming)
     road.progress.end("draw")
-    return troubles

@@ -1,25 +1,26 @@
 """Open what a run needs before its first task, and close it after the last."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
+from weightstream import parameters
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
-from weightstream.judging import PRIOR, Judging
+from weightstream.errors import StoreError, StoreLocked
+from weightstream.judging import Judging
 from weightstream.memory import give_back
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
-from weightstream.store.runs import begin_run, remember_timezone
+from weightstream.store.runs import begin_run, end_run, remember_timezone
 
 
 def configured(config: str | None, data_dir: str | None) -> Config:
     """The effective configuration of a run; data_dir, where given, comes before the file's."""
-    options = {("data", "data_dir"): data_dir}
-    return load(Path(config) if config else None, options).config
+    return load(Path(config) if config else None, {("data", "data_dir"): data_dir}).config
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def opened_road(
             judging=Judging(
                 config.kalman,
                 config.sources,
-                PRIOR,
+                parameters.active(connection),
                 config.data.timezone,
                 config.data.min_readings,
             ),
@@ -67,6 +68,12 @@ def opened_road(
         )
         try:
             yield ROADS[run_id]
+        except StoreLocked:
+            raise  # the run's own line cannot be written either
+        except BaseException:
+            with suppress(StoreError):
+                end_run(connection, data_dir / STORE_NAME, ROADS[run_id].run, "failed", {}, {})
+            raise
         finally:
             progress.close()
             ROADS.pop(run_id).checkpointer.close()

@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from prefect import Task
 from prefect.futures import PrefectFuture
@@ -19,38 +20,62 @@ def in_parallel(
     run: str,
     batches: Iterable[int],
     width: int,
+    room: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, State]]:
     """Yield (batch, final state) as batches end, in any order; width 0: one after another here.
 
-    At most `width` batches are under way or waiting to be taken, which is what holds memory down. Where the process cannot start so many threads, fewer work, and the log says so.
+    At most `width` batches are under way or waiting to be taken, and after the first only while
+    there is room, which is what holds memory down. Where the process cannot start so many
+    threads, fewer work, and the log says so.
     """
-    usable = startable_threads(width)
-    if usable < width:
-        logger.warning(
-            "%s: only %d of %d threads can be started; going on with those",
-            task.name,
-            usable,
-            width,
-        )
-    if usable == 0:
-        for batch in batches:
-            yield batch, task(run, batch, return_state=True)
+    usable = usable_threads(task.name, width)
+    if usable:
+        yield from side_by_side(task, run, iter(batches), usable, room)
         return
+    for batch in batches:
+        yield batch, cast(State, task(run, batch, return_state=True))
+
+
+def side_by_side(
+    task: Task[..., Any],
+    run: str,
+    waiting: Iterator[int],
+    width: int,
+    room: Callable[[], bool],
+) -> Iterator[tuple[int, State]]:
     done: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
-    waiting = iter(batches)
     under_way = 0
-    with ThreadPoolTaskRunner(max_workers=usable) as runner:  # type: ignore[var-annotated]
+    with ThreadPoolTaskRunner(max_workers=width) as runner:  # type: ignore[var-annotated]
         while True:
-            while under_way < usable and (batch := next(waiting, None)) is not None:
+            while under_way < width and (under_way == 0 or room()):
+                batch = next(waiting, None)
+                if batch is None:
+                    break
                 future = runner.submit(task, {"run": run, "batch": batch})
-                future.add_done_callback(lambda ended, batch=batch: done.put((batch, ended)))
+                future.add_done_callback(partial(_put, done, batch))
                 under_way += 1
             if under_way == 0:
                 return
-            batch, future = done.get()
+            ended, its_future = done.get()
             under_way -= 1
-            future.wait()  # done already; only now does it know its final state
-            yield batch, future.state
+            its_future.wait()  # done already; only now does it know its final state
+            yield ended, its_future.state
+
+
+def _put(
+    done: "SimpleQueue[tuple[int, PrefectFuture[Any]]]", batch: int, future: PrefectFuture[Any]
+) -> None:
+    done.put((batch, future))
+
+
+def usable_threads(stage: str, width: int) -> int:
+    """How many of `width` threads a stage can have; if fewer, the log says so."""
+    usable = startable_threads(width)
+    if usable < width:
+        logger.warning(
+            "%s: only %d of %d threads can be started; going on with those", stage, usable, width
+        )
+    return usable
 
 
 def startable_threads(width: int) -> int:

@@ -78,7 +78,7 @@ class Progress:
         total = self._totals[stage]
         share = 100.0 * self.done[stage] / total if total else 0.0
         if self._artifact is None:
-            self._artifact = create_progress_artifact(
+            self._artifact = create_progress_artifact(  # type: ignore[assignment]
                 progress=share, key="progress", description=self._line(stage)
             )
         else:

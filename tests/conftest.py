@@ -18,7 +18,9 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 # Before anything imports Prefect: never the home, profile or server of whoever runs the tests.
-HOME = Path(tempfile.mkdtemp(prefix="weightstream-prefect-"))
+# In memory where possible: Prefect's server waits for the disk at every step of every run.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+HOME = Path(tempfile.mkdtemp(prefix="weightstream-prefect-", dir=MEMORY))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ |= {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_KEY"):
@@ -41,7 +43,9 @@ def prefect_harness() -> Iterator[Harness]:
     from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    usual, tempfile.tempdir = tempfile.tempdir, str(HOME)  # where the harness puts its database
+    with prefect_test_harness(server_startup_timeout=200):
+        tempfile.tempdir = usual
         url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
         assert url is not None
         yield Harness(HOME, Path(str(url).partition("///")[2]))
@@ -78,6 +82,30 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
         return Ran(state, state.result(raise_on_failure=False))
 
     return run
+
+
+@pytest.fixture
+def command(prefect_harness: Harness) -> Iterator[Callable[..., Any]]:
+    """`weightstream ARGUMENTS` in this process; gives click's Result."""
+    import logging
+
+    from click.testing import CliRunner
+
+    from deployments.commands import cli
+
+    ours = logging.getLogger("weightstream")
+    loggers = [ours, logging.getLogger()]
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    levels = [(handler, handler.level) for _, handlers, _, _ in before for handler in handlers]
+
+    def run(*arguments: str | Path) -> Any:
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+    yield run
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.level, one.propagate = handlers, level, propagate
+    for handler, level in levels:
+        handler.setLevel(level)
 
 
 def write_config(path: Path, settings: dict[str, Any]) -> Path:
@@ -131,8 +159,16 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fresh_dir() -> Iterator[Callable[[], Path]]:
+    """Makes data directories, in memory where the system has such: many stores, no waiting."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield lambda: Path(tempfile.mkdtemp(dir=folder)) / "data"
+
+
+@pytest.fixture(scope="session")
 def csv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Write rows of (user, time, weight, unit, source), the last two kg and scale, as a CSV file."""
+    """Write rows of user, time, weight, unit (kg if left out) and source (scale) as a CSV file."""
     import csv
 
     folder = tmp_path_factory.mktemp("csv")
@@ -167,8 +203,9 @@ def store_files() -> Callable[..., Stored]:
     from weightstream.cleaning import Rules
     from weightstream.committing import commit
     from weightstream.config import Config
+    from weightstream.engine.model import PRIOR
     from weightstream.intake import take_in
-    from weightstream.judging import PRIOR, Judging, judge_part
+    from weightstream.judging import Judging, judge_part
     from weightstream.partition import spill_folder
     from weightstream.readers import ReadOptions
     from weightstream.schema import OUTCOMES
@@ -249,7 +286,7 @@ def tables() -> Callable[..., dict[str, list[Any]]]:
                 )
             ]
             rows = {
-                name: connection.execute(f'select * from "{name}" order by 1, 2, 3').fetchall()
+                name: sorted(connection.execute(f'select * from "{name}"'), key=repr)
                 for name in names
                 if name not in without
             }

@@ -14,6 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from weightstream.errors import ConfigError
 
 
+def required_timezone(name: str) -> str:
+    """The name, if it is one. Raises ConfigError."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
+        ) from None
+    return name
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -57,12 +68,9 @@ class Data(Section):
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
-            ) from error
-        return name
+            return required_timezone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class Kalman(Section):
@@ -70,7 +78,7 @@ class Kalman(Section):
     parameters says (prior-1, or what `weightstream learn` made)."""
 
     engine: Literal["compiled", "pykalman"] = "compiled"
-    """pykalman is the slow reference."""
+    """compiled, or pykalman, the slow reference."""
     accept_above: float = Field(0.5, gt=0, lt=1)
     """A reading is accepted where its probability of being valid is at least this."""
     shift_readings: int = Field(3, ge=2)
@@ -104,6 +112,7 @@ class Source(Section):
 
 class Memory(Section):
     max_concurrent_viz: int = Field(20, ge=1)
+    """Never more drawing tasks than these."""
     viz_memory_limit_mb: int = Field(100, ge=1)
     """The most that one drawing task may take."""
 
@@ -114,8 +123,11 @@ class Threading(Section):
     user_pool_size: int = Field(8, ge=0)
     """0 = auto: min(cpu_count, users // 10, 8), at least 1."""
     viz_pool_size: int = Field(16, ge=1)
+    """Drawing tasks at once, where memory allows."""
     retro_pool_size: int = Field(4, ge=1)
+    """Smoothing tasks at once."""
     db_read_connections: int = Field(10, ge=1)
+    """Read-only connections to the store; who comes after that waits."""
     db_write_batch_size: int = Field(100, ge=1)
     """Users per transaction."""
     memory: Memory = Memory()
@@ -133,7 +145,7 @@ class Execution(Section):
 
 class Config(Section):
     profile: Literal["conservative", "balanced", "lenient", "clinical"] = "balanced"
-    """A named set of the keys below; what the file says comes before it."""
+    """conservative, balanced, lenient or clinical: a named set of keys; a file's come first."""
     data: Data = Data()
     kalman: Kalman = Kalman()
     sources: dict[str, Source] = {}
@@ -146,10 +158,13 @@ Key = tuple[str, ...]
 """A key's path; source names hold dots, so that dotted text is for display only."""
 
 PROFILES: Mapping[str, Mapping[Key, Any]] = {
-    "conservative": {("data", "min_readings"): 3},
+    # Reject when in doubt, and ask more of a new level.
+    "conservative": {("kalman", "accept_above"): 0.8, ("kalman", "shift_readings"): 5},
     "balanced": {},
-    "lenient": {},
-    "clinical": {},
+    # Keep when in doubt.
+    "lenient": {("kalman", "accept_above"): 0.2},
+    # Visits are weeks apart: two that agree are a new level.
+    "clinical": {("kalman", "shift_readings"): 2},
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""
 

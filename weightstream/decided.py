@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.batch import Ints
 
-Column = npt.NDArray[Any] | pa.Array | str | int
+Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Decided:
     states: Rows
     shifts: Rows
     respelled: Rows  # stored measurements that came again in a smaller spelling
+    net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
 
     @property
@@ -68,9 +69,8 @@ class Decided:
 
     def counts(self, start: int, stop: int, files: int) -> Ints:
         """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
-        rows = slice(self.outcome.indptr[start], self.outcome.indptr[stop])
+        rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
+        file, outcome = (np.asarray(self.outcome.columns[name]) for name in ("file", "outcome"))
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
-        np.add.at(
-            counts, (self.outcome.columns["file"][rows], self.outcome.columns["outcome"][rows]), 1
-        )
+        np.add.at(counts, (file[rows], outcome[rows]), 1)
         return counts

@@ -1,7 +1,7 @@
 """Dashboards from the store: the pages of some persons at a time, then the index of all."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ IndexRow = dict[str, Any]
 def draw_persons(
     connection: sqlite3.Connection,
     dashboards: Path,
-    user_ids: list[str],
+    user_ids: Sequence[str],
     naming: Literal["hash", "id"],
     timezone: str,
 ) -> list[IndexRow]:
@@ -44,7 +44,7 @@ def draw_persons(
 
 
 def read_people(
-    connection: sqlite3.Connection, user_ids: list[str], timezone: str
+    connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str
 ) -> Iterable[Person]:
     table = in_order(reading.current_view(connection, EXPORT, user_ids), timezone)
     shifts = reading.shifts(connection, user_ids)
@@ -61,15 +61,25 @@ def read_people(
         )
 
 
-def draw_index(connection: sqlite3.Connection, dashboards: Path, drawn: Iterable[IndexRow]) -> Path:
-    """Put the drawn rows into the index; persons that the store no longer has leave it."""
+def draw_index(
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    drawn: Iterable[IndexRow],
+    naming: Literal["hash", "id"],
+) -> Path:
+    """Put the drawn rows into the index; persons that the store no longer has leave it.
+
+    Reads the index and replaces it: to be called by one process at a time.
+    """
     path = dashboards / "index.html"
     rows = read_index(path) or {}
     rows |= {row["user_id"]: row for row in drawn}
     known = set(reading.user_ids(connection))
+    # A page may be there before its row: another process draws while this one does.
+    pages = {file_name(user, naming) for user in known}
     rows = {user: row for user, row in rows.items() if user in known}
     write_page(path, index_page(rows.values()))
-    remove_pages(dashboards, (row["page"] for row in rows.values()))
+    remove_pages(dashboards, pages)
     return path
 
 

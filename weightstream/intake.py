@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.cleaning import Rules, read_clean
-from weightstream.errors import InputError
+from weightstream.config import Data, required_timezone
+from weightstream.errors import ConfigError, InputError
 from weightstream.partition import Part, Partitions, Spool, plan
-from weightstream.readers import ReadOptions, files_in, recognise
+from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
 from weightstream.selection import OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
+from weightstream.times import parse_times
+from weightstream.units import required_unit
 
 QUARANTINE_ROWS_HELD = 100_000
 
@@ -87,6 +90,7 @@ def take_in(
         except InputError as error:
             intake.refused.append(str(error))
             file.refuse()
+        selection.end_of_source(usable=not file.refused)
     return intake
 
 
@@ -104,7 +108,10 @@ def _read(
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
         file.exclude("retracted", len(cleaned.retractions))
-        kept, excluded = intake.selection.of_rows(cleaned.measurements)
+        measurements = cleaned.measurements
+        if options.timezone not in (None, rules.timezone):
+            measurements = dates_at_noon(measurements, rules.timezone)
+        kept, excluded = intake.selection.of_rows(measurements)
         for reason, count in excluded.items():
             file.exclude(reason, count)
         if len(kept):
@@ -112,6 +119,16 @@ def _read(
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
         on_rows(cleaned.rows)
+
+
+def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
+    """Dates without a time at 12:00 of the store's timezone, as they are when read back from it."""
+    dates = np.isnan(measurements["hour"].to_numpy())
+    time_us = measurements["time_us"].to_numpy().copy()
+    texts = measurements["effective_at"].filter(pa.array(dates)).combine_chunks()
+    time_us[dates] = parse_times(texts, timezone, None).us
+    at = measurements.schema.get_field_index("time_us")
+    return measurements.set_column(at, measurements.schema.field(at), pa.array(time_us))
 
 
 def _digest(path: Path) -> tuple[str, int]:
@@ -140,8 +157,19 @@ def files_of(sources: Sequence[str]) -> list[Path]:
     return files
 
 
-def check_sources(sources: Sequence[Path], options: ReadOptions) -> None:
-    """Raise InputError, with every source's sentence, if not one can be used."""
+def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
+    """Raise InputError, with every source's sentence, if not one can be used.
+
+    Raises ConfigError for a wrong format, unit, timezone or list of persons. Takes milliseconds,
+    so that it can be asked before anything is started.
+    """
+    if options.format not in ("auto", *FORMATS):
+        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        required_timezone(options.timezone)
+    Selection(data)
     refused = []
     for path in sources:
         try:

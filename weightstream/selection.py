@@ -24,6 +24,7 @@ class Selection:
             data.user_offset, data.user_offset + data.max_users if data.max_users else None
         )
         self._seen: set[str] = set()
+        self._of_source: set[str] = set()
         self._chosen: pa.Array | None = None
 
     @property
@@ -48,8 +49,14 @@ class Selection:
             )
             measurements, excluded[OUTSIDE_DATES] = _split(measurements, inside)
         for chunk in measurements["user_id"].chunks:
-            self._seen.update(chunk.dictionary.to_pylist())
+            self._of_source.update(pc.unique(chunk).to_pylist())
         return measurements, {reason: count for reason, count in excluded.items() if count}
+
+    def end_of_source(self, usable: bool) -> None:
+        """Its persons count towards the window, unless nothing of the source counts."""
+        if usable:
+            self._seen |= self._of_source
+        self._of_source.clear()
 
     def of_persons(self, measurements: pa.Table) -> tuple[pa.Table, pa.Table]:
         """Rows of the persons inside the window, and the others, once all sources are read."""

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman, Source
-from weightstream.engine import build_model, filter_batch, kernel
+from weightstream.engine import (
+    build_model,
+    calendar,
+    filter_batch,
+    kernel,
+    levels,
+    likelihood,
+    mixture,
+    naming,
+    smoother,
+    track,
+)
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
@@ -115,7 +126,8 @@ def test_one_error_is_rejected_and_does_not_move_the_level(make_batch, engine):
     batch = make_batch(series([80, 80.3, 79.8, 176.2, 80.1]))
     result = filter_batch(batch, build_model(Kalman(), {}, batch.sources), engine=engine)
     assert result.accepted.tolist() == [True, True, True, False, True]
-    assert REASONS[result.reason[3]] == "outlier"
+    assert REASONS[result.reason[3]] == "unit_lb_as_kg"
+    assert result.suggested[3] == pytest.approx(79.92, abs=0.01)
     assert result.level[3] == pytest.approx(result.level[2], abs=0.1)
 
 
@@ -138,9 +150,11 @@ def test_two_readings_of_a_step_or_three_on_one_day_are_not_enough(make_batch):
 
 def test_two_sources_confirm_a_step_within_a_day(make_batch):
     before = [(19_000 + i, 80.0, 0) for i in range(4)]
-    step = [(19_010, 72.0, 0), (19_010.1, 72.1, 1), (19_010.2, 71.9, 0)]
-    batch = make_batch(before + step, sources=("patient-device", "patient-upload"))
-    assert verdicts(batch) == [True] * 7
+    days, kilos = (19_004, 19_004.1, 19_004.2), (72.0, 72.1, 71.9)
+    for sources, confirmed in (((0, 1, 0), True), ((0, 0, 0), False)):
+        step = list(zip(days, kilos, sources, strict=True))
+        batch = make_batch(before + step, sources=("patient-device", "patient-upload"))
+        assert verdicts(batch) == [True] * 4 + [confirmed] * 3
 
 
 def test_a_pending_step_is_not_settled_and_readings_of_the_old_level_end_it(make_batch):
@@ -178,23 +192,22 @@ def test_level_is_as_in_the_morning_on_the_reference_scale(make_batch):
 
 def test_the_integral_of_the_trend_has_no_jump_where_its_formula_changes():
     process = build_model(Kalman(), {}, ("a",)).process
-    variances = []
-    for relative in (1 - 1e-9, 1 + 1e-9):
-        track = np.zeros(kernel.TRACK_SIZE)
-        kernel.predict(track, relative * kernel.SERIES_BELOW * 60.0, process)
-        variances.append(track[kernel.LL])
-    assert variances[0] == pytest.approx(variances[1], rel=1e-8)
+    below, above = (
+        track.transition(relative * track.SERIES_BELOW * 60.0, process)[3]
+        for relative in (1 - 1e-9, 1 + 1e-9)
+    )
+    assert below == pytest.approx(above, rel=1e-8)
 
 
 def test_two_small_steps_of_time_equal_one_large():
     process = build_model(Kalman(), {}, ("a",)).process
-    one, two = np.zeros((2, kernel.TRACK_SIZE))
-    for track in (one, two):
-        kernel.begin(0, track, 0.0, 80.0, 1.001, 0.2, process)
-        track[kernel.V] = 0.03
-    kernel.predict(one, 0.9, process)
-    kernel.predict(two, 0.3, process)
-    kernel.predict(two, 0.9, process)
+    one, two = np.zeros((2, track.TRACK_SIZE))
+    for x in (one, two):
+        track.begin(x, 0.0, 80.0, 1.001, 0.2, process)
+        x[track.V] = 0.03
+    track.predict(one, 0.9, process)
+    track.predict(two, 0.3, process)
+    track.predict(two, 0.9, process)
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
 
 
@@ -269,10 +282,14 @@ def test_threads_change_no_bit():
 
 
 def test_kernels_release_the_gil_and_keep_nan():
-    for name, function in vars(kernel).items():
-        if hasattr(function, "targetoptions"):
-            assert function.targetoptions.get("nogil"), name
-            assert not function.targetoptions.get("fastmath"), name
+    modules = (calendar, kernel, levels, likelihood, mixture, naming, smoother, track)
+    compiled = [
+        f for module in modules for f in vars(module).values() if hasattr(f, "targetoptions")
+    ]
+    assert len(compiled) > 20
+    for function in compiled:
+        assert function.targetoptions.get("nogil"), function
+        assert not function.targetoptions.get("fastmath"), function
 
 
 @pytest.mark.parametrize(

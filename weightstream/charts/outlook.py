@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.engine import kernel
+from weightstream.engine.track import DAY, LL, VV, L, V, predict
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
@@ -25,22 +25,24 @@ class Outlook:
     level_hi_kg: Sequence[float]
 
 
-def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) -> Outlook:
-    """Project the level eight weeks ahead of a person's last reading.
+def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) -> Outlook | None:
+    """Project the level eight weeks ahead of a person's last reading; None of an empty state.
 
     state: (STATE_SIZE,) float64, as the filter left it (column `state` of user_states).
     process: Model.process, (K,) float64. The rate fades to 0 as the model says (docs/judging.md,
     eq. 1-2), so a projection bends towards level instead of running on for ever.
     """
-    around = INTERVAL * 7.0 * float(np.sqrt(max(state[kernel.VV], 0.0)))
-    rate = 7.0 * float(state[kernel.V])
+    if np.isnan(state[L]):
+        return None  # nothing accepted yet, or later readings may still revise earlier decisions
+    around = INTERVAL * 7.0 * float(np.sqrt(max(state[VV], 0.0)))
+    rate = 7.0 * float(state[V])
     track = np.array(state, dtype=np.float64)
-    start = track[kernel.DAY]
+    start = track[DAY]
     level, margin = [], []
     for days in PROJECTED_DAYS:
-        kernel.predict(track, start + days, process)
-        level.append(float(track[kernel.L]))
-        margin.append(INTERVAL * float(np.sqrt(track[kernel.LL])))
+        predict(track, start + days, process)
+        level.append(float(track[L]))
+        margin.append(INTERVAL * float(np.sqrt(track[LL])))
     return Outlook(
         rate - around,
         rate + around,

@@ -6,14 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from weightstream.batch import Floats, Ints, UserBatch
-from weightstream.engine import kernel
+from weightstream.engine import kernel, smoother
 from weightstream.engine.kernel import Bools, Codes
 from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
+from weightstream.schema import REASONS
 
-__all__ = ["STATE_SIZE", "Filtered", "Model", "build_model", "filter_batch"]
+__all__ = [
+    "STATE_SIZE",
+    "Filtered",
+    "Model",
+    "build_model",
+    "filter_batch",
+    "smooth_batch",
+]
 
-STATE_SIZE = kernel.TRACK_SIZE
+STATE_SIZE = kernel.STATE_SIZE
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
 
 
@@ -86,6 +94,29 @@ def filter_batch(
     return _named(batch, out, accepted, reason, state, settled)
 
 
+def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) -> Filtered:
+    """Judge each reading by all others of its person, and smooth the level over the whole series.
+
+    Returns what filter_batch does, with this meaning: expected and its interval from all other
+    readings; level and trend from all accepted ones. state is NaN and settled False.
+    tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
+    is added. A function of the sorted series alone. Raises BatchError as filter_batch does.
+    Formulas: docs/judging.md, eq. 7-9.
+    """
+    rows, users = len(batch.day), len(batch.user_ids)
+    _check(batch, model)
+    out = np.empty((rows, kernel.OUT_SIZE))
+    accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
+    state, settled = np.full((users, STATE_SIZE), np.nan), np.zeros(users, np.bool_)
+    series = (batch.indptr, batch.day, batch.hour, batch.weight_kg, batch.source)
+    parameters = (model.process, model.table)
+    kernel.filter_kernel(*series, *parameters, state, out, accepted, reason, state.copy(), settled)
+    if tally is None:
+        tally = np.zeros((len(batch.sources), len(REASONS)))
+    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
+    return _named(batch, out, accepted, reason, state, np.zeros(users, np.bool_))
+
+
 def _check(batch: UserBatch, model: Model) -> None:
     if batch.sources != model.sources:
         raise BatchError("the batch and the model name different sources; build the model for it")
@@ -122,7 +153,7 @@ def _named(
         level_lo=level - about,
         level_hi=level + about,
         trend=out[:, kernel.TREND] * 7.0,
-        suggested=np.full(len(expected), np.nan),
+        suggested=out[:, kernel.SUGGESTED].copy(),
         accepted=accepted,
         reason=reason,
         state=state,

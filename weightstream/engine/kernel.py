@@ -1,165 +1,118 @@
 """The compiled causal filter: one pass over each person's readings, in order of time.
 
 Two tracks run beside each other: the person's course as believed (main), and a candidate that
-rejected readings may form. A track is a Kalman filter with the state level, trend, water; its
-mean and covariance lie flat in a row of TRACK_SIZE floats. Formulas: docs/judging.md.
+rejected readings may form. Formulas: docs/judging.md.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from weightstream.batch import Floats, Ints
+from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.mixture import (
+    COPY_DAYS,
+    COPY_KG,
+    COPY_RATE,
+    HUNDREDS_OFF,
+    LATTICE_KG,
+    OK,
+    REASON_COUNT,
+    REPEAT,
+    explain,
+    likeliest,
+    normal,
+)
 from weightstream.engine.model import (
     ACCEPT,
     BIAS,
-    EVENING,
-    EVENING_VAR,
+    BURST,
     HIGHEST,
-    LEVEL_NOISE,
-    LOG_ERROR,
-    LOG_SHIFT,
-    LOG_VALID,
+    LEAP_PER_DAY,
+    LEAP_SHARE,
+    LEAP_VAR,
     LOWEST,
     NOISE_VAR,
-    SHIFT_DAYS,
-    SHIFT_READINGS,
+    RATE,
+    SHIFT_LEAST,
+    SHIFT_MOST,
+    SHIFT_PER_DAY,
     SHIFT_VAR,
+    SOURCE_KEY,
     START_MEAN,
     START_VAR,
-    TREND_DAYS,
-    TREND_VAR,
-    WATER_DAYS,
-    WATER_VAR,
-    WEEKDAY_SHARE,
+    TAIL_SHARE,
+    TAIL_VAR,
 )
-from weightstream.schema import REASONS
+from weightstream.engine.track import (
+    COUNT,
+    DAY,
+    LL,
+    MISSED,
+    ODDS,
+    ROW,
+    SOURCE,
+    SOURCES,
+    START_ODDS,
+    TRACK_KEPT,
+    TRACK_SIZE,
+    L,
+    V,
+    W,
+    begin,
+    conditions,
+    confirmed,
+    join,
+    predict,
+    spread,
+    update,
+)
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 
-# Positions in a track: time, mean and covariance of (level, trend, water), then what
-# confirmation needs: readings in it, since when, from which source, several sources or not;
-# and for a candidate its log odds, consecutive readings that did not fit, and its first row.
-(DAY, L, V, W, LL, LV, LW, VV, VW, WW, COUNT, SINCE, SOURCE, SOURCES, ODDS, MISSED, ROW) = range(17)
-TRACK_SIZE = 17
+# What is remembered of a person besides the track: the reading before, the kind and source of
+# the last error that comes in bursts, and when a reading was last accepted.
+LAST_DAY, LAST_KG, LAST_SOURCE, FAULT, FAULT_SOURCE, ACCEPTED_DAY = range(6)
+MEMORY_SIZE = 6
+STATE_SIZE = TRACK_KEPT + MEMORY_SIZE
 
 # Columns of the output: main's view of a reading, the candidate's view, and level shifts.
-P, MEAN, SD, LEVEL, LEVEL_SD, TREND = range(6)
-C = 6  # the candidate's six follow at this offset
-MEMBER, SHIFT_FROM, SHIFT_TO = 12, 13, 14
-OUT_SIZE = 15
+P, MEAN, SD, LEVEL, LEVEL_SD, TREND, SUGGESTED = range(7)
+C = 7  # the candidate's first six follow at this offset
+MEMBER, SHIFT_FROM, SHIFT_TO = 13, 14, 15
+OUT_SIZE = 16
 
-OK = REASONS.index("ok")
-IMPLAUSIBLE = REASONS.index("implausible")
-OUTLIER = REASONS.index("outlier")
-
+YOUNG = 5.0  # a start of more readings than these is not given up for another
+Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
+ROOT_2 = math.sqrt(2.0)
+ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-SERIES_BELOW = 0.01  # of gap / trend_days: there the closed form of the trend's integral cancels
-UNKNOWN_HOUR = 0.3  # share of the evening's rise at a reading of which only the date is known
-
-jit = njit(nogil=True, cache=True)
 
 
-@jit
-def predict(x: Floats, day: float, p: Floats) -> None:
-    """Move a track to `day`: level walks, trend reverts to 0, water reverts to 0 (eq. 1-2)."""
-    gap = day - x[DAY]
-    x[DAY] = day
-    if gap <= 0.0:
-        return
-    tau = p[TREND_DAYS]
-    r = gap / tau
-    gone = -math.expm1(-r)
-    kept = 1.0 - gone
-    a = tau * gone
-    if r < SERIES_BELOW:
-        q = r * r * r * (2.0 / 3.0 - r * (0.5 - r * (7.0 / 30.0 - r / 12.0)))
-    else:
-        q = 2.0 * r - gone * (2.0 + gone)
-    dry = -math.expm1(-gap / p[WATER_DAYS])
-    wet = 1.0 - dry
-    trend_var = p[TREND_VAR]
-    x[L] += a * x[V]
-    x[V] *= kept
-    x[W] *= wet
-    x[LL] += a * (2.0 * x[LV] + a * x[VV]) + p[LEVEL_NOISE] * gap + trend_var * tau * tau * q
-    x[LV] = kept * (x[LV] + a * x[VV]) + trend_var * tau * gone * gone
-    x[VV] = kept * kept * x[VV] + trend_var * gone * (1.0 + kept)
-    x[LW] = wet * (x[LW] + a * x[VW])
-    x[VW] *= kept * wet
-    x[WW] = wet * wet * x[WW] + p[WATER_VAR] * dry * (1.0 + wet)
+class Work(NamedTuple):
+    """What the helpers read and write: a batch's readings, parameters, results, and scratch."""
 
-
-@jit
-def conditions(day: float, hour: float, p: Floats) -> tuple[float, float, float]:
-    """What time does to a valid reading: factor on the level, offset and added variance (eq. 3)."""
-    factor = 1.0 + p[WEEKDAY_SHARE] * math.cos((day - 4.0) * (2.0 * math.pi / 7.0))
-    if math.isnan(hour):
-        share = UNKNOWN_HOUR
-        return factor, share * p[EVENING], share * share * (p[EVENING] ** 2 + p[EVENING_VAR])
-    if hour < 7.0:
-        share = (7.0 - hour) / 9.0
-    elif hour < 22.0:
-        share = (hour - 7.0) / 15.0
-    else:
-        share = (31.0 - hour) / 9.0
-    return factor, share * p[EVENING], share * share * p[EVENING_VAR]
-
-
-@jit
-def begin(i: int, x: Floats, day: float, y: float, factor: float, noise: float, p: Floats) -> None:
-    """Start a track from its first reading: the limit of a flat prior on the level."""
-    x[DAY] = day
-    x[L] = y / factor
-    x[V] = 0.0
-    x[W] = 0.0
-    x[LL] = (noise + p[WATER_VAR]) / (factor * factor)
-    x[LV] = 0.0
-    x[LW] = -p[WATER_VAR] / factor
-    x[VV] = p[TREND_VAR]
-    x[VW] = 0.0
-    x[WW] = p[WATER_VAR]
-    x[COUNT] = 0.0
-    x[MISSED] = 0.0
-    x[ROW] = i
-
-
-@jit
-def spread(x: Floats, factor: float, noise: float) -> float:
-    """Variance of a reading about the track's prediction."""
-    return factor * (factor * x[LL] + 2.0 * x[LW]) + x[WW] + noise
-
-
-@jit
-def update(x: Floats, residual: float, variance: float, factor: float) -> None:
-    """Kalman update with a scalar reading."""
-    pl = factor * x[LL] + x[LW]
-    pv = factor * x[LV] + x[VW]
-    pw = factor * x[LW] + x[WW]
-    k = residual / variance
-    x[L] += pl * k
-    x[V] += pv * k
-    x[W] += pw * k
-    x[LL] -= pl * pl / variance
-    x[LV] -= pl * pv / variance
-    x[LW] -= pl * pw / variance
-    x[VV] -= pv * pv / variance
-    x[VW] -= pv * pw / variance
-    x[WW] -= pw * pw / variance
+    day: Floats
+    hour: Floats
+    weight: Floats
+    source: Ints
+    p: Floats
+    table: Floats
+    out: Floats
+    accepted: Bools
+    reason: Codes
+    memory: Floats
+    density: Floats
+    undone: Floats
 
 
 @jit
 def log_normal(residual: float, variance: float) -> float:
     return -0.5 * (residual * residual / variance + math.log(variance)) - HALF_LOG_2PI
-
-
-@jit
-def log_sum(a: float, b: float) -> float:
-    high = max(a, b)
-    return high + math.log1p(math.exp(min(a, b) - high))
 
 
 @jit
@@ -170,21 +123,39 @@ def odds_to_p(log_odds: float) -> float:
 
 
 @jit
-def join(x: Floats, day: float, source: float) -> None:
-    """Count an accepted reading towards the track's confirmation."""
-    if x[COUNT] == 0.0:
-        x[SINCE] = day
-        x[SOURCE] = source
-        x[SOURCES] = 0.0
-    elif x[SOURCE] != source:
-        x[SOURCES] = 1.0
-    x[COUNT] += 1.0
+def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tuple[float, float]:
+    """Density of a right reading, and the share of it that is not the wide tail (eq. 3).
+
+    gap: days since the level was last seen, over which it may have leapt; 0 where seen from both
+    sides.
+    """
+    leap = min(gap * p[LEAP_PER_DAY], p[LEAP_SHARE]) if gap > 0.0 else 0.0
+    core = (1.0 - p[TAIL_SHARE] - leap) * normal(residual, variance)
+    if leap > 0.0:
+        core += leap * normal(residual, variance + p[LEAP_VAR])
+    both = core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
+    return both, core / both if both > 0.0 else 0.0
 
 
 @jit
-def confirmed(x: Floats, day: float, p: Floats) -> bool:
-    long_enough = x[SOURCES] == 1.0 or day - x[SINCE] >= p[SHIFT_DAYS]
-    return x[COUNT] >= p[SHIFT_READINGS] and long_enough
+def believed_noise(noise: float, usual: float, p: Floats) -> float:
+    """Noise of a reading that belongs to the usual scatter with probability `usual`."""
+    return noise / (usual + (1.0 - usual) * noise / (noise + p[TAIL_VAR]))
+
+
+@jit
+def interval_sd(variance: float, p: Floats) -> float:
+    """SD whose normal 95 % interval holds 95 % of right readings, the tail's too.
+
+    One Newton step from the core's quantile to that of core and tail.
+    """
+    sd = math.sqrt(variance)
+    wide = math.sqrt(variance + p[TAIL_VAR])
+    z = Z95 * sd / wide
+    outside = (1.0 - p[TAIL_SHARE]) * 0.05 + p[TAIL_SHARE] * math.erfc(z / ROOT_2)
+    slope = (1.0 - p[TAIL_SHARE]) * math.exp(-0.5 * Z95 * Z95) / sd
+    slope += p[TAIL_SHARE] * math.exp(-0.5 * z * z) / wide
+    return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)
 
 
 @jit
@@ -196,209 +167,228 @@ def note(row: Floats, at: int, x: Floats) -> None:
 
 
 @jit
+def recall(k: Work, i: int, s: Floats) -> float:
+    """Raise the densities of errors that the readings before make likely; returns the rise."""
+    rise = 0.0
+    fault = int(k.memory[FAULT])
+    if fault > 0 and k.memory[FAULT_SOURCE] == s[SOURCE_KEY] and s[RATE + fault] > 0.0:
+        rise = k.p[BURST] * k.density[fault] / s[RATE + fault]
+        k.density[fault] += rise
+    apart = k.day[i] - k.memory[LAST_DAY]  # NaN at the first reading: then this is no copy
+    same = abs(k.weight[i] - k.memory[LAST_KG]) <= COPY_KG
+    if same and apart <= COPY_DAYS and k.memory[LAST_SOURCE] != s[SOURCE_KEY]:
+        k.density[REPEAT] = COPY_RATE / LATTICE_KG
+        rise += k.density[REPEAT]
+    return rise
+
+
+@jit
+def remember(k: Work, i: int, s: Floats) -> None:
+    m = k.memory
+    m[LAST_DAY], m[LAST_KG], m[LAST_SOURCE] = k.day[i], k.weight[i], s[SOURCE_KEY]
+    if 0 < k.reason[i] <= HUNDREDS_OFF:
+        m[FAULT], m[FAULT_SOURCE] = float(k.reason[i]), s[SOURCE_KEY]
+    elif k.accepted[i]:
+        m[ACCEPTED_DAY] = k.day[i]
+        if m[FAULT_SOURCE] == s[SOURCE_KEY]:
+            m[FAULT] = 0.0
+
+
+@jit
+def case_against_start(k: Work, first: int, i: int, main: Floats, other: Floats) -> float:
+    """Log odds that what main accepted so far is wrong and reading i right, before the others."""
+    odds = log_normal(other[L] - k.p[START_MEAN], k.p[START_VAR]) - main[ODDS]
+    for row in range(first, i):
+        if k.accepted[row]:
+            s = k.table[k.source[row]]
+            factor, offset, extra = conditions(k.day[row], k.hour[row], k.p)
+            mean = factor * other[L] + offset + s[BIAS]
+            gap = other[DAY] - k.day[row]
+            variance = spread(other, factor) + s[NOISE_VAR] + extra + gap * k.p[SHIFT_PER_DAY]
+            odds += math.log(explain(k.weight[row], mean, variance, s, k.p, k.density, k.undone))
+    return odds
+
+
+@jit
 def pend(
-    i: int,
-    main_log_odds: float,
-    residual: float,
-    variance: float,
-    y: float,
-    factor: float,
-    noise: float,
-    day: float,
-    source: float,
-    s: Floats,
-    p: Floats,
-    other: Floats,
-    row: Floats,
-) -> None:
+    k: Work, i: int, first: int, mixture: float, residual: float, variance: float,
+    factor: float, offset: float, noise: float, main: Floats, other: Floats,
+) -> None:  # fmt: skip
     """Offer a rejected reading to the candidate; it joins, is missed, or starts a new one."""
-    log_mixture = log_sum(s[LOG_ERROR] + main_log_odds, s[LOG_ERROR])
+    s, row, p = k.table[k.source[i]], k.out[i], k.p
+    y = k.weight[i] - offset
     if other[COUNT] > 0.0:
-        predict(other, day, p)
+        predict(other, k.day[i], p)
         mean = factor * other[L] + other[W]
-        v = spread(other, factor, noise)
-        log_valid = s[LOG_VALID] + log_normal(y - mean, v)
-        other[ODDS] += log_sum(log_valid, s[LOG_ERROR]) - log_mixture
-        if log_valid >= s[LOG_ERROR]:
-            row[C + P] = odds_to_p(log_valid - s[LOG_ERROR])
-            row[C + MEAN] = mean
-            row[C + SD] = math.sqrt(v)
+        v = spread(other, factor) + noise
+        valid, usual = valid_density(y - mean, v, 0.0, p)
+        valid *= s[RATE + OK]
+        wrong = explain(k.weight[i], mean + offset, v, s, p, k.density, k.undone)
+        gain = math.log(valid + wrong) - math.log(mixture)
+        other[ODDS] += gain
+        other[START_ODDS] += gain
+        if valid >= wrong:
+            row[C + P] = valid / (valid + wrong)
+            row[C + MEAN] = mean + offset
+            row[C + SD] = interval_sd(v, p)
+            v += believed_noise(noise, usual, p) - noise
             update(other, y - mean, v, factor)
-            join(other, day, source)
+            join(other, k.day[i], s[SOURCE_KEY])
             other[MISSED] = 0.0
-            note(row, C, other)
             row[MEMBER] = 1.0
-            return
+        else:
+            other[MISSED] += 1.0
         note(row, C, other)
-        other[MISSED] += 1.0
         if other[MISSED] < other[COUNT]:
             return
-    begin(i, other, day, y, factor, noise, p)
-    join(other, day, source)
-    jump = log_normal(residual, variance + p[SHIFT_VAR])
-    other[ODDS] = p[LOG_SHIFT] + s[LOG_VALID] + jump - log_mixture
+    begin(other, k.day[i], y, factor, noise, p)
+    other[ROW] = i
+    join(other, k.day[i], s[SOURCE_KEY])
+    gap = k.day[i] - k.memory[ACCEPTED_DAY]
+    step = min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST])
+    own = math.log(s[RATE + OK]) - math.log(mixture)
+    other[ODDS] = math.log(step) + log_normal(residual, variance + p[SHIFT_VAR]) + own
+    other[START_ODDS] = -np.inf
+    if main[COUNT] <= YOUNG and not confirmed(main, k.day[i], p):
+        other[START_ODDS] = case_against_start(k, first, i, main, other) + own
     note(row, C, other)
     row[MEMBER] = 1.0
 
 
 @jit
-def adopt(i: int, main: Floats, other: Floats, out: Floats, accepted: Bools, reason: Codes) -> None:
+def adopt(k: Work, i: int, odds: float, main: Floats, other: Floats) -> None:
     """The candidate becomes the person's course: its readings are accepted after all."""
     start = int(other[ROW])
-    for k in range(start, i + 1):
-        if out[k, MEMBER] == 1.0:
-            accepted[k] = True
-            reason[k] = OK
-            out[k, P] = out[k, C + P]
-            if k > start:
-                out[k, MEAN] = out[k, C + MEAN]
-                out[k, SD] = out[k, C + SD]
-        if not math.isnan(out[k, C + LEVEL]):
+    for n in range(start, i + 1):
+        row = k.out[n]
+        if row[MEMBER] == 1.0:
+            k.accepted[n] = True
+            k.reason[n] = OK
+            row[SUGGESTED] = np.nan
+            row[P] = row[C + P]
+            if n > start:
+                row[MEAN] = row[C + MEAN]
+                row[SD] = row[C + SD]
+        if not math.isnan(row[C + LEVEL]):
             for column in range(LEVEL, TREND + 1):
-                out[k, column] = out[k, C + column]
-    out[start, P] = odds_to_p(other[ODDS])
+                row[column] = row[C + column]
+    k.out[start, P] = odds_to_p(odds)
     main[:] = other
+    main[ODDS] = 0.0
     other[COUNT] = 0.0
+    k.memory[ACCEPTED_DAY] = main[DAY]
+    k.memory[FAULT] = 0.0
 
 
 @jit
-def demote(
-    first: int,
-    day: Floats,
-    weight: Floats,
-    source: Ints,
-    hour: Floats,
-    p: Floats,
-    table: Floats,
-    other: Floats,
-    out: Floats,
-    accepted: Bools,
-    reason: Codes,
-) -> None:
+def demote(k: Work, first: int, other: Floats) -> None:
     """The start was wrong: what was accepted before the candidate is rejected."""
-    for k in range(first, int(other[ROW])):
+    for n in range(first, int(other[ROW])):
+        row = k.out[n]
         for column in range(MEAN, TREND + 1):
-            out[k, column] = np.nan
-        if accepted[k]:
-            s = table[source[k]]
-            factor, offset, extra = conditions(day[k], hour[k], p)
-            gap = other[DAY] - day[k]
-            noise = s[NOISE_VAR] + extra + gap * (p[LEVEL_NOISE] + p[TREND_VAR] * gap)
-            residual = weight[k] - offset - s[BIAS] - factor * other[L] - other[W]
-            log_valid = log_normal(residual, spread(other, factor, noise)) + s[LOG_VALID]
-            out[k, P] = odds_to_p(log_valid - s[LOG_ERROR])
-            accepted[k] = False
-            reason[k] = OUTLIER
+            row[column] = np.nan
+        s = k.table[k.source[n]]
+        factor, offset, extra = conditions(k.day[n], k.hour[n], k.p)
+        mean = factor * other[L] + offset + s[BIAS]
+        variance = spread(other, factor) + s[NOISE_VAR] + extra
+        explain(k.weight[n], mean, variance, s, k.p, k.density, k.undone)
+        if k.accepted[n]:
+            row[P] = odds_to_p(-other[START_ODDS])
+            k.accepted[n] = False
+        if k.reason[n] != REPEAT:
+            k.reason[n] = likeliest(k.density)
+            row[SUGGESTED] = k.undone[k.reason[n]]
 
 
 @jit
-def judge(
-    i: int,
-    first: int,
-    day: Floats,
-    hour: Floats,
-    weight: Floats,
-    source: Ints,
-    p: Floats,
-    table: Floats,
-    main: Floats,
-    other: Floats,
-    out: Floats,
-    accepted: Bools,
-    reason: Codes,
-) -> None:
+def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
     """Predict reading i, decide on it, and move the tracks."""
-    row = out[i]
+    row, s, p, w = k.out[i], k.table[k.source[i]], k.p, k.weight[i]
     row[:] = np.nan
-    s = table[source[i]]
-    factor, offset, extra = conditions(day[i], hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     noise = s[NOISE_VAR] + extra
     offset += s[BIAS]
-    y = weight[i] - offset
-    if main[COUNT] == 0.0:
-        mean = p[START_MEAN]
-        variance = p[START_VAR] + noise
-    else:
-        predict(main, day[i], p)
+    mean = p[START_MEAN]
+    variance = p[START_VAR] + noise
+    if main[COUNT] > 0.0:
+        predict(main, k.day[i], p)
         mean = factor * main[L] + main[W]
-        variance = spread(main, factor, noise)
+        variance = spread(main, factor) + noise
         row[MEAN] = mean + offset
-        row[SD] = math.sqrt(variance)
+        row[SD] = interval_sd(variance, p)
         note(row, 0, main)
-    plausible = p[LOWEST] <= weight[i] <= p[HIGHEST]
-    log_odds = -np.inf
-    if plausible:
-        log_odds = s[LOG_VALID] + log_normal(y - mean, variance) - s[LOG_ERROR]
-    row[P] = odds_to_p(log_odds)
-    accepted[i] = row[P] >= p[ACCEPT]
-    if accepted[i]:
-        reason[i] = OK
+    residual = w - offset - mean
+    valid, usual = valid_density(residual, variance, k.day[i] - k.memory[ACCEPTED_DAY], p)
+    valid *= s[RATE + OK]
+    if w < p[LOWEST] or w > p[HIGHEST]:
+        valid = 0.0
+    wrong = explain(w, mean + offset, variance, s, p, k.density, k.undone)
+    wrong += recall(k, i, s)
+    row[P] = valid / (valid + wrong)
+    k.accepted[i] = row[P] >= p[ACCEPT]
+    if k.accepted[i]:
+        k.reason[i] = OK
         if main[COUNT] == 0.0:
-            begin(i, main, day[i], y, factor, noise, p)
+            begin(main, k.day[i], w - offset, factor, noise, p)
+            main[ODDS] = 0.0
         else:
-            update(main, y - mean, variance, factor)
-        join(main, day[i], source[i])
+            update(main, residual, variance - noise + believed_noise(noise, usual, p), factor)
+        main[ODDS] += math.log(valid)
+        join(main, k.day[i], s[SOURCE_KEY])
         other[COUNT] = 0.0
         note(row, 0, main)
+    else:
+        k.reason[i] = likeliest(k.density)
+        row[SUGGESTED] = k.undone[k.reason[i]]
+    remember(k, i, s)
+    plausible = k.reason[i] != REPEAT and p[LOWEST] <= w <= p[HIGHEST]
+    if k.accepted[i] or main[COUNT] == 0.0 or not plausible:
         return
-    reason[i] = OUTLIER if plausible else IMPLAUSIBLE
-    if not plausible or main[COUNT] == 0.0:
-        return
-    pend(i, log_odds, y - mean, variance, y, factor, noise, day[i], source[i], s, p, other, row)
-    if row[MEMBER] == 1.0 and int(other[ROW]) < i:
-        row[C + MEAN] += offset
-    if not confirmed(main, day[i], p):
-        if other[COUNT] > main[COUNT]:
-            demote(first, day, weight, source, hour, p, table, other, out, accepted, reason)
-            adopt(i, main, other, out, accepted, reason)
-    elif other[ODDS] > 0.0 and confirmed(other, day[i], p):
-        row_of_shift = int(other[ROW])
-        out[row_of_shift, SHIFT_FROM] = main[L]
-        out[row_of_shift, SHIFT_TO] = other[L]
-        adopt(i, main, other, out, accepted, reason)
+    pend(k, i, first, valid + wrong, residual, variance, factor, offset, noise, main, other)
+    if other[COUNT] >= 2.0 and other[START_ODDS] > max(other[ODDS], 0.0):
+        demote(k, first, other)
+        adopt(k, i, other[START_ODDS], main, other)
+    elif other[ODDS] > 0.0 and confirmed(other, k.day[i], p):
+        k.out[int(other[ROW]), SHIFT_FROM] = main[L]
+        k.out[int(other[ROW]), SHIFT_TO] = other[L]
+        adopt(k, i, other[ODDS], main, other)
 
 
 @njit(
     "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
     " float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
     " float64[:, ::1], boolean[::1])",
-    nogil=True,
-    cache=True,
+    **OPTIONS,
 )
 def filter_kernel(
-    indptr: Ints,
-    day: Floats,
-    hour: Floats,
-    weight: Floats,
-    source: Ints,
-    process: Floats,
-    table: Floats,
-    start: Floats,
-    out: Floats,
-    accepted: Bools,
-    reason: Codes,
-    state: Floats,
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
+    table: Floats, start: Floats, out: Floats, accepted: Bools, reason: Codes, state: Floats,
     settled: Bools,
-) -> None:
-    """All persons of a batch. start, state: (U, TRACK_SIZE); out: (N, OUT_SIZE)."""
+) -> None:  # fmt: skip
+    """All persons of a batch. start, state: (U, STATE_SIZE); out: (N, OUT_SIZE)."""
     tracks = np.zeros((2, TRACK_SIZE))
-    main = tracks[0]
-    other = tracks[1]
+    main, other = tracks[0], tracks[1]
+    memory = np.zeros(MEMORY_SIZE)
+    scratch = np.zeros((2, REASON_COUNT))
+    k = Work(
+        day, hour, weight, source, process, table, out, accepted, reason, memory,
+        scratch[0], scratch[1],
+    )  # fmt: skip
     for u in range(len(indptr) - 1):
-        main[:] = start[u]
+        main[:] = 0.0
+        main[:TRACK_KEPT] = start[u, :TRACK_KEPT]
+        memory[:] = start[u, TRACK_KEPT:]
         if math.isnan(main[DAY]):
             main[COUNT] = 0.0
+            memory[:] = np.nan
+            memory[FAULT] = 0.0
         other[COUNT] = 0.0
-        first = indptr[u]
-        for i in range(first, indptr[u + 1]):
-            judge(
-                i, first, day, hour, weight, source, process, table, main, other,
-                out, accepted, reason,
-            )  # fmt: skip
+        for i in range(indptr[u], indptr[u + 1]):
+            judge(k, i, indptr[u], main, other)
         settled[u] = other[COUNT] == 0.0 and confirmed(main, main[DAY], process)
         state[u] = np.nan
-        if settled[u]:  # nothing in the state may depend on this batch's numbering
-            main[SOURCE] = -1.0
+        if main[COUNT] > 0.0:
+            main[SOURCE] = -1.0  # several sources from here on, whichever comes next
             main[SOURCES] = 1.0
-            main[ODDS:] = 0.0
-            state[u] = main
+            state[u, :TRACK_KEPT] = main[:TRACK_KEPT]
+            state[u, TRACK_KEPT:] = memory

@@ -1,28 +1,45 @@
-"""What the engine believes before it sees a person: priors, configuration, and their flat arrays.
+"""What the engine believes before it sees a person: parameters, configuration, flat arrays.
 
-The figures are those of the field (docs/judging.md gives their sources): how weight moves, how
-each kind of source errs. A key of the configuration that is set comes before them.
+The figures of prior-1 are those of the field (docs/judging.md gives their sources): how weight
+moves, how each kind of source errs. `weightstream learn` makes another set from stored readings;
+a key of the configuration that is set comes before both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import log
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.config import Kalman, Source
+from weightstream.schema import REASONS
 
 PLAUSIBLE_KG = (20.0, 500.0)
 START_KG = (85.0, 30.0)
 """Mean and SD of adults' weights, for the first reading of a person."""
-SHIFT_SD_KG = 15.0
-SHIFT_RATE = 1e-3
-"""How far a person's level steps, and how often a reading is the first after a step."""
+OTHERS_KG = (82.0, 20.0)
+"""Of another person who stands on the scale."""
+HEIGHT_M = (1.70, 0.095)
+SHIFT_SD_KG = 10.0
+SHIFT_DAYS_BETWEEN = 700.0
+SHIFT_RATES = (1e-3, 0.2)
+"""How far a person's level steps; days between steps; least and greatest probability of a step
+between two readings."""
+TAIL = (0.03, 2.0)
+"""Share of right readings with more than the usual scatter (a meal, a coat), and its SD in kg."""
+LEAP_DAYS_BETWEEN = 3000.0
+LEAP_MOST = 0.03
+LEAP_SD_KG = 5.0
+"""A real change between two readings that the trend does not foresee (illness, water): days
+between such, greatest probability over one gap, SD."""
 WEEKDAY = 0.00175
 """Half of the weekly swing, as a share of the level; the peak is at midnight after Sunday."""
 EVENING_SD_KG = 0.7
 """How much the rise from morning to evening differs from day to day and person to person."""
+BURST_SHARE = 0.6
+"""How often an error of one kind is followed by the same kind from the same source."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +54,69 @@ class Process:
     evening_kg: float = 1.3
 
 
+TYPED: Mapping[str, float] = {
+    "unit_lb_as_kg": 0.20,
+    "unit_kg_as_lb": 0.10,
+    "decimal_shift": 0.12,
+    "hundreds_off": 0.08,
+    "digit_swap": 0.10,
+    "height_as_weight": 0.05,
+    "bmi_as_weight": 0.04,
+    "other_person": 0.12,
+    "wrong_date": 0.05,
+    "implausible": 0.02,
+    "outlier": 0.12,
+}
+"""Shares of what goes wrong where people may type; a judgement, for no publication counts them."""
+AUTOMATIC: Mapping[str, float] = TYPED | {
+    "digit_swap": 0.01,
+    "height_as_weight": 0.005,
+    "bmi_as_weight": 0.005,
+    "hundreds_off": 0.02,
+    "other_person": 0.30,
+    "outlier": 0.20,
+}
+"""The same where a scale sends by itself."""
+
+
 @dataclass(frozen=True)
 class SourceModel:
-    """bias_kg against a reference scale, noise_kg SD of one reading, error_rate share of errors."""
+    """One source's readings.
+
+    bias_kg against a reference scale; noise_kg SD of one reading; error_rate: share of gross
+    errors; errors: weights of the reasons among these.
+    """
 
     bias_kg: float
     noise_kg: float
     error_rate: float
+    errors: Mapping[str, float]
 
 
-UNKNOWN = SourceModel(0.0, 0.8, 0.02)
-PRIORS: Mapping[str, SourceModel] = {
-    "care-team-upload": SourceModel(1.0, 0.9, 0.0036),
-    "patient-upload": SourceModel(0.0, 0.6, 0.013),
-    "internal-questionnaire": SourceModel(-0.56, 1.3, 0.014),
-    "initial-questionnaire": SourceModel(-0.56, 1.3, 0.014),
-    "patient-device": SourceModel(0.0, 0.4, 0.021),
-    "https://connectivehealth.io": SourceModel(0.0, 0.4, 0.036),
-    "https://api.iglucose.com": SourceModel(0.0, 0.4, 0.151),
-}
+@dataclass(frozen=True)
+class Parameters:
+    """A named set. unknown: what is believed of a source that is not in `sources`."""
+
+    name: str
+    process: Process
+    sources: Mapping[str, SourceModel]
+    unknown: SourceModel
+
+
+PRIOR = Parameters(
+    name="prior-1",
+    process=Process(),
+    sources={
+        "care-team-upload": SourceModel(1.0, 0.9, 0.0036, TYPED),
+        "patient-upload": SourceModel(0.0, 0.6, 0.013, TYPED),
+        "internal-questionnaire": SourceModel(-0.56, 1.0, 0.014, TYPED),
+        "initial-questionnaire": SourceModel(-0.56, 1.0, 0.014, TYPED),
+        "patient-device": SourceModel(0.0, 0.4, 0.021, AUTOMATIC),
+        "https://connectivehealth.io": SourceModel(0.0, 0.6, 0.036, TYPED),
+        "https://api.iglucose.com": SourceModel(0.0, 0.4, 0.151, TYPED),
+    },
+    unknown=SourceModel(0.0, 0.8, 0.02, TYPED),
+)
 
 # Positions in Model.process.
 (
@@ -69,16 +130,24 @@ PRIORS: Mapping[str, SourceModel] = {
     WEEKDAY_SHARE,
     START_MEAN,
     START_VAR,
-    LOG_SHIFT,
     SHIFT_VAR,
+    SHIFT_PER_DAY,
+    SHIFT_LEAST,
+    SHIFT_MOST,
     SHIFT_READINGS,
     SHIFT_DAYS,
+    TAIL_SHARE,
+    TAIL_VAR,
+    LEAP_PER_DAY,
+    LEAP_SHARE,
+    LEAP_VAR,
+    BURST,
     ACCEPT,
     LOWEST,
     HIGHEST,
-) = range(17)
-# Positions in a row of Model.table.
-BIAS, NOISE_VAR, LOG_VALID, LOG_ERROR = range(4)
+) = range(25)
+# Positions in a row of Model.table; from RATE on, one for each of REASONS ("ok": right readings).
+BIAS, NOISE_VAR, SOURCE_KEY, RATE = range(4)
 
 
 @dataclass(frozen=True)
@@ -86,7 +155,7 @@ class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (17,) float64, kg and days. table: (S, 4) float64, one row a source.
+    process: (25,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
     """
 
     name: str
@@ -96,40 +165,44 @@ class Model:
 
 
 def build_model(
-    kalman: Kalman, sources: Mapping[str, Source], names: Sequence[str], name: str = "prior-1"
+    kalman: Kalman,
+    sources: Mapping[str, Source],
+    names: Sequence[str],
+    parameters: Parameters = PRIOR,
 ) -> Model:
     """Parameters for exactly the named sources, in that order.
 
-    Priors by name, an unknown source's where the name is none of them; keys that are set in
-    [kalman] and [sources.<name>] come first.
+    Those of the set by name, an unknown source's where it has none of that name; keys that are
+    set in [kalman] and [sources.<name>] come first.
     """
-    process = Process()
-    process = replace(process, **_set(kalman, asdict(process)))
-    rows = []
-    for source in names:
-        prior = PRIORS.get(source, UNKNOWN)
-        found = sources.get(source)
-        rows.append(_row(replace(prior, **_set(found, asdict(prior))) if found else prior))
+    process = replace(parameters.process, **_set(kalman, asdict(Process())))
+    rows = [
+        _row(
+            name,
+            replace(
+                parameters.sources.get(name, parameters.unknown),
+                **_set(sources.get(name, Source()), ("bias_kg", "noise_kg", "error_rate")),
+            ),
+        )
+        for name in names
+    ]
     return Model(
-        name,
+        parameters.name,
         tuple(names),
         _process(process, kalman),
-        np.array(rows, dtype=np.float64).reshape(len(rows), 4),
+        np.array(rows, dtype=np.float64).reshape(len(rows), RATE + len(REASONS)),
     )
 
 
-def _set(section: Kalman | Source, keys: Mapping[str, float]) -> dict[str, float]:
+def _set(section: Kalman | Source, keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key in keys if (value := getattr(section, key)) is not None}
 
 
-def _row(source: SourceModel) -> tuple[float, ...]:
-    low, high = PLAUSIBLE_KG
-    return (
-        source.bias_kg,
-        source.noise_kg**2,
-        log(1.0 - source.error_rate),
-        log(source.error_rate / (high - low)),
-    )
+def _row(name: str, source: SourceModel) -> list[float]:
+    weights = np.array([source.errors.get(reason, 0.0) for reason in REASONS])
+    rates = source.error_rate * weights / weights.sum()
+    rates[0] = 1.0 - source.error_rate
+    return [source.bias_kg, source.noise_kg**2, float(crc32(name.encode())), *rates]
 
 
 def _process(process: Process, kalman: Kalman) -> Floats:
@@ -145,10 +218,17 @@ def _process(process: Process, kalman: Kalman) -> Floats:
             WEEKDAY,
             START_KG[0],
             START_KG[1] ** 2,
-            log(SHIFT_RATE),
             SHIFT_SD_KG**2,
+            1.0 / SHIFT_DAYS_BETWEEN,
+            *SHIFT_RATES,
             kalman.shift_readings,
             kalman.shift_days,
+            TAIL[0],
+            TAIL[1] ** 2,
+            1.0 / LEAP_DAYS_BETWEEN,
+            LEAP_MOST,
+            LEAP_SD_KG**2,
+            BURST_SHARE,
             kalman.accept_above,
             *PLAUSIBLE_KG,
         ],

@@ -1,20 +1,52 @@
 """The causal filter again, through pykalman and plain Python: the oracle of the compiled one.
 
-About a hundred times slower. It shares with the kernel only the layout of its inputs and outputs.
+Some hundred times slower. It shares with the kernel only the layout of its inputs and outputs,
+and constants.
 """
 
 from dataclasses import dataclass, field
-from math import cos, exp, expm1, log, pi, sqrt
+from math import cos, erfc, exp, expm1, inf, log, nan, pi, sqrt
 
 import numpy as np
 from pykalman import KalmanFilter
 
 from weightstream.batch import Floats, Ints
 from weightstream.engine import kernel as k
+from weightstream.engine import mixture as x
 from weightstream.engine import model as m
+from weightstream.engine import track as t
 from weightstream.engine.kernel import Bools, Codes
+from weightstream.engine.reference_mixture import (
+    Explanations,
+    explain,
+    likeliest,
+    total,
+    valid_density,
+)
+from weightstream.schema import REASONS
 
 FILTER = KalmanFilter(n_dim_state=3, n_dim_obs=1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading and what the model says of such a one."""
+
+    row: int
+    day: float
+    weight: float
+    s: Floats  # the source's row of the table
+    h: Floats  # (1, 3): what it shows of (level, trend, water)
+    offset: float
+    noise: float
+
+    @property
+    def y(self) -> float:
+        return self.weight - self.offset
+
+    @property
+    def key(self) -> float:
+        return float(self.s[m.SOURCE_KEY])
 
 
 @dataclass
@@ -25,47 +57,33 @@ class Track:
     mean: Floats
     covariance: Floats
     since: float
-    source: int
+    source: float
     sources: bool = False
     count: int = 1
     odds: float = 0.0
+    start_odds: float = -inf
     missed: int = 0
     row: int = 0
 
-    def confirmed(self, day: float, process: Floats) -> bool:
-        long_enough = self.sources or day - self.since >= process[m.SHIFT_DAYS]
-        return self.count >= process[m.SHIFT_READINGS] and bool(long_enough)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading and what the model says of such a one."""
-
-    row: int
-    day: float
-    weight: float
-    source: int
-    h: Floats  # (1, 3): what it shows of (level, trend, water)
-    offset: float
-    noise: float
-    log_valid: float
-    log_error: float
-
-    @property
-    def y(self) -> float:
-        return self.weight - self.offset
+    def confirmed(self, day: float, p: Floats) -> bool:
+        long_enough = self.sources or day - self.since >= p[m.SHIFT_DAYS]
+        return self.count >= p[m.SHIFT_READINGS] and bool(long_enough)
 
 
 @dataclass
 class Person:
     """What the pass over one person's readings knows, and where it writes."""
 
-    process: Floats
+    p: Floats
     out: Floats
     accepted: Bools
     reason: Codes
     main: Track | None = None
     other: Track | None = None
+    last: tuple[float, float, float] = (nan, nan, nan)  # day, kg, source of the reading before
+    fault: int = 0  # the last error of a kind that comes in bursts, and its source
+    fault_source: float = nan
+    accepted_day: float = nan
     readings: list[Reading] = field(default_factory=list)
 
 
@@ -87,20 +105,12 @@ def filter_reference(
     """Same arguments and meaning as kernel.filter_kernel."""
     out[:] = np.nan
     for u in range(len(indptr) - 1):
-        person = Person(process, out, accepted, reason, main=_load(start[u]))
+        person = _load(start[u], Person(process, out, accepted, reason))
         for i in range(indptr[u], indptr[u + 1]):
-            source_row = table[source[i]]
+            s = table[source[i]]
             h, offset, extra = _conditions(day[i], hour[i], process)
             reading = Reading(
-                row=i,
-                day=day[i],
-                weight=weight[i],
-                source=int(source[i]),
-                h=h,
-                offset=offset + source_row[m.BIAS],
-                noise=source_row[m.NOISE_VAR] + extra,
-                log_valid=source_row[m.LOG_VALID],
-                log_error=source_row[m.LOG_ERROR],
+                i, day[i], weight[i], s, h, offset + s[m.BIAS], s[m.NOISE_VAR] + extra
             )
             person.readings.append(reading)
             _judge(person, reading)
@@ -111,7 +121,7 @@ def _conditions(day: float, hour: float, p: Floats) -> tuple[Floats, float, floa
     weekly = 1.0 + p[m.WEEKDAY_SHARE] * cos(2.0 * pi * (day - 4.0) / 7.0)
     h = np.array([[weekly, 0.0, 1.0]])
     if np.isnan(hour):
-        share = k.UNKNOWN_HOUR
+        share = t.UNKNOWN_HOUR
         return h, share * p[m.EVENING], share**2 * (p[m.EVENING] ** 2 + p[m.EVENING_VAR])
     share = float(np.interp(hour, [-2.0, 7.0, 22.0, 31.0], [1.0, 0.0, 1.0, 0.0]))
     return h, share * p[m.EVENING], share**2 * p[m.EVENING_VAR]
@@ -123,7 +133,7 @@ def _transition(gap: float, p: Floats) -> tuple[Floats, Floats]:
     r = gap / tau
     kept, wet = exp(-r), exp(-gap / p[m.WATER_DAYS])
     gone = -expm1(-r)
-    if r < k.SERIES_BELOW:
+    if r < t.SERIES_BELOW:
         integral = 2 / 3 * r**3 - r**4 / 2 + 7 / 30 * r**5 - r**6 / 12
     else:
         integral = 2 * r - 3 + 4 * kept - kept**2
@@ -147,7 +157,10 @@ def _predict(track: Track, day: float, p: Floats) -> None:
     )
 
 
-def _update(track: Track, reading: Reading) -> None:
+def _update(track: Track, reading: Reading, usual: float, p: Floats) -> None:
+    """A reading from beyond the usual scatter counts less: its precisions are averaged."""
+    wide = reading.noise + p[m.TAIL_VAR]
+    noise = 1 / (usual / reading.noise + (1 - usual) / wide)
     mean, track.covariance = FILTER.filter_update(
         track.mean,
         track.covariance,
@@ -155,7 +168,7 @@ def _update(track: Track, reading: Reading) -> None:
         transition_matrix=np.eye(3),
         transition_covariance=np.zeros((3, 3)),
         observation_matrix=reading.h,
-        observation_covariance=np.array([[reading.noise]]),
+        observation_covariance=np.array([[noise]]),
     )
     track.mean = np.asarray(mean)
 
@@ -165,7 +178,7 @@ def _begin(reading: Reading, p: Floats) -> Track:
     covariance = np.diag([(reading.noise + water) / weekly**2, p[m.TREND_VAR], water])
     covariance[0, 2] = covariance[2, 0] = -water / weekly
     mean = np.array([reading.y / weekly, 0.0, 0.0])
-    return Track(reading.day, mean, covariance, reading.day, reading.source, row=reading.row)
+    return Track(reading.day, mean, covariance, reading.day, reading.key, row=reading.row)
 
 
 def _forecast(track: Track, reading: Reading) -> tuple[float, float]:
@@ -181,9 +194,24 @@ def _probability(log_odds: float) -> float:
     return 0.0 if log_odds < -700 else 1 / (1 + exp(-log_odds))
 
 
+def _interval_sd(variance: float, p: Floats) -> float:
+    """One Newton step from the core's 95 % quantile to that of core and tail."""
+    share, wide = p[m.TAIL_SHARE], variance + p[m.TAIL_VAR]
+    quantile = k.Z95 * sqrt(variance)
+
+    def outside(q: float) -> float:
+        return (1 - share) * erfc(q / sqrt(2 * variance)) + share * erfc(q / sqrt(2 * wide))
+
+    def density(q: float, v: float) -> float:
+        return exp(-0.5 * q * q / v) / sqrt(2 * pi * v)
+
+    slope = 2 * ((1 - share) * density(quantile, variance) + share * density(quantile, wide))
+    return (quantile + (outside(quantile) - 0.05) / slope) / k.Z95
+
+
 def _join(track: Track, reading: Reading) -> None:
     track.count += 1
-    track.sources |= track.source != reading.source
+    track.sources |= track.source != reading.key
 
 
 def _note(out: Floats, at: int, track: Track) -> None:
@@ -193,135 +221,198 @@ def _note(out: Floats, at: int, track: Track) -> None:
 
 
 def _judge(person: Person, reading: Reading) -> None:
-    p, i, main = person.process, reading.row, person.main
+    p, i, main = person.p, reading.row, person.main
     out = person.out[i]
     mean, variance = p[m.START_MEAN], p[m.START_VAR] + reading.noise
     if main is not None:
         _predict(main, reading.day, p)
         mean, variance = _forecast(main, reading)
-        out[k.MEAN], out[k.SD] = mean + reading.offset, sqrt(variance)
+        out[k.MEAN], out[k.SD] = mean + reading.offset, _interval_sd(variance, p)
         _note(out, 0, main)
     plausible = p[m.LOWEST] <= reading.weight <= p[m.HIGHEST]
-    log_odds = -np.inf
-    if plausible:
-        log_odds = reading.log_valid + _log_normal(reading.y - mean, variance) - reading.log_error
-    out[k.P] = _probability(log_odds)
+    valid, usual = valid_density(reading.y - mean, variance, reading.day - person.accepted_day, p)
+    valid *= reading.s[m.RATE] if plausible else 0.0
+    errors = explain(reading.weight, mean + reading.offset, variance, reading.s, p)
+    _recall(person, reading, errors)
+    out[k.P] = valid / (valid + total(errors))
     person.accepted[i] = out[k.P] >= p[m.ACCEPT]
     if person.accepted[i]:
-        person.reason[i] = k.OK
+        person.reason[i] = x.OK
         person.other = None
         if main is None:
             main = person.main = _begin(reading, p)
         else:
-            _update(main, reading)
+            _update(main, reading, usual, p)
             _join(main, reading)
+        main.odds += log(valid)
         _note(out, 0, main)
+    else:
+        reason = likeliest(errors)
+        person.reason[i] = REASONS.index(reason)
+        out[k.SUGGESTED] = errors[reason].undone
+    _remember(person, reading)
+    if person.accepted[i] or main is None or not plausible or person.reason[i] == x.REPEAT:
         return
-    person.reason[i] = k.OUTLIER if plausible else k.IMPLAUSIBLE
-    if plausible and main is not None:
-        _pend(person, reading, log_odds, reading.y - mean, variance)
-        _settle(person, main, reading)
+    _pend(person, main, reading, log(valid + total(errors)), reading.y - mean, variance)
+    _settle(person, main, reading)
+
+
+def _recall(person: Person, reading: Reading, errors: Explanations) -> None:
+    """Errors of one kind come in bursts; one weighing comes through several apps."""
+    rate = reading.s[m.RATE + person.fault]
+    if person.fault and person.fault_source == reading.key and rate > 0:
+        errors[REASONS[person.fault]].density *= 1 + person.p[m.BURST] / rate
+    day, kg, source = person.last
+    soon = reading.day - day <= x.COPY_DAYS
+    if soon and abs(reading.weight - kg) <= x.COPY_KG and source != reading.key:
+        errors["repeat"].density = x.COPY_RATE / x.LATTICE_KG
+
+
+def _remember(person: Person, reading: Reading) -> None:
+    person.last = (reading.day, reading.weight, reading.key)
+    reason = int(person.reason[reading.row])
+    if x.OK < reason <= x.HUNDREDS_OFF:
+        person.fault, person.fault_source = reason, reading.key
+    elif person.accepted[reading.row]:
+        person.accepted_day = reading.day
+        if person.fault_source == reading.key:
+            person.fault = 0
 
 
 def _pend(
-    person: Person, reading: Reading, log_odds: float, residual: float, variance: float
+    person: Person,
+    main: Track,
+    reading: Reading,
+    log_mixture: float,
+    residual: float,
+    variance: float,
 ) -> None:
-    p, other, out = person.process, person.other, person.out[reading.row]
-    log_mixture = float(np.logaddexp(reading.log_error + log_odds, reading.log_error))
+    p, other, out, s = person.p, person.other, person.out[reading.row], reading.s
     if other is not None:
         _predict(other, reading.day, p)
         mean, spread = _forecast(other, reading)
-        log_valid = reading.log_valid + _log_normal(reading.y - mean, spread)
-        other.odds += float(np.logaddexp(log_valid, reading.log_error)) - log_mixture
-        fits = log_valid >= reading.log_error
+        valid, usual = valid_density(reading.y - mean, spread, 0.0, p)
+        valid *= s[m.RATE]
+        wrong = total(explain(reading.weight, mean + reading.offset, spread, s, p))
+        other.odds += log(valid + wrong) - log_mixture
+        other.start_odds += log(valid + wrong) - log_mixture
+        fits = valid >= wrong
         if fits:
-            out[k.C + k.P] = _probability(log_valid - reading.log_error)
-            out[k.C + k.MEAN], out[k.C + k.SD] = mean + reading.offset, sqrt(spread)
+            out[k.C + k.P] = valid / (valid + wrong)
+            out[k.C + k.MEAN] = mean + reading.offset
+            out[k.C + k.SD] = _interval_sd(spread, p)
             out[k.MEMBER] = 1.0
-            _update(other, reading)
+            _update(other, reading, usual, p)
             _join(other, reading)
         _note(out, k.C, other)
         other.missed = 0 if fits else other.missed + 1
         if other.missed < other.count:
             return
     person.other = other = _begin(reading, p)
-    jump = _log_normal(residual, variance + p[m.SHIFT_VAR])
-    other.odds = p[m.LOG_SHIFT] + reading.log_valid + jump - log_mixture
+    gap = (reading.day - person.accepted_day) * p[m.SHIFT_PER_DAY]
+    step = min(max(gap, p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
+    own = log(s[m.RATE]) - log_mixture
+    other.odds = log(step) + _log_normal(residual, variance + p[m.SHIFT_VAR]) + own
+    if main.count <= k.YOUNG and not main.confirmed(reading.day, p):
+        other.start_odds = _case_against_start(person, main, other) + own
     _note(out, k.C, other)
     out[k.MEMBER] = 1.0
 
 
+def _seen_from(track: Track, reading: Reading, growth: float, p: Floats) -> Explanations:
+    """The errors that an earlier reading may be, if the track is the person's course."""
+    mean = reading.h[0, 0] * track.mean[0] + reading.offset
+    _, spread = _forecast(track, reading)
+    return explain(reading.weight, mean, spread + growth, reading.s, p)
+
+
+def _case_against_start(person: Person, main: Track, other: Track) -> float:
+    p = person.p
+    odds = _log_normal(other.mean[0] - p[m.START_MEAN], p[m.START_VAR]) - main.odds
+    for reading in person.readings:
+        if reading.row < other.row and person.accepted[reading.row]:
+            growth = (other.day - reading.day) * p[m.SHIFT_PER_DAY]
+            odds += log(total(_seen_from(other, reading, growth, p)))
+    return odds
+
+
 def _settle(person: Person, main: Track, reading: Reading) -> None:
     """Let the candidate take over where it has the better case."""
-    p, other = person.process, person.other
+    other = person.other
     if other is None:
         return
-    if not main.confirmed(reading.day, p):
-        if other.count > main.count:
-            _demote(person, other)
-            _adopt(person, other, reading.row)
-    elif other.odds > 0 and other.confirmed(reading.day, p):
+    if other.count >= 2 and other.start_odds > max(other.odds, 0.0):
+        _demote(person, other)
+        _adopt(person, other, reading.row, other.start_odds)
+    elif other.odds > 0 and other.confirmed(reading.day, person.p):
         person.out[other.row, k.SHIFT_FROM] = main.mean[0]
         person.out[other.row, k.SHIFT_TO] = other.mean[0]
-        _adopt(person, other, reading.row)
+        _adopt(person, other, reading.row, other.odds)
 
 
-def _adopt(person: Person, other: Track, last: int) -> None:
+def _adopt(person: Person, other: Track, last: int, odds: float) -> None:
     for row in range(other.row, last + 1):
         out = person.out[row]
         if out[k.MEMBER] == 1.0:
-            person.accepted[row], person.reason[row] = True, k.OK
+            person.accepted[row], person.reason[row] = True, x.OK
+            out[k.SUGGESTED] = np.nan
             out[k.P] = out[k.C + k.P]
             if row > other.row:
                 out[[k.MEAN, k.SD]] = out[[k.C + k.MEAN, k.C + k.SD]]
         if not np.isnan(out[k.C + k.LEVEL]):
             out[k.LEVEL : k.TREND + 1] = out[k.C + k.LEVEL : k.C + k.TREND + 1]
-    person.out[other.row, k.P] = _probability(other.odds)
+    person.out[other.row, k.P] = _probability(odds)
+    other.odds = 0.0
     person.main, person.other = other, None
+    person.accepted_day, person.fault = other.day, 0
 
 
 def _demote(person: Person, other: Track) -> None:
-    p = person.process
     for reading in person.readings:
-        if reading.row >= other.row:
+        row = reading.row
+        if row >= other.row:
             break
-        out = person.out[reading.row]
+        out = person.out[row]
         out[k.MEAN : k.TREND + 1] = np.nan
-        if person.accepted[reading.row]:
-            gap = other.day - reading.day
-            mean, spread = _forecast(other, reading)
-            spread += gap * (p[m.LEVEL_NOISE] + p[m.TREND_VAR] * gap)
-            log_valid = reading.log_valid + _log_normal(reading.y - mean, spread)
-            out[k.P] = _probability(log_valid - reading.log_error)
-            person.accepted[reading.row], person.reason[reading.row] = False, k.OUTLIER
+        if person.accepted[row]:
+            out[k.P] = _probability(-other.start_odds)
+            person.accepted[row] = False
+        if person.reason[row] != x.REPEAT:
+            errors = _seen_from(other, reading, 0.0, person.p)
+            reason = likeliest(errors)
+            person.reason[row] = REASONS.index(reason)
+            out[k.SUGGESTED] = errors[reason].undone
 
 
-def _load(state: Floats) -> Track | None:
-    if np.isnan(state[k.DAY]):
-        return None
-    ll, lv, lw, vv, vw, ww = state[k.LL : k.WW + 1]
-    return Track(
-        day=state[k.DAY],
-        mean=state[[k.L, k.V, k.W]],
+def _load(state: Floats, person: Person) -> Person:
+    if np.isnan(state[t.DAY]):
+        return person
+    ll, lv, lw, vv, vw, ww = state[t.LL : t.WW + 1]
+    person.main = Track(
+        day=state[t.DAY],
+        mean=state[[t.L, t.V, t.W]],
         covariance=np.array([[ll, lv, lw], [lv, vv, vw], [lw, vw, ww]]),
-        since=state[k.SINCE],
-        source=int(state[k.SOURCE]),
-        sources=state[k.SOURCES] == 1.0,
-        count=int(state[k.COUNT]),
-        odds=state[k.ODDS],
-        missed=int(state[k.MISSED]),
-        row=int(state[k.ROW]),
+        since=state[t.SINCE],
+        source=state[t.SOURCE],
+        sources=state[t.SOURCES] == 1.0,
+        count=int(state[t.COUNT]),
     )
+    day, kg, source, fault, person.fault_source, person.accepted_day = state[t.TRACK_KEPT :]
+    person.last, person.fault = (day, kg, source), int(fault)
+    return person
 
 
 def _save(person: Person, state: Floats) -> bool:
-    """Write the main track into `state` if later readings cannot change what was decided."""
+    """Write the state; says whether later readings leave what was decided as it is."""
     track = person.main
     state[:] = np.nan
-    if track is None or person.other or not track.confirmed(track.day, person.process):
+    if track is None:
         return False
-    state[k.DAY] = track.day
-    state[[k.L, k.V, k.W]] = track.mean
-    state[k.LL : k.WW + 1] = track.covariance[np.triu_indices(3)]
-    state[k.COUNT :] = track.count, track.since, -1, 1, 0, 0, 0
-    return True
+    state[t.DAY] = track.day
+    state[[t.L, t.V, t.W]] = track.mean
+    state[t.LL : t.WW + 1] = track.covariance[np.triu_indices(3)]
+    state[t.COUNT : t.TRACK_KEPT] = track.count, track.since, -1, 1
+    state[t.TRACK_KEPT :] = (
+        *person.last, person.fault, person.fault_source, person.accepted_day,
+    )  # fmt: skip
+    return person.other is None and track.confirmed(track.day, person.p)

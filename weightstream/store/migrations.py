@@ -31,8 +31,8 @@ where d.version = (
 
 @migrations()
 def files_and_runs(db: Database) -> None:
-    db["settings"].create({"key": str, "value": str}, pk="key")
-    db["runs"].create(
+    db.table("settings").create({"key": str, "value": str}, pk="key")
+    db.table("runs").create(
         {
             "id": int,
             "run_id": str,  # Prefect's flow run id where there is one
@@ -53,8 +53,8 @@ def files_and_runs(db: Database) -> None:
         pk="id",
         not_null={"run_id", "kind", "status", "started_at"},
     )
-    db["runs"].create_index(["run_id"], unique=True)
-    db["files"].create(
+    db.table("runs").create_index(["run_id"], unique=True)
+    db.table("files").create(
         {
             "id": int,
             "sha256": str,
@@ -73,7 +73,7 @@ def files_and_runs(db: Database) -> None:
         pk="id",
         foreign_keys=[("last_run", "runs", "id")],
     )
-    db["files"].create_index(["sha256"], unique=True)
+    db.table("files").create_index(["sha256"], unique=True)
 
 
 @migrations()
@@ -170,11 +170,11 @@ def persons(db: Database) -> None:
 
 @migrations()
 def sources_and_quarantine(db: Database) -> None:
-    db["sources"].create(
+    db.table("sources").create(
         {"model": str, "source": str, "bias_kg": float, "noise_kg": float, "error_rate": float},
         pk=("model", "source"),
     )
-    db["quarantine"].create(
+    db.table("quarantine").create(
         {
             "file_id": int,
             "line": int,
@@ -195,7 +195,7 @@ def sources_and_quarantine(db: Database) -> None:
 
 @migrations()
 def overrides_and_erasures(db: Database) -> None:
-    db["overrides"].create(
+    db.table("overrides").create(
         {
             "id": int,
             "user_id": str,
@@ -209,4 +209,19 @@ def overrides_and_erasures(db: Database) -> None:
         },
         pk="id",
     )
-    db["erasures"].create({"token": str, "erased_at": str}, pk="token")
+    db.table("erasures").create({"token": str, "erased_at": str}, pk="token")
+
+
+@migrations()
+def learnt_parameters(db: Database) -> None:
+    db.table("models").create(
+        {
+            "name": str,
+            "active": int,
+            "learnt_at": str,
+            "readings": int,
+            "parameters": str,  # JSON, as weightstream.parameters writes it
+        },
+        pk="name",
+    )
+    db.table("sources").add_column("readings", int)

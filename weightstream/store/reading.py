@@ -30,6 +30,7 @@ HISTORY = pa.schema(
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
         ("record_id", pa.string()),
+        ("run", pa.int64()),
     ]
 )
 
@@ -46,6 +47,7 @@ CURRENT = pa.schema(
         ("level_margin_kg", pa.float64()),
         ("trend_kg_per_week", pa.float64()),
         ("suggested_kg", pa.float64()),
+        ("stage", pa.string()),
     ]
 )
 
@@ -97,6 +99,13 @@ def table(
 
 def user_ids(connection: sqlite3.Connection) -> list[str]:
     return [user for (user,) in connection.execute("select user_id from users order by user_id")]
+
+
+def dirty(connection: sqlite3.Connection) -> tuple[list[str], list[int]]:
+    """Persons whose newest change retro has not seen, in the order of their ids; their readings."""
+    rows = connection.execute("select user_id, readings from users where dirty order by user_id")
+    found = rows.fetchall()
+    return [user for user, _ in found], [readings for _, readings in found]
 
 
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

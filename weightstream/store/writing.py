@@ -84,10 +84,13 @@ def insert(
     of once a row.
     """
     lists = {name: values for name, values in columns.items() if isinstance(values, list)}
-    rows = len(next(iter(lists.values())))
+    rows = len(next(iter(lists.values()), ()))
+    if rows == 0:
+        return
     width = len(lists)
     head = f"{verb} into {table} ({', '.join(columns)}) values "
-    row = f"({', '.join('?' if name in lists else literal(columns[name]) for name in columns)})"
+    cells = ("?" if isinstance(value, list) else literal(value) for value in columns.values())
+    row = f"({', '.join(cells)})"
     many = head + ", ".join([row] * ROWS_PER_STATEMENT)
     whole = rows - rows % ROWS_PER_STATEMENT
     for start in range(0, whole, ROWS_PER_STATEMENT):
@@ -114,6 +117,8 @@ def update(
         f"where {' and '.join(f'{name} = ?' for name in key)}"
     )
     lists = {name: values for name, values in columns.items() if isinstance(values, list)}
-    rows = len(next(iter(lists.values())))
+    rows = len(next(iter(lists.values()), ()))
+    if rows == 0:
+        return
     bound = [lists.get(name) or [columns[name]] * rows for name in (*changed, *key)]
     connection.executemany(statement, zip(*bound, strict=True))

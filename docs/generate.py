@@ -1,0 +1,137 @@
+"""Write the pages that say what the code says: config.toml, configuration, commands, store.
+
+`make docs` runs it; tests/test_docs.py fails where a page is out of date.
+"""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel
+from sqlite_utils import Database
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from deployments.commands import cli  # noqa: E402
+from weightstream.config import PROFILES, Config, Source  # noqa: E402
+from weightstream.schema import EXPORT_COLUMNS, QUARANTINE_REASONS, REASONS  # noqa: E402
+from weightstream.store.migrations import migrations  # noqa: E402
+
+NOTE = "<!-- made by docs/generate.py (`make docs`); change the code instead -->\n"
+
+
+def toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return f'"{value}"'
+
+
+def keys(model: type[BaseModel], values: BaseModel) -> Iterator[tuple[str, Any, str]]:
+    """Name, default and description of the plain keys of a section."""
+    for name, field in model.model_fields.items():
+        value = getattr(values, name)
+        if not isinstance(value, BaseModel | dict):
+            yield name, value, field.description or ""
+
+
+def sections(values: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel]]:
+    yield prefix, values
+    for name in type(values).model_fields:
+        value = getattr(values, name)
+        if isinstance(value, BaseModel):
+            yield from sections(value, f"{prefix}.{name}".lstrip("."))
+
+
+def config_toml() -> str:
+    lines = ["# Every key of weightstream, its default and its unit. A file may hold any part of"]
+    lines += ["# them; `weightstream config` prints what is in force and where it is from."]
+    for name, values in sections(Config()):
+        if not name:
+            head: list[str] = []
+        else:
+            head = ["", f"[{name}]"]
+        for key, value, text in keys(type(values), values):
+            written = f"{key} = {toml_value(value)}" if value is not None else f"# {key} ="
+            head.append(f"{written}  # {one_line(text)}" if text else written)
+        if len(head) > 2 or not name:
+            lines += head
+    lines += ["", "# One table for each source that you know better than the priors do:"]
+    lines += ['# [sources."patient-device"]']
+    lines += [f"# {key} =  # {one_line(text)}" for key, _, text in keys(Source, Source())]
+    return "\n".join(lines) + "\n"
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def configuration() -> str:
+    lines = [
+        NOTE,
+        "# Configuration\n",
+        "Defaults < profile < file < options. Unknown keys are errors.\n",
+    ]
+    pairs = [*sections(Config()), ("sources.NAME", Source())]
+    for name, values in pairs:
+        rows = list(keys(type(values), values))
+        if rows:
+            lines += [f"## {name or 'top level'}\n", "| key | default | |", "| --- | --- | --- |"]
+            for key, value, text in rows:
+                shown = f"`{toml_value(value)}`" if value is not None else "not set"
+                lines.append(f"| `{key}` | {shown} | {one_line(text)} |")
+            lines.append("")
+    lines.append("## Profiles\n")
+    for name, values_of in PROFILES.items():
+        said = ", ".join(f"`{'.'.join(k)} = {toml_value(v)}`" for k, v in values_of.items())
+        lines.append(f"- `{name}`: {said or 'the defaults'}")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    lines = [NOTE, "# Commands\n"]
+    context = click.Context(cli, info_name="weightstream")
+    for name in cli.list_commands(context):
+        command = cli.commands[name]
+        help_text = command.get_help(click.Context(command, info_name=name, parent=context))
+        lines += [f"## weightstream {name}\n", "```", help_text, "```", ""]
+    return "\n".join(lines)
+
+
+def store() -> str:
+    database = Database(sqlite3.connect(":memory:"))
+    migrations.apply(database)
+    lines = [NOTE, "# The store\n", (ROOT / "docs/store-notes.md").read_text("utf-8")]
+    for table in sorted(database.table_names()):
+        if not table.startswith(("_", "sqlite")):
+            lines += [f"## {table}\n", "```sql", database[table].schema, "```", ""]
+    lines += [
+        "## current_decisions (view)\n",
+        "```sql",
+        database.view("current_decisions").schema,
+        "```",
+        "",
+    ]
+    lines += ["## Export columns\n", ", ".join(f"`{name}`" for name in EXPORT_COLUMNS), ""]
+    lines += ["## Reasons\n", "Of decisions: " + ", ".join(f"`{name}`" for name in REASONS), ""]
+    lines += ["Of quarantine: " + ", ".join(f"`{name}`" for name in QUARANTINE_REASONS), ""]
+    return "\n".join(lines)
+
+
+PAGES = {
+    "config.toml": config_toml,
+    "docs/configuration.md": configuration,
+    "docs/commands.md": commands,
+    "docs/store.md": store,
+}
+
+if __name__ == "__main__":
+    for path, make in PAGES.items():
+        (ROOT / path).write_text(make(), "utf-8")

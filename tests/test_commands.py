@@ -1,0 +1,178 @@
+"""The command line as people use it: what it prints where, its exit statuses, its sentences."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deployments.commands import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = sorted(cli.commands)
+JSON_KEYS = [
+    *("run_id", "rows_in", "accepted", "rejected", "duplicates", "quarantined", "excluded"),
+    *("failed", "users", "seconds", "rows_per_second", "peak_rss_mb", "store", "dashboards_index"),
+]
+SECONDS_KEYS = ["startup", "read", "filter", "write", "retro", "dashboards", "total"]
+WITHOUT_PREFECT_SECONDS = 6.0  # Prefect's imports and server take longer on any machine
+
+
+def weightstream(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """The command in a process of its own."""
+    program = "from deployments.commands import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=200,
+    )
+
+
+def test_help_lists_every_command():
+    said = CliRunner().invoke(cli, ["--help"])
+    assert said.exit_code == 0
+    assert {"ingest", "dashboards", "export", "status", "simulate", "config"} <= set(COMMANDS)
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}\s+\w", said.output, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_the_common_options(name):
+    said = CliRunner().invoke(cli, [name, "--help"])
+    assert said.exit_code == 0
+    command = cli.commands[name]
+    if hasattr(command, "commands"):  # a group, such as `server`
+        return
+    assert "--config FILE" in said.output
+    assert "--data-dir DIRECTORY" in said.output
+
+
+def test_version():
+    assert CliRunner().invoke(cli, ["--version"]).output.startswith("weightstream")
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("data.min_reading = 3", "did you mean 'data.min_readings'"),
+        ("data.min_readings = 0", "data.min_readings = 0"),
+        ("data.timezone = 'Mars/Base'", "Mars/Base"),
+        ("threading.user_pool_size = 'many'", "threading.user_pool_size = 'many'"),
+        ("data = 3", "data"),
+        ("data.users_file = 'nobody.txt'", "nobody.txt"),
+        ("profile = 'brave'", "profile = 'brave'"),
+        ("this is not toml", "not valid TOML"),
+    ],
+)
+def test_a_wrong_config_is_one_sentence(tmp_path, written, sentence):
+    config = tmp_path / "wrong.toml"
+    config.write_text(written + "\n")
+    source = tmp_path / "weights.csv"
+    source.write_text("user_id,effectiveDateTime,source_type,weight,unit\nA,2024-01-01,s,80,kg\n")
+    said = CliRunner().invoke(cli, ["ingest", str(source), "--config", str(config)])
+    assert said.exit_code == 2
+    assert said.stdout == ""
+    assert said.stderr.startswith("weightstream: ")
+    assert said.stderr.count("\n") == 1
+    assert sentence in said.stderr
+    assert str(config) in said.stderr or "nobody.txt" in said.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ingest", "missing.csv"),
+        ("ingest", "weights.csv", "--config", "missing.toml"),
+        ("ingest", "weights.csv", "--timezone", "Mars/Base"),
+        ("ingest", "weights.csv", "--unit", "stone-ish"),
+        ("ingest", "weights.csv", "--format", "cvs"),
+        ("status", "--data-dir", "missing"),
+        ("export", "out.csv", "--data-dir", "missing"),
+        ("dashboards", "--data-dir", "missing"),
+        ("config", "--config", "missing.toml"),
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_prefect_to_be_wrong_is_said_at_once(tmp_path, arguments):
+    (tmp_path / "weights.csv").write_text(
+        "user_id,effectiveDateTime,source_type,weight\nA,2024-01-01,s,80\n"
+    )
+    began = time.monotonic()
+    said = weightstream(*arguments, cwd=tmp_path)
+    seconds = time.monotonic() - began
+    assert said.returncode == 2
+    assert said.stdout == ""
+    assert said.stderr.startswith("weightstream: ")
+    assert said.stderr.count("\n") == 1, said.stderr
+    assert sorted(os.listdir(tmp_path)) == ["weights.csv"]
+    assert seconds < WITHOUT_PREFECT_SECONDS
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("ingest",), ("ingest", "a.csv", "--retro", "soon"), ("nonsense",), ("export",), ("--wrong",)],
+    ids=" ".join,
+)
+def test_wrong_usage_is_explained(arguments):
+    said = CliRunner().invoke(cli, list(arguments))
+    assert said.exit_code == 2
+    assert said.stderr.startswith("Usage: ")
+    assert "Traceback" not in said.stderr
+
+
+def test_config_prints_every_value_and_its_origin(tmp_path):
+    config = tmp_path / "some.toml"
+    config.write_text("data.min_readings = 7\n")
+    said = CliRunner().invoke(
+        cli, ["config", "--config", str(config), "--data-dir", str(tmp_path / "there")]
+    )
+    assert said.exit_code == 0
+    lines = [line.split() for line in said.stdout.splitlines()]
+    assert ["min_readings", "=", "7", "#", str(config)] in lines
+    assert any(line[:1] == ["data_dir"] and line[-2:] == ["command", "line"] for line in lines)
+    assert any(line[:1] == ["user_pool_size"] and line[-1] == "default" for line in lines)
+
+
+@pytest.fixture(scope="module")
+def one_run(simulated, tmp_path_factory):
+    """`weightstream ingest --json` of one usable and one unusable source, in its own process."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "bad.csv").write_text("this,is,no header\n1,2,3\n")
+    data = folder / "data"
+    source = simulated(12, 500)
+    return weightstream("ingest", source, folder / "bad.csv", "--data-dir", data, "--json"), data
+
+
+def test_json_is_the_last_line_on_stdout(one_run):
+    said, data = one_run
+    assert said.stdout.count("\n") == 1
+    found = json.loads(said.stdout)
+    assert list(found) == JSON_KEYS
+    assert list(found["seconds"]) == SECONDS_KEYS
+    assert found["store"] == str(data / "weightstream.db")
+    assert found["dashboards_index"] == str(data / "dashboards" / "index.html")
+    assert all(Path(found[key]).is_file() for key in ("store", "dashboards_index"))
+    outcomes = JSON_KEYS[2:8]
+    assert found["rows_in"] == 500 == sum(found[name] for name in outcomes)
+    assert found["users"] == 12
+    seconds = found["seconds"]
+    assert 0 < seconds["startup"] < seconds["total"]
+    busy = seconds["total"] - seconds["startup"] - seconds["retro"] - seconds["dashboards"]
+    assert found["rows_per_second"] == pytest.approx(500 / busy, rel=0.02)
+
+
+def test_partial_success_has_status_one_and_is_named(one_run):
+    said, _ = one_run
+    assert said.returncode == 1
+    assert len(re.findall(r"^.*bad\.csv has no header", said.stderr, re.MULTILINE)) == 1
+    assert "Traceback" not in said.stderr + said.stdout
+    assert "Prefect" not in said.stderr

@@ -1,0 +1,250 @@
+"""The retro engine: against a dense Gaussian oracle, and what it must decide."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weightstream.config import Kalman, Source
+from weightstream.engine import build_model, calendar, retro, smooth_batch, smoother, track
+from weightstream.engine import kernel as k
+from weightstream.engine import model as m
+from weightstream.schema import REASONS
+
+HOME = ("patient-device",)
+TWO = ("patient-device", "patient-upload")
+gaps = st.one_of(st.just(0.0), st.floats(1e-6, 1e-3), st.floats(0.1, 40), st.floats(300, 11_000))
+kilos = st.one_of(
+    st.floats(78, 82), st.floats(60, 64), st.floats(1e-3, 1e4), st.sampled_from([1e-300, 1e300])
+)
+hours = st.one_of(st.just(float("nan")), st.floats(0, 24))
+person = st.lists(st.tuples(gaps, kilos, st.integers(0, 1), hours), min_size=1, max_size=14)
+
+
+def series(kilos, every=1.0, start=19_000.0):
+    return [(start + every * i, kg) for i, kg in enumerate(kilos)]
+
+
+def smoothed(batch, **kalman):
+    return smooth_batch(batch, build_model(Kalman(**kalman), {}, batch.sources))
+
+
+def names(result):
+    return [REASONS[code] for code in result.reason]
+
+
+def dense(day, factor, noise, jump, p):
+    """Mean and covariance of levels and of readings, from the state's joint distribution."""
+    n = len(day)
+    f, q = np.empty((n, 3, 3)), np.empty((n, 3, 3))
+    own = np.diag([p[m.START_VAR], p[m.TREND_VAR], p[m.WATER_VAR]])
+    joint = np.zeros((n, n, 3, 3))
+    for i in range(n):
+        gap = day[i] - day[max(i - 1, 0)]
+        a, kept, wet, ll, lv, vv, ww = track.transition(gap, p)
+        f[i] = [[1, a, 0], [0, kept, 0], [0, 0, wet]]
+        q[i] = [[ll, lv, 0], [lv, vv, 0], [0, 0, ww]]
+        own = f[i] @ own @ f[i].T + q[i]
+        own[0, 0] += jump[i] * p[m.SHIFT_VAR]
+        joint[i, i] = own
+        for j in range(i - 1, -1, -1):
+            joint[i, j] = f[i] @ joint[i - 1, j]
+            joint[j, i] = joint[i, j].T
+    h = np.array([[w, 0.0, 1.0] for w in factor])
+    readings = np.einsum("ia,ijab,jb->ij", h, joint, h) + np.diag(noise)
+    with_level = np.einsum("ijb,jb->ij", joint[:, :, 0], h)
+    return np.full(n, p[m.START_MEAN]), joint[:, :, 0, 0], with_level, readings, h
+
+
+@given(st.lists(st.floats(0.0, 30.0), min_size=1, max_size=8), st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_both_passes_give_what_all_other_readings_say(gap_list, seed):
+    p = build_model(Kalman(), {}, HOME).process
+    day = np.cumsum([0.0, *gap_list])
+    n = len(day)
+    rng = np.random.default_rng(seed)
+    kg, factor, noise = rng.normal(80, 1, n), rng.uniform(0.998, 1.002, n), rng.uniform(0.1, 2, n)
+    jump = (rng.random(n) < 0.2) & (np.arange(n) > 0)
+    counted = rng.random(n) < 0.8
+    work, out = np.zeros((n, retro.WORK_SIZE)), np.zeros((n, k.OUT_SIZE))
+    work[:, retro.FACTOR], work[:, retro.NOISE] = factor, noise
+    work[:, retro.JUMP] = jump
+    work[:, retro.WEIGHED] = np.where(counted, noise, retro.MISSING)
+    table, none = np.zeros((1, m.RATE + len(REASONS))), np.zeros((0, 0))
+    unused = np.zeros(n, bool), np.zeros(n, np.int8)
+    given_series = retro.Series(
+        day, day, kg, np.zeros(n, np.int64), p, p, table, out, *unused, work,
+        np.zeros(track.TRACK_SIZE), none, np.zeros(0), np.zeros(0),
+    )  # fmt: skip
+    smoother.forwards(given_series, 0, n)
+    smoother.backwards(given_series, 0, n)
+
+    mean, levels, with_level, readings, h = dense(day, factor, noise, jump, p)
+    prior = h[:, 0] * mean
+    for i in range(n):
+        others = counted & (np.arange(n) != i)
+        gain = np.linalg.solve(readings[np.ix_(others, others)], readings[others, i])
+        assert work[i, retro.LOO] == pytest.approx(prior[i] + gain @ (kg - prior)[others], abs=1e-7)
+        variance = readings[i, i] - noise[i] - gain @ readings[others, i]
+        assert work[i, retro.LOO_VAR] == pytest.approx(variance, rel=1e-6, abs=1e-7)
+        gain = np.linalg.solve(readings[np.ix_(counted, counted)], with_level[i, counted])
+        assert out[i, k.LEVEL] == pytest.approx(mean[i] + gain @ (kg - prior)[counted], abs=1e-7)
+        level_var = levels[i, i] - gain @ with_level[i, counted]
+        assert out[i, k.LEVEL_SD] == pytest.approx(np.sqrt(level_var), rel=1e-5)
+
+
+@given(person, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))
+@settings(max_examples=150, deadline=None)
+def test_whatever_comes_results_are_finite_and_intervals_ordered(
+    make_batch, readings, noise, error_rate
+):
+    days = 19_000 + np.cumsum([gap for gap, *_ in readings])
+    batch = make_batch(
+        [(d, *rest) for d, (_, *rest) in zip(days, readings, strict=True)], sources=TWO
+    )
+    table = {name: Source(noise_kg=noise, error_rate=error_rate) for name in TWO}
+    result = smooth_batch(batch, build_model(Kalman(), table, TWO))
+    assert ((result.p_valid >= 0) & (result.p_valid <= 1)).all()
+    for name in ("expected", "level"):
+        low, mid, high = (getattr(result, name + end) for end in ("_lo", "", "_hi"))
+        known = ~np.isnan(mid)
+        assert np.isfinite(np.r_[low[known], high[known]]).all()
+        assert ((low[known] <= mid[known]) & (mid[known] <= high[known])).all()
+    assert not np.isnan(result.level[result.accepted]).any()
+    assert (result.accepted == (result.reason == 0)).all()
+
+
+@pytest.mark.parametrize(
+    "kilos",
+    [[80.0], [80.0, 80.1], [80.0] * 50, [800.0, 3.0, 9000.0], [80.0, 176.0]],
+    ids=["one", "two", "equal", "all wrong", "two that differ"],
+)
+def test_few_or_strange_readings(make_batch, kilos):
+    result = smoothed(make_batch(series(kilos)))
+    assert np.isnan(result.expected[result.accepted]).all() == (result.accepted.sum() < 2)
+    assert np.isfinite(result.p_valid).all()
+
+
+def test_a_hundred_thousand_readings_a_second_apart(make_batch):
+    kilos = 80 + 0.4 * np.random.default_rng(1).standard_normal(100_000)
+    batch = make_batch([(19_000 + i / 86_400, kg) for i, kg in enumerate(kilos)])
+    result = smoothed(batch)
+    assert result.accepted.mean() > 0.999
+    assert np.isfinite(result.level_hi).all()
+
+
+def test_the_future_tells_on_a_wrong_first_value(make_batch):
+    result = smoothed(make_batch(series([176.4, 80, 80.2, 79.9, 80.1])))
+    assert result.accepted.tolist() == [False, True, True, True, True]
+    assert names(result)[0] == "unit_lb_as_kg"
+    assert result.suggested[0] == pytest.approx(80.0, abs=0.05)
+    assert result.expected_lo[0] < 80 < result.expected_hi[0]
+
+
+def test_a_burst_does_not_become_a_level_once_the_old_one_is_back(make_batch):
+    before, after = [80, 80.3, 79.8, 80.1, 80.2], [80.0, 80.1, 79.9, 80.2]
+    pounds = [round(kg / 0.45359237, 1) for kg in (80.1, 79.9, 80.2, 80.0, 80.1)]
+    result = smoothed(make_batch(series(before + pounds + after)))
+    assert result.accepted.tolist() == [True] * 5 + [False] * 5 + [True] * 4
+    assert set(names(result)[5:10]) == {"unit_lb_as_kg"}
+    assert len(result.shift_row) == 0
+
+
+def test_a_minority_of_errors_does_not_win_by_coming_first(make_batch):
+    kilos = [66.3, 145.9, 145.7, 66.0, 67.0, 145.1] + [66.2, 65.9, 66.4, 66.1, 146.2, 66.3] * 4
+    result = smoothed(make_batch(series(kilos)))
+    assert (result.accepted == (np.array(kilos) < 100)).all()
+
+
+def test_a_step_that_stays_is_a_level(make_batch):
+    result = smoothed(make_batch(series([80, 80.2, 79.9, 80.1, 72, 72.2, 71.9, 72.1])))
+    assert result.accepted.all()
+    assert result.shift_row.tolist() == [4]
+    assert abs(result.level[3] - 80) < 0.5
+    assert abs(result.level[4] - 72) < 0.5
+
+
+def test_the_same_weighing_through_two_apps_counts_once(make_batch):
+    day = [(19_000 + i, 80.0 + 0.1 * (i % 3), 0) for i in range(6)]
+    batch = make_batch([*day[:3], (19_002 + 40 / 86_400, 80.2, 1), *day[3:]], sources=TWO)
+    result = smoothed(batch)
+    assert names(result)[3] == "repeat"
+    assert result.accepted.sum() == 6
+
+
+def test_one_who_comes_again_is_another_person(make_batch):
+    kilos = [80 + 0.2 * (i % 3) for i in range(40)]
+    for row in (7, 15, 24, 33):
+        kilos[row] = 66.3 + 0.1 * (row % 2)
+    result = smoothed(make_batch(series(kilos)))
+    assert {names(result)[row] for row in (7, 15, 24, 33)} == {"other_person"}
+
+
+def test_a_value_that_fits_the_year_before_is_of_another_day(make_batch):
+    days = [(18_000 + 5 * i, 110 - 0.25 * i) for i in range(120)]
+    wrong = (18_000 + 5 * 100 + 1, 110 - 0.25 * (100 - 73))
+    result = smoothed(make_batch(sorted([*days, wrong])))
+    row = 101
+    assert not result.accepted[row]
+    assert names(result)[row] == "wrong_date"
+
+
+# growthcleanr's worked adult examples: vignette "Adult algorithm" of its documentation.
+@pytest.mark.parametrize("every", [1.0, 20.0])
+def test_growthcleanr_hundreds(make_batch, every):
+    result = smoothed(make_batch(series([76, 78, 177, 76], every)))
+    assert names(result) == ["ok", "ok", "hundreds_off", "ok"]
+    assert result.suggested[2] == 77
+
+
+def test_growthcleanr_swapped_digits(make_batch):
+    batch = make_batch(series([95, 94, 59, 96, 95.5], 10), sources=("care-team-upload",))
+    result = smoothed(batch)
+    assert names(result) == ["ok", "ok", "digit_swap", "ok", "ok"]
+    assert result.suggested[2] == 95
+
+
+def test_growthcleanr_swap_of_digits_less_than_three_apart(make_batch):
+    """growthcleanr does not call it a swap; the likelihood does, for 75 fits and 57 does not."""
+    batch = make_batch(series([75, 74, 57, 76, 75.5], 10), sources=("care-team-upload",))
+    result = smoothed(batch)
+    assert names(result) == ["ok", "ok", "digit_swap", "ok", "ok"]
+    assert result.suggested[2] == 75
+
+
+def test_growthcleanr_spread_over_weeks_is_kept(make_batch):
+    batch = make_batch(series([61, 65, 72, 68, 58], 30), sources=("care-team-upload",))
+    assert smoothed(batch).accepted.all()
+
+
+def test_threads_change_no_bit(make_batch):
+    rng = np.random.default_rng(2)
+    people = [
+        series(80 + rng.normal(0, 0.6, 40) + 100 * (rng.random(40) < 0.03)) for _ in range(60)
+    ]
+    whole = smoothed(make_batch(*people))
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(
+            pool.map(lambda at: smoothed(make_batch(*people[at : at + 10])), range(0, 60, 10))
+        )
+    for name in ("p_valid", "expected", "level_hi", "trend", "accepted", "suggested"):
+        joined = np.concatenate([getattr(result, name) for result in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+
+
+@given(st.dates(date(1900, 1, 1), date(2200, 1, 1)))
+def test_calendar(day):
+    number = (day - date(1970, 1, 1)).days
+    assert calendar.civil(number) == (day.year, day.month, day.day)
+    assert calendar.days_since_1970(day.year, day.month, day.day) == number
+
+
+def test_dates_that_are_easily_written_for_another():
+    day = float((date(2024, 3, 9) - date(1970, 1, 1)).days) + 0.25
+    before, after, swapped = calendar.other_dates(day)
+    assert (before, after) == (day - 365, day + 365)
+    assert swapped == (date(2024, 9, 3) - date(1970, 1, 1)).days + 0.25
+    assert np.isnan(calendar.other_dates(day + 10)[2])

@@ -1,0 +1,183 @@
+"""What a reading may be: valid, one of the named errors, or unexplained. Compiled.
+
+Every named error is a transform of the right value that can be undone: its density at a reading
+is the right value's density at the undone value, times the Jacobian of undoing, times how often
+the source errs so (docs/judging.md, eq. 4-6).
+"""
+
+import math
+
+import numpy as np
+
+from weightstream.batch import Floats
+from weightstream.engine.compiled import jit
+from weightstream.engine.model import HEIGHT_M, HIGHEST, LOWEST, OTHERS_KG, RATE
+from weightstream.schema import REASONS
+from weightstream.units import POUND_KG
+
+OK = REASONS.index("ok")
+UNIT_LB_AS_KG = REASONS.index("unit_lb_as_kg")
+UNIT_KG_AS_LB = REASONS.index("unit_kg_as_lb")
+DECIMAL_SHIFT = REASONS.index("decimal_shift")
+HUNDREDS_OFF = REASONS.index("hundreds_off")
+DIGIT_SWAP = REASONS.index("digit_swap")
+HEIGHT = REASONS.index("height_as_weight")
+BMI_TYPED = REASONS.index("bmi_as_weight")
+OTHER_PERSON = REASONS.index("other_person")
+WRONG_DATE = REASONS.index("wrong_date")
+REPEAT = REASONS.index("repeat")
+IMPLAUSIBLE = REASONS.index("implausible")
+OUTLIER = REASONS.index("outlier")
+REASON_COUNT = len(REASONS)
+
+LB = float(POUND_KG)
+ROOT_2PI = math.sqrt(2.0 * math.pi)
+FAR = 80.0  # squared SDs from which a density counts as 0
+NEAR, NEAR_VAR = 9.0, 9.0  # so near, and so surely, no error that can be undone has a say
+
+# Hundreds added or left out, in kg and in pounds, and how often each.
+HUNDREDS = np.array(
+    [(sign * 100.0 * n, share) for n, share in ((1, 0.3), (2, 0.05)) for sign in (-1, 1)]
+    + [
+        (sign * 100.0 * n * LB, share)
+        for n, share in ((1, 0.11), (2, 0.02), (3, 0.02))
+        for sign in (-1, 1)
+    ]
+)
+POWERS = np.array([1.0, 10.0, 100.0])  # neighbouring digits that swap, in tenths
+SWAP_SHARES = np.array([0.1, 0.6, 0.3])
+LOCAL_SHARE = 0.8  # of unexplained readings: within some 20 % of the right value
+LOCAL_SD = 0.2
+COPY_DAYS = 120.0 / 86400.0  # one weighing through several apps comes within two minutes
+COPY_KG = 0.011  # and differs by no more than rounding
+COPY_RATE = 0.9  # such a pair from two sources is one weighing, that often
+LATTICE_KG = 0.1  # what scales show
+WHOLE_SHARE = 0.85  # of heights are typed as whole numbers; a tenth of other values are whole
+
+
+@jit
+def normal(residual: float, variance: float) -> float:
+    q = residual * residual / variance
+    if q > FAR:
+        return 0.0
+    return math.exp(-0.5 * q) / (ROOT_2PI * math.sqrt(variance))
+
+
+@jit
+def whole(value: float, tolerance: float) -> float:
+    """How much likelier a height shows this number because heights are typed whole."""
+    if abs(value - round(value)) < tolerance:
+        return WHOLE_SHARE / 0.1
+    return (1.0 - WHOLE_SHARE) / 0.9
+
+
+@jit
+def swapped(tenths: float, power: float) -> float:
+    """A number in tenths with the digits at power and 10 * power changed over; itself if equal."""
+    low = math.floor(tenths / power) % 10.0
+    high = math.floor(tenths / (10.0 * power)) % 10.0
+    return tenths + (low - high) * 9.0 * power
+
+
+@jit
+def explain_swap(w: float, mean: float, variance: float, undone: Floats) -> float:
+    """Density of two neighbouring digits swapped, in kg or in pounds, shown to a tenth."""
+    total = 0.0
+    best = 0.0
+    for unit in (1.0, LB):
+        tenths = round(10.0 * w / unit)
+        if abs(tenths * unit - 10.0 * w) > 0.051 or tenths > 9999.0:
+            continue
+        for k in range(3):
+            x = swapped(tenths, POWERS[k])
+            if x == tenths:
+                continue
+            x *= 0.1 * unit
+            density = 0.5 * SWAP_SHARES[k] * normal(x - mean, variance)
+            total += density
+            if density > best:
+                best = density
+                undone[DIGIT_SWAP] = x
+    return total
+
+
+@jit
+def explain_hundreds(w: float, mean: float, variance: float, undone: Floats) -> float:
+    total = 0.0
+    best = 0.0
+    for k in range(HUNDREDS.shape[0]):
+        residual = w + HUNDREDS[k, 0] - mean
+        density = HUNDREDS[k, 1] * normal(residual, variance)
+        total += density
+        if density > best:
+            best = density
+            undone[HUNDREDS_OFF] = w + HUNDREDS[k, 0]
+    return total
+
+
+@jit
+def explain_height(w: float) -> float:
+    """Height typed where weight belongs: cm taken for kg, inches or cm taken for pounds."""
+    cm, sd = 100.0 * HEIGHT_M[0], 100.0 * HEIGHT_M[1]
+    pounds = w / LB
+    return (
+        0.7 * normal(w - cm, sd * sd) * whole(w, 1e-6)
+        + 0.25 * normal(pounds - cm / 2.54, (sd / 2.54) ** 2) / LB * whole(pounds, 0.012)
+        + 0.05 * normal(pounds - cm, sd * sd) / LB * whole(pounds, 0.012)
+    )
+
+
+@jit
+def explain_named(w: float, mean: float, variance: float, density: Floats, undone: Floats) -> None:
+    """Densities of the errors that can be undone, and of height and BMI."""
+    density[UNIT_LB_AS_KG] = LB * normal(w * LB - mean, variance)
+    undone[UNIT_LB_AS_KG] = w * LB
+    density[UNIT_KG_AS_LB] = normal(w / LB - mean, variance) / LB
+    undone[UNIT_KG_AS_LB] = w / LB
+    tenth = 0.6 * 0.1 * normal(0.1 * w - mean, variance)
+    tenfold = 0.4 * 10.0 * normal(10.0 * w - mean, variance)
+    density[DECIMAL_SHIFT] = tenth + tenfold
+    undone[DECIMAL_SHIFT] = 0.1 * w if tenth > tenfold else 10.0 * w
+    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, undone)
+    density[DIGIT_SWAP] = explain_swap(w, mean, variance, undone)
+    density[HEIGHT] = explain_height(w)
+    square = HEIGHT_M[0] ** 2
+    blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
+    density[BMI_TYPED] = square * normal(w * square - mean, blur * blur + variance)
+
+
+@jit
+def explain(
+    w: float, mean: float, variance: float, s: Floats, p: Floats, density: Floats, undone: Floats
+) -> float:
+    """Prior times density of each error at reading w, where valid ones are N(mean, variance).
+
+    density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
+    value cannot be had. Returns the sum.
+    """
+    density[:] = 0.0
+    undone[:] = np.nan
+    residual = w - mean
+    if residual * residual > NEAR * variance or variance > NEAR_VAR:
+        explain_named(w, mean, variance, density, undone)
+    if p[LOWEST] <= w <= p[HIGHEST]:
+        density[OTHER_PERSON] = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
+        local = LOCAL_SD * mean
+        density[OUTLIER] = LOCAL_SHARE * normal(w - mean, local * local + variance)
+        density[OUTLIER] += (1.0 - LOCAL_SHARE) / (p[HIGHEST] - p[LOWEST])
+    else:
+        density[IMPLAUSIBLE] = 1.0 / p[HIGHEST]
+    total = 0.0
+    for k in range(1, REASON_COUNT):
+        density[k] *= s[RATE + k]
+        total += density[k]
+    return total
+
+
+@jit
+def likeliest(density: Floats) -> int:
+    best = OUTLIER
+    for k in range(1, REASON_COUNT):
+        if density[k] > density[best]:
+            best = k
+    return best

@@ -1,0 +1,114 @@
+"""The mixture again in plain Python: the oracle of the compiled one. It shares only constants."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import exp, floor, isclose, nan, pi, sqrt
+
+from weightstream.batch import Floats
+from weightstream.engine import mixture as x
+from weightstream.engine import model as m
+from weightstream.schema import REASONS
+
+
+@dataclass
+class Explanation:
+    """Prior times density of an error at a reading, and the right value where it can be had."""
+
+    density: float = 0.0
+    undone: float = nan
+    best: float = -1.0  # the largest density that was added
+
+
+Explanations = dict[str, Explanation]
+
+
+def normal(residual: float, variance: float) -> float:
+    q = residual**2 / variance
+    return 0.0 if q > x.FAR else exp(-q / 2) / sqrt(2 * pi * variance)
+
+
+def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tuple[float, float]:
+    """Density of a right reading, and the share of it that is not the wide tail.
+
+    gap: days over which the level may have leapt; NaN at the first reading.
+    """
+    tail = p[m.TAIL_SHARE]
+    leap = min(gap * p[m.LEAP_PER_DAY], p[m.LEAP_SHARE]) if gap > 0 else 0.0
+    core = (1 - tail - leap) * normal(residual, variance)
+    core += leap * normal(residual, variance + p[m.LEAP_VAR])
+    both = core + tail * normal(residual, variance + p[m.TAIL_VAR])
+    return both, core / both if both > 0 else 0.0
+
+
+def explain(w: float, mean: float, variance: float, s: Floats, p: Floats) -> Explanations:
+    """Every error by name; readings that are surely near need no named one."""
+    found = {reason: Explanation() for reason in REASONS}
+    if (w - mean) ** 2 > x.NEAR * variance or variance > x.NEAR_VAR:
+        for reason, share, undone, jacobian in _undoable(w):
+            density = share * jacobian * normal(undone - mean, variance)
+            _add(found[reason], density, undone)
+        found["height_as_weight"].density = _height(w)
+        square = m.HEIGHT_M[0] ** 2
+        blur = 2 * m.HEIGHT_M[1] / m.HEIGHT_M[0] * mean
+        found["bmi_as_weight"].density = square * normal(w * square - mean, blur**2 + variance)
+    if p[m.LOWEST] <= w <= p[m.HIGHEST]:
+        found["other_person"].density = normal(w - m.OTHERS_KG[0], m.OTHERS_KG[1] ** 2)
+        near = normal(w - mean, (x.LOCAL_SD * mean) ** 2 + variance)
+        anywhere = 1 / (p[m.HIGHEST] - p[m.LOWEST])
+        found["outlier"].density = x.LOCAL_SHARE * near + (1 - x.LOCAL_SHARE) * anywhere
+    else:
+        found["implausible"].density = 1 / p[m.HIGHEST]
+    for number, reason in enumerate(REASONS):
+        found[reason].density *= s[m.RATE + number]
+    return found
+
+
+def total(found: Explanations) -> float:
+    return sum(explanation.density for explanation in found.values())
+
+
+def likeliest(found: Explanations) -> str:
+    best = max(found, key=lambda reason: found[reason].density)
+    return best if found[best].density > found["outlier"].density else "outlier"
+
+
+def _add(explanation: Explanation, density: float, undone: float) -> None:
+    """Several ways lead to one error; the likeliest gives the value."""
+    if density > explanation.best:
+        explanation.undone = undone
+        explanation.best = density
+    explanation.density += density
+
+
+def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
+    """Reason, share among the ways of this error, the value undone, and its derivative by w."""
+    yield "unit_lb_as_kg", 1.0, w * x.LB, x.LB
+    yield "unit_kg_as_lb", 1.0, w / x.LB, 1 / x.LB
+    yield "decimal_shift", 0.4, 10 * w, 10.0
+    yield "decimal_shift", 0.6, w / 10, 0.1
+    for amount, share in x.HUNDREDS:
+        yield "hundreds_off", share, w + amount, 1.0
+    for unit in (1.0, x.LB):
+        tenths = round(10 * w / unit)
+        if tenths > 9999 or abs(tenths * unit - 10 * w) > 0.051:
+            continue
+        for power, share in zip((1, 10, 100), x.SWAP_SHARES, strict=True):
+            low, high = tenths // power % 10, tenths // (10 * power) % 10
+            if low != high:
+                changed = tenths + 9 * power * (low - high)
+                yield "digit_swap", 0.5 * share, changed * unit / 10, 1.0
+
+
+def _height(w: float) -> float:
+    cm, sd = 100 * m.HEIGHT_M[0], 100 * m.HEIGHT_M[1]
+    pounds = w / x.LB
+    return (
+        0.7 * normal(w - cm, sd**2) * _whole(w, 1e-6)
+        + 0.25 * normal(pounds - cm / 2.54, (sd / 2.54) ** 2) / x.LB * _whole(pounds, 0.012)
+        + 0.05 * normal(pounds - cm, sd**2) / x.LB * _whole(pounds, 0.012)
+    )
+
+
+def _whole(value: float, tolerance: float) -> float:
+    is_whole = isclose(value, floor(value + 0.5), rel_tol=0, abs_tol=tolerance)
+    return x.WHOLE_SHARE / 0.1 if is_whole else (1 - x.WHOLE_SHARE) / 0.9

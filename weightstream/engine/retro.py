@@ -1,0 +1,35 @@
+"""What the parts of the retro engine share: the table they work on. Compiled callers only."""
+
+from typing import NamedTuple
+
+from weightstream.batch import Floats, Ints
+from weightstream.engine.kernel import Bools, Codes
+
+# Columns of the work table of one person's readings: what does not change between passes, ...
+FACTOR, OFFSET, NOISE, JUMP = range(4)
+# ... the forward pass's prediction (mean and covariance as in a track), residual and variance, ...
+AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
+# ... what all others say of the reading, its weight as a noise variance, and densities.
+LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
+WORK_SIZE = 20
+MISSING = -1.0  # as a noise variance: the reading does not count
+
+
+class Series(NamedTuple):
+    """One batch's readings, parameters, results and scratch, as the helpers take them."""
+
+    day: Floats
+    hour: Floats
+    weight: Floats
+    source: Ints
+    usual: Floats  # parameters, for all persons
+    p: Floats  # and for this one
+    table: Floats
+    out: Floats
+    accepted: Bools
+    reason: Codes
+    work: Floats
+    x: Floats
+    tally: Floats
+    density: Floats
+    undone: Floats

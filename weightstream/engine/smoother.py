@@ -1,0 +1,391 @@
+"""The compiled retro engine: a robust leave-one-out smoother over each person's whole series.
+
+Every pass is a Kalman filter forwards and a disturbance smoother backwards (Durbin and Koopman,
+Time Series Analysis by State Space Methods, ch. 4 and 7), which gives for each reading what all
+others say of it. Readings are weighed by the mixture and the pass repeated. The result is a
+function of the sorted series alone. Formulas: docs/judging.md, eq. 7-9.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from weightstream.batch import Floats, Ints
+from weightstream.engine.compiled import OPTIONS, jit
+from weightstream.engine.kernel import (
+    LEVEL,
+    LEVEL_SD,
+    MEAN,
+    SD,
+    SHIFT_FROM,
+    SHIFT_TO,
+    SUGGESTED,
+    TREND,
+    Bools,
+    Codes,
+    P,
+    interval_sd,
+    valid_density,
+)
+from weightstream.engine.levels import take_back_bursts
+from weightstream.engine.mixture import (
+    COPY_RATE,
+    LATTICE_KG,
+    OK,
+    REASON_COUNT,
+    REPEAT,
+    explain,
+    likeliest,
+)
+from weightstream.engine.model import (
+    ACCEPT,
+    BIAS,
+    HIGHEST,
+    LEVEL_NOISE,
+    LOWEST,
+    NOISE_VAR,
+    RATE,
+    SHIFT_LEAST,
+    SHIFT_VAR,
+    START_MEAN,
+    START_VAR,
+    TAIL_VAR,
+    TREND_VAR,
+    WATER_VAR,
+)
+from weightstream.engine.naming import (
+    copies,
+    name,
+)
+from weightstream.engine.retro import (
+    AHEAD,
+    FACTOR,
+    JUMP,
+    LOO,
+    LOO_VAR,
+    MISSING,
+    NOISE,
+    OFFSET,
+    RESIDUAL,
+    VALID,
+    VARIANCE,
+    WEIGHED,
+    WORK_SIZE,
+    WRONG,
+    Series,
+)
+from weightstream.engine.track import (
+    DAY,
+    LL,
+    LW,
+    TRACK_SIZE,
+    VV,
+    WW,
+    L,
+    W,
+    conditions,
+    predict,
+    transition,
+    update,
+)
+
+PASSES = 6
+PASSES_BEFORE_STEPS = 2
+STILL = 1e-3  # change of p_valid below which another pass is not worth it
+MUCH_REJECTED = 0.3  # share above which the rejected ones may be the right ones
+AROUND = 0.1  # of their median: where such a course would lie
+SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
+SCATTER_CUT = 12.0
+SCATTER_USUAL = 1.1  # mean of the cut z² of most persons: tails are in it
+
+
+@jit
+def forwards(k: Series, first: int, last: int) -> None:
+    """Kalman filter over rows first:last; rows that do not count are passed over."""
+    x, p = k.x, k.p
+    x[:] = 0.0
+    x[DAY] = k.day[first]
+    x[L], x[LL] = p[START_MEAN], p[START_VAR]
+    x[VV], x[WW] = p[TREND_VAR], p[WATER_VAR]
+    for i in range(first, last):
+        w = k.work[i - first]
+        predict(x, k.day[i], p)
+        if w[JUMP] == 1.0:
+            x[LL] += p[SHIFT_VAR]
+        w[AHEAD : AHEAD + 9] = x[L : WW + 1]
+        if w[WEIGHED] == MISSING:
+            continue
+        f = w[FACTOR]
+        w[RESIDUAL] = k.weight[i] - w[OFFSET] - f * x[L] - x[W]
+        w[VARIANCE] = f * (f * x[LL] + 2.0 * x[LW]) + x[WW] + w[WEIGHED]
+        update(x, w[RESIDUAL], w[VARIANCE], f)
+
+
+@jit
+def times(c: Floats, x0: float, x1: float, x2: float) -> tuple[float, float, float]:
+    """Product of a symmetric matrix (LL, LV, LW, VV, VW, WW) and a vector."""
+    return (
+        c[0] * x0 + c[1] * x1 + c[2] * x2,
+        c[1] * x0 + c[3] * x1 + c[4] * x2,
+        c[2] * x0 + c[4] * x1 + c[5] * x2,
+    )
+
+
+@jit
+def backwards(k: Series, first: int, last: int) -> None:
+    """Disturbance smoother: what all others say of each reading, and the smoothed level."""
+    r = k.x[:3]
+    n = k.x[3:9]
+    r[:] = 0.0
+    n[:] = 0.0
+    for i in range(last - 1, first - 1, -1):
+        w = k.work[i - first]
+        f = w[FACTOR]
+        mean, c = w[AHEAD : AHEAD + 3], w[AHEAD + 3 : AHEAD + 9]
+        m0, m1, m2 = times(c, f, 0.0, 1.0)
+        if w[WEIGHED] == MISSING:
+            smooth = m0 * r[0] + m1 * r[1] + m2 * r[2]
+            n0, n1, n2 = times(n, m0, m1, m2)
+            w[LOO] = w[OFFSET] + f * mean[0] + mean[2] + smooth
+            w[LOO_VAR] = f * m0 + m2 - (m0 * n0 + m1 * n1 + m2 * n2)
+        else:
+            v = w[VARIANCE]
+            n0, n1, n2 = times(n, m0, m1, m2)
+            u = (w[RESIDUAL] - m0 * r[0] - m1 * r[1] - m2 * r[2]) / v
+            d = 1.0 / v + (m0 * n0 + m1 * n1 + m2 * n2) / (v * v)
+            w[LOO] = k.weight[i] - u / d
+            w[LOO_VAR] = 1.0 / d - w[WEIGHED]
+            r[0] += f * u
+            r[2] += u
+            n[0] += f * f * d - 2.0 * f * n0 / v
+            n[1] -= f * n1 / v
+            n[2] += f * d - (f * n2 + n0) / v
+            n[4] -= n1 / v
+            n[5] += d - 2.0 * n2 / v
+        w[LOO_VAR] = max(w[LOO_VAR], 0.0)
+        row = k.out[i]
+        row[LEVEL] = mean[0] + c[0] * r[0] + c[1] * r[1] + c[2] * r[2]
+        row[TREND] = mean[1] + c[1] * r[0] + c[3] * r[1] + c[4] * r[2]
+        n0, n1, n2 = times(n, c[0], c[1], c[2])
+        row[LEVEL_SD] = math.sqrt(max(c[0] - (c[0] * n0 + c[1] * n1 + c[2] * n2), 0.0))
+        if i > first:
+            pull_back(r, n, k.day[i] - k.day[i - 1], k.p)
+
+
+@jit
+def pull_back(r: Floats, n: Floats, gap: float, p: Floats) -> None:
+    """r = F'r, N = F'NF over a gap."""
+    if gap <= 0.0:
+        return
+    a, kept, wet, _, _, _, _ = transition(gap, p)
+    r[1] = a * r[0] + kept * r[1]
+    r[2] *= wet
+    n[3] = a * a * n[0] + 2.0 * a * kept * n[1] + kept * kept * n[3]
+    n[4] = wet * (a * n[2] + kept * n[4])
+    n[1] = a * n[0] + kept * n[1]
+    n[2] *= wet
+    n[5] *= wet * wet
+
+
+@jit
+def rescale(k: Series, first: int, last: int) -> None:
+    """Learn how much this person scatters, against others, and scale all variances by it.
+
+    The mean of z² over readings accepted so far, cut at SCATTER_CUT, shrunk towards 1 (eq. 9).
+    """
+    total, count = SCATTER_USUAL * SCATTER_READINGS, SCATTER_READINGS
+    for i in range(first, last):
+        w = k.work[i - first]
+        if w[WEIGHED] != MISSING:
+            residual = k.weight[i] - w[LOO]
+            total += min(residual * residual / (w[LOO_VAR] + w[NOISE]), SCATTER_CUT)
+            count += 1.0
+    scale = total / (count * SCATTER_USUAL)
+    for position in (LEVEL_NOISE, TREND_VAR, WATER_VAR):
+        k.p[position] *= scale
+    for i in range(first, last):
+        w = k.work[i - first]
+        w[NOISE] *= scale
+        w[LOO_VAR] *= scale
+
+
+@jit
+def outermost(k: Series, first: int, last: int) -> tuple[int, int, int, int]:
+    """The first two and the last two rows that count; -1 where there are not so many."""
+    a, b, y, z = -1, -1, -1, -1
+    for i in range(first, last):
+        if k.work[i - first, WEIGHED] != MISSING:
+            if a < 0:
+                a = i
+            elif b < 0:
+                b = i
+            y, z = z, i
+    return a, b, y, z
+
+
+@jit
+def open_gap(k: Series, i: int, ends: tuple[int, int, int, int]) -> float:
+    """Days from reading i to the nearest that counts if none counts on its other side, else 0."""
+    a, b, y, z = ends
+    before = z if z < i else y
+    after = a if a > i else b
+    if a >= i and after > i:
+        return k.day[after] - k.day[i]
+    if z <= i and 0 <= before < i:
+        return k.day[i] - k.day[before]
+    return 0.0
+
+
+@jit
+def weigh(k: Series, first: int, last: int) -> float:
+    """Judge each reading by what all others say of it; returns the largest change of p_valid."""
+    change = 0.0
+    p = k.p
+    ends = outermost(k, first, last)
+    for i in range(first, last):
+        w, s, kg = k.work[i - first], k.table[k.source[i]], k.weight[i]
+        variance = w[LOO_VAR] + w[NOISE]
+        valid, usual = valid_density(kg - w[LOO], variance, open_gap(k, i, ends), p)
+        valid *= s[RATE + OK]
+        if kg < p[LOWEST] or kg > p[HIGHEST]:
+            valid = 0.0
+        wrong = explain(kg, w[LOO], variance, s, p, k.density, k.undone)
+        if copies(k, i, first):
+            k.density[REPEAT] = COPY_RATE / LATTICE_KG
+            wrong += k.density[REPEAT]
+        w[VALID], w[WRONG] = valid, wrong
+        probability = valid / (valid + wrong)
+        change = max(change, abs(probability - k.out[i, P]))
+        k.out[i, P] = probability
+        w[WEIGHED] = MISSING
+        if probability >= p[ACCEPT]:
+            precision = usual / w[NOISE] + (1.0 - usual) / (w[NOISE] + p[TAIL_VAR])
+            w[WEIGHED] = 1.0 / (probability * precision)
+        k.reason[i] = likeliest(k.density)
+        k.out[i, SUGGESTED] = k.undone[k.reason[i]]
+    return change
+
+
+@jit
+def conclude(k: Series, first: int, last: int) -> None:
+    counted = 0
+    for i in range(first, last):
+        w, row = k.work[i - first], k.out[i]
+        k.accepted[i] = w[WEIGHED] != MISSING
+        counted += k.accepted[i]
+        row[MEAN], row[SD] = w[LOO], interval_sd(w[LOO_VAR] + w[NOISE], k.p)
+        row[SHIFT_FROM] = row[SHIFT_TO] = np.nan
+        if w[JUMP] == 1.0:
+            row[SHIFT_FROM], row[SHIFT_TO] = k.out[i - 1, LEVEL], row[LEVEL]
+    for i in range(first, last):
+        row = k.out[i]
+        if counted == 0 or (counted == 1 and k.accepted[i]):
+            row[MEAN] = row[SD] = np.nan
+        if counted == 0:
+            row[LEVEL] = row[LEVEL_SD] = row[TREND] = np.nan
+        if k.accepted[i]:
+            k.reason[i] = OK
+            row[SUGGESTED] = np.nan
+    for i in range(first, last):
+        if not k.accepted[i]:
+            name(k, i, first, last)
+
+
+@jit
+def prepare(k: Series, first: int, last: int) -> None:
+    """Start from the causal verdicts and levels, which `conclude` has not yet replaced."""
+    k.p[:] = k.usual
+    for i in range(first, last):
+        w, s = k.work[i - first], k.table[k.source[i]]
+        factor, offset, extra = conditions(k.day[i], k.hour[i], k.p)
+        w[FACTOR], w[OFFSET], w[NOISE] = factor, offset + s[BIAS], s[NOISE_VAR] + extra
+        w[JUMP] = 0.0 if math.isnan(k.out[i, SHIFT_TO]) else 1.0
+        w[WEIGHED] = w[NOISE] if k.accepted[i] else MISSING
+
+
+@jit
+def run_passes(k: Series, first: int, last: int) -> float:
+    """Returns the log likelihood of the readings, each given all others, less that of steps."""
+    for turn in range(PASSES):
+        forwards(k, first, last)
+        backwards(k, first, last)
+        if turn == 0:
+            rescale(k, first, last)
+        change = weigh(k, first, last)
+        if turn == PASSES_BEFORE_STEPS and take_back_bursts(k, first, last):
+            change = 1.0
+        if turn > PASSES_BEFORE_STEPS and change < STILL:
+            break
+    evidence = 0.0
+    for i in range(first, last):
+        w = k.work[i - first]
+        evidence += math.log(w[VALID] + w[WRONG])
+        if w[JUMP] == 1.0:
+            evidence += math.log(k.p[SHIFT_LEAST])
+    return evidence
+
+
+@jit
+def start_from_rejected(k: Series, first: int, last: int) -> bool:
+    """Start instead from what was rejected, where that is much; says whether it is.
+
+    A start confused by errors can make them the person's course, and reject the right readings.
+    """
+    rejected = np.empty(last - first)
+    count = 0
+    for i in range(first, last):
+        w = k.work[i - first]
+        if w[WEIGHED] == MISSING and k.p[LOWEST] <= k.weight[i] <= k.p[HIGHEST]:
+            rejected[count] = k.weight[i]
+            count += 1
+    if count < 3 or count < MUCH_REJECTED * (last - first):
+        return False
+    middle = np.median(rejected[:count])
+    prepare(k, first, last)
+    for i in range(first, last):
+        w = k.work[i - first]
+        w[JUMP] = 0.0
+        w[WEIGHED] = w[NOISE] if abs(k.weight[i] - middle) < AROUND * middle else MISSING
+    return True
+
+
+@jit
+def smooth(k: Series, first: int, last: int) -> None:
+    """All passes over one person's rows first:last; out, accepted hold the causal results."""
+    prepare(k, first, last)
+    evidence = run_passes(k, first, last)
+    if start_from_rejected(k, first, last) and run_passes(k, first, last) <= evidence:
+        prepare(k, first, last)
+        run_passes(k, first, last)
+    forwards(k, first, last)
+    backwards(k, first, last)
+    conclude(k, first, last)
+
+
+@njit(
+    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
+    " float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1], float64[:, ::1])",
+    **OPTIONS,
+)
+def smooth_kernel(
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
+    table: Floats, out: Floats, accepted: Bools, reason: Codes, tally: Floats,
+) -> None:  # fmt: skip
+    """All persons of a batch; out, accepted and reason hold the causal results and are revised.
+
+    tally: (S, REASON_COUNT), to which the expected number of errors by source and reason is added.
+    """
+    longest = 0
+    for u in range(len(indptr) - 1):
+        longest = max(longest, indptr[u + 1] - indptr[u])
+    work = np.zeros((longest, WORK_SIZE))
+    x = np.zeros(TRACK_SIZE)
+    scratch = np.zeros((2, REASON_COUNT))
+    k = Series(
+        day, hour, weight, source, process, process.copy(), table, out, accepted, reason, work, x,
+        tally, scratch[0], scratch[1],
+    )  # fmt: skip
+    for u in range(len(indptr) - 1):
+        if indptr[u + 1] > indptr[u]:
+            smooth(k, indptr[u], indptr[u + 1])

@@ -1,0 +1,53 @@
+"""Why a reading was rejected, in one sentence; the same words wherever it is told."""
+
+from math import isfinite
+
+LOOKS_LIKE = {
+    "unit_lb_as_kg": "looks like pounds taken for kg",
+    "unit_kg_as_lb": "looks like kg taken for pounds",
+    "decimal_shift": "looks like a decimal point out of place",
+    "hundreds_off": "looks like a hundred too many or too few",
+    "digit_swap": "looks like two digits swapped",
+    "height_as_weight": "looks like a height",
+    "bmi_as_weight": "looks like a body-mass index",
+    "other_person": "looks like another person",
+    "wrong_date": "looks like a reading of another day",
+    "repeat": "repeats the reading before it from another source",
+    "implausible": "is no weight of an adult",
+    "outlier": "fits no explanation",
+}
+"""By reason; the reasons that say nothing against a reading are not in it."""
+
+
+def explain(
+    reason: str,
+    weight_kg: float,
+    expected_lo_kg: float,
+    expected_hi_kg: float,
+    suggested_kg: float,
+    p_valid: float,
+) -> str:
+    """One sentence about a rejected reading; empty for an accepted one.
+
+    kg; NaN where there is no such figure. Probability: that the reading is wrong.
+    "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
+    """
+    if reason == "override":
+        return "a person decided so"
+    if reason not in LOOKS_LIKE:
+        return ""
+    parts = []
+    if isfinite(expected_lo_kg) and isfinite(expected_hi_kg):
+        parts.append(f"expected {expected_lo_kg:.1f}-{expected_hi_kg:.1f} kg")
+    told = f"{weight_kg:.1f} {LOOKS_LIKE[reason]}"
+    if isfinite(suggested_kg):
+        told += f": {suggested_kg:.1f} kg"
+    parts.append(told)
+    if isfinite(p_valid):
+        parts.append(f"probability {_below_one(1.0 - p_valid)}")
+    return "; ".join(parts)
+
+
+def _below_one(probability: float) -> str:
+    """Three places, but never rounded up to certainty."""
+    return "above 0.999" if probability > 0.999 else f"{probability:.3f}"
