@@ -24,6 +24,8 @@ def apply_prefect_settings() -> None:
 
     What the environment says comes first.
     """
+    # The embedded server writes to our stderr; when it stops in the middle of a flush, a traceback.
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     path = Path(__file__).parent.parent / "prefect.toml"
     if path.is_file():
         for key, value in _flattened(tomllib.loads(path.read_text("utf-8"))):
@@ -50,6 +52,7 @@ def _flattened(
 @click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
 @click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
 @click.option("--dashboards/--no-dashboards", default=True, show_default=True)
+@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @settings
@@ -71,6 +74,7 @@ def ingest(as_json: bool, **parameters: Any) -> None:
 
 
 @cli.command()
+@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @settings
 def dashboards(as_json: bool, **parameters: Any) -> None:
@@ -117,7 +121,10 @@ def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
         raise PrefectError(
             f"the run was ended from outside ({type(outcome).__name__}); see Prefect's log"
         )
-    click.echo(outcome.to_text(), err=as_json)
+    if outcome.exit_status == 2:
+        click.echo(f"weightstream: {'; '.join(outcome.troubles)}", err=True)
+    else:
+        click.echo(outcome.to_text(), err=as_json)
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)

@@ -1,5 +1,6 @@
 """Store to pages."""
 
+import os
 from typing import Any
 
 from prefect import flow
@@ -8,7 +9,7 @@ from prefect.states import State
 
 from flows.ending import closed, failed, said, summarise
 from tasks.contained import contained
-from tasks.draw import draw
+from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
 from tasks.road import Road
@@ -24,12 +25,15 @@ FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
-def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Any]:
+def dashboards(
+    data_dir: str | None = None, config: str | None = None, png: bool = False
+) -> State[Any]:
     """Draw the page of every person in the store, and the index.
 
     Args:
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
+        png: A picture beside each page, if there is a browser.
     """
     clock = RunClock()
     try:
@@ -41,28 +45,30 @@ def dashboards(data_dir: str | None = None, config: str | None = None) -> State[
         ):
             clock.started()
             everyone = reading.user_ids(road.connection)
-            troubles = draw_pages(road, everyone)
+            troubles = draw_pages(road, everyone, png)
             road.users = len(everyone)
             return closed(road, summarise(road, clock, troubles))
     except WeightstreamError as error:
         return failed(error)
 
 
-def draw_pages(road: Road, changed: list[str]) -> list[str]:
+def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
     """Draw the pages of the changed persons, and of those who have none; then the index.
 
-    Returns what went wrong; the decisions are stored all the same.
+    png: also their pictures. Returns what went wrong; the decisions are stored all the same.
     """
     troubles: list[str] = []
     try:
         with contained("draw"):
-            _draw_pages(road, changed, troubles)
+            persons = _draw_pages(road, changed, troubles)
+        if png and persons:
+            troubles += _draw_pictures(road, persons)
     except WeightstreamError as error:
         troubles.append(str(error))
     return troubles
 
 
-def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> None:
+def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str]:
     naming = road.config.visualization.file_names
     write_assets(road.dashboards)
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
@@ -83,3 +89,11 @@ def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> None:
     with road.clocks["draw"].running(), explained(road.path), transaction(road.connection):
         draw_index(road.connection, road.dashboards, rows, naming)
     road.progress.end("draw")
+    return persons
+
+
+def _draw_pictures(road: Road, persons: list[str]) -> list[str]:
+    road.pictured = persons
+    tabs = min(draw_width(road.config.threading), os.cpu_count() or 1)
+    state = picture(road.run_id, tabs, return_state=True)
+    return state.result() if state.is_completed() else [said(state)]

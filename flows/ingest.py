@@ -36,6 +36,7 @@ def ingest(
     timezone: str | None = None,
     format: str = "auto",
     dashboards: bool = True,
+    png: bool = False,
     retro: Literal["inline", "defer", "off"] | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
@@ -50,6 +51,7 @@ def ingest(
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
         dashboards: Draw the pages of the persons who changed.
+        png: A picture beside each page, if there is a browser.
         retro: When earlier decisions are looked at again: inline (in this run), defer (the
             persons are marked, and retro/deferred is started where it is deployed), or off. If
             not given, inline without a Prefect server and defer with one.
@@ -70,7 +72,7 @@ def ingest(
             if smooth_here(retro):
                 troubles += smooth_dirty(road)
             if dashboards:
-                troubles += draw_pages(road, road.changed)
+                troubles += draw_pages(road, road.changed, png)
             return finished(road, clock, troubles)
     except WeightstreamError as error:
         return failed(error)

@@ -1,5 +1,6 @@
 """Open what a run needs before its first task, and close it after the last."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from weightstream.config import Config, load
 from weightstream.errors import StoreError, StoreLocked
 from weightstream.judging import Judging
 from weightstream.memory import give_back
+from weightstream.partition import spill_folder
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
 from weightstream.store.runs import begin_run, end_run, remember_timezone
@@ -65,6 +67,7 @@ def opened_road(
             run=begin_run(connection, data_dir / STORE_NAME, run_id, kind),
             known_persons=bool(known),
             progress=progress,
+            spill=spill_folder(data_dir),
         )
         try:
             yield ROADS[run_id]
@@ -76,4 +79,6 @@ def opened_road(
             raise
         finally:
             progress.close()
-            ROADS.pop(run_id).checkpointer.close()
+            road = ROADS.pop(run_id)
+            road.checkpointer.close()
+            shutil.rmtree(road.spill, ignore_errors=True)  # there still, if the run was cut short

@@ -6,7 +6,6 @@ from tasks.contained import contained
 from tasks.parallel import usable_threads
 from tasks.road import ROADS
 from weightstream.intake import take_in
-from weightstream.partition import spill_folder
 from weightstream.selection import Selection
 
 
@@ -20,7 +19,7 @@ def read(run: str) -> int:
             road.reading,
             road.cleaning,
             Selection(road.config.data),
-            spill_folder(road.data_dir),
+            road.spill,
             road.config.data.spill_rows,
             lambda rows: road.progress.advance("read", rows),
             threads=max(1, usable_threads("read", 2 * road.config.threading.enabled)),

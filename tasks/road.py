@@ -18,7 +18,7 @@ from weightstream.batch import Ints
 from weightstream.cleaning import Rules
 from weightstream.config import Config
 from weightstream.decided import Decided
-from weightstream.drawing import IndexRow
+from weightstream.drawing import Drawing, IndexRow
 from weightstream.intake import Intake
 from weightstream.judging import Judging, judge_part
 from weightstream.measuring import StageClock
@@ -53,6 +53,7 @@ class Road:
     run: int
     known_persons: bool
     progress: Progress
+    spill: Path
     intake: Intake = field(init=False)  # from the task `read`
     file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
@@ -61,6 +62,7 @@ class Road:
     copies: dict[int, Ints] = field(default_factory=dict)
     persons: dict[int, Sequence[str]] = field(default_factory=dict)
     drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
+    pictured: list[str] = field(default_factory=list)
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
     users: int = 0
     changed: list[str] = field(default_factory=list)
@@ -131,6 +133,17 @@ class Road:
         """Let go of a batch; returns its rows."""
         self.judged.pop(batch, None)
         return len(self.parts.pop(batch).rows)
+
+    @property
+    def drawing(self) -> Drawing:
+        return Drawing(
+            self.dashboards,
+            self.config.visualization.file_names,
+            self.judging.timezone,
+            self.judging.parameters,
+            self.judging.model(()),
+            self.config.visualization.false_alerts_per_year,
+        )
 
     @contextmanager
     def reader(self) -> Iterator[sqlite3.Connection | None]:

@@ -136,6 +136,8 @@ class Threading(Section):
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """Of person pages: a hash of the user id, or the id itself."""
+    false_alerts_per_year: float = Field(0.1, gt=0)
+    """Alerts to expect for a person in a year in which no change is unusual."""
 
 
 class Execution(Section):
@@ -202,7 +204,8 @@ def load(path: Path | None = None, options: Mapping[Key, Any] | None = None) -> 
 
 def flatten(config: BaseModel) -> dict[Key, Any]:
     """The effective values by key, as TOML would hold them."""
-    return _flatten(config.model_dump(mode="json"))
+    values = _flatten(config.model_dump(mode="json"))
+    return {key: value for key, value in values.items() if value != {}}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -249,7 +252,7 @@ def _nearest(key: str) -> str:
 def _flatten(tree: Mapping[str, Any], prefix: Key = ()) -> dict[Key, Any]:
     flat: dict[Key, Any] = {}
     for name, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:  # an empty table stays: its name may be wrong
             flat |= _flatten(value, (*prefix, name))
         else:
             flat[(*prefix, name)] = value
@@ -264,5 +267,8 @@ def _unflatten(flat: Mapping[Key, Any], path: Path | None) -> dict[str, Any]:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"{path}: {parent} must be a table, such as [{parent}]")
-        node[key[-1]] = value
+        if value == {}:
+            node.setdefault(key[-1], value)
+        else:
+            node[key[-1]] = value
     return tree

@@ -132,6 +132,8 @@ def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
         )
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"{path}: no space left on the device; free some and run again")
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(f"{path}: {error}; see that the disk has space and is sound")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"{path}: cannot be written ({error}); check its owner and permissions")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
