@@ -183,7 +183,8 @@ def test_task_runs_are_few_and_carry_their_stage_tag(ingested, simulated, tmp_pa
     assert set(found) == set(tags)
     assert all(given == [tag] for name, tag in tags.items() for given in found[name])
     assert len(runs) < 100
-    assert len(found["filter"]) == len(found["write"]) >= 2
+    assert len(found["filter"]) >= 2
+    assert len(found["write"]) == len(found["filter"]) + len(found["smooth"])
 
 
 def test_counts_of_progress_are_exact_at_every_moment(ingested, simulated, tmp_path, monkeypatch):
@@ -243,7 +244,7 @@ def one_after_another():
 def test_the_same_export_any_way_it_runs(
     ingested, simulated, exported, tmp_path, one_after_another, way
 ):
-    both = [simulated(70, 3000), simulated(70, 3000, 1)]  # the same persons: the second is no start
+    both = [simulated(24, 1500), simulated(24, 1500, 1)]  # the same persons: the second is no start
 
     def run(data: Path, settings):
         for source in both:
