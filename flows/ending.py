@@ -1,11 +1,13 @@
 """How a run ends: its summary, its line in the store, its final state in Prefect."""
 
+from typing import Any
+
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, Failed, State
 
 from tasks import STAGES
 from tasks.road import Road
-from weightstream.errors import WeightstreamError
+from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.memory import peak_rss_mb
 from weightstream.schema import OUTCOMES
@@ -19,6 +21,13 @@ def said(state: State) -> str:
     """Why a task failed, in one sentence; our own errors are such already."""
     reason = state.result(raise_on_failure=False)
     return str(reason) if isinstance(reason, WeightstreamError) else str(state.message)
+
+
+def stop_without_store(state: State[Any]) -> None:
+    """Raise what ended a batch if it would end every other one too."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, StoreLocked | StoreFull):
+        raise error
 
 
 def failed(error: WeightstreamError) -> State[WeightstreamError]:

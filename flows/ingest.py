@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from flows.dashboards import draw_pages
 from flows.deferral import smooth_here
-from flows.ending import failed, finished, said
+from flows.ending import failed, finished, said, stop_without_store
 from flows.retro import smooth_dirty
 from tasks.contained import contained
 from tasks.filter import filter_batch
@@ -20,7 +20,7 @@ from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
-from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
+from weightstream.errors import WeightstreamError
 from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
@@ -117,13 +117,6 @@ def judge_and_store(road: Road) -> list[str]:
             stop_without_store(state)
     road.progress.end("write")
     return troubles
-
-
-def stop_without_store(state: State[Any]) -> None:
-    """Raise what ended a batch if it would end every other one too."""
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, StoreLocked | StoreFull):
-        raise error
 
 
 def numbered(road: Road, width: int) -> Iterator[int]:

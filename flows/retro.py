@@ -8,7 +8,8 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.dashboards import draw_pages
-from flows.ending import closed, failed, said, summarise
+from flows.ending import closed, failed, said, stop_without_store, summarise
+from tasks.contained import contained
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
 from tasks.road import Road
@@ -20,6 +21,7 @@ from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.partition import batches
 from weightstream.store import reading
+from weightstream.store.connection import existing
 
 
 @flow(name="retro", flow_run_name="retro", persist_result=False)
@@ -36,7 +38,9 @@ def retro(
     clock = RunClock()
     run_id = str(flow_run.get_id())
     try:
-        with opened_road(run_id, "retro", configured(config, data_dir)) as road:
+        settings = configured(config, data_dir)
+        existing(settings.data.data_dir)
+        with contained("retro"), opened_road(run_id, "retro", settings) as road:
             clock.started()
             troubles = smooth_dirty(road)
             road.users = len(road.changed)
@@ -65,5 +69,6 @@ def smooth_dirty(road: Road) -> list[str]:
             road.progress.advance("retro", len(road.persons.pop(batch)))
             if not state.is_completed():
                 troubles.append(said(state))
+                stop_without_store(state)
     road.progress.end("retro")
     return troubles

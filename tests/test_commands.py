@@ -98,6 +98,7 @@ def test_a_wrong_config_is_one_sentence(tmp_path, written, sentence):
         ("status", "--data-dir", "missing"),
         ("export", "out.csv", "--data-dir", "missing"),
         ("dashboards", "--data-dir", "missing"),
+        ("retro", "--data-dir", "missing"),
         ("config", "--config", "missing.toml"),
     ],
     ids=" ".join,

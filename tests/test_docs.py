@@ -37,6 +37,7 @@ def test_links_between_pages_lead_somewhere():
 
 def test_what_readme_and_docs_name_exists():
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    said = "".join(page.read_text("utf-8") for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    said = "".join(page.read_text("utf-8") for page in pages)
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", said, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

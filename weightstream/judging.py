@@ -88,7 +88,7 @@ def decide(
         users=user_rows(persons, new, judged, filtered, said.accepted, row_user, added),
         states=state_rows(filtered, judged, added > 0, persons, basis),
         shifts=shift_rows(series, filtered, row_user, users),
-        respelled=respelled_rows(new, ~fresh, stored, user, users, file_numbers),
+        respelled=respelled_rows(connection, new, ~fresh, persons, user, file_numbers),
         outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
         net_accepted=np.zeros(users, np.int64),
     )
@@ -188,15 +188,25 @@ def state_rows(filtered: Filtered, judged: Mask, grown: Mask, persons: Persons, 
 
 
 def respelled_rows(
-    new: pa.Table, again: Mask, stored: pa.Table, user: Ints, users: int, file_numbers: Ints
+    connection: sqlite3.Connection | None,
+    new: pa.Table,
+    again: Mask,
+    persons: Persons,
+    user: Ints,
+    file_numbers: Ints,
 ) -> Rows:
     """Stored measurements whose copy is written in a smaller text; that spelling stays.
 
     Otherwise the raw text in an export would depend on which file came first.
     """
+    users = len(persons.user_ids)
     rows = np.flatnonzero(again)
     copy = new.take(rows)
-    was = stored.take(pc.index_in(copy["measurement_id"], stored["measurement_id"]))
+    was = reading.SPELLINGS.empty_table()
+    if connection is not None and len(rows):
+        with_copies = [persons.user_ids[u] for u in np.unique(user[rows]).tolist()]
+        stored = reading.spellings(connection, with_copies)
+        was = stored.take(pc.index_in(copy["measurement_id"], stored["measurement_id"]))
     smaller, tied = np.zeros(len(rows), bool), np.ones(len(rows), bool)
     for name in ("raw_weight", "raw_unit", "raw_time"):
         text, before = copy[name].cast(pa.string()), was[name]

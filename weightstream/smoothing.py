@@ -14,6 +14,8 @@ from weightstream.judging import Judging
 from weightstream.series import stored_series, user_batch
 from weightstream.store import reading
 
+READINGS = reading.PERSON_COLUMNS.index("readings")
+
 
 def smooth_persons(
     user_ids: Sequence[str], connection: sqlite3.Connection, judging: Judging, run: int
@@ -21,20 +23,20 @@ def smooth_persons(
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
-    Persons below judging.min_readings stay undecided.
+    Persons below judging.min_readings are left as they are, and dirty.
     """
     known = reading.persons(connection, user_ids)
-    persons = tuple(user for user in user_ids if user in known)
+    persons = tuple(
+        user for user in user_ids if user in known and known[user][READINGS] >= judging.min_readings
+    )
     users = len(persons)
     line = np.array([known[user][:5] for user in persons], np.int64).reshape(users, 5)
     revision, readings, _, first_us, last_us = line.T
-    judged = readings >= judging.min_readings
-    chosen = [user for user, enough in zip(persons, judged, strict=True) if enough]
-    stored = reading.history(connection, chosen)
+    stored = reading.history(connection, persons)
     series = stored_series(stored, judging.timezone)
     batch = user_batch(series)
     smoothed = smooth_batch(batch, judging.model(batch.sources))
-    user = np.repeat(np.flatnonzero(judged), np.diff(batch.indptr))
+    user = np.repeat(np.arange(users), np.diff(batch.indptr))
     model = judging.parameters.name
     said = told_apart(connection, series, smoothed, user, users, RETRO, model)
     ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())

@@ -26,11 +26,16 @@ HISTORY = pa.schema(
         ("source", pa.string()),
         ("weight_kg", pa.float64()),
         ("local_hour", pa.float64()),
+        ("run", pa.int64()),
+    ]
+)
+
+SPELLINGS = pa.schema(
+    [
+        ("measurement_id", pa.string()),
         ("raw_weight", pa.string()),
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
-        ("record_id", pa.string()),
-        ("run", pa.int64()),
     ]
 )
 
@@ -64,10 +69,21 @@ def persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str
 
 def history(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
     """Every stored measurement of user_ids: HISTORY, in no order to rely on."""
+    return _measurements(connection, HISTORY, user_ids)
+
+
+def spellings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
+    """How the stored measurements of user_ids are written: SPELLINGS."""
+    return _measurements(connection, SPELLINGS, user_ids)
+
+
+def _measurements(
+    connection: sqlite3.Connection, schema: pa.Schema, user_ids: Sequence[str]
+) -> pa.Table:
     return table(
         connection,
-        HISTORY,
-        f"select {', '.join(HISTORY.names)} from json_each(?) wanted "  # noqa: S608
+        schema,
+        f"select {', '.join(schema.names)} from json_each(?) wanted "  # noqa: S608
         "cross join measurements on user_id = wanted.value",
         (json.dumps(list(user_ids)),),
     )

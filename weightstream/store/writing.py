@@ -56,7 +56,7 @@ def write_part(
     insert(connection, "measurements", decided.measurements.part(start, stop) | {"run": run})
     insert(connection, "decisions", decided.decisions.part(start, stop) | {"run": run})
     update(connection, "decisions", DECISION_KEY, decided.estimates.part(start, stop))
-    update(connection, "measurements", MEASUREMENT_KEY, decided.respelled.part(start, stop))
+    respell(connection, decided.respelled.part(start, stop))
     insert(connection, "users", decided.users.part(start, stop), verb="replace")
     insert(connection, "user_states", decided.states.part(start, stop), verb="replace")
     replaced = [
@@ -105,6 +105,18 @@ def insert(
 def literal(value: str | int) -> str:
     """A value as SQL text."""
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def respell(connection: sqlite3.Connection, columns: Columns) -> None:
+    """Replace the text of measurements where what is stored by now is still larger."""
+    wanted = ("raw_weight", "raw_unit", "raw_time", "file", "line", *MEASUREMENT_KEY)
+    lists = [columns.get(name, []) for name in (*wanted, "raw_weight", "raw_unit", "raw_time")]
+    connection.executemany(
+        "update measurements set raw_weight = ?, raw_unit = ?, raw_time = ?, file = ?, line = ? "
+        "where user_id = ? and effective_at = ? and measurement_id = ? "
+        "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
+        zip(*lists, strict=True),  # type: ignore[arg-type]
+    )
 
 
 def update(
