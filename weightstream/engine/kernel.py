@@ -87,7 +87,7 @@ C = 7  # the candidate's first six follow at this offset
 MEMBER, SHIFT_FROM, SHIFT_TO = 13, 14, 15
 OUT_SIZE = 16
 
-YOUNG = 5.0  # a start of more readings than these is not given up for another
+YOUNG, YOUNG_ROWS = 5.0, 50  # a start of more accepted readings, or rows, is not given up
 Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
 ROOT_2 = math.sqrt(2.0)
 ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
@@ -250,7 +250,8 @@ def pend(
     own = math.log(s[RATE + OK]) - math.log(mixture)
     other[ODDS] = math.log(step) + log_normal(residual, variance + p[SHIFT_VAR]) + own
     other[START_ODDS] = -np.inf
-    if main[COUNT] <= YOUNG and not confirmed(main, k.day[i], p):
+    young = main[COUNT] <= YOUNG and i - first < YOUNG_ROWS
+    if young and not confirmed(main, k.day[i], p):
         other[START_ODDS] = case_against_start(k, first, i, main, other) + own
     note(row, C, other)
     row[MEMBER] = 1.0

@@ -79,7 +79,8 @@ def filter_reference(
                 i, float(day[i]), float(weight[i]), s, h, offset + s[m.BIAS], s[m.NOISE_VAR] + extra
             )
             person.readings.append(reading)
-            _judge(person, reading)
+            with np.errstate(over="ignore"):  # a wild value's density is 0, as it should be
+                _judge(person, reading)
         settled[u] = _save(person, state[u])
 
 
@@ -190,7 +191,8 @@ def _pend(
     step = min(max(gap, p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
     own = log(s[m.RATE]) - log_mixture
     other.odds = log(step) + _log_normal(residual, variance + p[m.SHIFT_VAR]) + own
-    if main.count <= k.YOUNG and not main.confirmed(reading.day, p):
+    young = main.count <= k.YOUNG and len(person.readings) <= k.YOUNG_ROWS
+    if young and not main.confirmed(reading.day, p):
         other.start_odds = _case_against_start(person, main, other) + own
     _note(out, k.C, other)
     out[k.MEMBER] = 1.0
