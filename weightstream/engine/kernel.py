@@ -77,8 +77,8 @@ Codes = npt.NDArray[np.int8]
 
 # What is remembered of a person besides the track: the reading before, the kind and source of
 # the last error that comes in bursts, and when a reading was last accepted.
-LAST_DAY, LAST_KG, LAST_SOURCE, FAULT, FAULT_SOURCE, ACCEPTED_DAY = range(6)
-MEMORY_SIZE = 6
+LAST_DAY, LAST_KG, LAST_SOURCE, LAST_REASON, FAULT, FAULT_SOURCE, ACCEPTED_DAY = range(7)
+MEMORY_SIZE = 7
 STATE_SIZE = TRACK_KEPT + MEMORY_SIZE
 
 # Columns of the output: main's view of a reading, the candidate's view, and level shifts.
@@ -172,7 +172,8 @@ def recall(k: Work, i: int, s: Floats) -> float:
     """Raise the densities of errors that the readings before make likely; returns the rise."""
     rise = 0.0
     fault = int(k.memory[FAULT])
-    if fault > 0 and k.memory[FAULT_SOURCE] == s[SOURCE_KEY] and s[RATE + fault] > 0.0:
+    goes_on = k.memory[FAULT_SOURCE] == s[SOURCE_KEY] or k.memory[LAST_REASON] == fault
+    if fault > 0 and goes_on and s[RATE + fault] > 0.0:
         rise = k.p[BURST] * k.density[fault] / s[RATE + fault]
         k.density[fault] += rise
     apart = k.day[i] - k.memory[LAST_DAY]  # NaN at the first reading: then this is no copy
@@ -187,6 +188,7 @@ def recall(k: Work, i: int, s: Floats) -> float:
 def remember(k: Work, i: int, s: Floats) -> None:
     m = k.memory
     m[LAST_DAY], m[LAST_KG], m[LAST_SOURCE] = k.day[i], k.weight[i], s[SOURCE_KEY]
+    m[LAST_REASON] = float(k.reason[i])
     if 0 < k.reason[i] <= HUNDREDS_OFF:
         m[FAULT], m[FAULT_SOURCE] = float(k.reason[i]), s[SOURCE_KEY]
     elif k.accepted[i]:
