@@ -1,7 +1,7 @@
 """How well weightstream and others judge labelled streams.
 
 python -m benchmarks.accuracy                          quick: two development seeds, about a minute
-python -m benchmarks.accuracy --seeds test --persons 150 --out accuracy
+python -m benchmarks.accuracy --seeds test --persons 100 --out accuracy
 """
 
 import argparse

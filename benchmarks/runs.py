@@ -21,8 +21,9 @@ import pyarrow.csv
 
 from weightstream.cleaning import Rules
 from weightstream.config import Config
+from weightstream.engine.model import PRIOR
 from weightstream.intake import take_in
-from weightstream.judging import PRIOR, Judging, judge_part
+from weightstream.judging import Judging, judge_part
 from weightstream.readers import ReadOptions
 from weightstream.selection import Selection
 from weightstream.simulate import simulate_csv

@@ -14,8 +14,9 @@ from benchmarks.table import Line
 from weightstream.batch import UserBatch
 from weightstream.charts.page import write_assets
 from weightstream.config import Config
-from weightstream.drawing import draw_persons
+from weightstream.drawing import Drawing, draw_persons
 from weightstream.engine import build_model, filter_batch
+from weightstream.engine.model import PRIOR
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
 
@@ -93,10 +94,12 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     yield Line("go.Figure pages", f"{slow:.1f} persons/s, {slow_bytes / 1e6:.1f} MB each")
     dashboards = place.fresh("pages")
     write_assets(dashboards)
+    model = build_model(Config().kalman, {}, ())
+    drawing = Drawing(dashboards, "hash", "UTC", PRIOR, model, 0.1)
     with ReadPool(data, 1) as pool, pool.connection() as connection:
         persons = reading.user_ids(connection)[:2_000]
         started = time.perf_counter()
-        draw_persons(connection, dashboards, persons, "hash", "UTC")
+        draw_persons(connection, drawing, persons)
         rate = len(persons) / (time.perf_counter() - started)
     sizes = [page.stat().st_size for page in (dashboards / "persons").iterdir()]
     measured = f"{rate:,.0f} persons/s, {rate / slow:.0f} ×, one thread, from the store"

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from weightstream.cli import cli, settings
-from weightstream.errors import WeightstreamError
+from weightstream.cli import cli, configured, settings
+from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.summary import Summary
 
 
@@ -24,6 +24,8 @@ def apply_prefect_settings() -> None:
 
     What the environment says comes first.
     """
+    # The embedded server writes to our stderr; when it stops in the middle of a flush, a traceback.
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     path = Path(__file__).parent.parent / "prefect.toml"
     if path.is_file():
         for key, value in _flattened(tomllib.loads(path.read_text("utf-8"))):
@@ -50,23 +52,53 @@ def _flattened(
 @click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
 @click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
 @click.option("--dashboards/--no-dashboards", default=True, show_default=True)
-@click.option("--retro", type=click.Choice(["inline", "defer", "off"]), default="inline")
+@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
+@click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @settings
 def ingest(as_json: bool, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
+    from weightstream.intake import check_sources, files_of
+    from weightstream.readers import ReadOptions
+
+    # What is wrong with the parameters is said before Prefect is started, which takes seconds.
+    config = configured(parameters["config"], parameters["data_dir"])
+    told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
+    options = ReadOptions(**told, columns=config.data.columns)
+    check_sources(files_of(parameters["sources"]), options, config.data)
+
     from flows.ingest import ingest as flow
 
-    parameters["sources"] = [str(source) for source in parameters["sources"]]
+    parameters["sources"] = list(parameters["sources"])
     report(flow, parameters, as_json)
 
 
 @cli.command()
+@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @settings
 def dashboards(as_json: bool, **parameters: Any) -> None:
     """Draw every person's page and the index anew."""
+    from weightstream.store.connection import existing
+
+    existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
+
     from flows.dashboards import dashboards as flow
+
+    report(flow, parameters, as_json)
+
+
+@cli.command()
+@click.option("--dashboards/--no-dashboards", default=True, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@settings
+def retro(as_json: bool, **parameters: Any) -> None:
+    """Judge the readings of every person who changed by all their others."""
+    from weightstream.store.connection import existing
+
+    existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
+
+    from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
 
@@ -75,13 +107,24 @@ def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
     """Run a flow here, say what it did, and exit with its status."""
     speak_plainly()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
-    outcome = flow(**given, return_state=True).result(raise_on_failure=False)
+    try:
+        outcome = flow(**given, return_state=True).result(raise_on_failure=False)
+    except Exception as error:  # of Prefect itself: what the flow raises is in its state
+        first_line = str(error).partition("\n")[0] or type(error).__name__
+        raise PrefectError(
+            f"Prefect could not run the flow ({first_line}); see that its API answers, or unset "
+            "PREFECT_API_URL to run without one"
+        ) from error
     if isinstance(outcome, WeightstreamError):
         raise outcome
     if not isinstance(outcome, Summary):
-        click.echo(f"weightstream: the run failed ({outcome!r}); see Prefect's log", err=True)
-        sys.exit(1)
-    click.echo(outcome.to_text(), err=as_json)
+        raise PrefectError(
+            f"the run was ended from outside ({type(outcome).__name__}); see Prefect's log"
+        )
+    if outcome.exit_status == 2:
+        click.echo(f"weightstream: {'; '.join(outcome.troubles)}", err=True)
+    else:
+        click.echo(outcome.to_text(), err=as_json)
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)

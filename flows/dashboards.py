@@ -1,5 +1,6 @@
 """Store to pages."""
 
+import os
 from typing import Any
 
 from prefect import flow
@@ -7,7 +8,8 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.ending import closed, failed, said, summarise
-from tasks.draw import draw
+from tasks.contained import contained
+from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
 from tasks.road import Road
@@ -17,34 +19,56 @@ from weightstream.drawing import draw_index, undrawn
 from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.store import reading
+from weightstream.store.connection import existing, explained, transaction
 
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
 @flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
-def dashboards(data_dir: str | None = None, config: str | None = None) -> State[Any]:
+def dashboards(
+    data_dir: str | None = None, config: str | None = None, png: bool = False
+) -> State[Any]:
     """Draw the page of every person in the store, and the index.
 
     Args:
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
+        png: A picture beside each page, if there is a browser.
     """
     clock = RunClock()
     try:
-        with opened_road(
-            str(flow_run.get_id()), "dashboards", configured(config, data_dir)
-        ) as road:
+        settings = configured(config, data_dir)
+        existing(settings.data.data_dir)
+        with (
+            contained("dashboards"),
+            opened_road(str(flow_run.get_id()), "dashboards", settings) as road,
+        ):
             clock.started()
             everyone = reading.user_ids(road.connection)
-            troubles = draw_pages(road, everyone)
+            troubles = draw_pages(road, everyone, png)
             road.users = len(everyone)
             return closed(road, summarise(road, clock, troubles))
     except WeightstreamError as error:
         return failed(error)
 
 
-def draw_pages(road: Road, changed: list[str]) -> list[str]:
-    """Draw the pages of the changed persons, and of those who have none; then the index."""
+def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
+    """Draw the pages of the changed persons, and of those who have none; then the index.
+
+    png: also their pictures. Returns what went wrong; the decisions are stored all the same.
+    """
+    troubles: list[str] = []
+    try:
+        with contained("draw"):
+            persons = _draw_pages(road, changed, troubles)
+        if png and persons:
+            troubles += _draw_pictures(road, persons)
+    except WeightstreamError as error:
+        troubles.append(str(error))
+    return troubles
+
+
+def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str]:
     naming = road.config.visualization.file_names
     write_assets(road.dashboards)
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
@@ -54,15 +78,22 @@ def draw_pages(road: Road, changed: list[str]) -> list[str]:
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
-    troubles = []
     for batch, state in in_parallel(
         draw, road.run_id, list(road.persons), threading.enabled * width
     ):
         road.progress.advance("draw", len(road.persons[batch]))
         if not state.is_completed():
             troubles.append(said(state))
-    with road.clocks["draw"].running():
-        rows = (row for some in road.drawn.values() for row in some)
-        draw_index(road.connection, road.dashboards, rows)
+    rows = (row for some in road.drawn.values() for row in some)
+    # Under the store's lock: another process that draws now would lose its rows of the index.
+    with road.clocks["draw"].running(), explained(road.path), transaction(road.connection):
+        draw_index(road.connection, road.dashboards, rows, naming)
     road.progress.end("draw")
-    return troubles
+    return persons
+
+
+def _draw_pictures(road: Road, persons: list[str]) -> list[str]:
+    road.pictured = persons
+    tabs = min(draw_width(road.config.threading), os.cpu_count() or 1)
+    state = picture(road.run_id, tabs, return_state=True)
+    return state.result() if state.is_completed() else [said(state)]

@@ -36,6 +36,8 @@ def finished(road: Road, clock: RunClock, troubles: list[str]) -> State[Summary]
     outcomes["quarantined"] = sum(file.quarantined for file in road.intake.files)
     outcomes["excluded"] = sum(sum(file.excluded.values()) for file in road.intake.files)
     outcomes["failed"] = road.failed
+    outcomes["accepted"] += road.net_accepted  # what retro made of this run's rows
+    outcomes["rejected"] -= road.net_accepted
     summary = summarise(road, clock, troubles)
     summary.rows_in, summary.counts, summary.users = road.intake.rows_in, outcomes, road.users
     summary.sources, summary.unusable_sources = len(road.sources), len(road.intake.refused)
@@ -51,7 +53,7 @@ def summarise(road: Road, clock: RunClock, troubles: list[str]) -> Summary:
         peak_rss_mb=peak_rss_mb(),
         store=road.path,
         dashboards_index=index if index.exists() else None,
-        troubles=troubles,
+        troubles=list(dict.fromkeys(troubles)),
     )
 
 

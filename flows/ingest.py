@@ -1,7 +1,6 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
@@ -9,7 +8,10 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.dashboards import draw_pages
+from flows.deferral import smooth_here
 from flows.ending import failed, finished, said
+from flows.retro import smooth_dirty
+from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
@@ -17,8 +19,8 @@ from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
-from weightstream.errors import WeightstreamError
-from weightstream.intake import check_sources
+from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
+from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.runs import register_files, write_quarantine
@@ -34,12 +36,14 @@ def ingest(
     timezone: str | None = None,
     format: str = "auto",
     dashboards: bool = True,
-    retro: Literal["inline", "defer", "off"] = "inline",
+    png: bool = False,
+    retro: Literal["inline", "defer", "off"] | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
     Args:
-        sources: Files to read; a file that was seen before is read again and changes nothing.
+        sources: Files and folders to read; a file that was seen before is read again and changes
+            nothing.
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
         user: Whose readings these are, for formats that name no person.
@@ -47,20 +51,28 @@ def ingest(
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
         dashboards: Draw the pages of the persons who changed.
-        retro: When earlier decisions are looked at again: in this run, deferred, or not at all.
+        png: A picture beside each page, if there is a browser.
+        retro: When earlier decisions are looked at again: inline (in this run), defer (the
+            persons are marked, and retro/deferred is started where it is deployed), or off. If
+            not given, inline without a Prefect server and defer with one.
     """
     clock = RunClock()
-    options = ReadOptions(format, user, unit, timezone)
-    paths = [Path(source) for source in sources]
     try:
         settings = configured(config, data_dir)
-        check_sources(paths, options)
-        with opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road:
+        options = ReadOptions(format, user, unit, timezone, settings.data.columns)
+        paths = files_of(sources)
+        check_sources(paths, options, settings.data)
+        with (
+            contained("ingest"),
+            opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road,
+        ):
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
+            if smooth_here(retro):
+                troubles += smooth_dirty(road)
             if dashboards:
-                troubles += draw_pages(road, road.changed)
+                troubles += draw_pages(road, road.changed, png)
             return finished(road, clock, troubles)
     except WeightstreamError as error:
         return failed(error)
@@ -95,8 +107,16 @@ def judge_and_store(road: Road) -> list[str]:
         if not state.is_completed():
             road.failed += rows - (int(road.counts.sum()) - before)
             troubles.append(said(state))
+            stop_without_store(state)
     road.progress.end("write")
     return troubles
+
+
+def stop_without_store(state: State[Any]) -> None:
+    """Raise what ended a batch if it would end every other one too."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, StoreLocked | StoreFull):
+        raise error
 
 
 def numbered(road: Road, width: int) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """Keep what a failing batch says free of persons: Prefect logs and stores exception texts."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from weightstream.errors import BatchError, StoreLocked, WeightstreamError
 
 
 @contextmanager
-def contained(stage: str, batch: int) -> Iterator[None]:
+def contained(stage: str, batch: int | None = None) -> Iterator[None]:
     """Let our own errors through; of any other keep its type and place, not its text."""
     try:
         yield
@@ -20,7 +21,10 @@ def contained(stage: str, batch: int) -> Iterator[None]:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
         name = type(error).__name__
-        raise BatchError(f"{stage}: batch {batch} failed with {name} at {place}") from None
+        if isinstance(error, OSError) and error.errno:
+            name += f" ({os.strerror(error.errno)})"
+        where = stage if batch is None else f"{stage}: batch {batch}"
+        raise BatchError(f"{where} failed with {name} at {place}") from None
 
 
 def locked(_task: object, _run: object, state: State) -> bool:

@@ -5,7 +5,7 @@ from prefect.tasks import exponential_backoff
 from tasks import STAGES
 from tasks.contained import contained, locked
 from tasks.road import ROADS
-from weightstream.drawing import draw_persons
+from weightstream.drawing import draw_persons, draw_png
 
 
 @task(
@@ -21,11 +21,18 @@ def draw(run: str, batch: int) -> int:
     """Draw the pages of a batch of persons; their index rows wait on the road."""
     road = ROADS[run]
     with contained("draw", batch), road.clocks["draw"].running(), road.pool.connection() as store:
-        road.drawn[batch] = draw_persons(
-            store,
-            road.dashboards,
-            road.persons[batch],
-            road.config.visualization.file_names,
-            road.judging.timezone,
-        )
+        road.drawn[batch] = draw_persons(store, road.drawing, road.persons[batch])
     return batch
+
+
+@task(
+    name="picture",
+    task_run_name="pictures",
+    tags=[STAGES["draw"].tag],
+    cache_policy=NO_CACHE,
+)
+def picture(run: str, tabs: int) -> list[str]:
+    """Draw PNGs of persons, in one browser; returns what went wrong with which picture."""
+    road = ROADS[run]
+    with contained("picture"), road.clocks["draw"].running(), road.pool.connection() as store:
+        return draw_png(store, road.drawing, road.pictured, tabs)

@@ -5,7 +5,6 @@ from prefect.tasks import exponential_backoff
 from tasks import STAGES
 from tasks.contained import contained, locked
 from tasks.road import ROADS
-from weightstream.judging import judge_part
 
 
 @task(
@@ -20,8 +19,6 @@ from weightstream.judging import judge_part
 def filter_batch(run: str, batch: int) -> int:
     """Judge the persons of a batch; what is to be written waits on the road. Returns the batch."""
     road = ROADS[run]
-    with contained("filter", batch), road.clocks["filter"].running(), road.reader() as connection:
-        road.judged[batch] = judge_part(
-            road.parts[batch], road.file_numbers, connection, road.judging
-        )
+    with contained("filter", batch), road.clocks["filter"].running():
+        road.judged[batch] = road.judge(batch)
     return batch

@@ -1,19 +1,23 @@
 """Open what a run needs before its first task, and close it after the last."""
 
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
+from weightstream import parameters
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
-from weightstream.judging import PRIOR, Judging
+from weightstream.errors import StoreError, StoreLocked
+from weightstream.judging import Judging
 from weightstream.memory import give_back
+from weightstream.partition import spill_folder
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
-from weightstream.store.runs import begin_run, remember_timezone
+from weightstream.store.runs import begin_run, end_run, remember_timezone
 
 
 def configured(config: str | None, data_dir: str | None) -> Config:
@@ -53,7 +57,7 @@ def opened_road(
             judging=Judging(
                 config.kalman,
                 config.sources,
-                PRIOR,
+                parameters.active(connection),
                 config.data.timezone,
                 config.data.min_readings,
             ),
@@ -63,9 +67,18 @@ def opened_road(
             run=begin_run(connection, data_dir / STORE_NAME, run_id, kind),
             known_persons=bool(known),
             progress=progress,
+            spill=spill_folder(data_dir),
         )
         try:
             yield ROADS[run_id]
+        except StoreLocked:
+            raise  # the run's own line cannot be written either
+        except BaseException:
+            with suppress(StoreError):
+                end_run(connection, data_dir / STORE_NAME, ROADS[run_id].run, "failed", {}, {})
+            raise
         finally:
             progress.close()
-            ROADS.pop(run_id).checkpointer.close()
+            road = ROADS.pop(run_id)
+            road.checkpointer.close()
+            shutil.rmtree(road.spill, ignore_errors=True)  # there still, if the run was cut short

@@ -28,14 +28,7 @@ def in_parallel(
     there is room, which is what holds memory down. Where the process cannot start so many
     threads, fewer work, and the log says so.
     """
-    usable = startable_threads(width)
-    if usable < width:
-        logger.warning(
-            "%s: only %d of %d threads can be started; going on with those",
-            task.name,
-            usable,
-            width,
-        )
+    usable = usable_threads(task.name, width)
     if usable:
         yield from side_by_side(task, run, iter(batches), usable, room)
         return
@@ -73,6 +66,16 @@ def _put(
     done: "SimpleQueue[tuple[int, PrefectFuture[Any]]]", batch: int, future: PrefectFuture[Any]
 ) -> None:
     done.put((batch, future))
+
+
+def usable_threads(stage: str, width: int) -> int:
+    """How many of `width` threads a stage can have; if fewer, the log says so."""
+    usable = startable_threads(width)
+    if usable < width:
+        logger.warning(
+            "%s: only %d of %d threads can be started; going on with those", stage, usable, width
+        )
+    return usable
 
 
 def startable_threads(width: int) -> int:

@@ -3,9 +3,9 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks import STAGES
 from tasks.contained import contained
+from tasks.parallel import usable_threads
 from tasks.road import ROADS
 from weightstream.intake import take_in
-from weightstream.partition import spill_folder
 from weightstream.selection import Selection
 
 
@@ -13,15 +13,15 @@ from weightstream.selection import Selection
 def read(run: str) -> int:
     """Read and clean every source of the run, in the flow's thread; returns the rows read."""
     road = ROADS[run]
-    with contained("read", 0), road.clocks["read"].running():
+    with contained("read"), road.clocks["read"].running():
         road.intake = take_in(
             road.sources,
             road.reading,
             road.cleaning,
             Selection(road.config.data),
-            spill_folder(road.data_dir),
+            road.spill,
             road.config.data.spill_rows,
             lambda rows: road.progress.advance("read", rows),
-            threads=2 if road.config.threading.enabled else 1,
+            threads=max(1, usable_threads("read", 2 * road.config.threading.enabled)),
         )
     return road.intake.rows_in

@@ -18,13 +18,14 @@ from weightstream.batch import Ints
 from weightstream.cleaning import Rules
 from weightstream.config import Config
 from weightstream.decided import Decided
-from weightstream.drawing import IndexRow
+from weightstream.drawing import Drawing, IndexRow
 from weightstream.intake import Intake
-from weightstream.judging import Judging
+from weightstream.judging import Judging, judge_part
 from weightstream.measuring import StageClock
 from weightstream.partition import Part
 from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES
+from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
 ROWS_UNDER_WAY = 200_000
@@ -52,17 +53,21 @@ class Road:
     run: int
     known_persons: bool
     progress: Progress
+    spill: Path
     intake: Intake = field(init=False)  # from the task `read`
     file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
     parts: dict[int, Part] = field(default_factory=dict)
-    judged: dict[int, tuple[Decided, Ints]] = field(default_factory=dict)
+    judged: dict[int, Decided] = field(default_factory=dict)
+    copies: dict[int, Ints] = field(default_factory=dict)
     persons: dict[int, Sequence[str]] = field(default_factory=dict)
     drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
+    pictured: list[str] = field(default_factory=list)
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
+    net_accepted: int = 0
 
     @property
     def path(self) -> Path:
@@ -72,25 +77,53 @@ class Road:
     def dashboards(self) -> Path:
         return self.data_dir / "dashboards"
 
+    def judge(self, batch: int, persons: Sequence[str] | None = None) -> Decided:
+        """Judge a batch of new measurements, or only those of some of its persons."""
+        with self.reader() as connection:
+            decided, copies = judge_part(
+                self.parts[batch], self.file_numbers, connection, self.judging, persons
+            )
+        if persons is None:
+            self.copies[batch] = copies
+        return decided
+
+    def smooth(self, batch: int, persons: Sequence[str] | None = None) -> Decided:
+        """Look at the series of a batch of persons again, or of some of them."""
+        with self.pool.connection() as connection:
+            return smooth_persons(
+                persons or self.persons[batch], connection, self.judging, self.run
+            )
+
+    def decide_again(self, batch: int, persons: Sequence[str]) -> Decided:
+        """For persons whom another process changed after their batch was decided."""
+        self.known_persons = True
+        return self.judge(batch, persons) if batch in self.parts else self.smooth(batch, persons)
+
     def expect(self, numbers: list[int]) -> None:
         """The files are read; these are their numbers in the store."""
         self.file_numbers = np.array(numbers, np.int64)
         self.counts = np.zeros((len(numbers), len(OUTCOMES)), np.int64)
 
     def count(self, decided: Decided, start: int, stop: int) -> None:
-        """Add the rows of persons start:stop, which were just committed."""
-        counts = decided.counts(start, stop, len(self.file_numbers))
+        """Add what was just committed: the rows of persons start:stop."""
         persons = decided.user_ids[start:stop]
         changed = decided.changed[start:stop].tolist()
-        self.users += len(persons)
         self.changed += [user for user, grew in zip(persons, changed, strict=True) if grew]
+        self.net_accepted += int(decided.net_accepted[start:stop].sum())
+        if decided.outcome.columns:  # rows that came in, not a second look at stored ones
+            self.users += len(persons)
+            self._add(decided.counts(start, stop, len(self.file_numbers)))
+
+    def count_copies(self, batch: int) -> None:
+        """Add the rows of a batch that were copies of others in it."""
+        if batch in self.copies:
+            counts = np.zeros_like(self.counts)
+            counts[:, OUTCOMES.index("duplicates")] = self.copies.pop(batch)
+            self._add(counts)
+
+    def _add(self, counts: Ints) -> None:
         self.counts += counts
         self.progress.advance("write", int(counts.sum()))
-
-    def count_copies(self, copies: Ints) -> None:
-        """Add the (files,) rows that were copies of others in their batch."""
-        self.counts[:, OUTCOMES.index("duplicates")] += copies
-        self.progress.advance("write", int(copies.sum()))
 
     def has_room(self) -> bool:
         """Whether memory allows another batch beside those under way."""
@@ -100,6 +133,17 @@ class Road:
         """Let go of a batch; returns its rows."""
         self.judged.pop(batch, None)
         return len(self.parts.pop(batch).rows)
+
+    @property
+    def drawing(self) -> Drawing:
+        return Drawing(
+            self.dashboards,
+            self.config.visualization.file_names,
+            self.judging.timezone,
+            self.judging.parameters,
+            self.judging.model(()),
+            self.config.visualization.false_alerts_per_year,
+        )
 
     @contextmanager
     def reader(self) -> Iterator[sqlite3.Connection | None]:

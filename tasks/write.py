@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -7,8 +7,6 @@ from tasks import STAGES
 from tasks.contained import contained
 from tasks.road import ROADS
 from weightstream.committing import commit
-from weightstream.decided import Decided
-from weightstream.judging import judge_part
 
 
 @task(
@@ -24,20 +22,13 @@ def write(run: str, batch: int) -> int:
     committed must not be counted twice. Returns the batch.
     """
     road = ROADS[run]
-    decided, copies = road.judged.pop(batch)
-    part = road.parts[batch]
-
-    def again(persons: Sequence[str]) -> Decided:
-        with road.pool.connection() as connection:
-            return judge_part(part, road.file_numbers, connection, road.judging, persons)[0]
-
     with contained("write", batch), road.clocks["write"].running():
-        road.count_copies(copies)
+        road.count_copies(batch)
         commit(
             road.connection,
             road.path,
-            decided,
-            again,
+            road.judged.pop(batch),
+            partial(road.decide_again, batch),
             road.run,
             road.config.threading.db_write_batch_size,
             road.count,

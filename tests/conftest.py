@@ -84,6 +84,30 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
     return run
 
 
+@pytest.fixture
+def command(prefect_harness: Harness) -> Iterator[Callable[..., Any]]:
+    """`weightstream ARGUMENTS` in this process; gives click's Result."""
+    import logging
+
+    from click.testing import CliRunner
+
+    from deployments.commands import cli
+
+    ours = logging.getLogger("weightstream")
+    loggers = [ours, logging.getLogger()]
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    levels = [(handler, handler.level) for _, handlers, _, _ in before for handler in handlers]
+
+    def run(*arguments: str | Path) -> Any:
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+    yield run
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.level, one.propagate = handlers, level, propagate
+    for handler, level in levels:
+        handler.setLevel(level)
+
+
 def write_config(path: Path, settings: dict[str, Any]) -> Path:
     path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
     return path
@@ -179,8 +203,9 @@ def store_files() -> Callable[..., Stored]:
     from weightstream.cleaning import Rules
     from weightstream.committing import commit
     from weightstream.config import Config
+    from weightstream.engine.model import PRIOR
     from weightstream.intake import take_in
-    from weightstream.judging import PRIOR, Judging, judge_part
+    from weightstream.judging import Judging, judge_part
     from weightstream.partition import spill_folder
     from weightstream.readers import ReadOptions
     from weightstream.schema import OUTCOMES
@@ -261,7 +286,7 @@ def tables() -> Callable[..., dict[str, list[Any]]]:
                 )
             ]
             rows = {
-                name: connection.execute(f'select * from "{name}" order by 1, 2, 3').fetchall()
+                name: sorted(connection.execute(f'select * from "{name}"'), key=repr)
                 for name in names
                 if name not in without
             }

@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -200,6 +201,25 @@ def test_reading_in_threads_keeps_the_order(tmp_path, threads):
     assert lines == sorted(lines)
     assert sum(part.rows for part in parts) == 2000
     assert sum(part.quarantine.num_rows for part in parts) == sum(n % 90 == 0 for n in range(2000))
+
+
+@pytest.mark.parametrize("startable", [0, 1])
+def test_without_threads_the_result_is_the_same(tmp_path, monkeypatch, caplog, startable):
+    path = write(tmp_path, "".join(f"u{n},2024-01-01 07:00,s,80,kg\n" for n in range(500)))
+    options = ReadOptions(block_bytes=200)
+    expected = [part.measurements for part in read_clean(path, options, RULES, 0)]
+    start, started = threading.Thread.start, []
+
+    def few(thread):
+        if len(started) >= startable:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    found = [part.measurements for part in read_clean(path, options, RULES, 0)]
+    assert pa.concat_tables(found).equals(pa.concat_tables(expected))
+    assert "a thread cannot be started" in caplog.text
 
 
 def test_what_fails_in_a_thread_is_raised_to_the_caller(tmp_path):

@@ -56,7 +56,7 @@ def test_every_command_has_help_and_the_common_options(name):
 
 
 def test_version():
-    assert CliRunner().invoke(cli, ["--version"]).output.startswith("weightstream")
+    assert CliRunner().invoke(cli, ["--version"]).output.endswith("version 0.1.0\n")
 
 
 @pytest.mark.parametrize(

@@ -39,5 +39,6 @@ def split_by_rows(rows_per_user: Ints, batches: int) -> list[slice]:
     ends = np.cumsum(rows_per_user)
     targets = ends[-1] * np.arange(1, min(batches, users) + 1) / min(batches, users)
     cuts = np.unique(np.minimum(np.searchsorted(ends, targets - 1e-9) + 1, users))
+    cuts[-1] = users  # also those at the end who have no rows
     starts = np.concatenate([[0], cuts[:-1]])
     return [slice(int(a), int(b)) for a, b in zip(starts, cuts, strict=True)]

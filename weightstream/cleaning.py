@@ -1,9 +1,10 @@
 """From raw rows to measurements: every row becomes one, or goes to quarantine with a reason."""
 
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.decimals import parse_amounts
+from weightstream.coded import Bools, Coded, blank, dictionary, encode, plain
+from weightstream.decimals import Amounts, parse_amounts
 from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, parses
 from weightstream.times import Times, parse_times, utc_text
-from weightstream.units import CODES, measures_something_else, parse_units, required_unit
+from weightstream.units import CODES, Units, measures_something_else, parse_units, required_unit
 
 MAX_NAME = 1000
 """Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
 FUTURE = timedelta(hours=24)
 
+logger = logging.getLogger("weightstream")
 _NO_NAME = r"[\x00-\x1f]"
 _EPOCH_DAY = date(1970, 1, 1)
-Bools = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,31 +45,32 @@ class Rules:
 class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
+    retractions: schema.RETRACTION, records that their source took back; they count as rows.
     skipped: records of other kinds, which count as no row.
     """
 
     measurements: pa.Table
     quarantine: pa.Table
+    retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
     skipped: int = 0
 
     @property
     def rows(self) -> int:
-        return self.measurements.num_rows + self.quarantine.num_rows
+        return len(self.measurements) + len(self.quarantine) + len(self.retractions)
 
 
 @dataclass(frozen=True)
-class _Column:
-    """N cells as codes into V distinct texts. missing: (V+1,) bool; the last is for code -1."""
+class _Parsed:
+    """What the cells of N rows mean; kg (N,) is nan where weight or unit is none."""
 
-    codes: Codes
-    texts: pa.StringArray
-    missing: Bools
-
-    def is_missing(self) -> Bools:
-        return self.missing[self.codes]
-
-    def at(self, rows: Any) -> pa.StringArray:
-        return self.texts.take(pa.array(self.codes[rows], mask=self.codes[rows] < 0))
+    user: Coded
+    source: Coded
+    weight: Coded
+    unit: Coded
+    amounts: Amounts
+    units: Units
+    times: Times
+    kg: npt.NDArray[np.float64]
 
 
 def read_clean(
@@ -83,18 +86,28 @@ def read_clean(
     if options.timezone is not None:
         rules = replace(rules, timezone=options.timezone)
     work = (partial(_clean_parsed, parse, rules, file) for parse in parses(path, options))
-    if threads == 1:
-        yield from (one() for one in work)
-        return
+    yield from _in_threads(work, threads) if threads > 1 else (one() for one in work)
+
+
+def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator[Cleaned]:
+    """Results in their order. Where no thread can be started, this one does what is left."""
     pending: deque[Future[Cleaned]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="clean") as pool:
         try:
             for one in work:
-                pending.append(pool.submit(one))
+                try:
+                    pending.append(pool.submit(one))
+                except RuntimeError:
+                    logger.warning("read: a thread cannot be started; going on without it")
+                    yield from (future.result() for future in pending)
+                    pending.clear()
+                    yield one()
+                    break
                 if len(pending) > threads:
                     yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from (future.result() for future in pending)
+            pending.clear()
+            yield from (one() for one in work)
         finally:
             for future in pending:
                 future.cancel()
@@ -108,99 +121,109 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:
     """Judge the form of N raw rows: units, numbers, times.
 
-    block: schema.RAW (plain strings will do); each row ends in exactly one of the two tables.
-    The reason is the reader's own fault, if it found one, else the first of
-    schema.QUARANTINE_REASONS that fits.
+    block: schema.RAW (plain strings will do); each row ends in exactly one of the tables.
+    The reason is the first of schema.QUARANTINE_REASONS that fits, the reader's own fault among
+    them.
     """
-    block = block.combine_chunks()
+    block, retractions = _without_retracted(block.combine_chunks(), rules, file)
+    parsed = _parsed(block, rules, dialect)
+    missing = _missing(block, parsed)
+    reason = _reasons(block, parsed, missing, rules)
+    kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
+    return Cleaned(
+        _measurements(block, parsed, kept, file, rules),
+        _quarantine(block, file, bad, reason[bad], missing, rules),
+        retractions,
+    )
+
+
+def _parsed(block: pa.Table, rules: Rules, dialect: Dialect) -> _Parsed:
     user, source, weight, unit = (
-        _column(block[name]) for name in ("user_id", "source", "weight", "unit")
+        encode(block[name]) for name in ("user_id", "source", "weight", "unit")
     )
-    time = _plain(block["time"])
-    units = parse_units([text or "" for text in unit.texts.to_pylist()])
     amounts = parse_amounts(weight.texts, dialect.decimal_comma)
-    times = parse_times(time, rules.timezone, dialect.date_order)
+    units = parse_units([text or "" for text in unit.texts.to_pylist()])
+    times = parse_times(plain(block["time"]), rules.timezone, dialect.date_order)
     with np.errstate(over="ignore"):
-        kg = _take(amounts.value, weight.codes, np.nan) * _take(units.multiplier, unit.codes, 1.0)
-    kg /= _take(units.divisor, unit.codes, 1.0)
-    missing = {
-        "user": user.is_missing() | _no_names(user),
-        "time": _blank(time),
-        "weight": weight.is_missing(),
-        "unit": unit.is_missing(),
-        "source that can be kept": _no_names(source),
+        kg = weight.spread(amounts.value, np.nan) * unit.spread(units.multiplier, 1.0)
+    kg /= unit.spread(units.divisor, 1.0)
+    return _Parsed(user, source, weight, unit, amounts, units, times, kg)
+
+
+def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
+    """By what is missing, (N,) whether it is."""
+    return {
+        "user": parsed.user.is_blank() | _no_names(parsed.user),
+        # Of a record without time a reader may know more, and says so as its fault.
+        "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
+        "weight": parsed.weight.is_blank(),
+        "unit": parsed.unit.is_blank(),
+        "source that can be kept": _no_names(parsed.source),
     }
+
+
+def _reasons(
+    block: pa.Table, parsed: _Parsed, missing: dict[str, Bools], rules: Rules
+) -> npt.NDArray[np.int8]:
+    """(N,) index into QUARANTINE_REASONS of the first that fits, -1 for none."""
+    times, kg = parsed.times, parsed.kg
     latest = int((rules.started + FUTURE).timestamp() * 1e6)
-    reason = _first_reason(
-        block["fault"],
-        [
-            np.logical_or.reduce(list(missing.values())),
-            _take(units.not_body_weight, unit.codes, False),
-            _take(units.code, unit.codes, -1) < 0,
-            ~(np.isfinite(kg) & (kg > 0)),
-            times.bad,
-            times.day < (rules.min_date - _EPOCH_DAY).days,
-            times.us > latest,
-        ],
-    )
-    kept = np.flatnonzero(reason < 0)
-    measured = _measurements(
-        block,
-        file,
-        kept,
-        kg,
-        times,
-        (user, source, weight, unit),
-        amounts.amount,
-        units.code,
-        rules,
-    )
-    bad = np.flatnonzero(reason >= 0)
-    return Cleaned(measured, _quarantine(block, file, bad, reason[bad], missing, rules))
+    found = {
+        "missing_field": np.logical_or.reduce(list(missing.values())),
+        "not_body_weight": parsed.unit.spread(parsed.units.not_body_weight, False),
+        "unknown_unit": parsed.unit.spread(parsed.units.code, -1) < 0,
+        "bad_number": ~(np.isfinite(kg) & (kg > 0)),
+        "bad_timestamp": times.bad,
+        "too_old": times.day < (rules.min_date - _EPOCH_DAY).days,
+        "future_timestamp": times.us > latest,
+    }
+    reason = np.full(len(kg), -1, dtype=np.int8)
+    for index, name in reversed(list(enumerate(schema.QUARANTINE_REASONS))):
+        reason[found[name]] = index
+    fault = block["fault"]
+    if fault.null_count == len(fault):
+        return reason
+    own = pc.index_in(fault, pa.array(schema.QUARANTINE_REASONS)).fill_null(-1).to_numpy()
+    first = np.where(reason >= 0, np.minimum(own, reason), own)
+    return np.where(own >= 0, first, reason).astype(np.int8)
 
 
-def _first_reason(fault: pa.ChunkedArray, found: list[Bools]) -> npt.NDArray[np.int8]:
-    """(N,) index into QUARANTINE_REASONS, -1 for none."""
-    reason = np.full(len(fault), -1, dtype=np.int8)
-    for index in reversed(range(len(found))):
-        reason[found[index]] = index
-    if fault.null_count < len(fault):
-        own = pc.index_in(fault, pa.array(schema.QUARANTINE_REASONS)).fill_null(-1).to_numpy()
-        reason = np.where(own >= 0, own, reason).astype(np.int8)
-    return reason
+def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Table, pa.Table]:
+    """The rows that stand, and schema.RETRACTION of the others."""
+    if "retracted" not in block.column_names or not pc.any(block["retracted"]).as_py():
+        return block, schema.RETRACTION.empty_table()
+    taken_back = block["retracted"].fill_null(False)
+    rows = block.filter(taken_back)
+    columns = {name: plain(rows[name]) for name in ("user_id", "source", "record_id")}
+    columns["updated"] = _updated(rows["updated"], rows["record_id"], rules)
+    columns |= {"file": pa.repeat(pa.scalar(file, pa.int32()), len(rows)), "line": rows["line"]}
+    retractions = pa.table(columns, schema=schema.RETRACTION)
+    return block.filter(pc.invert(taken_back)).combine_chunks(), retractions
 
 
 def _measurements(
-    block: pa.Table,
-    file: int,
-    kept: npt.NDArray[np.int64],
-    kg: npt.NDArray[np.float64],
-    times: Times,
-    cells: tuple[_Column, _Column, _Column, _Column],
-    amount: pa.StringArray,
-    unit_code: Codes,
-    rules: Rules,
+    block: pa.Table, parsed: _Parsed, kept: Ints, file: int, rules: Rules
 ) -> pa.Table:
-    user, source, weight, unit = cells
-    everything = len(kept) == len(kg)
+    """schema.MEASUREMENT of the rows `kept`."""
     rows = pa.array(kept)
 
     def chosen(column: Any) -> Any:
-        return column if everything else column.take(rows)
+        return column if len(kept) == len(column) else column.take(rows)
 
+    times, weight, unit = parsed.times, parsed.weight, parsed.unit
     weight_rows = pa.array(weight.codes[kept])
     columns = {
-        "user_id": _coded(user.codes[kept], user.texts),
-        "source": _source_codes(source, kept),
+        "user_id": dictionary(parsed.user.codes[kept], parsed.user.texts),
+        "source": _sources(parsed.source, kept),
         "time_us": pa.array(times.us[kept]),
         "effective_at": chosen(times.effective_at),
         "wall": chosen(times.wall),
         "hour": pa.array(times.hour[kept]),
-        "weight_kg": pa.array(kg[kept]),
-        "amount": amount.take(weight_rows),
-        "unit": _coded(unit_code[unit.codes[kept]], pa.array(CODES)),
+        "weight_kg": pa.array(parsed.kg[kept]),
+        "amount": parsed.amounts.amount.take(weight_rows),
+        "unit": dictionary(parsed.units.code[unit.codes[kept]], pa.array(CODES)),
         "raw_weight": weight.texts.take(weight_rows),
-        "raw_unit": _coded(unit.codes[kept], unit.texts),
+        "raw_unit": dictionary(unit.codes[kept], unit.texts),
         "raw_time": chosen(block["time"]),
         "record_id": chosen(block["record_id"]),
         "updated": _updated(chosen(block["updated"]), chosen(block["record_id"]), rules),
@@ -214,43 +237,43 @@ def _updated(texts: pa.ChunkedArray, record_id: pa.ChunkedArray, rules: Rules) -
     """UTC with microseconds, so that texts compare as times do; null where it serves no purpose."""
     if texts.null_count == len(texts) or record_id.null_count == len(record_id):
         return pa.nulls(len(texts), pa.string())
-    times = parse_times(_plain(texts), rules.timezone, None)
+    times = parse_times(plain(texts), rules.timezone, None)
     fraction = pc.utf8_lpad(pa.array(times.us % 1_000_000).cast(pa.string()), 6, "0")
     seconds = pc.utf8_slice_codeunits(utc_text(times.us), 0, 19)
     text = pc.binary_join_element_wise(seconds, ".", fraction, "Z", "")
     return pc.if_else(pa.array(times.bad), None, text)
 
 
-def _source_codes(source: _Column, kept: npt.NDArray[np.int64]) -> pa.DictionaryArray:
+def _sources(source: Coded, kept: Ints) -> pa.DictionaryArray:
     """Sources of the kept rows; an empty one is "unknown"."""
-    absent = pa.array(source.missing[:-1])
-    texts = pa.concat_arrays([pc.if_else(absent, "unknown", source.texts), pa.array(["unknown"])])
-    codes = np.where(source.codes < 0, len(texts) - 1, source.codes)
-    names = texts.dictionary_encode()  # a source that is called "unknown" is the same
-    return _coded(names.indices.to_numpy()[codes[kept]], names.dictionary)
+    named = pc.if_else(pa.array(blank(source.texts)), "unknown", source.texts)
+    names = pa.concat_arrays([named, pa.array(["unknown"])]).dictionary_encode()
+    codes = source.codes[kept]  # -1 finds the last, which is "unknown"
+    return dictionary(names.indices.to_numpy()[codes], names.dictionary)
 
 
 def _quarantine(
     block: pa.Table,
     file: int,
-    bad: npt.NDArray[np.int64],
+    bad: Ints,
     reason: npt.NDArray[np.int8],
     missing: dict[str, Bools],
     rules: Rules,
 ) -> pa.Table:
     rows = pa.array(bad)
     cells = {
-        name: pc.utf8_slice_codeunits(_plain(block[name].take(rows)), 0, MAX_NAME)
+        name: pc.utf8_slice_codeunits(plain(block[name].take(rows)), 0, MAX_NAME)
         for name in ("user_id", "time", "source", "weight", "unit")
     }
-    own = block["detail"].take(rows).to_pylist()
+    faults, own = (block[name].take(rows).to_pylist() for name in ("fault", "detail"))
     units, weights, times = (cells[name].to_pylist() for name in ("unit", "weight", "time"))
     details = []
     for index, code in enumerate(reason):
         name = schema.QUARANTINE_REASONS[code]
         lacking = [what for what, rows_of in missing.items() if rows_of[bad[index]]]
+        told = own[index] if faults[index] == name else None
         details.append(
-            own[index] or _detail(name, lacking, units[index], weights[index], times[index], rules)
+            told or _detail(name, lacking, units[index], weights[index], times[index], rules)
         )
     columns = {
         "reason": pa.array([schema.QUARANTINE_REASONS[code] for code in reason], pa.string()),
@@ -292,46 +315,8 @@ def _quoted(cell: str | None) -> str:
     return repr(cell if cell is None or len(cell) <= 60 else cell[:60] + "…")
 
 
-def _column(cells: pa.ChunkedArray) -> _Column:
-    """Encode a column by its distinct texts, without spaces around them."""
-    array = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-    coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy().astype(np.int32, copy=False)
-    texts = pc.utf8_trim_whitespace(coded.dictionary.cast(pa.string()))
-    if not texts.equals(coded.dictionary):
-        merged = texts.dictionary_encode()
-        codes = _take(merged.indices.fill_null(-1).to_numpy(), codes, -1)
-        texts = merged.dictionary
-    missing = _blank(texts)
-    return _Column(codes, texts, np.append(missing, True))
-
-
-def _blank(texts: pa.StringArray) -> Bools:
-    """(N,) whether there is no text, or the word NULL."""
-    short = pc.less_equal(pc.binary_length(texts), 4)
-    padded = pc.or_(pc.starts_with(texts, " "), pc.starts_with(texts, "\t"))
-    if not pc.any(pc.or_(short, padded).fill_null(True)).as_py():
-        return np.zeros(len(texts), dtype=bool)
-    word = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-    return pc.is_in(word, pa.array(["", "null", None])).to_numpy(zero_copy_only=False)
-
-
-def _no_names(column: _Column) -> Bools:
+def _no_names(column: Coded) -> Bools:
     """(N,) whether the text is no name: too long, or with control characters."""
     long = pc.greater(pc.utf8_length(column.texts), MAX_NAME)
     odd = pc.or_(long, pc.match_substring_regex(column.texts, _NO_NAME)).fill_null(False)
-    return _take(odd.to_numpy(zero_copy_only=False), column.codes, False)
-
-
-def _plain(texts: pa.ChunkedArray) -> pa.StringArray:
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    return array.cast(pa.string())
-
-
-def _coded(codes: Codes, texts: pa.StringArray) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)
-
-
-def _take(values: npt.NDArray[Any], codes: Codes, default: Any) -> npt.NDArray[Any]:
-    """(N,) values[codes], with `default` at -1."""
-    return np.append(values, np.array([default], dtype=values.dtype))[codes]
+    return column.spread(odd.to_numpy(zero_copy_only=False), False)

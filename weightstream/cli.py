@@ -111,3 +111,12 @@ def simulate(
     configured(config, data_dir)
     written = simulate_csv(out, persons, rows, seed, scenario, labels)
     click.echo(f"{written:,} rows in {out}", err=True)
+
+
+@cli.command()
+@settings
+def learn(config: Path | None, data_dir: Path | None) -> None:
+    """Learn sources and bodies from all that is stored; retro then looks at everyone again."""
+    from weightstream.learning_run import learn_from_store
+
+    click.echo(learn_from_store(configured(config, data_dir)))

@@ -14,6 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from weightstream.errors import ConfigError
 
 
+def required_timezone(name: str) -> str:
+    """The name, if it is one. Raises ConfigError."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
+        ) from None
+    return name
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -57,12 +68,9 @@ class Data(Section):
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"no timezone is called {name!r}; use an IANA name such as Europe/Oslo"
-            ) from error
-        return name
+            return required_timezone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class Kalman(Section):
@@ -128,6 +136,8 @@ class Threading(Section):
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """Of person pages: a hash of the user id, or the id itself."""
+    false_alerts_per_year: float = Field(0.1, gt=0)
+    """Alerts to expect for a person in a year in which no change is unusual."""
 
 
 class Execution(Section):
@@ -194,7 +204,8 @@ def load(path: Path | None = None, options: Mapping[Key, Any] | None = None) -> 
 
 def flatten(config: BaseModel) -> dict[Key, Any]:
     """The effective values by key, as TOML would hold them."""
-    return _flatten(config.model_dump(mode="json"))
+    values = _flatten(config.model_dump(mode="json"))
+    return {key: value for key, value in values.items() if value != {}}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -241,7 +252,7 @@ def _nearest(key: str) -> str:
 def _flatten(tree: Mapping[str, Any], prefix: Key = ()) -> dict[Key, Any]:
     flat: dict[Key, Any] = {}
     for name, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:  # an empty table stays: its name may be wrong
             flat |= _flatten(value, (*prefix, name))
         else:
             flat[(*prefix, name)] = value
@@ -256,5 +267,8 @@ def _unflatten(flat: Mapping[Key, Any], path: Path | None) -> dict[str, Any]:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"{path}: {parent} must be a table, such as [{parent}]")
-        node[key[-1]] = value
+        if value == {}:
+            node.setdefault(key[-1], value)
+        else:
+            node[key[-1]] = value
     return tree

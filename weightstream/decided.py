@@ -59,6 +59,7 @@ class Decided:
     states: Rows
     shifts: Rows
     respelled: Rows  # stored measurements that came again in a smaller spelling
+    net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
 
     @property

@@ -1,75 +1,127 @@
 """Dashboards from the store: the pages of some persons at a time, then the index of all."""
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from weightstream.charts.alerts import alerts
+from weightstream.charts.image import draw_pictures
 from weightstream.charts.index import index_page, index_row, read_index
-from weightstream.charts.page import (
-    PERSONS,
-    Person,
-    file_name,
-    person_page,
-    remove_pages,
-    write_page,
-)
+from weightstream.charts.outlook import outlook
+from weightstream.charts.page import PERSONS, file_name, person_page, remove_pages, write_page
+from weightstream.charts.person import EarlierDecision, Person
+from weightstream.engine import Model
+from weightstream.engine.model import Parameters
 from weightstream.export import EXPORT, in_order
 from weightstream.series import by_person
 from weightstream.store import reading
 
+logger = logging.getLogger("weightstream")
+STATE = reading.PERSON_COLUMNS.index("state")
 PERSONS_AT_A_TIME = 100
 
 IndexRow = dict[str, Any]
 
 
-def draw_persons(
-    connection: sqlite3.Connection,
-    dashboards: Path,
-    user_ids: Sequence[str],
-    naming: Literal["hash", "id"],
-    timezone: str,
-) -> list[IndexRow]:
-    """Write the page of each of user_ids; returns their rows of the index.
+@dataclass(frozen=True)
+class Drawing:
+    """Where pages go, and what they need besides the decisions."""
 
-    Holds PERSONS_AT_A_TIME histories at once, however many persons are asked for.
-    """
+    dashboards: Path
+    naming: Literal["hash", "id"]
+    timezone: str
+    parameters: Parameters
+    model: Model
+    false_alerts_per_year: float
+
+    def page(self, user_id: str) -> Path:
+        return self.dashboards / PERSONS / file_name(user_id, self.naming)
+
+
+def draw_persons(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> list[IndexRow]:
+    """Write the page of each of user_ids; returns their rows of the index."""
     rows = []
-    for some in reading.chunks(user_ids, PERSONS_AT_A_TIME):
-        for person in read_people(connection, some, timezone):
-            name = file_name(person.user_id, naming)
-            write_page(dashboards / PERSONS / name, person_page(person, timezone))
-            rows.append(index_row(person, naming))
+    for person in read_people(connection, drawing, user_ids):
+        write_page(drawing.page(person.user_id), person_page(person, drawing.timezone))
+        rows.append(index_row(person, drawing.naming))
     return rows
 
 
+def draw_png(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str], tabs: int
+) -> list[str]:
+    """Draw a picture beside the page of each of user_ids; returns what went wrong.
+
+    Without a browser that is nothing: the log says how to get one.
+    """
+    people = read_people(connection, drawing, user_ids)
+    jobs = ((person, drawing.page(person.user_id).with_suffix(".png")) for person in people)
+    pictures = draw_pictures(jobs, tabs, timezone=drawing.timezone)
+    if pictures.problem:
+        logger.warning(pictures.problem)
+    return [f"{path.name}: {why}" for path, why in pictures.failed]
+
+
 def read_people(
-    connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str
-) -> Iterable[Person]:
-    table = in_order(reading.current_view(connection, EXPORT, user_ids), timezone)
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[Person]:
+    """The persons of user_ids; PERSONS_AT_A_TIME histories are held, however many are asked for."""
+    for some in reading.chunks(user_ids, PERSONS_AT_A_TIME):
+        yield from _people(connection, drawing, some)
+
+
+def _people(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[Person]:
+    table = in_order(reading.current_view(connection, EXPORT, user_ids), drawing.timezone)
     shifts = reading.shifts(connection, user_ids)
+    known = reading.persons(connection, user_ids)
+    earlier = reading.earlier(connection, user_ids)
     names, indptr = by_person(table["user_id"])
-    columns: Mapping[str, Any] = {
+    values = {
         name: column.to_numpy() if column.type == "double" else column.to_pylist()
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    for name, start, stop in zip(names, indptr, indptr[1:], strict=False):
+    for name, (start, stop) in zip(names, pairwise(indptr), strict=True):
+        columns = {key: column[start:stop] for key, column in values.items()}
+        state = known[name][STATE]
         yield Person(
             name,
-            {key: values[start:stop] for key, values in columns.items()},
+            columns,
             shifts.get(name, []),
+            earlier=[EarlierDecision(*row) for row in earlier.get(name, [])],
+            alerts=alerts(columns, drawing.parameters.process, drawing.false_alerts_per_year),
+            outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
         )
 
 
-def draw_index(connection: sqlite3.Connection, dashboards: Path, drawn: Iterable[IndexRow]) -> Path:
-    """Put the drawn rows into the index; persons that the store no longer has leave it."""
+def draw_index(
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    drawn: Iterable[IndexRow],
+    naming: Literal["hash", "id"],
+) -> Path:
+    """Put the drawn rows into the index; persons that the store no longer has leave it.
+
+    Reads the index and replaces it: to be called by one process at a time.
+    """
     path = dashboards / "index.html"
     rows = read_index(path) or {}
     rows |= {row["user_id"]: row for row in drawn}
     known = set(reading.user_ids(connection))
+    # A page may be there before its row: another process draws while this one does.
+    pages = {file_name(user, naming) for user in known}
     rows = {user: row for user, row in rows.items() if user in known}
     write_page(path, index_page(rows.values()))
-    remove_pages(dashboards, (row["page"] for row in rows.values()))
+    remove_pages(dashboards, pages)
     return path
 
 

@@ -4,6 +4,7 @@ WeightstreamError
 ├── ConfigError          the configuration or a parameter is wrong         exit 2
 ├── InputError           a source cannot be used; other sources go on      exit 1; 2 if none is left
 ├── BatchError           one batch of users failed; other batches go on    exit 1
+├── PrefectError         Prefect cannot run the flow                       exit 2
 └── StoreError           the store cannot be used                          exit 2
     ├── StoreLocked      another process held the write lock for too long
     ├── StoreTooNew      written by a newer weightstream
@@ -25,6 +26,10 @@ class InputError(WeightstreamError):
 
 
 class BatchError(WeightstreamError):
+    pass
+
+
+class PrefectError(WeightstreamError):
     pass
 
 

@@ -67,7 +67,8 @@ def export(
         writer.close()
         os.replace(unfinished, out)
     except OSError as error:
-        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from None
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"{out}: cannot be written ({reason})") from None
     finally:
         unfinished.unlink(missing_ok=True)
     return rows

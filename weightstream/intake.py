@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.cleaning import Rules, read_clean
-from weightstream.errors import InputError
+from weightstream.config import Data, required_timezone
+from weightstream.errors import ConfigError, InputError
 from weightstream.partition import Part, Partitions, Spool, plan
-from weightstream.readers import ReadOptions, recognise
+from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
 from weightstream.selection import OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
+from weightstream.times import parse_times
+from weightstream.units import required_unit
 
 QUARANTINE_ROWS_HELD = 100_000
 
@@ -104,7 +107,11 @@ def _read(
         file.rows_in += cleaned.rows
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
-        kept, excluded = intake.selection.of_rows(cleaned.measurements)
+        file.exclude("retracted", len(cleaned.retractions))
+        measurements = cleaned.measurements
+        if options.timezone not in (None, rules.timezone):
+            measurements = dates_at_noon(measurements, rules.timezone)
+        kept, excluded = intake.selection.of_rows(measurements)
         for reason, count in excluded.items():
             file.exclude(reason, count)
         if len(kept):
@@ -112,6 +119,16 @@ def _read(
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
         on_rows(cleaned.rows)
+
+
+def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
+    """Dates without a time at 12:00 of the store's timezone, as they are when read back from it."""
+    dates = np.isnan(measurements["hour"].to_numpy())
+    time_us = measurements["time_us"].to_numpy().copy()
+    texts = measurements["effective_at"].filter(pa.array(dates)).combine_chunks()
+    time_us[dates] = parse_times(texts, timezone, None).us
+    at = measurements.schema.get_field_index("time_us")
+    return measurements.set_column(at, measurements.schema.field(at), pa.array(time_us))
 
 
 def _digest(path: Path) -> tuple[str, int]:
@@ -126,8 +143,33 @@ def named_format(path: Path, options: ReadOptions) -> str:
     return recognise(path) if options.format == "auto" else options.format
 
 
-def check_sources(sources: Sequence[Path], options: ReadOptions) -> None:
-    """Raise InputError, with every source's sentence, if not one can be used."""
+def files_of(sources: Sequence[str]) -> list[Path]:
+    """The files that are meant: of a folder, those in it whose format is known.
+
+    Raises InputError for a folder without any.
+    """
+    files: list[Path] = []
+    for path in map(Path, sources):
+        found = files_in(path) if path.is_dir() else [path]
+        if not found:
+            raise InputError(f"{path} holds no file in a format that weightstream knows")
+        files += found
+    return files
+
+
+def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
+    """Raise InputError, with every source's sentence, if not one can be used.
+
+    Raises ConfigError for a wrong format, unit, timezone or list of persons. Takes milliseconds,
+    so that it can be asked before anything is started.
+    """
+    if options.format not in ("auto", *FORMATS):
+        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        required_timezone(options.timezone)
+    Selection(data)
     refused = []
     for path in sources:
         try:

@@ -5,41 +5,26 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.batch import Ints, UserBatch
 from weightstream.config import Kalman, Source
-from weightstream.decided import Column, Decided, Rows, rows_of
-from weightstream.engine import STATE_SIZE, Filtered, build_model, filter_batch
+from weightstream.decided import Decided, Rows, rows_of
+from weightstream.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
+from weightstream.engine import STATE_SIZE, Filtered, Model, build_model, filter_batch
+from weightstream.engine.model import Parameters
 from weightstream.identity import deduplicate, measurement_ids
+from weightstream.parameters import to_json
 from weightstream.partition import Part
 from weightstream.series import Persons, join, local_hour, read_persons, user_batch
 from weightstream.store import reading
 
-Mask = npt.NDArray[np.bool_]
-
-PRIOR = "prior-1"
-"""The set of parameters before `weightstream learn` has made another."""
-
-VERDICTS = pa.array(["rejected", "accepted"])
-REASONS = pa.array(schema.REASONS)
-KEY = ("user_id", "effective_at", "measurement_id")
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
     schema.OUTCOMES.index(name) for name in ("accepted", "rejected", "duplicates", "excluded")
-)
-ESTIMATES = (
-    "p_valid",
-    "expected_kg",
-    "expected_margin_kg",
-    "level_kg",
-    "level_margin_kg",
-    "trend_kg_per_week",
 )
 
 
@@ -49,7 +34,7 @@ class Judging:
 
     kalman: Kalman
     sources: Mapping[str, Source]
-    model: str
+    parameters: Parameters
     timezone: str
     min_readings: int
 
@@ -57,8 +42,14 @@ class Judging:
     def fingerprint(self) -> str:
         """Of all that a filter's state depends on; one under another fingerprint is not gone on."""
         sources = {name: source.model_dump_json() for name, source in self.sources.items()}
-        text = json.dumps([self.model, self.kalman.model_dump_json(), sources], sort_keys=True)
+        text = json.dumps(
+            [to_json(self.parameters), self.kalman.model_dump_json(), sources], sort_keys=True
+        )
         return blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def model(self, sources: Sequence[str]) -> Model:
+        """The parameters as the engine takes them, for the sources of a batch."""
+        return build_model(self.kalman, self.sources, sources, self.parameters)
 
 
 def decide(
@@ -85,19 +76,21 @@ def decide(
     filtered = run_filter(batch, persons, judged, judging)
     number = np.flatnonzero(judged)
     row_user = np.repeat(number, np.diff(batch.indptr))
-    decisions, estimates = told_apart(connection, series, filtered, row_user, users, judging)
+    model = judging.parameters.name
+    said = told_apart(connection, series, filtered, row_user, users, CAUSAL, model)
     return Decided(
         user_ids=persons.user_ids,
         revisions=persons.revisions,
         recomputed=judged & ~persons.appendable,
         measurements=measurement_rows(new, fresh, user, users, file_numbers),
-        decisions=decisions,
-        estimates=estimates,
-        users=user_rows(persons, new, judged, filtered, row_user, added),
+        decisions=said.decisions,
+        estimates=said.estimates,
+        users=user_rows(persons, new, judged, filtered, said.accepted, row_user, added),
         states=state_rows(filtered, judged, added > 0, persons, basis),
         shifts=shift_rows(series, filtered, row_user, users),
         respelled=respelled_rows(new, ~fresh, stored, user, users, file_numbers),
         outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
+        net_accepted=np.zeros(users, np.int64),
     )
 
 
@@ -122,56 +115,7 @@ def stored_history(connection: sqlite3.Connection | None, persons: Persons) -> p
 
 def run_filter(batch: UserBatch, persons: Persons, judged: Mask, judging: Judging) -> Filtered:
     start = np.where(persons.appendable[judged, None], persons.state[judged], np.nan)
-    model = build_model(judging.kalman, judging.sources, batch.sources)
-    return filter_batch(batch, model, start, judging.kalman.engine)
-
-
-def told_apart(
-    connection: sqlite3.Connection | None,
-    series: pa.Table,
-    filtered: Filtered,
-    user: Ints,
-    users: int,
-    judging: Judging,
-) -> tuple[Rows, Rows]:
-    """Decisions that say something new, and estimates of standing ones that moved."""
-    columns = decision_columns(series, filtered, judging.model)
-    stored = series["new_row"].to_numpy() < 0
-    version = np.ones(len(series), np.int64)
-    says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
-    if connection is not None and stored.any():
-        ids = series["user_id"].filter(pa.array(stored)).unique().to_pylist()
-        before = reading.current(connection, ids)
-        at = pc.fill_null(pc.index_in(series["measurement_id"], before["measurement_id"]), -1)
-        known = np.flatnonzero(at.to_numpy() >= 0)
-        was = before.take(at.to_numpy()[known])
-        version[known] = was["version"].to_numpy()
-        says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg"))
-        moved[known] = _differs(columns, was, known, ESTIMATES) & ~says[known]
-        version[known] += says[known]
-    columns["version"] = version if stored.any() else 1
-    moving = ("version", *KEY, *ESTIMATES, "stage", "model")
-    return (
-        rows_of(user[says], users, _filter(columns, says)),
-        rows_of(user[moved], users, _filter({name: columns[name] for name in moving}, moved)),
-    )
-
-
-def decision_columns(series: pa.Table, filtered: Filtered, model: str) -> dict[str, Any]:
-    return {
-        **{name: series[name].combine_chunks() for name in KEY},
-        "verdict": VERDICTS.take(pa.array(filtered.accepted.astype(np.int8))),
-        "reason": REASONS.take(pa.array(filtered.reason)),
-        "p_valid": filtered.p_valid,
-        "expected_kg": filtered.expected,
-        "expected_margin_kg": (filtered.expected_hi - filtered.expected_lo) / 2,
-        "level_kg": filtered.level,
-        "level_margin_kg": (filtered.level_hi - filtered.level_lo) / 2,
-        "trend_kg_per_week": filtered.trend,
-        "suggested_kg": filtered.suggested,
-        "stage": "causal",
-        "model": model,
-    }
+    return filter_batch(batch, judging.model(batch.sources), start, judging.kalman.engine)
 
 
 def measurement_rows(
@@ -199,6 +143,7 @@ def user_rows(
     new: pa.Table,
     judged: Mask,
     filtered: Filtered,
+    accepted: Mask,
     row_user: Ints,
     added: Ints,
 ) -> Rows:
@@ -206,8 +151,7 @@ def user_rows(
     users = len(added)
     time_us = new["time_us"].to_numpy()
     kept = np.where(persons.appendable | ~judged, persons.rejected, 0)
-    rejected = kept + np.bincount(row_user[~filtered.accepted], minlength=users)
-    last = np.searchsorted(row_user, np.arange(users), side="right") - 1
+    rejected = kept + np.bincount(row_user[~accepted], minlength=users)
     changed = np.flatnonzero(added)
     columns = {
         "user_id": np.array(persons.user_ids, object),
@@ -217,16 +161,10 @@ def user_rows(
         "rejected": rejected,
         "first_us": np.minimum(persons.first_us, time_us[persons.indptr[:-1]]),
         "last_us": np.maximum(persons.last_us, time_us[persons.indptr[1:] - 1]),
-        "level_kg": _at(filtered.level, last, judged),
-        "trend_kg_per_week": _at(filtered.trend, last, judged),
+        "level_kg": newest(filtered.level, row_user, users),
+        "trend_kg_per_week": newest(filtered.trend, row_user, users),
     }
     return rows_of(changed, users, {name: values[changed] for name, values in columns.items()})
-
-
-def _at(values: Floats, row: Ints, present: Mask) -> Floats:
-    found = np.full(len(row), np.nan)
-    found[present] = values[row[present]]
-    return found
 
 
 def state_rows(filtered: Filtered, judged: Mask, grown: Mask, persons: Persons, basis: str) -> Rows:
@@ -246,17 +184,6 @@ def state_rows(filtered: Filtered, judged: Mask, grown: Mask, persons: Persons, 
             "settled": settled[number],
             "state": pa.array([row.tobytes() for row in state[number]], pa.binary()),
         },
-    )
-
-
-def shift_rows(series: pa.Table, filtered: Filtered, user: Ints, users: int) -> Rows:
-    order = np.argsort(filtered.shift_row, kind="stable")
-    row = filtered.shift_row[order]
-    return rows_of(
-        user[row],
-        users,
-        {name: series[name].take(pa.array(row)).combine_chunks() for name in KEY}
-        | {"from_kg": filtered.shift_from[order], "to_kg": filtered.shift_to[order]},
     )
 
 
@@ -289,32 +216,6 @@ def _of(persons: Persons, user_id: pa.ChunkedArray, chosen: Mask) -> Mask:
     """Which rows belong to a chosen person."""
     ids = pa.array([u for u, ok in zip(persons.user_ids, chosen, strict=True) if ok], pa.string())
     return pc.is_in(user_id, ids).to_numpy()
-
-
-def _differs(columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple[str, ...]) -> Mask:
-    """Where any of the named columns is not what it was; empty equals empty."""
-    different = np.zeros(len(rows), bool)
-    for name in names:
-        column = columns[name]
-        if isinstance(column, pa.Array):
-            different |= pc.not_equal(column.take(pa.array(rows)), was[name]).to_numpy()
-        else:
-            before = pc.fill_null(was[name], np.nan).to_numpy()
-            now = column[rows]
-            different |= (now != before) & ~(np.isnan(now) & np.isnan(before))
-    return different
-
-
-def _filter(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
-    if mask.all():
-        return dict(columns)
-    return {name: _chosen(column, mask) for name, column in columns.items()}
-
-
-def _chosen(column: Column, mask: Mask) -> Column:
-    if isinstance(column, pa.Array):
-        return column.filter(pa.array(mask))
-    return column if isinstance(column, str | int) else column[mask]
 
 
 def judge_part(

@@ -136,9 +136,7 @@ def joined(tables: list[pa.Table]) -> pa.Table:
 def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
     """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
 
-    table: as `joined` makes it. width: threads that will work on them. users_per_task: 0 = one
-    person a batch while that makes few batches, else balanced by rows (docs/architecture.md says
-    why few).
+    table: as `joined` makes it.
     """
     codes = table["user_id"].combine_chunks()
     users = len(codes.dictionary)
@@ -148,18 +146,26 @@ def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
     person = rank[code]
     rows_per_user = np.bincount(person, minlength=users)
     present = np.flatnonzero(rows_per_user)
-    if users_per_task:
-        groups = [slice(a, a + users_per_task) for a in range(0, len(present), users_per_task)]
-    elif len(present) <= TASKS_WITH_ONE_PERSON:
-        groups = [slice(a, a + 1) for a in range(len(present))]
-    else:
-        groups = split_by_rows(rows_per_user[present], batches(len(table), width))
+    groups = divided(rows_per_user[present], width, users_per_task)
     starts = np.zeros(users, np.int64)
     starts[[present[group.start] for group in groups]] = 1
     batch = (np.cumsum(starts) - 1)[person]
     order = np.argsort(batch.astype(np.int32), kind="stable")
     ends = np.searchsorted(batch[order], np.arange(len(groups) + 1))
     return [Part(table, order[a:b]) for a, b in pairwise(ends)]
+
+
+def divided(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
+    """Slices over persons, one a task, for `width` threads.
+
+    users_per_task: 0 = one person a task while that makes few tasks, else balanced by rows
+    (docs/architecture.md says why few).
+    """
+    users = len(rows_per_user)
+    if users_per_task or users <= TASKS_WITH_ONE_PERSON:
+        step = users_per_task or 1
+        return [slice(start, start + step) for start in range(0, users, step)]
+    return split_by_rows(rows_per_user, batches(int(rows_per_user.sum()), width))
 
 
 def batches(rows: int, width: int) -> int:
@@ -171,12 +177,14 @@ def spill_folder(data_dir: Path) -> Path:
     """A folder for a run's spill files; those of processes that died are removed."""
     parent = data_dir / "spill"
     for folder in parent.glob("*-*"):
-        if not _alive(int(folder.name.partition("-")[0])):
+        process = folder.name.partition("-")[0]
+        if process.isdecimal() and not alive(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
     return parent / f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine still runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -18,6 +18,7 @@ RAW = pa.schema(
         ("record_id", pa.string()),  # the source's own id of the record, if it has one
         ("updated", pa.string()),  # when the source last changed the record, if it says
         ("line", pa.int64()),  # of the file, from 1, header included
+        ("retracted", pa.bool_()),  # the source takes the record back; null: it does not
         ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
         ("detail", pa.string()),  # one sentence on that fault, else null
     ]
@@ -44,6 +45,18 @@ MEASUREMENT = pa.schema(
         ("line", pa.int64()),
     ]
 )
+
+RETRACTION = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("source", pa.string()),
+        ("record_id", pa.string()),
+        ("updated", pa.string()),  # as in MEASUREMENT
+        ("file", pa.int32()),
+        ("line", pa.int64()),
+    ]
+)
+"""Records that their source took back; without a record_id they concern nothing."""
 
 QUARANTINE = pa.schema(
     [

@@ -109,11 +109,20 @@ def join(new: pa.Table, taken: npt.NDArray[np.bool_], stored: pa.Table, timezone
     )
     if not len(stored):
         return series
-    instants = parse_times(stored["effective_at"].combine_chunks(), timezone, None).us
-    earlier = stored.append_column("time_us", pa.array(instants))
-    earlier = earlier.append_column("new_row", pa.array(np.full(len(stored), -1)))
-    both = pa.concat_tables([series, earlier.select(SERIES.names).cast(SERIES)])
+    both = pa.concat_tables([series, _unsorted(stored, timezone)])
     return both.sort_by(SERIES_ORDER)
+
+
+def stored_series(stored: pa.Table, timezone: str) -> pa.Table:
+    """Measurements of the store (reading.HISTORY) as SERIES, in its order."""
+    return _unsorted(stored, timezone).sort_by(SERIES_ORDER)
+
+
+def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:
+    instants = parse_times(stored["effective_at"].combine_chunks(), timezone, None).us
+    series = stored.append_column("time_us", pa.array(instants, pa.int64()))
+    series = series.append_column("new_row", pa.array(np.full(len(stored), -1, np.int64)))
+    return series.select(SERIES.names).cast(SERIES)
 
 
 def local_hour(measurements: pa.Table) -> Floats:

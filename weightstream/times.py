@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from weightstream.zones import DAY_US, local_from_utc, utc_from_local
 
-DateOrder = Literal["dmy", "mdy"]
+DateOrder = Literal["dmy", "mdy", "mdy2"]
+"""mdy2: month first, with years of two digits, of this century."""
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -26,14 +27,15 @@ NOON_US = DAY_US // 2
 _YEAR_FIRST = rb"(?P<y>0000)(?P<sep>[-/.])(?P<m>00?)(?P=sep)(?P<d>00?)"
 _DAY_FIRST = rb"(?P<d>00?)\.(?P<m>00?)\.(?P<y>0000)"
 _EITHER_FIRST = rb"(?P<a>00?)(?P<sep>[-/])(?P<b>00?)(?P=sep)(?P<y>0000)"
+_SHORT_YEAR = rb"(?P<m>00?)/(?P<d>00?)/(?P<y>00)"
 _ZONE = rb" ?(?P<zone>[Zz]|UTC|GMT|(?P<sign>[+-])(?P<zh>00):?(?P<zm>00)?)"
 _CLOCK = (
     rb"(?:[Tt]|,? +)(?P<h>00?):(?P<mi>00)(?::(?P<s>00)(?:[.,](?P<f>0{1,9}))?)?"
-    rb"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?:" + _ZONE + rb")?"
+    rb"(?: ?(?P<half>[AaPp])\.?[Mm]\.?| Uhr)?(?:" + _ZONE + rb")?"
 )
 _LAYOUTS = tuple(
     re.compile(rb"\s*" + date + rb"(?:" + _CLOCK + rb")?\s*")
-    for date in (_YEAR_FIRST, _DAY_FIRST, _EITHER_FIRST)
+    for date in (_YEAR_FIRST, _DAY_FIRST, _EITHER_FIRST, _SHORT_YEAR)
 )
 _CANONICAL = re.compile(rb"0000-00-00(T00:00:00Z?)?")
 
@@ -73,7 +75,7 @@ def layout_of(shape: bytes, date_order: DateOrder | None) -> Layout | None:
 
     A date such as 00/00/0000 is understood only when its order is given.
     """
-    for pattern in _LAYOUTS:
+    for pattern in _LAYOUTS if date_order == "mdy2" else _LAYOUTS[:-1]:
         match = pattern.fullmatch(shape)
         if match is None:
             continue
@@ -167,6 +169,7 @@ def _by_shape(texts: pa.StringArray) -> list[tuple[bytes, Ints]]:
 def _parse_group(texts: pa.StringArray, layout: Layout, timezone: str) -> Times:
     digits = _matrix(texts, len(layout.shape))
     year, month, date = (_field(digits, layout, name) for name in ("y", "m", "d"))
+    year += 2000 if layout.spans["y"][1] - layout.spans["y"][0] == 2 else 0
     month_index = year * 12 + np.clip(month, 1, 12) - 1
     day = _month_starts()[month_index] + date - 1
     bad = (month < 1) | (month > 12) | (date < 1) | (date > _month_lengths()[month_index])

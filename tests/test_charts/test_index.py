@@ -27,14 +27,20 @@ def test_a_person_without_a_level_still_has_a_row(make_person):
     assert row["readings"] == 2
 
 
-def test_change_is_that_of_the_level_in_thirty_days(make_person):
+@pytest.mark.parametrize(
+    ("dates", "change"),
+    [
+        (["2024-01-01", "2024-01-21", "2024-02-10"], -6.0),  # from 40 days before
+        (["2024-01-01", "2024-01-11", "2024-02-10"], -4.0),  # from exactly 30 days before
+        (["2024-02-01", "2024-02-05", "2024-02-10"], None),  # not yet 30 days
+        (["2023-01-01", "2023-02-05", "2024-02-10"], None),  # the last one is a year ago
+    ],
+)
+def test_change_is_that_of_the_level_in_about_thirty_days(make_person, dates, change):
     person = make_person(3)
-    person.columns["effective_at"][:] = ["2024-01-01", "2024-01-21", "2024-02-10"]
+    person.columns["effective_at"][:] = dates
     person.columns["level_kg"][:] = [90.0, 88.0, 84.0]
-    # 30 days before 10 February is 11 January, half way from 90 to 88
-    assert index.index_row(person)["change_30d_kg"] == -5.0
-    person.columns["effective_at"][:] = ["2024-02-01", "2024-02-05", "2024-02-10"]
-    assert index.index_row(person)["change_30d_kg"] is None
+    assert index.index_row(person)["change_30d_kg"] == change
 
 
 def test_a_spark_rises_with_the_level_and_is_flat_for_noise():

@@ -165,9 +165,9 @@ def test_assets_hold_plotly_once_and_everything_that_pages_ask_for(tmp_path, mak
     assert stat.S_IMODE((tmp_path / page.PERSONS).stat().st_mode) == 0o700
 
 
-def test_pages_of_persons_who_left_go(tmp_path):
+def test_pages_of_persons_who_left_go_with_their_pictures(tmp_path):
     page.write_assets(tmp_path)
-    for name in ("a.html", "b.html", "c.html.1-2.tmp"):
+    for name in ("a.html", "a.png", "b.html", "b.png", "c.html.99999999-2.tmp"):
         (tmp_path / page.PERSONS / name).touch()
-    assert page.remove_pages(tmp_path, ["a.html"]) == 2
-    assert os.listdir(tmp_path / page.PERSONS) == ["a.html"]
+    assert page.remove_pages(tmp_path, ["a.html"]) == 3
+    assert sorted(os.listdir(tmp_path / page.PERSONS)) == ["a.html", "a.png"]

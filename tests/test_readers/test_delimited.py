@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.readers import ReadOptions, delimited, parses, recognise
+from weightstream.readers import ReadOptions, delimited, parses, recognise, records
 
 HEADER = "user_id,effectiveDateTime,source_type,weight,unit\n"
 ROW = "u1,2024-01-31 07:12:33,scale,80.5,kg\n"
@@ -36,8 +36,8 @@ def test_the_main_layout(tmp_path):
     assert table(path).schema == schema.RAW
     assert table(path).to_pylist() == [
         {"user_id": "u1", "time": "2024-01-31 07:12:33", "source": "scale", "weight": "80.5",
-         "unit": "kg", "record_id": None, "updated": None, "line": 2, "fault": None,
-         "detail": None}
+         "unit": "kg", "record_id": None, "updated": None, "line": 2, "retracted": None,
+         "fault": None, "detail": None}
     ]  # fmt: skip
 
 
@@ -278,6 +278,23 @@ def test_rows_do_not_depend_on_the_size_of_blocks(tmp_path_factory, body, block_
         (number for number, text in enumerate(texts, 1) if number > 1 and text.strip()), None
     )
     assert (lines or [None])[0] == first
+
+
+@settings(deadline=None)
+@given(st.lists(pieces, max_size=60).map("".join))
+def test_ragged_rows_are_the_same_on_both_roads(body):
+    header = delimited.Header(",", 5, {"user_id": 0, "time": 1, "weight": 3}, {}, 1)
+    chunk = records.Chunk(body.encode(), 2)
+    fast = delimited.columns_by_pyarrow(chunk, header) if body else None
+    if fast is None or not records.is_regular(chunk.data, ","):
+        return
+    slow = delimited.columns_by_record(chunk, header)
+    names = list(slow)
+    found = zip(*[fast[name].to_pylist() if name in fast else [None] * len(fast["line"])
+                  for name in names], strict=True)  # fmt: skip
+    at = names.index("line")
+    expected = zip(*[slow[name].to_pylist() for name in names], strict=True)
+    assert sorted(found, key=lambda row: row[at]) == list(expected)
 
 
 plain_cells = st.text(alphabet='abc019 -:".,;é', max_size=6)

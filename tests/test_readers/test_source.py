@@ -4,7 +4,7 @@ import os
 import pytest
 
 from weightstream.errors import InputError
-from weightstream.readers.source import HEAD_BYTES, head_of, open_source
+from weightstream.readers.source import HEAD_BYTES, Source, head_of, open_source
 
 
 def test_plain_and_gzip_read_alike(tmp_path):
@@ -12,8 +12,8 @@ def test_plain_and_gzip_read_alike(tmp_path):
     (tmp_path / "plain").write_bytes(content)
     (tmp_path / "packed").write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]))
     for name in ("plain", "packed"):
-        assert head_of(tmp_path / name) == content[:HEAD_BYTES]
-        with open_source(tmp_path / name) as stream:
+        assert head_of(Source(tmp_path / name)) == content[:HEAD_BYTES]
+        with open_source(Source(tmp_path / name)) as stream:
             assert stream.read() == content
 
 
@@ -23,11 +23,11 @@ def test_a_damaged_gzip_gives_no_first_byte(tmp_path):
     path = tmp_path / "damaged.gz"
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged or cut off"):
-        open_source(path).__enter__()
+        open_source(Source(path)).__enter__()
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for function in (head_of, lambda path: open_source(path).__enter__()):
+    for function in (head_of, lambda source: open_source(source).__enter__()):
         with pytest.raises(InputError, match="not a regular file"):
-            function(tmp_path / "pipe")
+            function(Source(tmp_path / "pipe"))

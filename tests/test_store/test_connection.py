@@ -1,9 +1,10 @@
 import errno
-import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -147,13 +148,13 @@ def test_a_file_in_the_place_of_the_folder(data_dir):
 
 @pytest.mark.parametrize("read_only", ["file", "folder"])
 def test_a_store_that_may_not_be_written(store, read_only):
-    """Root may write anything, so the attempt is another user's."""
-    store.chmod(0o444 if read_only == "file" else 0o666)
-    store.parent.chmod(0o777 if read_only == "file" else 0o555)
+    """Root may write anything, so then the attempt is another user's."""
     program = (
         "import os, sys; from pathlib import Path\n"
         "from weightstream.errors import StoreError\n"
         "from weightstream.store.connection import open_writer\n"
+        "with open_writer(Path(sys.argv[2])):\n"
+        "    pass\n"
         "os.getuid() or os.setuid(65534)\n"
         "try:\n"
         "    with open_writer(Path(sys.argv[1])) as connection:\n"
@@ -161,13 +162,18 @@ def test_a_store_that_may_not_be_written(store, read_only):
         "except StoreError as error:\n"
         "    print(error)\n"
     )
-    for folder in list(store.parent.parents)[:-2]:
-        if folder.stat().st_uid == os.getuid() and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(store.parent)], capture_output=True, text=True
-    )
-    store.parent.chmod(0o700)
+    with tempfile.TemporaryDirectory() as base:
+        Path(base).chmod(0o755)
+        locked = Path(base) / "data"
+        shutil.copytree(store.parent, locked)
+        (locked / store.name).chmod(0o444 if read_only == "file" else 0o666)
+        locked.chmod(0o777 if read_only == "file" else 0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(locked), str(store.parent)],
+            capture_output=True,
+            text=True,
+        )
+        locked.chmod(0o700)
     assert "cannot be written" in done.stdout, done
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
@@ -175,12 +181,15 @@ def test_a_store_that_may_not_be_written(store, read_only):
 
 def test_a_full_disk(store):
     """SQLite says the same where it reaches its own limit of pages."""
-    with pytest.raises(StoreFull) as raised, open_writer(store.parent) as connection:
+
+    def fill(connection):
         pages = connection.execute("pragma page_count").fetchone()[0]
         connection.execute(f"pragma max_page_count = {pages + 2}")
         with transaction(connection):
-            for number in range(10_000):
-                connection.execute(SOME_RUN, (f"{number:0100}",))
+            connection.executemany(SOME_RUN, [(f"{number:0100}",) for number in range(10_000)])
+
+    with pytest.raises(StoreFull) as raised, open_writer(store.parent) as connection:
+        fill(connection)
     assert "no space left" in sentence(raised)
     with open_writer(store.parent) as connection:
         assert connection.execute("select count(*) from runs").fetchone() == (0,)
@@ -188,7 +197,9 @@ def test_a_full_disk(store):
 
 def test_a_failed_commit_leaves_no_transaction_open(store):
     with open_writer(store.parent) as connection:
-        connection.execute("create table strict_one (a references files(id) deferrable initially deferred)")
+        connection.execute(
+            "create table strict_one (a references files(id) deferrable initially deferred)"
+        )
         connection.execute("pragma foreign_keys = on")
         with pytest.raises(sqlite3.IntegrityError), transaction(connection):
             connection.execute("insert into strict_one values (7)")
@@ -201,9 +212,12 @@ def test_other_troubles_of_a_run_are_not_blamed_on_the_store(store):
     trouble = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(OSError, match="No space left"), open_writer(store.parent):
         raise trouble
-    with pytest.raises(OSError, match="No space left"), ReadPool(store.parent, 1) as pool:
-        with pool.connection():
-            raise trouble
+    with (
+        pytest.raises(OSError, match="No space left"),
+        ReadPool(store.parent, 1) as pool,
+        pool.connection(),
+    ):
+        raise trouble
 
 
 def test_readers_of_no_store(data_dir):
@@ -256,10 +270,14 @@ def test_a_reader_sees_what_was_committed_and_nothing_else(store):
 
 
 def test_an_error_inside_a_transaction_undoes_it(store):
-    with open_writer(store.parent) as connection:
-        with pytest.raises(KeyboardInterrupt), transaction(connection):
+    def interrupted(connection):
+        with transaction(connection):
             connection.execute(SOME_RUN, ("r",))
             raise KeyboardInterrupt
+
+    with open_writer(store.parent) as connection:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(connection)
         assert connection.execute("select count(*) from runs").fetchone() == (0,)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,9 @@ BROWSER_FAILED = "No pictures: the browser at {path} does not start; set BROWSER
 SIZE = {"width": 1100, "height": 640, "scale": 1.5}
 TOGETHER = 12
 """Persons drawn between two loads of kaleido's page (a load costs as much as two figures)."""
+# A browser that dies is reported by Pictures; its library would show tracebacks of the broken pipe.
+logging.getLogger("choreographer").setLevel(logging.CRITICAL)
+
 TRIES = 2
 """How often a figure on its own is tried when the browser dies under it."""
 
@@ -137,6 +141,7 @@ class _Run:
         people = [_plain(person_data(job.person, self.timezone)) for job in jobs]
         figure = {"data": [], "layout": {"weightstream": people}}
         drawing = asyncio.create_task(browser.calc_fig(figure, {"format": "json", **SIZE}))
+        drawing.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             while not drawing.done():
                 await asyncio.wait({drawing}, timeout=0.5)
@@ -175,7 +180,7 @@ def _page() -> PageGenerator:
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
     own = files("weightstream.charts") / "assets"
     plotly = files("plotly") / "package_data" / "plotly.min.js"
-    ours = [own / "figure.js", own / "picture.js"]
+    ours = [own / f"{name}.js" for name in ("columns", "words", "figure", "picture")]
     first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (plotly, *ours)]
     return PageGenerator(plotly=first, mathjax=False, others=list(others))
 

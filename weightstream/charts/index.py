@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from weightstream.charts.alerts import Alert
+from weightstream.charts.alerts import Alert, days_of
 from weightstream.charts.page import embedded, file_name
 from weightstream.charts.person import Person
 
@@ -52,7 +52,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
         "spark": "",
     }
     if known:
-        day = np.array([str(at[i])[:10] for i in known], dtype="datetime64[D]").astype(np.float64)
+        day = days_of([str(at[i]) for i in known])
         end = known[-1]
         row |= {
             "level_kg": round(float(level[end]), 2),
@@ -128,7 +128,8 @@ def _newest(alerts: Sequence[Alert], last: str) -> tuple[str, int, float, float]
 def _change(
     day: npt.NDArray[np.float64], level: npt.NDArray[np.float64], days: float
 ) -> float | None:
-    """Level now less the level `days` before; None where the person was not yet measured."""
-    if day[-1] - day[0] < days:
+    """Level now less the last level at least `days` ago; None where that is twice as long ago."""
+    then = int(np.searchsorted(day, day[-1] - days, side="right")) - 1
+    if then < 0 or day[-1] - day[then] > 2.0 * days:
         return None
-    return round(float(level[-1] - np.interp(day[-1] - days, day, level)), 2)
+    return round(float(level[-1] - level[then]), 2)

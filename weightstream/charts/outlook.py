@@ -25,13 +25,15 @@ class Outlook:
     level_hi_kg: Sequence[float]
 
 
-def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) -> Outlook:
-    """Project the level eight weeks ahead of a person's last reading.
+def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) -> Outlook | None:
+    """Project the level eight weeks ahead of a person's last reading; None of an empty state.
 
     state: (STATE_SIZE,) float64, as the filter left it (column `state` of user_states).
     process: Model.process, (K,) float64. The rate fades to 0 as the model says (docs/judging.md,
     eq. 1-2), so a projection bends towards level instead of running on for ever.
     """
+    if np.isnan(state[course.L]):
+        return None  # nothing accepted yet, or later readings may still revise earlier decisions
     around = INTERVAL * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
     rate = 7.0 * float(state[course.V])
     track = np.array(state, dtype=np.float64)

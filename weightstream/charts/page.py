@@ -18,9 +18,24 @@ from typing import Any, Literal
 import orjson
 
 from weightstream.charts.person import Person, person_data
+from weightstream.partition import alive
 
 PERSONS = "persons"
-ASSETS = ("style.css", "common.js", "figure.js", "person.js", "index.js")
+ASSETS = (
+    "style.css",
+    "common.js",
+    "columns.js",
+    "words.js",
+    "figure.js",
+    "facts.js",
+    "log.js",
+    "person.js",
+    "index.js",
+)
+
+# To Chrome: compile all of it while it loads, off the main thread. Otherwise it is parsed twice,
+# and a page is ready a third later. Other browsers see a comment.
+COMPILE_AHEAD = b"//# allFunctionsCalledOnLoad\n"
 
 
 def person_page(person: Person, timezone: str = "UTC") -> bytes:
@@ -61,8 +76,8 @@ def write_assets(dashboards: Path) -> None:
     own = files("weightstream.charts") / "assets"
     for name in ASSETS:
         write_page(dashboards / "assets" / name, (own / name).read_bytes())
-    plotly = files("plotly") / "package_data" / "plotly.min.js"
-    write_page(dashboards / "assets" / "plotly.min.js", plotly.read_bytes())
+    plotly = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    write_page(dashboards / "assets" / "plotly.min.js", COMPILE_AHEAD + plotly)
 
 
 def write_page(path: Path, content: bytes) -> bool:
@@ -84,16 +99,21 @@ def write_page(path: Path, content: bytes) -> bool:
 
 
 def remove_pages(dashboards: Path, keep: Iterable[str]) -> int:
-    """Delete person pages not in `keep`, and what a killed run left. Returns how many."""
-    kept = set(keep)
+    """Delete person pages not in `keep`, their pictures, and what a killed run left.
+
+    keep: names of pages. Returns how many files went.
+    """
+    kept = {Path(name).with_suffix(ending).name for name in keep for ending in (".html", ".png")}
     removed = 0
     for entry in os.scandir(dashboards / PERSONS):
-        if entry.name not in kept:
+        unfinished = _TEMPORARY.search(entry.name)
+        if entry.name not in kept and not (unfinished and alive(int(unfinished[1]))):
             os.unlink(entry.path)
             removed += 1
     return removed
 
 
+_TEMPORARY = re.compile(r"\.(\d+)-\d+\.tmp$")
 _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # device names on Windows
 _HEAD, _FOOT = (

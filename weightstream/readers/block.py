@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from weightstream import schema
 from weightstream.config import Columns
+from weightstream.errors import InputError
+from weightstream.readers.source import Source
 from weightstream.times import DateOrder
 
 
@@ -65,7 +66,7 @@ class Reader(Protocol):
     def recognise(self, head: bytes, name: str) -> bool:
         """Whether a file that is called so and starts so (uncompressed) is of this format."""
 
-    def read(self, source: Path, options: ReadOptions) -> Iterator[Parse]:
+    def read(self, source: Source, options: ReadOptions) -> Iterator[Parse]:
         """Parse a file in blocks. Raises InputError, also from a Parse, when it cannot be used."""
 
 
@@ -80,8 +81,22 @@ def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
 
 def raw_table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
     """The same from one dict per record; keys that are missing are null."""
-    columns = {
-        name: pa.array([row.get(name) for row in rows], kind if name == "line" else pa.string())
-        for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True)
-    }
+    columns = {}
+    for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True):
+        values = [row.get(name) for row in rows]
+        columns[name] = pa.array(values, pa.string() if kind == schema.CODE else kind)
     return raw_table(columns, len(rows))
+
+
+def given(value: str | None, source: Source, what: str, option: str) -> str:
+    """What only a person can say of a source. Raises InputError if they did not."""
+    if value is None:
+        raise InputError(f"{source} does not say {what}; give {option}")
+    return value
+
+
+def named_user(record_user: str | None, source: Source, options: ReadOptions) -> str | None:
+    """Whose a record is. Raises InputError if both the record and the options say."""
+    if record_user and options.user is not None:
+        raise InputError(f"{source} names its persons itself; leave --user out")
+    return record_user or options.user

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -23,7 +22,7 @@ from weightstream.config import Columns
 from weightstream.errors import InputError
 from weightstream.readers import records
 from weightstream.readers.block import Block, Dialect, Parse, ReadOptions, raw_table
-from weightstream.readers.source import open_source
+from weightstream.readers.source import Source, open_source
 from weightstream.times import DateOrder, may_need_order, order_evidence
 from weightstream.units import canonical_unit
 
@@ -53,7 +52,7 @@ class Header:
 class _DateOrderOfFile:
     """Asks the whole file, once, how it writes dates like 03/04/2024."""
 
-    source: Path
+    source: Source
     options: ReadOptions
     answer: DateOrder | None = None
     asked: bool = False
@@ -92,7 +91,15 @@ def recognise(head: bytes, name: str) -> bool:
     return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
 
 
-def read(source: Path, options: ReadOptions) -> Iterator[Parse]:
+def has_columns(head: bytes) -> bool:
+    """Whether the first line names a time and a weight in the usual words."""
+    text = records.decode(head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0])
+    cells = max((records.cells_of(text, delimiter) for delimiter in ",;\t"), key=len)
+    columns = match_columns([cell.strip().lower() for cell in cells], Columns())
+    return {"time", "weight"} <= set(columns)
+
+
+def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Needs columns, or options, for user, time, weight and unit."""
     order = _DateOrderOfFile(source, options)
     with open_source(source) as stream:
@@ -103,7 +110,7 @@ def read(source: Path, options: ReadOptions) -> Iterator[Parse]:
             yield partial(_parse, chunk, header, order)
 
 
-def _read_header(stream: BinaryIO, source: Path, options: ReadOptions) -> Header:
+def _read_header(stream: BinaryIO, source: Source, options: ReadOptions) -> Header:
     line, number = b"", 0
     while not line.strip():
         line = stream.readline(records.MAX_LINE)
@@ -118,16 +125,24 @@ def _read_header(stream: BinaryIO, source: Path, options: ReadOptions) -> Header
     if b"\r" in line.rstrip():
         raise InputError(f"{source} ends its lines with bare carriage returns; save it with LF")
     text = records.decode(line)
-    headers = [_match_header(text, delimiter, number, options) for delimiter in ",;\t"]
+    headers = [
+        _match_header(records.cells_of(text, delimiter), delimiter, number, options)
+        for delimiter in ",;\t"
+    ]
     header = max(headers, key=lambda one: len(one.columns))
-    if header.width > MAX_COLUMNS:
-        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
     _check_header(header, source, options)
     return header
 
 
-def _match_header(text: str, delimiter: str, line: int, options: ReadOptions) -> Header:
-    names = [name.strip().lower() for name in records.cells_of(text, delimiter)]
+def header_of(names: list[str], line: int, source: Source, options: ReadOptions) -> Header:
+    """What these column names say. Raises InputError if a needed one is missing."""
+    header = _match_header(names, "", line, options)
+    _check_header(header, source, options)
+    return header
+
+
+def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOptions) -> Header:
+    names = [name.strip().lower() for name in cells]
     columns = match_columns(names, options.columns)
     constants = {}
     if "weight" in columns and "unit" not in columns and not options.unit:
@@ -163,7 +178,9 @@ def _unit_in_name(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _check_header(header: Header, source: Path, options: ReadOptions) -> None:
+def _check_header(header: Header, source: Source, options: ReadOptions) -> None:
+    if header.width > MAX_COLUMNS:
+        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
     found = [name for name in REQUIRED if name in header.columns]
     if not found or (len(found) == 1 and header.width > 2):
         raise InputError(
@@ -198,52 +215,94 @@ def _parse(chunk: records.Chunk, header: Header, order: _DateOrderOfFile) -> Blo
     date_order = order.get() if may_need_order(columns["time"]) else None
     # Where the comma does not part cells it may stand in numbers.
     dialect = Dialect(decimal_comma=header.delimiter != ",", date_order=date_order)
-    return Block(raw_table(columns, count), dialect)
+    rows = raw_table(columns, count)
+    if "fault" in columns:  # ragged rows come last
+        rows = rows.sort_by("line")
+    return Block(rows, dialect)
 
 
 def _columns(chunk: records.Chunk, header: Header) -> dict[str, Any]:
     """The chunk's columns by field, with line, fault and detail."""
-    fast = _columns_by_pyarrow(chunk, header) if chunk.rows is None else None
-    return fast or _columns_by_record(chunk, header)
+    if chunk.rows is not None:
+        return _columns_of_rows(chunk.rows, header)
+    return columns_by_pyarrow(chunk, header) or columns_by_record(chunk, header)
 
 
-def _columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] | None:
-    """None where the chunk is not regular: ragged rows, lone carriage returns, other encodings."""
+def columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] | None:
+    """Columns of a chunk with regular quotes, in file order but for ragged rows, which come last.
+
+    None where pyarrow would see other rows: lone carriage returns, bytes that are no UTF-8.
+    """
     if b"\r" in chunk.data and chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
         return None
-    kinds = dict(zip(schema.RAW.names, schema.RAW.types, strict=True))
+    if not records.is_utf8(chunk.data):
+        return None
+    ragged: list[tuple[int, str]] = []
     try:
-        table = csv.read_csv(
-            pa.BufferReader(chunk.data),
-            read_options=csv.ReadOptions(
-                column_names=[str(index) for index in range(header.width)],
-                use_threads=False,
-                block_size=len(chunk.data) + 1,
-            ),
-            parse_options=csv.ParseOptions(delimiter=header.delimiter),
-            convert_options=csv.ConvertOptions(
-                include_columns=[str(index) for index in header.columns.values()],
-                column_types={str(index): kinds[name] for name, index in header.columns.items()},
-                null_values=list(NULLS),
-                strings_can_be_null=True,
-            ),
-        )
+        table = _table(chunk.data, header, ragged)
     except pa.ArrowInvalid:
         return None
-    lines = records.line_numbers(chunk, table.num_rows)
+    lines = records.line_numbers(chunk, table.num_rows + len(ragged))
     if lines is None:
         return None
     columns = {name: table[str(index)] for name, index in header.columns.items()}
     columns = {name: column.combine_chunks() for name, column in columns.items()}
-    return columns | {"line": pa.array(lines)}
+    if not ragged:
+        return columns | {"line": pa.array(lines)}
+    at = np.array([number - 1 for number, _ in ragged])
+    rows = [
+        records.row_of(line, text, header.delimiter, header.width)
+        for line, (_, text) in zip(lines[at].tolist(), ragged, strict=True)
+        if text.strip()
+    ]
+    columns["line"] = pa.array(np.delete(lines, at))
+    regular = len(columns["line"])
+    return {
+        name: pa.concat_arrays([columns.get(name, pa.nulls(regular, other.type)), other])
+        for name, other in _as_in(columns, _columns_of_rows(rows, header)).items()
+    }
 
 
-def _columns_by_record(chunk: records.Chunk, header: Header) -> dict[str, Any]:
-    rows = chunk.rows
-    if rows is None:
-        rows, _ = records.parse(
-            chunk.data, chunk.line, header.delimiter, header.width, is_last=True
-        )
+def _as_in(columns: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """The others, of the same types as the columns of the same name."""
+    return {
+        name: other.cast(columns[name].type) if name in columns else other
+        for name, other in others.items()
+    }
+
+
+def _table(data: bytes, header: Header, ragged: list[tuple[int, str]]) -> pa.Table:
+    """Parse regular rows; ragged ones are put aside, with their number among all from 1."""
+
+    def put_aside(row: csv.InvalidRow) -> str:
+        ragged.append((row.number, row.text))
+        return "skip"
+
+    kinds = dict(zip(schema.RAW.names, schema.RAW.types, strict=True))
+    return csv.read_csv(
+        pa.BufferReader(data),
+        read_options=csv.ReadOptions(
+            column_names=[str(index) for index in range(header.width)],
+            use_threads=False,
+            block_size=len(data) + 1,
+        ),
+        parse_options=csv.ParseOptions(delimiter=header.delimiter, invalid_row_handler=put_aside),
+        convert_options=csv.ConvertOptions(
+            include_columns=[str(index) for index in header.columns.values()],
+            column_types={str(index): kinds[name] for name, index in header.columns.items()},
+            null_values=list(NULLS),
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def columns_by_record(chunk: records.Chunk, header: Header) -> dict[str, Any]:
+    """The same columns, in file order, by the record parser: slower, and it takes any bytes."""
+    rows, _ = records.parse(chunk.data, chunk.line, header.delimiter, header.width, is_last=True)
+    return _columns_of_rows(rows, header)
+
+
+def _columns_of_rows(rows: list[records.Row], header: Header) -> dict[str, Any]:
     columns: dict[str, Any] = {
         name: pa.array([row.cells[index] for row in rows], pa.string())
         for name, index in header.columns.items()

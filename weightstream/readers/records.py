@@ -80,6 +80,15 @@ def _after_line(stream: BinaryIO) -> bytes:
     return b""
 
 
+def rows(stream: BinaryIO, delimiter: str, width: int, line: int) -> Iterator[list[Row]]:
+    """The records of a small table, chunk by chunk."""
+    for chunk in chunks(stream, delimiter, width, line, 1 << 20):
+        if chunk.rows is not None:
+            yield chunk.rows
+        else:
+            yield parse(chunk.data, chunk.line, delimiter, width, is_last=True)[0]
+
+
 def is_regular(data: bytes, delimiter: str) -> bool:
     """Whether quotes stand only around whole cells or doubled in them, and hold no line end."""
     if b'"' not in data:
@@ -99,6 +108,13 @@ def is_regular(data: bytes, delimiter: str) -> bool:
     breaks = np.flatnonzero(text == ord("\n"))
     closed = np.searchsorted(quotes, breaks) % 2 == 0
     return bool(np.all(starts) and np.all(ends) and np.all(closed))
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def line_numbers(chunk: Chunk, count: int) -> npt.NDArray[np.int64] | None:
@@ -164,6 +180,12 @@ def _record(
     cells = first.replace('"', "").split(delimiter)
     detail = "a quote is opened in the line and not closed as it should be"
     return Row(0, _padded(cells, width), detail), 1
+
+
+def row_of(line: int, text: str, delimiter: str, width: int) -> Row:
+    """The record of one line whose quotes are regular."""
+    row = _row(cells_of(text, delimiter), width)
+    return Row(line, row.cells, row.detail)
 
 
 def _row(cells: list[str], width: int) -> Row:

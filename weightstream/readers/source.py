@@ -1,45 +1,105 @@
-"""Opening source files: plain or gzip, told by their content; every failure is one sentence."""
+"""Opening source files: plain, gzip or in a zip, told by content; every failure is one sentence.
+
+Nothing is unpacked into the file system but a database, into a temporary file of our own name.
+"""
 
 import gzip
+import shutil
+import struct
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from weightstream.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
 HEAD_BYTES = 64 << 10
+MAX_MEMBERS = 100_000
+BOMB_BYTES = 100 << 20
+BOMB_RATIO = 200
+"""A member of a zip that unpacks to more than both is taken for a bomb; exports reach 40."""
+
 _CHUNK = 1 << 20
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file, or a member of a zip file."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.member is None else f"{self.path} ({self.member!r})"
+
+    @property
+    def name(self) -> str:
+        return self.path.name if self.member is None else self.member.rsplit("/", 1)[-1]
+
+
 @contextmanager
-def open_source(path: Path) -> Iterator[BinaryIO]:
-    """The content of a file, unpacked. Raises InputError for whatever goes wrong in reading it.
+def open_source(source: Source) -> Iterator[BinaryIO]:
+    """The content of a source, unpacked. Raises InputError for whatever goes wrong in reading it.
 
     A gzip file is unpacked to its end once before its first byte is used: of one that was cut off
     nothing is read.
     """
-    with reading(path), path.open("rb") as plain:
-        if not _is_gzip(plain):
-            yield plain
+    with _opened(source) as stream:
+        if not _starts_with(stream, GZIP_MAGIC):
+            yield stream
             return
-        with gzip.open(plain) as checked:
+        with gzip.open(stream) as checked:
             while checked.read(_CHUNK):
                 pass
-        plain.seek(0)
-        with gzip.open(plain) as unpacked:
+        stream.seek(0)
+        with gzip.open(stream) as unpacked:
             yield cast(BinaryIO, unpacked)
 
 
-def head_of(path: Path) -> bytes:
-    """The first bytes of a file, unpacked: what formats are recognised by. Raises InputError."""
-    with reading(path), path.open("rb") as plain:
-        if not _is_gzip(plain):
-            return plain.read(HEAD_BYTES)
-        with gzip.open(plain) as unpacked:
+@contextmanager
+def local_file(source: Source) -> Iterator[Path]:
+    """A path under which the unpacked content lies; a temporary one if it was packed."""
+    with _opened(source) as stream:
+        packed = source.member is not None or _starts_with(stream, GZIP_MAGIC)
+    if not packed:
+        yield source.path
+        return
+    with tempfile.NamedTemporaryFile() as copy, open_source(source) as content:
+        shutil.copyfileobj(content, copy, _CHUNK)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def head_of(source: Source) -> bytes:
+    """The first bytes of a source, unpacked: what formats are recognised by. Raises InputError."""
+    with _opened(source) as stream:
+        if not _starts_with(stream, GZIP_MAGIC):
+            return stream.read(HEAD_BYTES)
+        with gzip.open(stream) as unpacked:
             return unpacked.read(HEAD_BYTES)
+
+
+def is_zip(path: Path) -> bool:
+    with reading(path), path.open("rb") as stream:
+        return stream.read(4) == ZIP_MAGIC
+
+
+def members(path: Path) -> list[Source]:
+    """The files in a zip file, by name. Raises InputError for a damaged one and for a bomb."""
+    with reading(path), _archive(path) as archive:
+        found = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    if len(found) > MAX_MEMBERS:
+        raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are looked at")
+    for info in found:
+        if info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
+            raise InputError(f"{path} unpacks to far more than it is; unpack it yourself and look")
+    return [Source(path, name) for name in sorted({info.filename for info in found})]
 
 
 @contextmanager
@@ -53,13 +113,40 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path} does not exist; check the path") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name the files in it") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InputError(f"{path} is a damaged or cut off gzip file; fetch it again") from None
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error):
+        raise InputError(
+            f"{path} is a damaged or cut off gzip or zip file; fetch it again"
+        ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _is_gzip(stream: BinaryIO) -> bool:
-    magic = stream.read(2)
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    with reading(source.path):
+        if source.member is None:
+            with source.path.open("rb") as stream:
+                yield stream
+            return
+        with _archive(source.path) as archive:
+            try:
+                member = cast(BinaryIO, archive.open(source.member))
+            except (RuntimeError, NotImplementedError):
+                raise InputError(
+                    f"{source} is encrypted or packed in a rare way; unpack it yourself"
+                ) from None
+            with member:
+                yield member
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (NotImplementedError, ValueError, IndexError, struct.error):
+        raise zipfile.BadZipFile from None
+
+
+def _starts_with(stream: BinaryIO, magic: bytes) -> bool:
+    start = stream.read(len(magic))
     stream.seek(0)
-    return magic == GZIP_MAGIC
+    return start == magic

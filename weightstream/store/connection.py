@@ -85,6 +85,14 @@ def pending_migrations(connection: sqlite3.Connection, path: Path) -> bool:
     return bool(migrations.pending(database))
 
 
+def existing(data_dir: Path) -> None:
+    """Raise StoreError where there is no store."""
+    path = data_dir / STORE_NAME
+    with reachable(path):
+        if not path.exists():
+            raise StoreError(f"{path}: there is no store yet; run `weightstream ingest` first")
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Take the write lock at once, commit at the end, roll back on any error."""
@@ -124,6 +132,8 @@ def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
         )
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"{path}: no space left on the device; free some and run again")
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(f"{path}: {error}; see that the disk has space and is sound")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"{path}: cannot be written ({error}); check its owner and permissions")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -192,11 +202,7 @@ class ReadPool:
             self._free.put(connection)
 
     def _open(self) -> sqlite3.Connection:
-        with reachable(self.path):
-            if not self.path.exists():
-                raise StoreError(
-                    f"{self.path}: there is no store yet; run `weightstream ingest` first"
-                )
+        existing(self.path.parent)
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=ro",
             uri=True,

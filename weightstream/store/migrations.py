@@ -210,3 +210,18 @@ def overrides_and_erasures(db: Database) -> None:
         pk="id",
     )
     db.table("erasures").create({"token": str, "erased_at": str}, pk="token")
+
+
+@migrations()
+def learnt_parameters(db: Database) -> None:
+    db.table("models").create(
+        {
+            "name": str,
+            "active": int,
+            "learnt_at": str,
+            "readings": int,
+            "parameters": str,  # JSON, as weightstream.parameters writes it
+        },
+        pk="name",
+    )
+    db.table("sources").add_column("readings", int)

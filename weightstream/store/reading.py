@@ -30,6 +30,7 @@ HISTORY = pa.schema(
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
         ("record_id", pa.string()),
+        ("run", pa.int64()),
     ]
 )
 
@@ -46,6 +47,7 @@ CURRENT = pa.schema(
         ("level_margin_kg", pa.float64()),
         ("trend_kg_per_week", pa.float64()),
         ("suggested_kg", pa.float64()),
+        ("stage", pa.string()),
     ]
 )
 
@@ -99,6 +101,13 @@ def user_ids(connection: sqlite3.Connection) -> list[str]:
     return [user for (user,) in connection.execute("select user_id from users order by user_id")]
 
 
+def dirty(connection: sqlite3.Connection) -> tuple[list[str], list[int]]:
+    """Persons whose newest change retro has not seen, in the order of their ids; their readings."""
+    rows = connection.execute("select user_id, readings from users where dirty order by user_id")
+    found = rows.fetchall()
+    return [user for user, _ in found], [readings for _, readings in found]
+
+
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
@@ -126,6 +135,22 @@ def shifts(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str,
         (json.dumps(list(user_ids)),),
     ):
         found.setdefault(user, []).append(tuple(shift))
+    return found
+
+
+def earlier(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Versions that later ones replaced, by person: measurement_id, version, stage, verdict,
+    reason, suggested_kg."""
+    found: dict[str, list[Any]] = {}
+    for user, *version in connection.execute(
+        "select d.user_id, d.measurement_id, d.version - 1, b.stage, b.verdict, b.reason, "
+        "b.suggested_kg from json_each(?) wanted "
+        "cross join decisions d on d.user_id = wanted.value and d.version > 1 "
+        "join decisions b on b.user_id = d.user_id and b.effective_at = d.effective_at "
+        "and b.measurement_id = d.measurement_id and b.version = d.version - 1",
+        (json.dumps(list(user_ids)),),
+    ):
+        found.setdefault(user, []).append(version)
     return found
 
 

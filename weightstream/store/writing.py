@@ -84,7 +84,9 @@ def insert(
     of once a row.
     """
     lists = {name: values for name, values in columns.items() if isinstance(values, list)}
-    rows = len(next(iter(lists.values())))
+    rows = len(next(iter(lists.values()), ()))
+    if rows == 0:
+        return
     width = len(lists)
     head = f"{verb} into {table} ({', '.join(columns)}) values "
     cells = ("?" if isinstance(value, list) else literal(value) for value in columns.values())
@@ -115,6 +117,8 @@ def update(
         f"where {' and '.join(f'{name} = ?' for name in key)}"
     )
     lists = {name: values for name, values in columns.items() if isinstance(values, list)}
-    rows = len(next(iter(lists.values())))
+    rows = len(next(iter(lists.values()), ()))
+    if rows == 0:
+        return
     bound = [lists.get(name) or [columns[name]] * rows for name in (*changed, *key)]
     connection.executemany(statement, zip(*bound, strict=True))

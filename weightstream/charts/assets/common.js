@@ -53,19 +53,48 @@
       b.addEventListener("click", () => {
         press(b.value);
         onChoose(b.value);
-      }));
+      }),
+    );
     return press;
   }
 
   function element(tag, attributes, ...children) {
     const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
     node.append(...children);
     return node;
+  }
+
+  /* A decorative drawing of one shape: [tag, attributes]. */
+  function svg(attributes, [tag, shape]) {
+    const make = (name, all) => {
+      const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(all)) node.setAttribute(key, value);
+      return node;
+    };
+    const node = make("svg", { "aria-hidden": "true", ...attributes });
+    node.append(make(tag, shape));
+    return node;
+  }
+
+  function fact(name, value, more, tone) {
+    const label = element("span", { class: "name" }, name);
+    const below = element("span", { class: "more" }, more || "");
+    return element("div", { class: `fact ${tone || ""}` }, label, element("strong", {}, value), below);
+  }
+
+  const unit = () => remembered("unit", "kg", ["kg", "lb", "st"]);
+
+  /* The switch of units; calls onChange with the chosen one. */
+  function units(onChange) {
+    choice(document.getElementById("units"), (chosen) => {
+      remember("unit", chosen);
+      onChange(chosen);
+    })(unit());
   }
 
   const data = () => JSON.parse(document.getElementById("data").textContent);
 
   setTheme(remembered("theme", systemTheme(), ["light", "dark"])); // before the first paint
-  root.Common = { remembered, remember, theme, choice, element, data };
+  root.Common = { theme, choice, element, svg, fact, unit, units, data };
 })(window);

@@ -4,14 +4,14 @@
 (function () {
   "use strict";
   const toImage = Plotly.toImage;
-  const view = { theme: "light", unit: "kg", hidden: new Set(), showRejected: true, fitAll: false, showOutlook: true, asFirst: false, range: null };
 
   function draw(person, size, config) {
-    const { data, layout } = WeightFigure.build(WeightFigure.prepare(person), view);
+    const { data, layout } = Figure.build(Columns.prepare(person), Figure.defaultView());
     const name = person.user.length > 60 ? person.user.slice(0, 59) + "…" : person.user;
-    layout.title = { text: WeightFigure.escape(name), font: { size: 17 }, x: 0.01, xanchor: "left" };
+    layout.title = { text: Words.escape(name), font: { size: 17 }, x: 0.01, xanchor: "left" };
     layout.margin = { ...layout.margin, t: 62, b: 70 };
-    Object.assign(layout, { showlegend: true, legend: { orientation: "h", x: 0, y: -0.1, yanchor: "top", font: { size: 12 } } });
+    layout.showlegend = true;
+    layout.legend = { orientation: "h", x: 0, y: -0.1, yanchor: "top", font: { size: 12 } };
     return toImage({ data, layout, config }, { ...size, format: "png", imageDataOnly: true });
   }
 

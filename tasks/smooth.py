@@ -1,0 +1,24 @@
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import exponential_backoff
+
+from tasks import STAGES
+from tasks.contained import contained, locked
+from tasks.road import ROADS
+
+
+@task(
+    name="smooth",
+    task_run_name="smooth batch {batch}",
+    tags=[STAGES["smooth"].tag],
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_condition_fn=locked,
+)
+def smooth(run: str, batch: int) -> int:
+    """Smooth the persons of a batch; what is to be written waits on the road. Returns the batch."""
+    road = ROADS[run]
+    with contained("smooth", batch), road.clocks["smooth"].running():
+        road.judged[batch] = road.smooth(batch)
+    return batch

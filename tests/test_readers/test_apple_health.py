@@ -1,0 +1,126 @@
+import gzip
+import zipfile
+
+import pytest
+
+from weightstream.errors import InputError
+from weightstream.readers import recognise
+
+HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE HealthData [
+<!-- a broken document type: -->
+<!ELEMENT HealthData (ExportDate,Me,(Record|Correlation
+<!ATTLIST Record type CDATA #REQUIRED
+]>
+<HealthData locale="en_US">
+"""
+TAIL = "</HealthData>\n"
+WEIGHT = (
+    '<Record type="HKQuantityTypeIdentifierBodyMass" sourceName="Scale" unit="kg" '
+    'startDate="2024-01-31 07:12:33 +0100" endDate="2024-01-31 07:12:33 +0100" value="80.5"/>\n'
+)
+PULSE = WEIGHT.replace("BodyMass", "HeartRate")
+
+
+def test_records_of_weight_only(save, weighings):
+    index = WEIGHT.replace("BodyMass", "BodyMassIndex")
+    path = save(HEAD + PULSE + WEIGHT + index + TAIL)
+    assert recognise(path) == "apple_health"
+    assert weighings(path, user="me") == [("2024-01-31T06:12:33Z", "80.5", "kg", "Scale")]
+
+
+def test_lines(save, cleaned):
+    path = save(HEAD + PULSE + WEIGHT + "<Workout>\n</Workout>\n" + WEIGHT + TAIL)
+    for block_bytes in (11, 50, 4 << 20):
+        result = cleaned(path, user="me", block_bytes=block_bytes)
+        assert result.measurements["line"].to_pylist() == [9, 12]
+
+
+def test_attributes_in_any_order_quotes_and_references(save, weighings):
+    record = (
+        '<Record value=\'80.5\'\n unit = "lb" device="&lt;&lt;HKDevice: 0x1>, name:S&gt;" '
+        "sourceName='Ann&#39;s &quot;S&amp;M&quot; &#x263A;' startDate='2024-01-31 07:12:33 -0500' "
+        "type='HKQuantityTypeIdentifierBodyMass'></Record>"
+    )
+    assert weighings(save(HEAD + record + TAIL), user="me") == [
+        ("2024-01-31T12:12:33Z", "80.5", "lb", 'Ann\'s "S&M" ☺')
+    ]
+
+
+def test_what_a_person_typed_is_a_source_of_its_own(save, weighings):
+    record = WEIGHT.replace("/>", '>\n<MetadataEntry key="HKWasUserEntered" value="1"/>\n</Record>')
+    other = WEIGHT.replace("/>", '>\n<MetadataEntry key="HKWasUserEntered" value="0"/>\n</Record>')
+    path = save(HEAD + WEIGHT + record + other + TAIL)
+    for block_bytes in (40, 4 << 20):
+        sources = [row[3] for row in weighings(path, user="me", block_bytes=block_bytes)]
+        assert sources == ["Scale", "Scale (by hand)", "Scale"]
+
+
+@pytest.mark.parametrize("block_bytes", [13, 4 << 20])
+def test_comments_and_cdata_hold_no_records(save, cleaned, block_bytes):
+    content = HEAD + f"<!-- {WEIGHT} -->\n<![CDATA[ {WEIGHT} ]]>\n" + WEIGHT + TAIL
+    result = cleaned(save(content), user="me", block_bytes=block_bytes)
+    assert result.measurements["line"].to_pylist() == [12]
+
+
+def test_missing_attributes_are_missing_fields(save, cleaned):
+    bare = '<Record type="HKQuantityTypeIdentifierBodyMass"/>'
+    no_unit = WEIGHT.replace('unit="kg"', "")
+    result = cleaned(save(HEAD + bare + no_unit + TAIL), user="me")
+    assert [row["detail"] for row in result.quarantine.to_pylist()] == [
+        "the row has no time and no weight and no unit",
+        "the row has no unit",
+    ]
+    given = cleaned(save(HEAD + no_unit + WEIGHT + TAIL), user="me", unit="lb")
+    assert given.measurements["unit"].to_pylist() == ["lb", "kg"]
+
+
+def test_entities_are_not_expanded(save, cleaned):
+    bomb = '<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY x SYSTEM "file:///etc/passwd">'
+    record = WEIGHT.replace("80.5", "&b;").replace("Scale", "&x;")
+    path = save(HEAD.replace("]>", f"{bomb}]>") + record + TAIL)
+    (row,) = cleaned(path, user="me").quarantine.to_pylist()
+    assert (row["reason"], row["weight"], row["source"]) == ("bad_number", "&b;", "&x;")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (HEAD + WEIGHT * 3, "cut off"),
+        (HEAD + WEIGHT * 3 + WEIGHT[:50], "cut off"),
+        (HEAD + "<!-- " + WEIGHT * 100 + TAIL, "cut off"),
+        (HEAD + '<Record type="' + "x" * (3 << 20) + TAIL, "does not end"),
+    ],
+)
+def test_files_that_cannot_be_used(save, cleaned, content, sentence):
+    with pytest.raises(InputError, match=sentence):
+        cleaned(save(content), user="me", block_bytes=1 << 16)
+
+
+def test_the_person_must_be_given(save, cleaned):
+    with pytest.raises(InputError, match="give --user"):
+        cleaned(save(HEAD + WEIGHT + TAIL))
+
+
+def test_zip_is_searched_by_content(save, weighings, tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("apple_health_export/export_cda.xml", "<ClinicalDocument/>")
+        archive.writestr("apple_health_export/╧ÇΣ.xml", HEAD + PULSE * 1000 + WEIGHT + TAIL)
+        archive.writestr("../../etc/passwd", "not written anywhere")
+    assert recognise(path) == "apple_health"
+    assert len(weighings(path, user="me")) == 1
+    packed = save(gzip.compress((HEAD + WEIGHT + TAIL).encode()), "export.xml.gz")
+    assert len(weighings(packed, user="me")) == 1
+
+
+def test_files_by_others(shared, weighings):
+    folder = shared / "samples/apple-health"
+    rows = weighings(folder / "analyst-multi-source.xml", user="me")
+    assert len(rows) == 5
+    assert rows[-1] == ("2026-03-23T07:00:00Z", "73.1", "kg", "Phone Scale")
+    rows = weighings(folder / "hydawo-export-dst.xml", user="me")
+    assert rows == [
+        ("2026-03-01T12:30:00Z", "180", "lb", "Fixture Scale"),
+        ("2026-03-09T11:30:00Z", "179", "lb", "Fixture Scale"),
+    ]

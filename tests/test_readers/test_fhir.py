@@ -1,0 +1,205 @@
+import gzip
+import json
+
+import pytest
+
+from weightstream.errors import InputError
+from weightstream.readers import recognise
+
+LOINC = "http://loinc.org"
+
+
+def observation(**changes):
+    return {
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "29463-7"}]},
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": "2024-01-31T07:12:33+01:00",
+        "valueQuantity": {"value": 80.5, "system": "http://unitsofmeasure.org", "code": "kg"},
+    } | changes
+
+
+@pytest.fixture
+def single(save, cleaned):
+    """The one row of one observation, from whichever table it ends in."""
+
+    def single(change, **options):
+        result = cleaned(save(json.dumps(observation(**change))), **options)
+        (row,) = (
+            result.measurements.to_pylist()
+            + result.quarantine.to_pylist()
+            + result.retractions.to_pylist()
+        )
+        return row
+
+    return single
+
+
+def test_one_observation(single):
+    row = single({"meta": {"lastUpdated": "2024-02-01T00:00:00Z"}})
+    fields = ("user_id", "wall", "amount", "unit", "source", "record_id", "updated", "line")
+    assert [row[name] for name in fields] == [
+        "p1", "2024-01-31T07:12:33+01:00", "80.5", "kg", "fhir", "o1",
+        "2024-02-01T00:00:00.000000Z", 1,
+    ]  # fmt: skip
+
+
+def test_numbers_are_exact_on_lines_too(save, cleaned):
+    line = json.dumps(observation(component=[{"valueQuantity": {"value": 80.5}}]))
+    long = "80.50000000000000000001"
+    texts = [line.replace("80.5", long), line.replace('80.5, "s', f'{long}, "s'), line]
+    amounts = cleaned(save("\n".join(texts))).measurements["raw_weight"].to_pylist()
+    assert amounts == [long, long, "80.5"]
+
+
+def test_numbers_are_exact(save, cleaned):
+    text = json.dumps(observation()).replace("80.5", "80.50000000000000000001")
+    assert cleaned(save(text)).measurements["amount"].to_pylist() == ["80.50000000000000000001"]
+    text = json.dumps(observation()).replace("80.5", "8.05E1")
+    assert cleaned(save(text)).measurements["raw_weight"].to_pylist() == ["8.05E1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ({"subject": {"reference": "https://h/fhir/Patient/7/_history/2"}}, "user_id", "7"),
+        ({"subject": {"reference": "urn:uuid:ab-c"}}, "user_id", "ab-c"),
+        ({"subject": {"identifier": {"value": "mrn9"}}}, "user_id", "mrn9"),
+        ({"effectiveDateTime": "2024-01-31"}, "wall", "2024-01-31"),
+        ({"effectiveDateTime": None, "effectiveInstant": "2024-01-31T07:12:33Z"}, "wall",
+         "2024-01-31T07:12:33Z"),
+        ({"effectiveDateTime": None, "effectivePeriod": {"start": "2024-01-31T07:00:00Z"}}, "wall",
+         "2024-01-31T07:00:00Z"),
+        ({"valueQuantity": {"value": 9, "unit": "by eye", "code": "[lb_av]"}}, "unit", "lb"),
+        ({"valueQuantity": {"value": 185, "unit": "lbs"}}, "unit", "lb"),
+        ({"valueQuantity": {"value": 80, "unit": "kg", "code": "K", "system": "http://acme"}},
+         "unit", "kg"),
+        ({"code": {"coding": [{"system": LOINC, "code": "3142-7"}]}}, "source", "fhir-stated"),
+        ({"device": {"display": "Scale 5"}}, "source", "Scale 5"),
+        ({"status": "preliminary"}, "amount", "80.5"),
+        ({"component": [{"dataAbsentReason": {}}]}, "amount", "80.5"),
+        ({"note": "of a wrong type", "category": 7, "meta": []}, "amount", "80.5"),
+    ],
+)  # fmt: skip
+def test_where_fields_stand(single, change, field, value):
+    assert single(change)[field] == value
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"valueQuantity": None}, "missing_field"),
+        ({"dataAbsentReason": {"text": "refused"}}, "missing_field"),
+        ({"subject": None}, "missing_field"),
+        ({"effectiveDateTime": None}, "missing_field"),
+        ({"effectiveDateTime": "2024-05"}, "bad_timestamp"),
+        ({"valueQuantity": {"value": 80, "comparator": "<", "code": "kg"}}, "bad_number"),
+        ({"valueQuantity": {"value": 80, "code": "kg/m2"}}, "not_body_weight"),
+        ({"valueQuantity": {"value": [80], "code": "kg"}}, "missing_field"),
+    ],
+)
+def test_what_is_quarantined(single, change, reason):
+    assert single(change)["reason"] == reason
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_what_is_taken_back_is_no_measurement(single, status):
+    row = single({"status": status, "valueQuantity": None, "effectiveDateTime": None})
+    assert (row["user_id"], row["record_id"]) == ("p1", "o1")
+    assert "weight" not in row
+
+
+def test_other_resources_are_skipped_and_counted(save, cleaned):
+    other = observation(code={"coding": [{"system": LOINC, "code": "8302-2"}]})
+    foreign = observation(code={"coding": [{"system": "http://acme", "code": "29463-7"}]})
+    patient = {"resourceType": "Patient", "id": "29463-7"}
+    lines = [json.dumps(one) for one in (other, foreign, patient, observation())]
+    result = cleaned(save("\r\n".join(lines)))
+    assert (result.skipped, result.rows) == (3, 1)
+    assert result.measurements["line"].to_pylist() == [4]
+
+
+def test_bundles_lists_and_both_number_their_resources(save, cleaned):
+    inner = {"resourceType": "Bundle", "entry": [{"resource": observation(id="b")}, {}]}
+    bundle = {
+        "entry": [{"resource": {"resourceType": "Patient"}}, {"resource": inner}],
+        "resourceType": "Bundle",
+    }
+    result = cleaned(save("\ufeff" + json.dumps([bundle, observation(id="c")], indent=1)))
+    assert result.measurements["line"].to_pylist() == [2, 4]
+    assert result.skipped == 2
+
+
+def test_ndjson_in_small_blocks_and_gzip(save, cleaned):
+    lines = [json.dumps(observation(id=str(n))) for n in range(200)]
+    lines[17] = lines[17][:-40]
+    lines[40] = ""
+    content = "\n".join(lines).encode()
+    for path in (save(content), save(gzip.compress(content), "packed")):
+        for block_bytes in (100, 4 << 20):
+            result = cleaned(path, block_bytes=block_bytes)
+            kept = result.measurements["line"].to_pylist()
+            assert kept == [n for n in range(1, 201) if n not in (18, 41)]
+            (bad,) = result.quarantine.to_pylist()
+            assert (bad["line"], bad["reason"]) == (18, "missing_field")
+
+
+def test_a_line_beyond_all_measure_is_one_faulty_record(save, cleaned, monkeypatch):
+    monkeypatch.setattr("weightstream.readers.documents.MAX_LINE", 2000)
+    good = json.dumps(observation())
+    result = cleaned(save(f"{good}\n{{'x': '{'y' * 50_000}'}}\n{good}\n"), block_bytes=700)
+    assert result.measurements["line"].to_pylist() == [1, 3]
+    assert result.quarantine["line"].to_pylist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"resourceType": "Observation", "id": ', "no whole JSON"),
+        ('{"resourceType": "X", "a": ' + "[" * 100_000, "no whole JSON"),
+        (json.dumps({"resourceType": "Bundle"}) + "\n" + json.dumps(observation()), "a Bundle on"),
+    ],
+)
+def test_files_that_cannot_be_used(save, cleaned, content, sentence):
+    with pytest.raises(InputError, match=sentence):
+        cleaned(save(content))
+
+
+def test_a_document_that_is_too_large_is_refused(save, cleaned, monkeypatch):
+    monkeypatch.setattr("weightstream.readers.documents.MAX_DOCUMENT", 1000)
+    with pytest.raises(InputError, match="NDJSON"):
+        cleaned(save(json.dumps([observation()] * 10, indent=1)), block_bytes=100)
+
+
+def test_a_person_given_serves_records_that_name_none(single):
+    assert single({"subject": None}, user="me")["user_id"] == "me"
+    with pytest.raises(InputError, match="leave --user out"):
+        single({}, user="me")
+
+
+def test_files_by_others(shared, cleaned):
+    folder = shared / "samples/fhir"
+    expected = {
+        "hl7-r4-observation-example-lb.json": ["185 lb"],
+        "ms-weight-grams-bom.json": ["75000 g"],
+        "uscore-weight-kg.json": ["20.09414 kg"],
+        "au-cancelled-dataabsent.json": [],
+        "pathling-synthea-bundle-adult.json": ["92 kg", "98.3 kg", "91.5 kg", "97.2 kg"],
+        "smart-bulk-observation-excerpt.ndjson": ["90.2 kg"] * 3,
+    }
+    for name, weights in expected.items():
+        assert recognise(folder / name) == "fhir"
+        rows = cleaned(folder / name).measurements.to_pylist()
+        assert [f"{row['amount']} {row['unit']}" for row in rows] == weights, name
+    anonymous = {
+        "hb-loinc-not-first.json": (1, 0, 0),
+        "hb-novalue.json": (0, 1, 0),
+        "hb-bundle-vitals-and-labs.json": (1, 0, 1),
+        "hb-bundle-duplicate.json": (2, 0, 0),
+    }
+    for name, counts in anonymous.items():
+        result = cleaned(folder / name, user="me")
+        found = (len(result.measurements), len(result.quarantine), result.skipped)
+        assert found == counts, name

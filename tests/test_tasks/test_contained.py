@@ -1,0 +1,26 @@
+import pytest
+
+from tasks.contained import contained
+from weightstream.errors import BatchError, InputError
+
+
+def test_our_own_errors_pass():
+    with pytest.raises(InputError, match="as it was"), contained("read"):
+        raise InputError("as it was")
+
+
+def test_of_others_only_type_and_place_are_kept():
+    with pytest.raises(BatchError) as caught, contained("filter", 3):
+        {}["someone"]
+    assert "someone" not in str(caught.value)
+    assert str(caught.value).startswith(
+        "filter: batch 3 failed with KeyError at test_contained.py:"
+    )
+    assert caught.value.__suppress_context__
+
+
+def test_what_the_system_says_is_kept_without_its_file():
+    with pytest.raises(BatchError, match=r"OSError \(No space left on device\)") as caught:  # noqa: SIM117
+        with contained("draw", 1):
+            raise OSError(28, "No space left on device", "/pages/someone.html")
+    assert "someone" not in str(caught.value)

@@ -1,0 +1,40 @@
+import pytest
+
+from tasks import widths
+from weightstream.config import Memory, Threading
+
+
+@pytest.mark.parametrize(
+    ("size", "cpus", "users", "width"),
+    [
+        (8, 2, 5, 8),
+        (3, 64, 10_000, 3),
+        (0, 64, 10_000, 8),
+        (0, 4, 10_000, 4),
+        (0, 64, 55, 5),
+        (0, 64, 3, 1),
+    ],
+)
+def test_filter_width(monkeypatch, size, cpus, users, width):
+    monkeypatch.setattr(widths.os, "cpu_count", lambda: cpus)
+    assert widths.filter_width(Threading(user_pool_size=size), users) == width
+
+
+@pytest.mark.parametrize(
+    ("pool", "at_once", "limit_mb", "free_mb", "width"),
+    [
+        (16, 20, 100, 100_000, 16),
+        (16, 5, 100, 100_000, 5),
+        (16, 20, 100, 1_000, 5),
+        (16, 20, 100, 999, 4),
+        (16, 20, 100, 30, 1),
+        (16, 20, 2_000, 16_000, 4),
+    ],
+)
+def test_draw_width(pool, at_once, limit_mb, free_mb, width):
+    memory = Memory(max_concurrent_viz=at_once, viz_memory_limit_mb=limit_mb)
+    assert widths.draw_width(Threading(viz_pool_size=pool, memory=memory), free_mb) == width
+
+
+def test_retro_width():
+    assert widths.retro_width(Threading(retro_pool_size=3)) == 3

@@ -1,0 +1,58 @@
+"""`weightstream learn`: parameters from everything stored, made the active set."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from weightstream import parameters
+from weightstream.batch import UserBatch
+from weightstream.config import Config
+from weightstream.errors import StoreError
+from weightstream.learning import Learned, learn
+from weightstream.series import stored_series, user_batch
+from weightstream.store import reading
+from weightstream.store.connection import STORE_NAME, ReadPool, existing, open_writer
+
+USERS_AT_A_TIME = 2_000
+
+
+def learn_from_store(config: Config) -> str:
+    """Learn, activate, and say what was learnt. Raises StoreError where there is nothing stored."""
+    data_dir = config.data.data_dir.absolute()
+    existing(data_dir)
+    with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        timezone = reading.setting(connection, "timezone") or config.data.timezone
+        batches = list(stored_batches(connection, timezone))
+        name, start = parameters.next_name(connection), parameters.active(connection)
+    if not batches:
+        raise StoreError(
+            f"{data_dir / STORE_NAME}: no measurement is stored yet; ingest some first"
+        )
+    learned = learn(batches, name, config.kalman, start)
+    with open_writer(data_dir) as connection:
+        parameters.activate(connection, data_dir / STORE_NAME, learned.parameters, learned.readings)
+    return learned_text(learned)
+
+
+def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
+    for some in reading.chunks(reading.user_ids(connection), USERS_AT_A_TIME):
+        yield user_batch(stored_series(reading.history(connection, some), timezone))
+
+
+def learned_text(learned: Learned) -> str:
+    """A table for a person, with standard errors."""
+    made = learned.parameters
+    lines = [f"{made.name} is the active set; run `weightstream retro` to judge by it", ""]
+    lines.append(f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}")
+    for name, source in sorted(made.sources.items()):
+        bias = with_error(source.bias_kg, learned.sd.get(f"{name}.bias_kg"))
+        noise = with_error(source.noise_kg, learned.sd.get(f"{name}.noise_kg"))
+        seen = learned.readings.get(name, 0)
+        lines.append(f"{name[:33]:<34}{seen:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}")
+    lines.append("")
+    for name, value in vars(made.process).items():
+        lines.append(f"{name:<34}{with_error(value, learned.sd.get(f'process.{name}'))}")
+    return "\n".join(lines)
+
+
+def with_error(value: float, sd: float | None) -> str:
+    return f"{value:.3f}" + (f" ± {sd:.3f}" if sd is not None else "")

@@ -1,0 +1,181 @@
+"""JSON sources: one document, or one object a line (NDJSON). Numbers stay as they are written."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any, BinaryIO
+
+from weightstream.errors import InputError
+from weightstream.readers.block import Block, Parse, ReadOptions
+from weightstream.readers.source import Source, open_source
+
+MAX_DOCUMENT = 64 << 20
+"""Larger single documents are refused: they would have to be held as a whole, many times over."""
+MAX_LINE = 16 << 20
+
+Records = Iterable[tuple[int, Any]]
+"""(line or position, record), one at a time: parsed records are large, and few are to be alive at
+once. The record is NOT_JSON where it cannot be read.
+"""
+Convert = Callable[[Records], Block]
+Flatten = Callable[[Any], Iterator[Any]]
+"""From a document to its records."""
+
+NOT_JSON = object()
+_BOM = b"\xef\xbb\xbf"
+
+
+class Number(str):
+    """The text of a JSON number."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
+
+
+def parse_json(text: bytes) -> Any:
+    """Raises ValueError if the bytes are no JSON."""
+    try:
+        return _DECODER.decode(text.removeprefix(_BOM).decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def text_of(value: Any) -> str | None:
+    """The value as text if it is a text or a number, else None."""
+    if isinstance(value, str):
+        return str(value)
+    return str(value) if type(value) in (int, float) else None
+
+
+def items_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def not_json(line: int) -> dict[str, Any]:
+    """The raw row for a record that cannot be read."""
+    return {"line": line, "fault": "missing_field", "detail": "the line holds no whole JSON object"}
+
+
+def read_json(
+    source: Source,
+    options: ReadOptions,
+    convert: Convert,
+    flatten: Flatten,
+    wanted: tuple[bytes, ...] = (),
+    parse_line: Callable[[bytes], Any] = parse_json,
+) -> Iterator[Parse]:
+    """Parse a JSON source.
+
+    flatten: a single document to its records, which are numbered from 1 instead of lines.
+    wanted: a line of NDJSON that holds none of these is skipped without being parsed; empty
+    where the format is never NDJSON.
+    parse_line: a faster parse_json for lines of NDJSON.
+    Raises InputError if a single document is no JSON or larger than MAX_DOCUMENT.
+    """
+    with open_source(source) as stream:
+        first, line = _first_line(stream)
+        rest = stream.read(options.block_bytes)
+        if wanted and rest.strip() and _is_object(first):
+            for data, start in _line_chunks(stream, first + rest, line, options.block_bytes):
+                yield partial(_parse_lines, data, start, convert, wanted, parse_line)
+            return
+        document = first + rest + stream.read(MAX_DOCUMENT)
+    if len(document) > MAX_DOCUMENT:
+        raise InputError(
+            f"{source} is one JSON document of more than {MAX_DOCUMENT >> 20} MiB; give it as"
+            " NDJSON, one record a line"
+        )
+    try:
+        value = parse_json(document)
+    except ValueError:
+        raise InputError(f"{source} is no whole JSON; fetch it again") from None
+    yield partial(convert, zip(count(1), flatten(value), strict=False))
+
+
+def _first_line(stream: BinaryIO) -> tuple[bytes, int]:
+    """The first line that is not blank, and its number."""
+    for number in count(1):
+        line = stream.readline(MAX_LINE)
+        if not line or line.strip():
+            return line, number
+    raise AssertionError
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(parse_json(line), dict)
+    except ValueError:
+        return False
+
+
+def _line_chunks(
+    stream: BinaryIO, start: bytes, line: int, block_bytes: int
+) -> Iterator[tuple[bytes, int]]:
+    """Whole lines and the number of the first; a line of more than MAX_LINE bytes comes cut."""
+    carry = start
+    while True:
+        more = stream.read(block_bytes)
+        data = carry + more
+        cut = data.rfind(b"\n") + 1 if more else len(data)
+        if cut == 0 and len(data) > MAX_LINE:
+            yield data[:1024], line
+            carry, line = _rest_of_line(stream), line + 1
+            continue
+        if cut:
+            yield data[:cut], line
+        line += data.count(b"\n", 0, cut)
+        carry = data[cut:]
+        if not more:
+            return
+
+
+def _rest_of_line(stream: BinaryIO) -> bytes:
+    """Skip to the end of the line; what was read beyond it."""
+    while part := stream.read(1 << 20):
+        end = part.find(b"\n") + 1
+        if end:
+            return part[end:]
+    return b""
+
+
+def _holds(text: bytes, words: list[bytes]) -> bool:
+    for word in words:  # noqa: SIM110 any() over a generator takes three times as long
+        if word in text:
+            return True
+    return False
+
+
+def _parse_lines(
+    data: bytes,
+    line: int,
+    convert: Convert,
+    wanted: tuple[bytes, ...],
+    parse_line: Callable[[bytes], Any],
+) -> Block:
+    skipped = 0
+    found = [word for word in wanted if word in data]
+
+    def records() -> Iterator[tuple[int, Any]]:
+        nonlocal skipped
+        for number, text in enumerate(map(bytes.strip, data.split(b"\n")), line):
+            if not text:
+                continue
+            if text[:1] == b"{" and text[-1:] == b"}" and not _holds(text, found):
+                skipped += 1
+                continue
+            try:
+                value = parse_line(text)
+            except ValueError:
+                value = NOT_JSON
+            yield number, value
+
+    block = convert(records())
+    return replace(block, skipped=block.skipped + skipped)

@@ -1,0 +1,68 @@
+"""Small tables that apps export of one person: what their readers have in common."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from weightstream.errors import InputError
+from weightstream.readers import records
+from weightstream.readers.block import NO_DIALECT, Block, Dialect, Parse, raw_table_of_rows
+from weightstream.readers.source import Source, open_source
+
+Cells = dict[str, str | None]
+"""One record by the names of its columns, in lower case; cells without the spaces around them."""
+Convert = Callable[[Cells], dict[str, Any] | None]
+"""From the cells of a record to a raw row without line; None: it is no weighing at all."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def first_lines(head: bytes, count: int = 6) -> list[str]:
+    """The first lines of a text, for `recognise`; none of what is no text."""
+    if b"\x00" in head[:1024]:
+        return []
+    lines = head.removeprefix(_BOM).split(b"\n", count)[:count]
+    return [records.decode(line) for line in lines]
+
+
+def names_of(line: str, delimiter: str) -> list[str]:
+    """Column names in lower case, without spaces around them."""
+    return [name.strip().lower() for name in records.cells_of(line, delimiter)]
+
+
+def read_export(
+    source: Source,
+    header_line: int,
+    needed: str,
+    convert: Convert,
+    delimiter: str = ",",
+    dialect: Dialect = NO_DIALECT,
+) -> Iterator[Parse]:
+    """Parse a table whose column names stand on line `header_line`, counted from 1.
+
+    Raises InputError if none of them is `needed`.
+    """
+    with open_source(source) as stream:
+        line = b""
+        for _ in range(header_line):
+            line = stream.readline(records.MAX_LINE)
+        text = records.decode(line.removeprefix(_BOM))
+        names = names_of(text, delimiter)
+        if needed not in names:
+            raise InputError(f"{source} has not the columns of this format; leave --format out")
+        for rows in records.rows(stream, delimiter, len(names), header_line + 1):
+            yield partial(_convert, rows, names, convert, dialect)
+
+
+def _convert(
+    rows: list[records.Row], names: list[str], convert: Convert, dialect: Dialect
+) -> Block:
+    converted = []
+    for row in rows:
+        cells = [cell.strip() if cell else None for cell in row.cells]
+        raw = convert(dict(zip(names, cells, strict=True)))
+        if row.detail:
+            raw = (raw or {}) | {"fault": "missing_field", "detail": row.detail}
+        if raw is not None:
+            converted.append(raw | {"line": row.line})
+    return Block(raw_table_of_rows(converted), dialect)

@@ -1,0 +1,100 @@
+"""Health Connect: the export database of Android, alone or in its zip. Grams, UTC, own offset."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+from weightstream.errors import InputError
+from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.source import Source, local_file
+
+_MAGIC = b"SQLite format 3\x00"
+_ROWS = 50_000
+_TABLE = "weight_record_table"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """A SQLite database."""
+    return head.startswith(_MAGIC)
+
+
+def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
+    """See readers.block.Reader. It names no person: --user is required. `line` is the row's id."""
+    user = given(options.user, source, "whose weights it holds", "--user")
+    with local_file(source) as path:
+        # Immutable: nothing is written beside the file, whatever journal it was left with.
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+            connection.execute("pragma trusted_schema = off")
+            (size,) = connection.execute(
+                "select page_count * page_size from pragma_page_count, pragma_page_size"
+            ).fetchone()
+            if size > path.stat().st_size:
+                raise InputError(f"{source} is cut off; export it again")
+            cursor = connection.execute(_query(connection, source))
+            while rows := cursor.fetchmany(_ROWS):
+                yield partial(_convert, rows, user)
+        except (sqlite3.Error, UnicodeDecodeError):  # also of its own error messages
+            raise InputError(f"{source} is damaged, or no database; export it again") from None
+        finally:
+            connection.close()
+
+
+def _query(connection: sqlite3.Connection, source: Source) -> str:
+    # A view of that name could run anything.
+    query = "select name from sqlite_master where type = 'table'"
+    tables = {row[0] for row in connection.execute(query)}
+    columns = {row[1] for row in connection.execute(f"pragma table_info({_TABLE})")}
+    if _TABLE not in tables or not {"weight", "time"} <= columns:
+        raise InputError(f"{source} is a database, but not one that Health Connect exports")
+    apps = {row[1] for row in connection.execute("pragma table_info(application_info_table)")}
+    known = "application_info_table" in tables and "app_info_id" in columns
+    known = known and {"row_id", "package_name"} <= apps
+    app = (
+        "(select package_name from application_info_table a where a.row_id = w.app_info_id)"
+        if known
+        else "null"
+    )
+    uuid = "hex(w.uuid)" if "uuid" in columns else "null"
+    updated = "w.last_modified_time" if "last_modified_time" in columns else "null"
+    offset = "w.zone_offset" if "zone_offset" in columns else "null"
+    return (
+        f"select w.rowid, w.time, {offset}, w.weight, {app}, {uuid}, {updated}"  # noqa: S608
+        f" from {_TABLE} w order by w.rowid"
+    )
+
+
+def _convert(rows: list[tuple[Any, ...]], user: str) -> Block:
+    return Block(
+        raw_table_of_rows(
+            [
+                {
+                    "user_id": user,
+                    "time": _iso(time, offset),
+                    "source": app if isinstance(app, str) else "health_connect",
+                    "weight": None if grams is None else str(grams),
+                    "unit": "g",
+                    "record_id": uuid or None,
+                    "updated": _iso(updated, None),
+                    "line": line,
+                }
+                for line, time, offset, grams, app, uuid, updated in rows
+            ]
+        )
+    )
+
+
+def _iso(milliseconds: Any, offset_seconds: Any) -> str | None:
+    """With the offset at which it was measured, or Z where that is unknown."""
+    if milliseconds is None:
+        return None
+    try:
+        east = timedelta(seconds=offset_seconds or 0)
+        local = _EPOCH + timedelta(milliseconds=milliseconds) + east
+        return local.replace(tzinfo=timezone(east)).isoformat(timespec="milliseconds")
+    except (TypeError, ValueError, OverflowError):
+        return str(milliseconds)

@@ -1,0 +1,107 @@
+"""Withings: the CSV export (weight.csv), and answers of the measure API.
+
+CSV: localised header with the unit in brackets, wall times, newest first. API:
+https://developer.withings.com/api-reference#tag/measure/operation/measure-getmeas
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from weightstream.errors import InputError
+from weightstream.readers import exports
+from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.source import Source, head_of
+from weightstream.units import canonical_unit
+
+_BRACKETS = re.compile(r".+[(\[]([^()\[\]]+)[)\]]")
+_WEIGHT, _GOAL = "1", "2"
+_SOURCES = {
+    "0": "withings",
+    "1": "withings-ambiguous",  # the scale was not sure whom it weighed
+    "2": "withings-manual",
+    "4": "withings-manual",
+}
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """Measures of the API, or a table whose second and third columns tell a unit in brackets."""
+    if b'"measuregrps"' in head:
+        return True
+    lines = exports.first_lines(head)
+    units = _units(exports.names_of(lines[0], ",")) if lines else []
+    return len(units) >= 2 and None not in units[:2]
+
+
+def _units(names: list[str]) -> list[str | None]:
+    """What stands in the brackets of each column but the first, if it is a unit of weight."""
+    brackets = [_BRACKETS.fullmatch(name) for name in names[1:]]
+    return [match[1] if match and canonical_unit(match[1]) else None for match in brackets]
+
+
+def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
+    """See readers.block.Reader. It names no person: --user is required."""
+    user = given(options.user, source, "whose weights it holds", "--user")
+    head = head_of(source)
+    if b'"measuregrps"' in head:
+        return read_json(source, options, partial(_convert, user=user), _groups)
+    if not recognise(head, source.name):
+        raise InputError(f"{source} has not the columns of this format; leave --format out")
+    if options.unit is not None:
+        raise InputError(f"{source} states its unit in its header; leave --unit out")
+    names = exports.names_of(exports.first_lines(head)[0], ",")
+    time, weight, unit = names[0], names[1], _units(names)[0]
+
+    def convert(cells: exports.Cells) -> dict[str, Any]:
+        return {
+            "user_id": user,
+            "time": cells[time],
+            "source": "withings",
+            "weight": cells[weight],
+            "unit": unit,
+        }
+
+    return exports.read_export(source, 1, weight, convert)
+
+
+def _groups(document: Any) -> Iterator[Any]:
+    yield from items_of(fields_of(fields_of(document).get("body")).get("measuregrps"))
+
+
+def _convert(records: Records, user: str) -> Block:
+    rows, skipped = [], 0
+    for line, record in records:
+        group = fields_of(record)
+        weights = [
+            measure
+            for measure in map(fields_of, items_of(group.get("measures")))
+            if text_of(measure.get("type")) == _WEIGHT
+        ]
+        if not weights or text_of(group.get("category")) == _GOAL:
+            skipped += 1
+            continue
+        value, exponent = (text_of(weights[0].get(name)) for name in ("value", "unit"))
+        attribution = text_of(group.get("attrib")) or "0"
+        rows.append(
+            {
+                "user_id": user,
+                "time": _utc(text_of(group.get("date"))),
+                "source": _SOURCES.get(attribution, "withings"),
+                "weight": f"{value}e{exponent}" if value and exponent else value,
+                "unit": "kg",
+                "record_id": text_of(group.get("grpid")),
+                "updated": _utc(text_of(group.get("modified"))),
+                "line": line,
+            }
+        )
+    return Block(raw_table_of_rows(rows), skipped=skipped)
+
+
+def _utc(seconds: str | None) -> str | None:
+    try:
+        return datetime.fromtimestamp(int(seconds or ""), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return seconds
