@@ -89,6 +89,7 @@ OUT_SIZE = 16
 
 YOUNG, YOUNG_ROWS = 5.0, 50  # a start of more accepted readings, or rows, is not given up
 Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
+BELL_AT_Z95 = math.exp(-0.5 * Z95 * Z95)
 ROOT_2 = math.sqrt(2.0)
 ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -154,7 +155,7 @@ def interval_sd(variance: float, p: Floats) -> float:
     wide = math.sqrt(variance + p[TAIL_VAR])
     z = Z95 * sd / wide
     outside = (1.0 - p[TAIL_SHARE]) * 0.05 + p[TAIL_SHARE] * math.erfc(z / ROOT_2)
-    slope = (1.0 - p[TAIL_SHARE]) * math.exp(-0.5 * Z95 * Z95) / sd
+    slope = (1.0 - p[TAIL_SHARE]) * BELL_AT_Z95 / sd
     slope += p[TAIL_SHARE] * math.exp(-0.5 * z * z) / wide
     return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)
 
@@ -337,7 +338,8 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
             main[ODDS] = 0.0
         else:
             update(main, residual, variance - noise + believed_noise(noise, usual, p), factor)
-        main[ODDS] += math.log(valid)
+        if main[COUNT] <= YOUNG:
+            main[ODDS] += math.log(valid)
         join(main, k.day[i], s[SOURCE_KEY])
         other[COUNT] = 0.0
         note(row, 0, main)
