@@ -40,7 +40,7 @@ docs: install
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) build data *.egg-info .pytest_cache .mypy_cache .ruff_cache

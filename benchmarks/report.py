@@ -264,17 +264,16 @@ def _bounds(low: float, high: float) -> str:
 
 
 def behind(found: Found, own: Sequence[str]) -> list[str]:
-    """Scenarios in which a rival's F1 or RMSE is better than our best's."""
+    """Scenarios in which a rival's F1 or RMSE is better than that of the last of our methods."""
     lines = []
     for scenario, methods in found.items():
-        rivals = {name: own_figures for name, own_figures in methods.items() if name not in own}
+        rivals = [name for name in methods if name not in own]
         for key, head, sign in (("f1", "F1", 1), ("rmse_kg", "RMSE", -1)):
-            ours = [methods[name][key] for name in own if methods[name][key] is not None]
-            theirs = {n: f[key] for n, f in rivals.items() if f[key] is not None}
-            for name, value in theirs.items():
-                if ours and sign * value > max(sign * v for v in ours):
-                    best = sign * max(sign * v for v in ours)
-                    lines.append(f"{scenario}: {head} of {name} {value:.3f}, ours {best:.3f}")
+            ours = methods[own[-1]][key] if own else None
+            for name in rivals:
+                value = methods[name][key]
+                if value is not None and ours is not None and sign * value > sign * ours:
+                    lines.append(f"{scenario}: {head} of {name} {value:.3f}, ours {ours:.3f}")
     return lines
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import SecretStr
 
 from weightstream.cli import cli, configured, settings
 from weightstream.errors import PrefectError, WeightstreamError
@@ -70,6 +71,8 @@ def ingest(as_json: bool, **parameters: Any) -> None:
     from flows.ingest import ingest as flow
 
     parameters["sources"] = list(parameters["sources"])
+    if parameters["user"] is not None:
+        parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
     report(flow, parameters, as_json)
 
 
@@ -109,6 +112,9 @@ def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
+    except KeyboardInterrupt:
+        click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
+        sys.exit(130)
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
         first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PrefectError(

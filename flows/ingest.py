@@ -6,6 +6,7 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
+from pydantic import SecretStr
 
 from flows.dashboards import draw_pages
 from flows.deferral import smooth_here
@@ -31,7 +32,7 @@ def ingest(
     sources: list[str],
     data_dir: str | None = None,
     config: str | None = None,
-    user: str | None = None,
+    user: SecretStr | None = None,
     unit: str | None = None,
     timezone: str | None = None,
     format: str = "auto",
@@ -46,7 +47,7 @@ def ingest(
             nothing.
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
-        user: Whose readings these are, for formats that name no person.
+        user: Whose readings these are, for formats that name no person. Prefect does not record it.
         unit: The unit of the readings, for formats that name none.
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
@@ -59,7 +60,13 @@ def ingest(
     clock = RunClock()
     try:
         settings = configured(config, data_dir)
-        options = ReadOptions(format, user, unit, timezone, settings.data.columns)
+        options = ReadOptions(
+            format,
+            user.get_secret_value() if user else None,
+            unit,
+            timezone,
+            settings.data.columns,
+        )
         paths = files_of(sources)
         check_sources(paths, options, settings.data)
         with (

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import accuracy
 from benchmarks.agreement import SYNGROWTH, agreement, kappa, syngrowth
 from benchmarks.exported import exported
-from benchmarks.report import write_report
+from benchmarks.report import behind, write_report
 from benchmarks.rivals import (
     RIVALS,
     Judgement,
@@ -275,6 +275,29 @@ def test_report_holds_every_scenario_and_method(tmp_path: Path) -> None:
         assert method in words
         assert method in page
     assert "src=" not in page.split("<h1>")[0]
+
+
+def test_a_rival_that_is_ahead_is_named_with_both_figures() -> None:
+    def method(f1: float | None, rmse: float) -> dict:
+        return {"f1": f1, "rmse_kg": rmse}
+
+    found = {
+        "one": {
+            "rival": method(0.9, 0.5),
+            "mine": method(0.99, 0.1),
+            "weightstream": method(0.8, 0.6),
+        },
+        "two": {
+            "rival": method(None, 0.7),
+            "mine": method(0.2, 0.9),
+            "weightstream": method(0.9, 0.6),
+        },
+    }
+    lines = behind(found, ["mine", "weightstream"])
+    assert lines == [
+        "one: F1 of rival 0.900, ours 0.800",
+        "one: RMSE of rival 0.500, ours 0.600",
+    ]
 
 
 def test_an_export_is_scored_by_the_lines_of_its_labels(tmp_path: Path) -> None:

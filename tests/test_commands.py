@@ -176,3 +176,17 @@ def test_partial_success_has_status_one_and_is_named(one_run):
     assert len(re.findall(r"^.*bad\.csv has no header", said.stderr, re.MULTILINE)) == 1
     assert "Traceback" not in said.stderr + said.stdout
     assert "Prefect" not in said.stderr
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    source = tmp_path / "weights.csv"
+    source.write_text("user_id,effectiveDateTime,source_type,weight,unit\nA,2024-01-01,s,80,kg\n")
+    said = weightstream("ingest", source, "--data-dir", tmp_path / "data")
+    assert said.returncode == 2
+    assert said.stdout == ""
+    assert said.stderr.startswith("weightstream: Prefect could not run the flow")
+    assert "http://127.0.0.1:9/api" in said.stderr
+    assert said.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()

@@ -175,3 +175,19 @@ def test_spilling_leaves_no_files(csv_of, fresh_dir):
     assert any(folder.iterdir())
     assert measured(intake) == [("a", 0), ("b", 0)]
     assert not Path(folder).exists()
+
+
+def test_of_a_refused_source_the_store_keeps_nothing(
+    broken_later, csv_of, store_files, tables, fresh_dir
+):
+    data_dir, alone = fresh_dir(), fresh_dir()
+    good = csv_of(GOOD, ("b", "2024-01-01", "x"))
+    stored = store_files(data_dir, broken_later, good)
+    assert len(stored.intake.refused) == 1
+    assert sum(stored.outcomes.values()) == 2
+    store_files(alone, good)
+    for name in ("users", "decisions", "user_states", "level_shifts"):
+        assert tables(data_dir)[name] == tables(alone)[name]
+    assert [row[3] for row in tables(data_dir)["quarantine"]] == ["bad_number"]
+    assert len(tables(data_dir)["measurements"]) == 1
+    assert not list(data_dir.glob("spill/*"))

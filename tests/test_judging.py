@@ -148,11 +148,12 @@ def test_too_few_readings_are_stored_undecided(store_files, csv_of, fresh_dir):
     ]
 
 
-def test_a_reading_left_undecided_is_not_passed_over_later(store_files, csv_of, fresh_dir):
+@pytest.mark.parametrize("day", ["2024-01-08", "2023-12-31"])
+def test_a_reading_left_undecided_is_not_passed_over_later(store_files, csv_of, fresh_dir, day):
     """min_readings rises and falls again; the reading that came meanwhile is part of the series."""
     data_dir, whole_dir = fresh_dir(), fresh_dir()
     rows = [("a", f"2024-01-0{day}", "80") for day in range(1, 7)]
-    rows += [("a", "2024-01-07", "800"), ("a", "2024-01-08", "80"), ("a", "2024-01-09", "80")]
+    rows += [("a", "2024-01-07", "800"), ("a", day, "80"), ("a", "2024-01-09", "80")]
     store_files(data_dir, csv_of(*rows[:7]))
     meanwhile = store_files(data_dir, csv_of(rows[7]), settings=settings_of(min_readings=99))
     assert meanwhile.outcomes["excluded"] == 1
@@ -209,3 +210,29 @@ def test_batches_and_pools_make_no_difference(store_files, csv_of, fresh_dir):
         seen.append((stored.outcomes, [rows_of(data_dir, query) for query in SAID]))
         assert not list(data_dir.glob("spill/*"))
     assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize("late", ["2024-01-14T23:00:00Z", "2024-01-15T20:00:00Z"])
+def test_a_late_reading_moves_a_level_shift(store_files, csv_of, fresh_dir, late):
+    """A shift begins at its first reading; when an earlier one comes, the old place is cleared."""
+    rows = [("a", f"2024-01-{day:02}", "80" if day < 15 else "62") for day in range(1, 22)]
+    data_dir, whole_dir = fresh_dir(), fresh_dir()
+    store_files(data_dir, csv_of(*rows))
+    store_files(data_dir, csv_of(("a", late, "62")))
+    store_files(whole_dir, csv_of(*rows, ("a", late, "62")))
+    for query in SAID:
+        assert rows_of(data_dir, query) == rows_of(whole_dir, query)
+    assert rows_of(data_dir, "select count(*) from level_shifts") == [(1,)]
+
+
+@pytest.mark.parametrize("text", ["79", "81", "81.0"])
+def test_a_reading_at_the_time_of_the_last(store_files, csv_of, fresh_dir, text):
+    """It may come before the last in the order of the series, or be the last again."""
+    rows = [("a", f"2024-01-{day:02}", "81") for day in range(1, 12)]
+    data_dir, whole_dir = fresh_dir(), fresh_dir()
+    store_files(data_dir, csv_of(*rows))
+    again = store_files(data_dir, csv_of(("a", "2024-01-11", text))).outcomes
+    store_files(whole_dir, csv_of(*rows, ("a", "2024-01-11", text)))
+    for query in SAID:
+        assert rows_of(data_dir, query) == rows_of(whole_dir, query)
+    assert again["duplicates"] == (text != "79")

@@ -56,14 +56,17 @@ def show_config(config: Path | None, data_dir: Path | None) -> None:
         if key[:-1] != table:
             table = key[:-1]
             click.echo(f"\n[{'.'.join(_toml_key(part) for part in table)}]")
-        written = (
-            f"{key[-1]} = {json.dumps(value)}" if value is not None else f"# {key[-1]} not set"
-        )
+        written = f"{key[-1]} = {_toml(value)}" if value is not None else f"# {key[-1]} not set"
         click.echo(f"{written:<44} # {loaded.origin[key]}")
 
 
 def _toml_key(part: str) -> str:
-    return part if part.replace("_", "").isalnum() and part.isascii() else json.dumps(part)
+    return part if part.replace("_", "").isalnum() and part.isascii() else _toml(part)
+
+
+def _toml(value: Any) -> str:
+    """JSON is TOML here, but for JSON's escapes of what is beyond the basic plane."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @cli.command()

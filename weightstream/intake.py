@@ -146,14 +146,11 @@ def named_format(path: Path, options: ReadOptions) -> str:
 def files_of(sources: Sequence[str]) -> list[Path]:
     """The files that are meant: of a folder, those in it whose format is known.
 
-    Raises InputError for a folder without any.
+    A folder without any stands for itself, to be refused like a file that cannot be used.
     """
     files: list[Path] = []
     for path in map(Path, sources):
-        found = files_in(path) if path.is_dir() else [path]
-        if not found:
-            raise InputError(f"{path} holds no file in a format that weightstream knows")
-        files += found
+        files += (files_in(path) if path.is_dir() else []) or [path]
     return files
 
 

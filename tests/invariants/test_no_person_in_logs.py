@@ -66,7 +66,8 @@ def test_of_a_person_named_on_the_command_line(command, tmp_path, kept):
 
 PLACES = {
     "read": ("tasks.read", "take_in"),
-    "filter": ("tasks.filter", "judge_part"),
+    "filter": ("tasks.road.Road", "judge"),
+    "smooth": ("tasks.road.Road", "smooth"),
     "write": ("tasks.write", "commit"),
     "draw": ("tasks.draw", "draw_persons"),
     "quarantine": ("flows.ingest", "write_quarantine"),
@@ -75,16 +76,16 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_of_an_error_that_quotes_a_person(command, source, tmp_path, kept, monkeypatch, place):
+def test_of_an_error_that_quotes_a_person(command, source, tmp_path, kept, monkeypatch):
     def fail(*given, **also):
         raise KeyError(f"{USER} {WEIGHT} {CELL} of {SOURCE}")
 
-    module, name = PLACES[place]
-    with monkeypatch.context() as patched:
-        patched.setattr(f"{module}.{name}", fail)
-        ran = command("ingest", source, "--data-dir", tmp_path / "data", "--retro", "off")
-    assert ran.exit_code in (1, 2)
-    assert "KeyError" in ran.stdout + ran.stderr
-    found = kept() + (ran.stdout + ran.stderr).encode()
-    assert_no_person(found, "KeyError")
+    said = b""
+    for place, (module, name) in PLACES.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(f"{module}.{name}", fail)
+            ran = command("ingest", source, "--data-dir", tmp_path / place, "--retro", "inline")
+        assert ran.exit_code in (1, 2), place
+        assert "KeyError" in ran.output, place
+        said += ran.output.encode()
+    assert_no_person(kept() + said, "KeyError")

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments of the write stage, and run again: nothing lost, nothing doubled."""
+"""`kill -9` at random moments of write and retro, and run again: nothing lost, nothing doubled."""
 
 import json
 import os
@@ -81,6 +81,17 @@ def killed_when(forker: subprocess.Popen, process: int, reached) -> None:
     assert int(forker.stdout.readline()) == signal.SIGKILL, "the run had ended before"
 
 
+def kill_in_retro(
+    forker: subprocess.Popen, process: int, data: Path, moments: random.Random
+) -> None:
+    """Some time after the last person was stored; retro may have ended before."""
+    while asked(data, "select count(*) from users") < PERSONS:
+        time.sleep(0.001)
+    time.sleep(moments.random() * 0.5)
+    os.kill(process, signal.SIGKILL)
+    assert int(forker.stdout.readline()) in (0, signal.SIGKILL)
+
+
 def test_kill_and_run_again(forker, simulated, exported, tmp_path):
     source = simulated(PERSONS, ROWS)
     begin(forker, source, tmp_path / "undisturbed")
@@ -107,6 +118,7 @@ def test_kill_and_run_again(forker, simulated, exported, tmp_path):
             assert asked(data, "select count(*) from decisions where version = 1") == asked(
                 data, whole
             )
+        kill_in_retro(forker, begin(forker, source, data), data, moments)
         begin(forker, source, data)
         assert int(forker.stdout.readline()) == 0
         assert exported(data) == expected

@@ -147,6 +147,19 @@ def test_zips_that_cannot_be_used(tmp_path, cleaned, save):
         cleaned(save(bytes(broken)))
 
 
+def test_zips_that_fuzzing_found(tmp_path, cleaned):
+    data = bytearray(archive(tmp_path, {"a.csv": CSV}).read_bytes())
+    data[data.find(b"PK\x01\x02") + 6] = 251  # the version that is needed to unpack it
+    path = tmp_path / "future.zip"
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="damaged or cut off"):
+        cleaned(path)
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr(zipfile.ZipInfo(""), "no name")
+        out.writestr("a.csv", CSV)
+    assert cleaned(path).rows == 1
+
+
 def test_a_zip_bomb_is_refused_unopened(tmp_path, monkeypatch):
     monkeypatch.setattr("weightstream.readers.source.BOMB_BYTES", 1 << 20)
     path = archive(tmp_path, {"bomb.csv": b"\0" * (8 << 20)})

@@ -76,3 +76,12 @@ def test_files_that_cannot_be_used(stored, cleaned, save):
         cleaned(path)
     with pytest.raises(InputError, match="damaged"):
         cleaned(save(path.read_bytes()[:-20], "cut.parquet"))
+    with pytest.raises(InputError, match="damaged"):
+        cleaned(save(path.read_bytes().replace(b"user_id", b"user\xb7id"), "names.parquet"))
+
+
+def test_texts_that_are_no_utf8(stored, cleaned, save):
+    path = stored(user_id=["abcdefgh"], date=["2024-01-31"], weight=[80], unit=["kg"])
+    content = path.read_bytes().replace(b"abcdefgh", b"abc\xb7efgh")
+    (row,) = cleaned(save(content, "texts.parquet")).measurements.to_pylist()
+    assert row["user_id"] == "abc\ufffdefgh"

@@ -270,6 +270,10 @@ def test_health_connect_of_fewer_columns_and_other_databases(tmp_path, cleaned):
     other = health_connect(tmp_path / "other.db", "create table weights (kg)")
     with pytest.raises(InputError, match="not one that Health Connect exports"):
         cleaned(other, user="me")
+    broken = path.read_bytes().replace(b"weight_record", b"weight\x81record")
+    path.with_name("broken.db").write_bytes(broken)
+    with pytest.raises(InputError, match=r"not one that|damaged"):
+        cleaned(path.with_name("broken.db"), user="me")
     endless = (
         "create view weight_record_table(time, weight) as with recursive n(i) as "
         "(select 1 union all select i + 1 from n) select i, i from n"

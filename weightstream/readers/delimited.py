@@ -125,6 +125,9 @@ def _read_header(stream: BinaryIO, source: Source, options: ReadOptions) -> Head
     if b"\r" in line.rstrip():
         raise InputError(f"{source} ends its lines with bare carriage returns; save it with LF")
     text = records.decode(line)
+    most = max(text.count(delimiter) for delimiter in ",;\t") + 1
+    if most > MAX_COLUMNS:
+        raise InputError(f"{source} has {most} columns; at most {MAX_COLUMNS} are read")
     headers = [
         _match_header(records.cells_of(text, delimiter), delimiter, number, options)
         for delimiter in ",;\t"
@@ -179,8 +182,6 @@ def _unit_in_name(name: str) -> tuple[str, str | None]:
 
 
 def _check_header(header: Header, source: Source, options: ReadOptions) -> None:
-    if header.width > MAX_COLUMNS:
-        raise InputError(f"{source} has {header.width} columns; at most {MAX_COLUMNS} are read")
     found = [name for name in REQUIRED if name in header.columns]
     if not found or (len(found) == 1 and header.width > 2):
         raise InputError(

@@ -121,11 +121,10 @@ def _row(
     weight = text_of(quantity.get("value"))
     if weight and quantity.get("comparator"):
         weight = f"{quantity['comparator']}{weight}"
-    device = text_of(fields_of(resource.get("device")).get("display"))
     return {
         "user_id": named_user(_subject(resource), source, options),
         "time": _time(resource),
-        "source": device or SOURCES[code],
+        "source": _device(resource) or SOURCES[code],
         "weight": None if resource.get("dataAbsentReason") else weight,
         "unit": _unit(quantity),
         "record_id": text_of(resource.get("id")),
@@ -136,11 +135,20 @@ def _row(
     }
 
 
+def _device(resource: dict[str, Any]) -> str | None:
+    if "device" not in resource:
+        return None
+    return text_of(fields_of(resource["device"]).get("display"))
+
+
 def _subject(resource: dict[str, Any]) -> str | None:
     """The person's id: of Patient/7 or https://host/fhir/Patient/7 it is 7."""
     subject = fields_of(resource.get("subject"))
     reference = text_of(subject.get("reference"))
     if reference:
+        kind, _, rest = reference.partition("/")
+        if kind == "Patient" and "/" not in rest:
+            return rest or None
         match = _PERSON.fullmatch(reference)
         return match[1] if match else reference.removeprefix("urn:uuid:")
     return text_of(fields_of(subject.get("identifier")).get("value"))
@@ -148,9 +156,8 @@ def _subject(resource: dict[str, Any]) -> str | None:
 
 def _time(resource: dict[str, Any]) -> str | None:
     """A period stands at its start."""
-    period = fields_of(resource.get("effectivePeriod"))
     found = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
-    return text_of(found or period.get("start"))
+    return text_of(found or fields_of(resource.get("effectivePeriod")).get("start"))
 
 
 def _unit(quantity: dict[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-MAX_LINE = 16 << 20
+MAX_LINE = 4 << 20
 """Longer lines are not kept; they count as one faulty record."""
 MAX_RECORD_LINES = 1000
 MAX_RECORD_BYTES = 1 << 20

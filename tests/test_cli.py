@@ -1,0 +1,91 @@
+import csv
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from weightstream.cli import cli
+from weightstream.config import flatten, load
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def store(store_files, csv_of, fresh_dir):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-02", "x")))
+    return data_dir
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_the_printed_configuration_can_be_read_back(tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text(
+        "profile = 'clinical'\n[data]\nmin_date = 2000-01-31\ntimezone = 'Europe/Oslo'\n"
+        "data_dir = '/srv/x'\n[sources.'https://a.b/\"c\" \U0001f600']\nnoise_kg = 0.5\n"
+        "[threading]\nenabled = false\n",
+        "utf-8",
+    )
+    printed = run("config", "--config", path)
+    assert printed.exit_code == 0
+    again = tmp_path / "again.toml"
+    again.write_text(printed.stdout, "utf-8")
+    assert tomllib.loads(printed.stdout)["threading"]["enabled"] is False
+    assert load(again).config == load(path).config
+    assert flatten(load(again).config) == flatten(load(path).config)
+
+
+def test_the_configuration_tells_where_values_are_from(tmp_path):
+    (tmp_path / "config.toml").write_text("[data]\nmax_users = 7\n")
+    lines = run("config", "--data-dir", "here").stdout.splitlines()
+    origin = {line.split()[0]: line.rpartition("# ")[2] for line in lines if " = " in line}
+    assert origin["max_users"] == "config.toml"
+    assert origin["data_dir"] == "command line"
+    assert origin["min_readings"] == "default"
+    assert any(line.startswith("# users_file not set") for line in lines)
+
+
+def test_status_and_export(store, tmp_path):
+    status = run("status", "--data-dir", store)
+    assert status.exit_code == 0
+    assert "bad_number" in status.stdout
+    done = run("export", tmp_path / "out.csv", "--data-dir", store)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "1 rows in" in done.stderr
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert [row["user_id"] for row in csv.DictReader(file)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status"], "there is no store yet"),
+        (["export", "out.csv", "--data-dir", "{store}", "--user", "z"], "no person called 'z'"),
+        (["export", "out.xlsx", "--data-dir", "{store}"], "must end in"),
+        (["status", "--config", "missing.toml"], "no such configuration file"),
+        (["config", "--config", "{bad}"], "did you mean"),
+        (["simulate", "x.csv", "--scenario", "moon"], "moon"),
+    ],
+)
+def test_our_errors_are_one_sentence_and_status_2(store, tmp_path, arguments, words):
+    (tmp_path / "bad.toml").write_text("[data]\ntimezon = 'UTC'")
+    bad = tmp_path / "bad.toml"
+    done = run(*(text.format(store=store, bad=bad) for text in arguments))
+    assert done.exit_code == 2
+    assert done.stderr.startswith("weightstream: ")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_simulate_writes_what_was_asked(tmp_path):
+    done = run("simulate", "out.csv", "--persons", 5, "--rows", 200, "--labels", "truth.csv")
+    assert done.exit_code == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 201
+    assert (tmp_path / "truth.csv").exists()

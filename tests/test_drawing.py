@@ -1,0 +1,124 @@
+import sqlite3
+import stat
+from contextlib import closing, contextmanager
+
+import pytest
+
+from weightstream.charts.index import read_index
+from weightstream.charts.page import file_name, write_assets
+from weightstream.config import Config
+from weightstream.drawing import Drawing, draw_index, draw_persons, read_people, undrawn
+from weightstream.engine.model import PRIOR, build_model
+
+
+@contextmanager
+def opened(data_dir):
+    with closing(sqlite3.connect(data_dir / "weightstream.db")) as connection:
+        yield connection
+
+
+def drawing_of(data_dir, naming="hash", rate=0.1):
+    model = build_model(Config().kalman, {}, (), PRIOR)
+    return Drawing(data_dir / "dashboards", naming, "UTC", PRIOR, model, rate)
+
+
+def drawn(data_dir, users, naming="hash"):
+    drawing = drawing_of(data_dir, naming)
+    write_assets(drawing.dashboards)
+    with opened(data_dir) as connection:
+        rows = draw_persons(connection, drawing, users)
+        return draw_index(connection, drawing.dashboards, rows, naming)
+
+
+def pages(data_dir):
+    return {path.name for path in (data_dir / "dashboards" / "persons").iterdir()}
+
+
+def rows(*users, days=range(1, 9)):
+    return [(user, f"2024-01-{day:02}", f"{80 + day % 3}") for user in users for day in days]
+
+
+@pytest.fixture
+def data_dir(store_files, csv_of, fresh_dir):
+    folder = fresh_dir()
+    store_files(folder, csv_of(*rows("ann", "<b>", "cid")))
+    return folder
+
+
+def test_a_page_for_each_and_one_index(data_dir):
+    index = drawn(data_dir, ["ann", "<b>", "cid"])
+    assert pages(data_dir) == {file_name(user, "hash") for user in ("ann", "<b>", "cid")}
+    assert read_index(index).keys() == {"ann", "<b>", "cid"}
+    assert read_index(index)["ann"]["readings"] == 8
+    assert b"<b>" not in index.read_bytes().split(b'id="data">')[1].split(b"</script>")[0]
+    with opened(data_dir) as connection:
+        assert undrawn(connection, data_dir / "dashboards", "hash") == []
+    for path in (data_dir / "dashboards").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_only_the_persons_asked_for_are_drawn(data_dir, store_files, csv_of):
+    drawn(data_dir, ["ann", "<b>", "cid"])
+    store_files(data_dir, csv_of(*rows("ann", "cid", days=[20]), ("dee", "2024-01-01", "70")))
+    index = drawn(data_dir, ["ann"])
+    assert {user: row["readings"] for user, row in read_index(index).items()} == {
+        "ann": 9, "<b>": 8, "cid": 8,
+    }  # fmt: skip
+    with opened(data_dir) as connection:
+        assert undrawn(connection, data_dir / "dashboards", "hash") == ["dee"]
+
+
+def test_another_naming_draws_everyone_anew(data_dir):
+    drawn(data_dir, ["ann", "<b>", "cid"])
+    with opened(data_dir) as connection:
+        assert undrawn(connection, data_dir / "dashboards", "id") == ["<b>", "ann", "cid"]
+    drawn(data_dir, ["ann", "<b>", "cid"], "id")
+    assert pages(data_dir) == {file_name(user, "id") for user in ("ann", "<b>", "cid")}
+    assert "ann.html" in pages(data_dir)
+
+
+def test_who_left_the_store_leaves_the_pages(data_dir):
+    drawn(data_dir, ["ann", "<b>", "cid"])
+    with opened(data_dir) as connection:
+        connection.execute("delete from users where user_id = 'cid'")
+        connection.commit()
+    index = drawn(data_dir, ["ann"])
+    assert read_index(index).keys() == {"ann", "<b>"}
+    assert pages(data_dir) == {file_name(user, "hash") for user in ("ann", "<b>")}
+
+
+def test_who_is_undecided_has_no_page(store_files, csv_of, fresh_dir):
+    data_dir = fresh_dir()
+    few = {"data": {"min_readings": 5}}
+    store_files(data_dir, csv_of(*rows("ann"), ("bob", "2024-01-01", "70")), settings=few)
+    assert read_index(drawn(data_dir, ["ann", "bob"])).keys() == {"ann"}
+
+
+def test_who_is_left_undecided_for_a_while_still_has_one(data_dir, store_files, csv_of):
+    store_files(data_dir, csv_of(*rows("ann", days=[9])), settings={"data": {"min_readings": 99}})
+    assert read_index(drawn(data_dir, ["ann"]))["ann"]["readings"] == 8
+
+
+def test_many_persons_are_read_a_few_at_a_time(data_dir, monkeypatch):
+    with opened(data_dir) as connection:
+        together = list(read_people(connection, drawing_of(data_dir), ["<b>", "ann", "cid"]))
+        monkeypatch.setattr("weightstream.drawing.PERSONS_AT_A_TIME", 1)
+        apart = list(read_people(connection, drawing_of(data_dir), ["<b>", "ann", "cid"]))
+    assert (
+        [one.user_id for one in together] == [one.user_id for one in apart] == ["<b>", "ann", "cid"]
+    )
+    assert [len(one.columns["verdict"]) for one in together] == [8, 8, 8]
+
+
+def test_the_wanted_rate_of_false_alerts_is_live(store_files, csv_of, fresh_dir):
+    data_dir = fresh_dir()
+    falling = [
+        ("a", f"2024-{1 + n // 28:02}-{1 + n % 28:02}", f"{90 - n * 0.12:.1f}") for n in range(140)
+    ]
+    store_files(data_dir, csv_of(*falling))
+    with opened(data_dir) as connection:
+        some = [
+            len(next(read_people(connection, drawing_of(data_dir, rate=rate), ["a"])).alerts)
+            for rate in (1e-6, 5.0)
+        ]
+    assert some[0] < some[1]

@@ -1,0 +1,97 @@
+"""The dashboards flow, and the drawing stage of ingest: who has a page, and which are rewritten."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def dashboards(prefect_harness):
+    """Run the flow on a data directory; gives its state."""
+    from flows.dashboards import dashboards as flow
+
+    return lambda data_dir: flow(str(data_dir), return_state=True)
+
+
+def pages(data_dir: Path) -> dict[str, tuple[int, int]]:
+    """What changes when a page is written again, by name."""
+    found = (data_dir / "dashboards" / "persons").iterdir()
+    return {page.name: (page.stat().st_ino, page.stat().st_mtime_ns) for page in found}
+
+
+def shown(data_dir: Path) -> set[str]:
+    """The pages that the index leads to."""
+    index = (data_dir / "dashboards" / "index.html").read_text()
+    return set(re.findall(r'"([0-9a-f]{24}\.html)"', index))
+
+
+def test_the_index_shows_everyone_and_pages_stay_as_they_are(
+    ingested, dashboards, simulated, tmp_path
+):
+    data = tmp_path / "data"
+    ingested(simulated(30, 900), data, dashboards=False)
+    state = dashboards(data)
+    assert state.name == "Completed"
+    assert state.result().dashboards_index == data / "dashboards" / "index.html"
+    before = pages(data)
+    assert len(before) == 30
+    assert shown(data) == set(before)
+    assert dashboards(data).name == "Completed"
+    assert pages(data) == before
+
+
+def test_an_ingest_rewrites_the_pages_of_those_who_changed(ingested, simulated, tmp_path):
+    source, data = simulated(30, 900), tmp_path / "data"
+    ingested(source, data, dashboards=True)
+    before = pages(data)
+    with sqlite3.connect(data / "weightstream.db") as connection:
+        (person,) = connection.execute("select user_id from users limit 1").fetchone()
+    more = tmp_path / "more.csv"
+    header = source.read_text().split("\n", 1)[0]
+    rows = (f"{person},2025-10-11T07:00:00Z,patient-device,80,kg,x1", "New,2025-10-11,s,80,kg,x2")
+    more.write_text("\n".join((header, *rows, "")))
+    ran = ingested(more, data, dashboards=True)
+    assert ran.state.name == "Completed"
+    after = pages(data)
+    assert len(after) == 31
+    assert shown(data) == set(after)
+    assert sum(before[name] != after[name] for name in before) == 1
+    ingested(more, data, dashboards=True)
+    assert pages(data) == after
+
+
+def test_a_page_that_cannot_be_drawn_leaves_the_others(
+    ingested, dashboards, simulated, tmp_path, monkeypatch
+):
+    from weightstream import drawing
+
+    write, calls = drawing.write_page, iter(range(1_000))
+
+    def write_page(path, content):
+        if path.parent.name == "persons" and next(calls) == 120:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, content)
+
+    data = tmp_path / "data"
+    with monkeypatch.context() as patched:
+        patched.setattr(drawing, "write_page", write_page)
+        ran = ingested(simulated(230, 3000), data, dashboards=True)
+    assert ran.state.name == "Degraded"
+    assert ran.result.exit_status == 1
+    assert sum(ran.result.counts.values()) == 3000
+    assert ran.result.counts["failed"] == 0
+    (trouble,) = ran.result.troubles
+    assert "No space left on device" in trouble
+    assert 0 < len(shown(data)) < 230
+    assert dashboards(data).name == "Completed"
+    assert shown(data) == set(pages(data))
+    assert len(pages(data)) == 230
+
+
+def test_without_a_store_there_is_nothing_to_draw(dashboards, tmp_path):
+    state = dashboards(tmp_path / "data")
+    assert state.name == "Failed"
+    assert "there is no store yet" in state.message
+    assert not (tmp_path / "data").exists()
