@@ -117,7 +117,8 @@ def _told_apart(
         chosen = (np.arange(len(batch.user_ids)) + done) % stride == 0
         parts.append(_right(batch, source, result.accepted, jump, chosen))
         done += len(batch.user_ids)
-    return _joined(parts, names), wrong, seen, doubt
+    # Rounded, so that the division into batches cannot show in the last bits.
+    return _joined(parts, names), wrong.round(6), seen, doubt.round(6)
 
 
 def _right(batch: UserBatch, source: Ints, accepted: Bools, jump: Bools, chosen: Bools) -> Right:

@@ -168,6 +168,18 @@ def test_a_pending_step_is_not_settled_and_readings_of_the_old_level_end_it(make
     assert result.accepted.tolist() == [True] * 4 + [False] * 2 + [True]
 
 
+def test_a_burst_of_one_kind_does_not_become_the_level(make_batch, engine):
+    before = [(19_000 + i, kg, 0) for i, kg in enumerate([60.0, 60.2, 59.9, 60.1])]
+    burst = [
+        (19_004 + i, round(kg * 0.45359237, 2), int(i == 3))
+        for i, kg in enumerate([60.3, 59.8, 60.1, 60.0, 60.2, 59.9])
+    ]
+    batch = make_batch([*before, *burst, (19_010, 60.1, 0)], sources=SOURCES)
+    result = filter_batch(batch, build_model(Kalman(), {}, SOURCES), engine=engine)
+    assert result.accepted.tolist() == [True] * 4 + [False] * 6 + [True]
+    assert {REASONS[code] for code in result.reason[4:10]} == {"unit_kg_as_lb"}
+
+
 def test_a_wrong_first_value_does_not_become_the_baseline(make_batch, engine):
     batch = make_batch(series([176, 80, 80.2, 79.9, 80.1]))
     result = filter_batch(batch, build_model(Kalman(), {}, batch.sources), engine=engine)

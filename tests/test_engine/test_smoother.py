@@ -136,6 +136,14 @@ def test_a_hundred_thousand_readings_a_second_apart(make_batch):
     assert np.isfinite(result.level_hi).all()
 
 
+@pytest.mark.timeout(60)
+def test_a_hundred_thousand_readings_that_fit_nothing(make_batch):
+    kilos = np.random.default_rng(1).uniform(21, 400, 100_000)
+    result = smoothed(make_batch([(19_000 + i / 86_400, kg) for i, kg in enumerate(kilos)]))
+    assert result.accepted.mean() < 0.2
+    assert np.isfinite(result.p_valid).all()
+
+
 def test_the_future_tells_on_a_wrong_first_value(make_batch):
     result = smoothed(make_batch(series([176.4, 80, 80.2, 79.9, 80.1])))
     assert result.accepted.tolist() == [False, True, True, True, True]

@@ -22,6 +22,8 @@ __all__ = [
 ]
 
 STATE_SIZE = kernel.STATE_SIZE
+SCALE_SD_KG = 0.2
+"""Scales of one kind differ from person to person; nobody can see it from the one that there is."""
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
 
 
@@ -142,7 +144,10 @@ def _named(
     batch: UserBatch, out: Floats, accepted: Bools, reason: Codes, state: Floats, settled: Bools
 ) -> Filtered:
     expected, level = out[:, kernel.MEAN].copy(), out[:, kernel.LEVEL].copy()
-    around, about = INTERVAL * out[:, kernel.SD], INTERVAL * out[:, kernel.LEVEL_SD]
+    around, about = (
+        INTERVAL * out[:, kernel.SD],
+        INTERVAL * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
+    )
     shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
     return Filtered(
         p_valid=out[:, kernel.P].copy(),

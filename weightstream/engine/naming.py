@@ -2,7 +2,7 @@
 
 import math
 
-from weightstream.batch import Floats
+from weightstream.batch import Floats, Ints
 from weightstream.engine.calendar import other_dates
 from weightstream.engine.compiled import jit
 from weightstream.engine.kernel import LEVEL, LEVEL_SD, SUGGESTED
@@ -29,13 +29,13 @@ NEIGHBOURS = 30  # readings looked at on each side for one who comes again
 
 
 @jit
-def copies(k: Series, i: int, first: int) -> bool:
+def copies(day: Floats, weight: Floats, source: Ints, i: int, first: int) -> bool:
     """Whether reading i is the one before, come through another app."""
     return (
         i > first
-        and k.source[i] != k.source[i - 1]
-        and k.day[i] - k.day[i - 1] <= COPY_DAYS
-        and abs(k.weight[i] - k.weight[i - 1]) <= COPY_KG
+        and source[i] != source[i - 1]
+        and day[i] - day[i - 1] <= COPY_DAYS
+        and abs(weight[i] - weight[i - 1]) <= COPY_KG
     )
 
 
@@ -93,7 +93,7 @@ def name(k: Series, i: int, first: int, last: int) -> None:
     """Reason and suggestion of a rejected reading, with what only the whole series can say."""
     w, s = k.work[i - first], k.table[k.source[i]]
     explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
-    if copies(k, i, first):
+    if copies(k.day, k.weight, k.source, i, first):
         k.density[REPEAT] = COPY_RATE / LATTICE_KG
     again = comes_again(k, i, first, last)
     if again >= 0.0:

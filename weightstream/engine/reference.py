@@ -46,7 +46,7 @@ class Person:
     reason: Codes
     main: Track | None = None
     other: Track | None = None
-    last: tuple[float, float, float] = (nan, nan, nan)  # day, kg, source of the reading before
+    last: tuple[float, float, float, float] = (nan, nan, nan, nan)  # day, kg, source, reason
     fault: int = 0  # the last error of a kind that comes in bursts, and its source
     fault_source: float = nan
     accepted_day: float = nan
@@ -79,7 +79,8 @@ def filter_reference(
                 i, float(day[i]), float(weight[i]), s, h, offset + s[m.BIAS], s[m.NOISE_VAR] + extra
             )
             person.readings.append(reading)
-            _judge(person, reading)
+            with np.errstate(over="ignore"):  # a wild value's density is 0, as it should be
+                _judge(person, reading)
         settled[u] = _save(person, state[u])
 
 
@@ -137,17 +138,18 @@ def _judge(person: Person, reading: Reading) -> None:
 def _recall(person: Person, reading: Reading, errors: Explanations) -> None:
     """Errors of one kind come in bursts; one weighing comes through several apps."""
     rate = reading.s[m.RATE + person.fault]
-    if person.fault and person.fault_source == reading.key and rate > 0:
+    goes_on = person.fault == person.last[3] or person.fault_source == reading.key
+    if person.fault and goes_on and rate > 0:
         errors[REASONS[person.fault]].density *= 1 + person.p[m.BURST] / rate
-    day, kg, source = person.last
+    day, kg, source, _ = person.last
     soon = reading.day - day <= x.COPY_DAYS
     if soon and abs(reading.weight - kg) <= x.COPY_KG and source != reading.key:
         errors["repeat"].density = x.COPY_RATE / x.LATTICE_KG
 
 
 def _remember(person: Person, reading: Reading) -> None:
-    person.last = (reading.day, reading.weight, reading.key)
     reason = int(person.reason[reading.row])
+    person.last = (reading.day, reading.weight, reading.key, float(reason))
     if x.OK < reason <= x.HUNDREDS_OFF:
         person.fault, person.fault_source = reason, reading.key
     elif person.accepted[reading.row]:
@@ -190,7 +192,8 @@ def _pend(
     step = min(max(gap, p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
     own = log(s[m.RATE]) - log_mixture
     other.odds = log(step) + _log_normal(residual, variance + p[m.SHIFT_VAR]) + own
-    if main.count <= k.YOUNG and not main.confirmed(reading.day, p):
+    young = main.count <= k.YOUNG and len(person.readings) <= k.YOUNG_ROWS
+    if young and not main.confirmed(reading.day, p):
         other.start_odds = _case_against_start(person, main, other) + own
     _note(out, k.C, other)
     out[k.MEMBER] = 1.0
@@ -274,8 +277,9 @@ def _load(state: Floats, person: Person) -> Person:
         sources=state[t.SOURCES] == 1.0,
         count=int(state[t.COUNT]),
     )
-    day, kg, source, fault, person.fault_source, person.accepted_day = state[t.TRACK_KEPT :]
-    person.last, person.fault = (day, kg, source), int(fault)
+    memory = state[t.TRACK_KEPT :].tolist()
+    day, kg, source, reason, fault, person.fault_source, person.accepted_day = memory
+    person.last, person.fault = (day, kg, source, reason), int(fault)
     return person
 
 

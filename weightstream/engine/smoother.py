@@ -123,15 +123,15 @@ def outermost(k: Series, first: int, last: int) -> tuple[int, int, int, int]:
 
 
 @jit
-def open_gap(k: Series, i: int, ends: tuple[int, int, int, int]) -> float:
+def open_gap(days: Floats, i: int, ends: tuple[int, int, int, int]) -> float:
     """Days from reading i to the nearest that counts if none counts on its other side, else 0."""
     a, b, y, z = ends
     before = z if z < i else y
     after = a if a > i else b
     if a >= i and after > i:
-        return k.day[after] - k.day[i]
+        return days[after] - days[i]
     if z <= i and 0 <= before < i:
-        return k.day[i] - k.day[before]
+        return days[i] - days[before]
     return 0.0
 
 
@@ -144,12 +144,12 @@ def weigh(k: Series, first: int, last: int) -> float:
     for i in range(first, last):
         w, s, kg = k.work[i - first], k.table[k.source[i]], k.weight[i]
         variance = w[LOO_VAR] + w[NOISE]
-        valid, usual = valid_density(kg - w[LOO], variance, open_gap(k, i, ends), p)
+        valid, usual = valid_density(kg - w[LOO], variance, open_gap(k.day, i, ends), p)
         valid *= s[RATE + OK]
         if kg < p[LOWEST] or kg > p[HIGHEST]:
             valid = 0.0
         wrong = explain(kg, w[LOO], variance, s, p, k.density, k.undone)
-        if copies(k, i, first):
+        if copies(k.day, k.weight, k.source, i, first):
             k.density[REPEAT] = COPY_RATE / LATTICE_KG
             wrong += k.density[REPEAT]
         w[VALID], w[WRONG] = valid, wrong
