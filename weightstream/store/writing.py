@@ -115,7 +115,7 @@ def respell(connection: sqlite3.Connection, columns: Columns) -> None:
         "update measurements set raw_weight = ?, raw_unit = ?, raw_time = ?, file = ?, line = ? "
         "where user_id = ? and effective_at = ? and measurement_id = ? "
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
-        zip(*lists, strict=True),  # type: ignore[arg-type]
+        zip(*lists, strict=True),
     )
 
 
