@@ -46,6 +46,7 @@ def opened_road(
         ReadPool(data_dir, config.threading.db_read_connections) as pool,
     ):
         remember_timezone(connection, data_dir / STORE_NAME, config.data.timezone)
+        run = begin_run(connection, data_dir / STORE_NAME, run_id, kind)
         (known,) = connection.execute("select exists (select 1 from users)").fetchone()
         ROADS[run_id] = Road(
             run_id=run_id,
@@ -64,7 +65,7 @@ def opened_road(
             connection=connection,
             checkpointer=Checkpointer(connection, data_dir),
             pool=pool,
-            run=begin_run(connection, data_dir / STORE_NAME, run_id, kind),
+            run=run,
             known_persons=bool(known),
             progress=progress,
             spill=spill_folder(data_dir),

@@ -31,7 +31,7 @@ UNUSABLE = {
     "UTF-16": (GOOD.decode().encode("utf-16"), "UTF-16|no format"),
     "truncated gzip": (gzip.compress(GOOD * 50)[:-20], "cut off gzip"),
     "damaged gzip": (b"\x1f\x8bnot gzip at all", "gzip"),
-    "a million columns": (MILLION_COLUMNS, "columns; at most"),
+    "a million columns": (MILLION_COLUMNS, "more than 10,000 columns"),
     "a folder": ("folder", "is a folder|holds no file"),
     "a pipe": ("pipe", "not a regular file"),
 }

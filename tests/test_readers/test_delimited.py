@@ -187,7 +187,7 @@ def test_gzip_is_told_by_content(tmp_path):
         (b"u1,2024-01-31,80\n", "no header"),
         (b"user_id,effectiveDateTime,unit\n", "no column for weight"),
         (b"effectiveDateTime,weight\n", "no column for user and unit.*--user and --unit"),
-        (("a," * 1_000_000 + HEADER).encode(), "1000005 columns"),
+        (("a," * 1_000_000 + HEADER).encode(), "more than 10,000 columns"),
         ((HEADER + ROW).replace("\n", "\r").encode(), "bare carriage returns"),
         ((HEADER + "u1,03/04/2024,s,80,kg\n").encode(), "day or the month"),
         ((HEADER + "u1,13/04/2024,s,80,kg\nu1,04/13/2024,s,80,kg\n").encode(), "day or the month"),

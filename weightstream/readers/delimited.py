@@ -127,7 +127,7 @@ def _read_header(stream: BinaryIO, source: Source, options: ReadOptions) -> Head
     text = records.decode(line)
     most = max(text.count(delimiter) for delimiter in ",;\t") + 1
     if most > MAX_COLUMNS:
-        raise InputError(f"{source} has {most} columns; at most {MAX_COLUMNS} are read")
+        raise InputError(f"{source} has more than {MAX_COLUMNS:,} columns; give one with fewer")
     headers = [
         _match_header(records.cells_of(text, delimiter), delimiter, number, options)
         for delimiter in ",;\t"
