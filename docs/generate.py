@@ -97,7 +97,7 @@ def configuration() -> str:
 
 def commands() -> str:
     lines = [NOTE, "# Commands\n"]
-    context = click.Context(cli, info_name="weightstream")
+    context = click.Context(cli, info_name="weightstream", **cli.context_settings)
     for name in cli.list_commands(context):
         command = cli.commands[name]
         help_text = command.get_help(click.Context(command, info_name=name, parent=context))

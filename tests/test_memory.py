@@ -33,18 +33,20 @@ GROUP = "/sys/fs/cgroup/memory."
 
 
 @pytest.mark.parametrize(
-    ("limit", "current", "free"),
+    ("limit", "current", "cache", "free"),
     [
-        (None, None, 2000.0),
-        ("max\n", "1048576\n", 2000.0),
-        (f"{600 << 20}\n", f"{100 << 20}\n", 500.0),
-        (f"{9000 << 20}\n", f"{100 << 20}\n", 2000.0),
+        (None, None, 0, 2000.0),
+        ("max\n", "1048576\n", 0, 2000.0),
+        (f"{600 << 20}\n", f"{100 << 20}\n", 0, 500.0),
+        (f"{600 << 20}\n", f"{500 << 20}\n", 300, 400.0),  # page cache is given up when asked
+        (f"{9000 << 20}\n", f"{100 << 20}\n", 0, 2000.0),
     ],
 )
-def test_the_control_group_counts_where_it_is_less(machine, limit, current, free):
+def test_the_control_group_counts_where_it_is_less(machine, limit, current, cache, free):
     machine["/proc/meminfo"] = MEMINFO
     if limit:
-        machine |= {GROUP + "max": limit, GROUP + "current": current}
+        stat = f"anon 1\ninactive_file {cache << 20}\nactive_file 2\n"
+        machine |= {GROUP + "max": limit, GROUP + "current": current, GROUP + "stat": stat}
     assert free_memory_mb() == free
 
 
