@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install run test test-all lint bench docs lock clean
+.PHONY: install browser run test test-all lint bench docs lock clean
 
 install: $(STAMP)
 
@@ -17,13 +17,20 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
-run: install
+# Only pictures (--png) and the tests of pages need one: Debian's, where we may install it.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "No Chromium was found and none could be installed: everything works but pictures (--png)."
+
+run: install browser
 	$(BIN)/weightstream ingest sample/weights.csv --data-dir data
 
 test: install
 	$(BIN)/python -m pytest -m "not slow" -q
 
-test-all: test
+test-all: test browser
 	$(BIN)/python -m pytest -m slow -q
 
 lint: install

@@ -28,7 +28,7 @@ from weightstream.schema import OUTCOMES
 from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
-ROWS_UNDER_WAY = 200_000
+ROWS_UNDER_WAY = 140_000
 """About 1 kB each, from their being taken out of the partition until they are stored."""
 
 
