@@ -27,7 +27,7 @@ def give_back() -> None:
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_ARENA_MAX, 2)
-        mallopt(_M_MMAP_THRESHOLD, 4 * _MEGABYTE)
+        mallopt(_M_MMAP_THRESHOLD, _MEGABYTE)
         mallopt(_M_TRIM_THRESHOLD, 16 * _MEGABYTE)
 
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -98,8 +99,15 @@ class Partitions:
             self._spill()
 
     def _spill(self) -> None:
-        table = joined(self._held)
-        self._held_rows = 0
+        held, self._held, self._held_rows = deque(self._held), [], 0
+        while held:  # some at a time: joining copies them
+            some = [held.popleft()]
+            while held and sum(map(len, some)) < self._spill_rows // 8:
+                some.append(held.popleft())
+            self._scatter(joined(some))
+
+    def _scatter(self, table: pa.Table) -> None:
+        """Append each row to the file of its person's partition."""
         if not self._spools:
             self._spools = [
                 Spool(self._folder / f"{n:02}.parquet", limit=0) for n in range(PARTITIONS)
