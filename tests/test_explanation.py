@@ -2,7 +2,7 @@ from math import nan
 
 import pytest
 
-from weightstream.explanation import LOOKS_LIKE, explain
+from weightstream.explanation import EXPLAINED_BY, LOOKS_LIKE, explain, explain_rows
 from weightstream.schema import REASONS
 
 
@@ -14,8 +14,12 @@ def test_the_sentence_has_expectation_name_value_and_probability():
 
 
 def test_what_is_not_known_is_left_out():
-    sentence = explain("implausible", 6553.5, nan, nan, nan, 0.0)
-    assert sentence == "6553.5 is no weight of an adult; probability above 0.999"
+    for missing in (nan, None):
+        sentence = explain("implausible", 6553.5, missing, missing, missing, 0.0)
+        assert sentence == "6553.5 is no weight of an adult; probability above 0.999"
+        assert explain("outlier", 60.0, missing, 80.0, 70.0, missing) == (
+            "60.0 fits no explanation: 70.0 kg"
+        )
 
 
 @pytest.mark.parametrize("reason", [r for r in REASONS if r != "ok"])
@@ -29,3 +33,9 @@ def test_an_accepted_reading_needs_none():
 
 def test_no_words_for_reasons_that_do_not_exist():
     assert set(LOOKS_LIKE) < set(REASONS)
+
+
+def test_rows_of_the_export_are_told_one_by_one():
+    rows = [("ok", 80.0, 79.0, 81.0, None, 0.99), ("digit_swap", 57.0, 74.0, 76.0, 75.0, 0.01)]
+    columns = dict(zip(EXPLAINED_BY, zip(*rows, strict=True), strict=True))
+    assert explain_rows(columns, [1, 0]) == [explain(*rows[1]), ""]

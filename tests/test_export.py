@@ -36,7 +36,7 @@ def read_csv(path):
 
 def numbers(row):
     return {
-        name: (float(value) if value else None) if EXPORT.field(name).type != "string" else value
+        name: None if not value else value if EXPORT.field(name).type == "string" else float(value)
         for name, value in row.items()
     }
 
@@ -64,6 +64,10 @@ def test_one_row_per_measurement_with_what_was_received(store, tmp_path):
     assert (first["line"], second["line"]) == (10, 11)
     assert (first["expected_kg"], first["expected_lo_kg"]) == (None, None)
     assert (second["verdict"], second["reason"]) == ("rejected", "implausible")
+    assert second["explanation"] == (
+        "expected 41.8-47.2 kg; 900.0 is no weight of an adult; probability above 0.999"
+    )
+    assert first["explanation"] is None
     assert {first["stage"], first["model"], first["version"]} == {"causal", "prior-1", 1}
     assert first["file"].endswith(".csv")
     with sqlite3.connect(store / "weightstream.db") as connection:

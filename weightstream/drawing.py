@@ -19,7 +19,7 @@ from weightstream.charts.page import PERSONS, file_name, person_page, remove_pag
 from weightstream.charts.person import EarlierDecision, Person
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
-from weightstream.export import EXPORT, in_order
+from weightstream.export import decisions_of
 from weightstream.series import by_person
 from weightstream.store import reading
 
@@ -87,7 +87,7 @@ def read_people(
 def _people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
-    table = in_order(reading.current_view(connection, EXPORT, user_ids), drawing.timezone)
+    table = decisions_of(connection, user_ids, drawing.timezone)
     shifts = reading.shifts(connection, user_ids)
     known = reading.persons(connection, user_ids)
     earlier = reading.earlier(connection, user_ids)

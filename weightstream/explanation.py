@@ -1,6 +1,18 @@
 """Why a reading was rejected, in one sentence; the same words wherever it is told."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from typing import Any, TypeGuard
+
+EXPLAINED_BY = (
+    "reason",
+    "weight_kg",
+    "expected_lo_kg",
+    "expected_hi_kg",
+    "suggested_kg",
+    "p_valid",
+)
+"""Columns of the export, in the order of the arguments of `explain`."""
 
 LOOKS_LIKE = {
     "unit_lb_as_kg": "looks like pounds taken for kg",
@@ -22,14 +34,15 @@ LOOKS_LIKE = {
 def explain(
     reason: str,
     weight_kg: float,
-    expected_lo_kg: float,
-    expected_hi_kg: float,
-    suggested_kg: float,
-    p_valid: float,
+    expected_lo_kg: float | None,
+    expected_hi_kg: float | None,
+    suggested_kg: float | None,
+    p_valid: float | None,
 ) -> str:
     """One sentence about a rejected reading; empty for an accepted one.
 
-    kg; NaN where there is no such figure. Probability: that the reading is wrong.
+    The arguments are called as the export's columns are. kg; None or NaN where there is none.
+    Probability: that the reading is wrong.
     "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
     """
     if reason == "override":
@@ -37,15 +50,25 @@ def explain(
     if reason not in LOOKS_LIKE:
         return ""
     parts = []
-    if isfinite(expected_lo_kg) and isfinite(expected_hi_kg):
+    if _is_number(expected_lo_kg) and _is_number(expected_hi_kg):
         parts.append(f"expected {expected_lo_kg:.1f}-{expected_hi_kg:.1f} kg")
     told = f"{weight_kg:.1f} {LOOKS_LIKE[reason]}"
-    if isfinite(suggested_kg):
+    if _is_number(suggested_kg):
         told += f": {suggested_kg:.1f} kg"
     parts.append(told)
-    if isfinite(p_valid):
+    if _is_number(p_valid):
         parts.append(f"probability {_below_one(1.0 - p_valid)}")
     return "; ".join(parts)
+
+
+def explain_rows(columns: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> list[str]:
+    """`explain` for the named rows of columns of the export, lists or arrays of N values."""
+    own = [columns[name] for name in EXPLAINED_BY]
+    return [explain(*(column[row] for column in own)) for row in rows]
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and isfinite(value)
 
 
 def _below_one(probability: float) -> str:

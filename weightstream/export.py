@@ -3,7 +3,7 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
+from weightstream.explanation import EXPLAINED_BY, explain_rows
 from weightstream.schema import EXPORT_COLUMNS
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
@@ -39,6 +40,8 @@ EXPORT = pa.schema(
         for name in EXPORT_COLUMNS
     ]
 )
+STORED = EXPORT.remove(EXPORT.get_field_index("explanation"))
+"""What the view current_decisions holds."""
 
 
 class Writer(Protocol):
@@ -80,7 +83,23 @@ def current_decisions(
     """EXPORT tables of some persons each, in the order of the export."""
     users = reading.user_ids(connection) if users is None else users
     for some in reading.chunks(users, USERS_AT_A_TIME):
-        yield in_order(reading.current_view(connection, EXPORT, some), timezone)
+        yield decisions_of(connection, some, timezone)
+
+
+def decisions_of(connection: sqlite3.Connection, users: Sequence[str], timezone: str) -> pa.Table:
+    """The EXPORT table of some persons, in the order of the export."""
+    table = in_order(reading.current_view(connection, STORED, users), timezone)
+    return table.append_column("explanation", explanations(table))
+
+
+def explanations(table: pa.Table) -> pa.Array:
+    """One sentence for each rejected row of a STORED table; null for the others."""
+    rejected = pc.equal(table["verdict"], "rejected")
+    some = table.select(EXPLAINED_BY).filter(rejected)
+    told = explain_rows(some.to_pydict(), range(len(some)))
+    return pc.replace_with_mask(
+        pa.nulls(len(table), pa.string()), rejected.combine_chunks(), pa.array(told, pa.string())
+    )
 
 
 def in_order(table: pa.Table, timezone: str) -> pa.Table:

@@ -132,4 +132,5 @@ EXPORT_COLUMNS = (
     "model",
     "file",
     "line",
+    "explanation",
 )
