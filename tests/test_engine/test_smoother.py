@@ -223,6 +223,14 @@ def test_growthcleanr_swap_of_digits_less_than_three_apart(make_batch):
     assert result.suggested[2] == 75
 
 
+@pytest.mark.parametrize("kg", [800.0, 804.0, 8.0])
+def test_a_tenfold_value_is_no_swap_of_a_number_that_begins_with_0(make_batch, kg):
+    right = kg / 10 if kg > 80 else kg * 10
+    result = smoothed(make_batch(series([right, right, kg, right, right], 3)))
+    assert names(result)[2] == "decimal_shift"
+    assert result.suggested[2] == pytest.approx(right)
+
+
 def test_growthcleanr_spread_over_weeks_is_kept(make_batch):
     batch = make_batch(series([61, 65, 72, 68, 58], 30), sources=("care-team-upload",))
     assert smoothed(batch).accepted.all()

@@ -73,8 +73,13 @@ def whole(value: float, tolerance: float) -> float:
 
 @jit
 def swapped(tenths: float, power: float) -> float:
-    """A number in tenths with the digits at power and 10 * power changed over; itself if equal."""
+    """A number in tenths with the digits at power and 10 * power changed over.
+
+    Itself if they are equal, or if it would begin with 0: nobody has such a number to mistype.
+    """
     low = math.floor(tenths / power) % 10.0
+    if low == 0.0 and tenths < 100.0 * power:
+        return tenths
     high = math.floor(tenths / (10.0 * power)) % 10.0
     return tenths + (low - high) * 9.0 * power
 

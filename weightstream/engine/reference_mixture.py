@@ -95,7 +95,8 @@ def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
             continue
         for power, share in zip((1, 10, 100), x.SWAP_SHARES, strict=True):
             low, high = tenths // power % 10, tenths // (10 * power) % 10
-            if low != high:
+            begins_with_0 = low == 0 and tenths < 100 * power
+            if low != high and not begins_with_0:
                 changed = tenths + 9 * power * (low - high)
                 yield "digit_swap", 0.5 * share, changed * unit / 10, 1.0
 
