@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weightstream import schema
 from weightstream.charts import page
-from weightstream.charts.wording import REASON_SENTENCES
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -100,10 +98,6 @@ def test_pages_name_no_other_place():
     for asset in folder.iterdir():
         text = asset.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttpRequest", text), asset.name
-
-
-def test_every_reason_has_its_sentence():
-    assert tuple(REASON_SENTENCES) == schema.REASONS
 
 
 @pytest.mark.parametrize("naming", ["hash", "id"])

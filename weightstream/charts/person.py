@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.charts.alerts import Alert
-from weightstream.charts.wording import REASON_SENTENCES
+from weightstream.explanation import LOOKS_LIKE
 
 if TYPE_CHECKING:  # a page is drawn without the compiled engine being loaded
     from weightstream.charts.outlook import Outlook
@@ -80,7 +80,7 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
         "source": source,
         "verdicts": VERDICTS,
         "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
-        "reasons": [(name, REASON_SENTENCES.get(name, name)) for name in reasons],
+        "reasons": [(name, LOOKS_LIKE.get(name, "")) for name in reasons],
         "reason": reason,
         **_numbers(column),
         "raw": [_short(text) for text in _listed(column["raw_weight"])],

@@ -39,24 +39,41 @@
     return date(data.ms[row]) + (data.dateOnly[row] ? "" : `, ${clock}`);
   }
 
-  function reason(decision, unit) {
-    const suggestion = decision.suggested === null ? "" : `probably ${weight(decision.suggested, unit)}`;
-    return [decision.reason[1], suggestion].filter(Boolean).join("; ");
+  /* What a decision says of the value alone: "looks like two digits swapped: 81.0 kg". */
+  function looksLike({ reason: [, words], suggested }, unit) {
+    return words && suggested !== null ? `${words}: ${weight(suggested, unit)}` : words;
+  }
+
+  /* The unit is said once in a sentence, except where a weight is two numbers. */
+  const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : (kg * UNITS[unit]).toFixed(1));
+
+  /* Why a reading was rejected: the sentence of weightstream/explanation.py, in the chosen unit. */
+  function rejection(data, row, unit) {
+    const decision = Columns.decision(data, row);
+    if (decision.reason[0] === "override") return "a person decided so";
+    if (!decision.reason[1]) return "";
+    const parts = [`${bare(data.kg[row], unit)} ${looksLike(decision, unit)}`];
+    const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
+    if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
+    if (!missing(data.p[row])) {
+      const wrong = 1 - data.p[row];
+      parts.push(`probability ${wrong > 0.999 ? "above 0.999" : wrong.toFixed(3)}`);
+    }
+    return parts.join("; ");
   }
 
   /* Why a reading was decided so, who overrode it, and what the decision was before. */
   function explain(data, row, unit) {
     const override = data.overrideBy.get(row);
     const first = data.firstBy.get(row);
-    const sentences = [reason(Columns.decision(data, row), unit)];
+    const sentences = [rejection(data, row, unit)];
     if (override) {
       const why = override.why ? `: ${override.why}` : "";
       sentences[0] = `Set to ${override.verdict} by ${override.by} on ${override.at.slice(0, 10)}${why}`;
     }
     if (first) {
-      const was = reason(first, unit);
-      const because = was ? `, ${was[0].toLowerCase()}${was.slice(1)}` : "";
-      sentences.push(`Before (${first.stage}): ${first.verdict}${because}`);
+      const was = looksLike(first, unit);
+      sentences.push(`Before (${first.stage}): ${first.verdict}${was ? `, ${was}` : ""}`);
     }
     return sentences.filter(Boolean).join(". ");
   }
@@ -83,11 +100,11 @@
       time(data, row),
       `<b>${Columns.decision(data, row).verdict}</b>${why ? `: ${wrap(escape(why))}` : ""}`,
     ];
-    if (data.expected[row] !== null) {
+    if (!Columns.rejected(data, row) && data.expected[row] !== null) {
       const range = between(data.expected_lo[row], data.expected_hi[row], unit);
       lines.push(`expected ${weight(data.expected[row], unit)} (${range})`);
     }
-    if (data.p[row] !== null) lines.push(`probability of being right ${data.p[row].toFixed(2)}`);
+    if (!Columns.rejected(data, row) && data.p[row] !== null) lines.push(`probability of being right ${data.p[row].toFixed(2)}`);
     return lines.join("<br>");
   }
 

@@ -1,0 +1,159 @@
+"""The pages in a real browser, from disk, with the network cut."""
+
+import runpy
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weightstream.charts import index, page
+from weightstream.charts.alerts import Alert
+from weightstream.charts.outlook import Outlook
+from weightstream.charts.person import EarlierDecision, Override, Person
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AXE = "axe-core@4.14.1"
+HOSTILE = "<script>document.title='hacked'</script>"
+
+made_up_person = runpy.run_path(
+    str(Path(__file__).parents[2] / "test_charts" / "conftest.py"), run_name="people"
+)["made_up_person"]
+
+
+def eventful_person() -> Person:
+    """A person to whom everything happened that a page can show."""
+    person = made_up_person(200, 1, "eventful")
+    ids, at = person.columns["measurement_id"], person.columns["effective_at"]
+    level = person.columns["level_kg"][-1]
+    days = range(7, 57, 7)
+    return replace(
+        person,
+        overrides=[Override(ids[50], "accepted", "Dr Berg", "2024-05-01T10:00:00Z", "seen")],
+        earlier=[EarlierDecision(ids[60], 1, "causal", "rejected", "digit_swap", 81.0)],
+        alerts=[Alert(at[-3], "change", 7.0, -3.1, 0.97)],
+        outlook=Outlook(
+            -0.9,
+            -0.2,
+            list(days),
+            [level - 0.05 * d for d in days],
+            [level - 0.05 * d - 1 for d in days],
+            [level - 0.05 * d + 1 for d in days],
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_person() -> Any:
+    return made_up_person
+
+
+@pytest.fixture(scope="session")
+def eventful() -> Person:
+    return eventful_person()
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    """A person and a source are called so."""
+    return HOSTILE
+
+
+@pytest.fixture
+def chromium() -> None:
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+
+
+@pytest.fixture(scope="session")
+def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dashboards")
+    page.write_assets(folder)
+    people = [
+        eventful_person(),
+        made_up_person(1, 2, "once"),
+        made_up_person(3, 3, "thrice"),
+        made_up_person(2000, 4, "daily"),
+        made_up_person(30, 5, HOSTILE),
+    ]
+    people[4].columns["source"][:] = [HOSTILE] * 30
+    for person in people:
+        name = page.file_name(person.user_id, "id")
+        page.write_page(folder / page.PERSONS / name, page.person_page(person, "Europe/Oslo"))
+    rows = [index.index_row(person, "id") for person in people]
+    many = [rows[0] | {"user_id": f"x-{k:05d}", "alert": None} for k in range(10_000 - len(rows))]
+    page.write_page(folder / "index.html", index.index_page(rows + many))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Viewer:
+    """Opens pages with the network cut; nothing may complain or ask for more than files."""
+
+    def __init__(self, browser: Any, dashboards: Path) -> None:
+        self.browser, self.dashboards = browser, dashboards
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+
+    def open(self, name: str, size: tuple[int, int] = (1280, 900), **options: Any) -> Any:
+        viewport = {"width": size[0], "height": size[1]}
+        context = self.browser.new_context(viewport=viewport, offline=True, **options)
+        context.set_default_timeout(120_000)  # a machine may be busy
+        tab = context.new_page()
+        tab.on("request", lambda request: self.asked.append(request.url))
+        tab.on("console", lambda message: self.complaints.append(message.text))
+        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        tab.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        tab.goto((self.dashboards / name).as_uri())
+        tab.wait_for_selector("html[data-ready]")
+        return tab
+
+    def person(self, user_id: str, **options: Any) -> Any:
+        return self.open(f"{page.PERSONS}/{page.file_name(user_id, 'id')}", **options)
+
+
+@pytest.fixture
+def viewer(browser: Any, dashboards: Path) -> Iterator[Viewer]:
+    viewer = Viewer(browser, dashboards)
+    yield viewer
+    for context in browser.contexts:
+        context.close()
+    assert viewer.complaints == []
+    assert [url for url in viewer.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, so there is no axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", str(folder), AXE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.is_file():
+        pytest.skip(f"npm could not fetch axe-core: {done.stderr.strip()[-200:]}")
+    return source.read_text("utf-8")
