@@ -62,6 +62,7 @@ def summarise(road: Road, clock: RunClock, troubles: list[str]) -> Summary:
         peak_rss_mb=peak_rss_mb(),
         store=road.path,
         dashboards_index=index if index.exists() else None,
+        retro=road.retro_counts,
         troubles=list(dict.fromkeys(troubles)),
     )
 
@@ -70,7 +71,8 @@ def closed(road: Road, summary: Summary) -> State[Summary]:
     """Record the run in the store and in Prefect. Some trouble: Completed, named Degraded."""
     status = "degraded" if summary.troubles else "completed"
     counts = {"rows_in": summary.rows_in, **summary.counts, "users": summary.users}
-    end_run(road.connection, road.path, road.run, status, counts, summary.seconds)
+    results = {"retro": summary.retro} if summary.retro else {}
+    end_run(road.connection, road.path, road.run, status, counts, summary.seconds, results)
     create_markdown_artifact(key="summary", markdown=summary.to_markdown())
     message = "; ".join(summary.troubles) or f"{summary.rows_in:,} rows"
     if summary.exit_status == 2:

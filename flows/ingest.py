@@ -9,7 +9,7 @@ from prefect.states import State
 from pydantic import SecretStr
 
 from flows.dashboards import draw_pages
-from flows.deferral import smooth_here
+from flows.deferral import retro_place, start_elsewhere
 from flows.ending import failed, finished, said, stop_without_store
 from flows.retro import smooth_dirty
 from tasks.contained import contained
@@ -76,10 +76,13 @@ def ingest(
             clock.started()
             troubles = take_in_all(road)
             troubles += judge_and_store(road)
-            if smooth_here(retro):
+            place = retro_place(retro)
+            if place == "here":
                 troubles += smooth_dirty(road)
             if dashboards:
                 troubles += draw_pages(road, road.changed, png)
+            if place == "elsewhere":
+                troubles += start_elsewhere(road, config, dashboards)
             return finished(road, clock, troubles)
     except WeightstreamError as error:
         return failed(error)

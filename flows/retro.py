@@ -59,6 +59,7 @@ def smooth_dirty(road: Road) -> list[str]:
     groups = split_by_rows(np.array(readings, np.int64), tasks)
     road.persons = {batch: persons[group] for batch, group in enumerate(groups)}
     at_once = road.config.threading.enabled * width
+    road.smoothed = True
     road.progress.begin("retro", len(persons), "persons")
     troubles = []
     with road.clocks["smooth"].running():

@@ -24,7 +24,7 @@ from weightstream.judging import Judging, judge_part
 from weightstream.measuring import StageClock
 from weightstream.partition import Part
 from weightstream.readers import ReadOptions
-from weightstream.schema import OUTCOMES
+from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
@@ -68,6 +68,8 @@ class Road:
     changed: list[str] = field(default_factory=list)
     failed: int = 0
     net_accepted: int = 0
+    smoothed: bool = False
+    looked_at: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))
 
     @property
     def path(self) -> Path:
@@ -110,6 +112,8 @@ class Road:
         changed = decided.changed[start:stop].tolist()
         self.changed += [user for user, grew in zip(persons, changed, strict=True) if grew]
         self.net_accepted += int(decided.net_accepted[start:stop].sum())
+        if decided.looked_at is not None:
+            self.looked_at += decided.looked_at[start:stop].sum(axis=0)
         if decided.outcome.columns:  # rows that came in, not a second look at stored ones
             self.users += len(persons)
             self._add(decided.counts(start, stop, len(self.file_numbers)))
@@ -133,6 +137,12 @@ class Road:
         """Let go of a batch; returns its rows."""
         self.judged.pop(batch, None)
         return len(self.parts.pop(batch).rows)
+
+    @property
+    def retro_counts(self) -> dict[str, int]:
+        """What retro did in this run; empty where it did not run."""
+        counts = dict(zip(RETRO_COUNTS, self.looked_at.tolist(), strict=True))
+        return counts if self.smoothed else {}
 
     @property
     def drawing(self) -> Drawing:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from weightstream.config import Config
 from weightstream.engine.model import PRIOR
 from weightstream.export import export
 from weightstream.judging import Judging
-from weightstream.smoothing import smooth_persons
+from weightstream.smoothing import looked_at, smooth_persons
 from weightstream.store import reading
 from weightstream.store.connection import STORE_NAME, open_writer
 from weightstream.store.runs import begin_run
@@ -154,3 +155,11 @@ def test_few_readings_are_smoothed_too(data_dir, csv_of, store_files, rows):
     assert rows_of(data_dir, "select count(*) from current_decisions where stage = 'retro'") == [
         (len(rows),)
     ]
+
+
+def test_what_changed_is_counted_for_each_person():
+    user = np.array([0, 0, 0, 1, 1, 2])
+    net = np.array([1, -1, -1, 0, 0, 1])
+    standing = np.array([80.0, 70.0, np.nan])
+    counts = looked_at(user, net, standing, np.array([80.09, 70.11, 60.0]))
+    assert counts.tolist() == [[1, 3, 2, 1, 0], [1, 2, 0, 0, 1], [1, 1, 0, 1, 0]]

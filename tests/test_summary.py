@@ -1,9 +1,10 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from weightstream.schema import OUTCOMES
+from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.summary import Summary
 
 SECONDS = {
@@ -34,6 +35,19 @@ def test_the_line_of_json_is_that_of_the_contract():
     assert list(read["seconds"]) == [*SECONDS, "total"]
     assert (read["store"], read["dashboards_index"]) == ("/d/weightstream.db", None)
     assert sum(read[name] for name in OUTCOMES) == read["rows_in"]
+
+
+RETRO = dict(zip(RETRO_COUNTS, (9, 1200, 7, 11, 3), strict=True))
+
+
+def test_what_retro_did_is_read_by_persons_and_machines():
+    told = summary(retro=RETRO, sources=0)
+    assert json.loads(told.to_json())["retro"] == RETRO
+    line = next(line for line in told.to_text().splitlines() if line.startswith("retro: "))
+    assert re.findall(r"\b\d[\d,.]*\b", line) == ["1,200", "9", "7", "11", "3", "0.1"]
+    assert "| rejected to accepted | 11 |" in told.to_markdown()
+    assert "retro:" not in summary().to_text()
+    assert "retro" not in json.loads(summary(retro=RETRO).to_json())  # that line is the contract's
 
 
 @pytest.mark.parametrize(("total", "rate"), [(20.0, 100.0), (10.0, 0.0), (9.0, 0.0)])

@@ -61,6 +61,7 @@ class Decided:
     respelled: Rows  # stored measurements that came again in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
+    looked_at: Ints | None = None  # (U, len(RETRO_COUNTS)) what retro did; None of an ingest
 
     @property
     def changed(self) -> npt.NDArray[np.bool_]:

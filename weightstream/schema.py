@@ -107,6 +107,18 @@ REASONS_VERSION = 1
 OUTCOMES = ("accepted", "rejected", "duplicates", "quarantined", "excluded", "failed")
 """Every row of the input has exactly one."""
 
+RETRO_COUNTS = (
+    "persons",
+    "readings",
+    "accepted_to_rejected",
+    "rejected_to_accepted",
+    "levels_moved",  # persons whose level at their newest reading moved by more than LEVEL_MOVED_KG
+)
+"""What retro did: persons whose series it looked at, their readings, and what changed in them."""
+
+LEVEL_MOVED_KG = 0.1
+"""What a scale shows; less than that nobody would see."""
+
 EXPORT_COLUMNS = (
     "measurement_id",
     "user_id",

@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weightstream.batch import Floats, Ints
 from weightstream.decided import Decided, Rows, rows_of
 from weightstream.decisions import RETRO, newest, shift_rows, told_apart
 from weightstream.engine import smooth_batch
 from weightstream.judging import Judging
+from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
 from weightstream.series import stored_series, user_batch
 from weightstream.store import reading
 
@@ -41,6 +43,9 @@ def smooth_persons(
     said = told_apart(connection, series, smoothed, user, users, RETRO, model)
     ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())
     own = pc.is_in(series["measurement_id"], ours).to_numpy()
+    levels = reading.levels(connection, persons)
+    standing = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
+    level = newest(smoothed.level, user, users)
     return Decided(
         user_ids=persons,
         revisions=revision,
@@ -59,7 +64,7 @@ def smooth_persons(
                 "rejected": np.bincount(user[~said.accepted], minlength=users),
                 "first_us": first_us,
                 "last_us": last_us,
-                "level_kg": newest(smoothed.level, user, users),
+                "level_kg": level,
                 "trend_kg_per_week": newest(smoothed.trend, user, users),
             },
         ),
@@ -70,7 +75,25 @@ def smooth_persons(
         net_accepted=np.bincount(user[own], weights=said.net_accepted[own], minlength=users).astype(
             np.int64
         ),
+        looked_at=looked_at(user, said.net_accepted, standing, level),
     )
+
+
+def looked_at(user: Ints, net_accepted: Ints, standing: Floats, level: Floats) -> Ints:
+    """(U, len(RETRO_COUNTS)) int64: what changed for each of U persons.
+
+    user: (N,) person of each reading. net_accepted: (N,) 1 where it is accepted now, -1 where it no
+    longer is. standing, level: (U,) level at the newest reading before and now, kg; NaN: none.
+    """
+    users = len(level)
+    columns = {
+        "persons": np.ones(users),
+        "readings": np.bincount(user, minlength=users),
+        "accepted_to_rejected": np.bincount(user[net_accepted < 0], minlength=users),
+        "rejected_to_accepted": np.bincount(user[net_accepted > 0], minlength=users),
+        "levels_moved": np.abs(level - standing) > LEVEL_MOVED_KG,
+    }
+    return np.column_stack([columns[name] for name in RETRO_COUNTS]).astype(np.int64)
 
 
 def nothing(users: int) -> Rows:

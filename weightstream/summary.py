@@ -4,12 +4,15 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weightstream.schema import OUTCOMES
+from weightstream.schema import LEVEL_MOVED_KG, OUTCOMES
 
 
 @dataclass
 class Summary:
-    """Counts of rows by outcome, persons, seconds by stage; troubles are one sentence each."""
+    """Counts of rows by outcome, persons, seconds by stage; troubles are one sentence each.
+
+    retro: counts by schema.RETRO_COUNTS; empty where retro did not run.
+    """
 
     run_id: str
     rows_in: int = 0
@@ -19,6 +22,7 @@ class Summary:
     peak_rss_mb: float = 0.0
     store: Path | None = None
     dashboards_index: Path | None = None
+    retro: dict[str, int] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     unusable_sources: int = 0
     sources: int = 0
@@ -37,7 +41,8 @@ class Summary:
         return 1 if self.troubles else 0
 
     def to_json(self) -> str:
-        """The line of `--json`."""
+        """The line of `--json`. A run that read no rows also tells what retro did."""
+        told = {"retro": self.retro} if self.retro and not self.sources else {}
         return json.dumps(
             {
                 "run_id": self.run_id,
@@ -49,6 +54,7 @@ class Summary:
                 "peak_rss_mb": round(self.peak_rss_mb, 1),
                 "store": str(self.store) if self.store else None,
                 "dashboards_index": str(self.dashboards_index) if self.dashboards_index else None,
+                **told,
             }
         )
 
@@ -57,6 +63,8 @@ class Summary:
         lines = [f"{self.rows_in:,} rows of {self.users:,} persons"]
         lines += [f"  {name:<12}{count:>12,}" for name, count in self.counts.items()]
         spent = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
+        if self.retro:
+            lines.append(f"retro: {self.retro_text()}")
         lines.append(f"seconds: {spent}; {self.rows_per_second:,.0f} rows/s")
         lines.append(f"peak memory: {self.peak_rss_mb:,.0f} MB")
         lines += [f"failed: {trouble}" for trouble in self.troubles]
@@ -66,6 +74,14 @@ class Summary:
             lines.append(f"dashboards: {self.dashboards_index}")
         return "\n".join(lines)
 
+    def retro_text(self) -> str:
+        """What retro did, in one line."""
+        return (
+            "{readings:,} readings of {persons:,} persons looked at again; accepted to rejected "
+            "{accepted_to_rejected:,}, rejected to accepted {rejected_to_accepted:,}; the level of "
+            "{levels_moved:,} persons moved by more than {moved_kg} kg"
+        ).format(**self.retro, moved_kg=LEVEL_MOVED_KG)
+
     def to_markdown(self) -> str:
         """The artifact of the run in Prefect: counts, rates and the slowest stage; no person."""
         lines = [f"**{self.rows_in:,} rows** of {self.users:,} persons", ""]
@@ -73,6 +89,9 @@ class Summary:
         for name, count in self.counts.items():
             share = count / self.rows_in if self.rows_in else 0.0
             lines.append(f"| {name} | {count:,} | {share:.2%} |")
+        if self.retro:
+            lines += ["", "| retro | |", "| --- | ---: |"]
+            lines += [f"| {name.replace('_', ' ')} | {n:,} |" for name, n in self.retro.items()]
         lines += ["", "| stage | seconds |", "| --- | ---: |"]
         lines += [f"| {name} | {value:.2f} |" for name, value in self.seconds.items()]
         lines += ["", f"{self.rows_per_second:,.0f} rows/s, peak {self.peak_rss_mb:,.0f} MB"]

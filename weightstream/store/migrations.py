@@ -225,3 +225,10 @@ def learnt_parameters(db: Database) -> None:
         pk="name",
     )
     db.table("sources").add_column("readings", int)
+
+
+@migrations()
+def results_of_runs(db: Database) -> None:
+    db.table("runs").add_column(
+        "results", str
+    )  # JSON: stage -> what it did, such as retro's counts

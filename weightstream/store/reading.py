@@ -67,6 +67,17 @@ def persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str
     return {user: tuple(rest) for user, *rest in rows}
 
 
+def levels(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, float | None]:
+    """The level of user_ids after their newest reading (kg), as it stands; of those known."""
+    return dict(
+        connection.execute(
+            "select user_id, level_kg from json_each(?) wanted "
+            "join users on user_id = wanted.value",
+            (json.dumps(list(user_ids)),),
+        )
+    )
+
+
 def history(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
     """Every stored measurement of user_ids: HISTORY, in no order to rely on."""
     return _measurements(connection, HISTORY, user_ids)

@@ -75,9 +75,12 @@ def end_run(
     status: str,
     counts: Mapping[str, int],
     seconds: Mapping[str, float],
+    results: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
-    names = [*counts, "seconds", "status", "finished_at"]
-    values = [*counts.values(), json.dumps(dict(seconds)), status, now()]
+    """results: what stages that count no rows did, by stage; null in the store where none ran."""
+    names = [*counts, "seconds", "results", "status", "finished_at"]
+    told = json.dumps(results) if results else None
+    values = [*counts.values(), json.dumps(dict(seconds)), told, status, now()]
     with explained(path), transaction(connection):
         connection.execute(
             f"update runs set {', '.join(f'{name} = ?' for name in names)} where id = ?",  # noqa: S608
