@@ -187,7 +187,17 @@ def load(path: Path | None = None, options: Mapping[Key, Any] | None = None) -> 
     it; None among the options means not given. Raises ConfigError, one sentence naming the key.
     """
     path = path or (Path("config.toml") if Path("config.toml").is_file() else None)
-    written = _flatten(_read_toml(path)) if path else {}
+    return _merged(path, _flatten(_read_toml(path)) if path else {}, options)
+
+
+def from_values(values: Mapping[str, Any]) -> Config:
+    """What a file with these keys and tables would give. Raises ConfigError."""
+    return _merged(None, _flatten(values), None).config
+
+
+def _merged(
+    path: Path | None, written: Mapping[Key, Any], options: Mapping[Key, Any] | None
+) -> Loaded:
     options = {key: value for key, value in (options or {}).items() if value is not None}
     profile = str(options.get(("profile",), written.get(("profile",), "balanced")))
     layers = (

@@ -149,7 +149,7 @@ def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOpti
     columns = match_columns(names, options.columns)
     constants = {}
     if "weight" in columns and "unit" not in columns and not options.unit:
-        unit = _unit_in_name(names[columns["weight"]])[1]
+        unit = unit_in_name(names[columns["weight"]])[1]
         constants = {"unit": unit} if unit else {}
     given = {"user_id": options.user, "unit": options.unit}
     constants |= {name: value for name, value in given.items() if value is not None}
@@ -167,13 +167,13 @@ def match_columns(names: list[str], wanted: Columns) -> dict[str, int]:
                 found[name] = index
                 break
     if "weight" not in found:
-        bare = [_unit_in_name(name)[0] for name in names]
+        bare = [unit_in_name(name)[0] for name in names]
         matches = [bare.index(one.lower()) for one in wanted.weight if one.lower() in bare]
         found |= {"weight": matches[0]} if matches else {}
     return found
 
 
-def _unit_in_name(name: str) -> tuple[str, str | None]:
+def unit_in_name(name: str) -> tuple[str, str | None]:
     """Column name without its unit, and the unit: "weight (kg)" and "weight_kg" state theirs."""
     match = _UNIT_IN_NAME.fullmatch(name)
     if match and canonical_unit(match["unit"]):

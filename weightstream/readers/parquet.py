@@ -40,14 +40,14 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 def _block(
     batch: pa.RecordBatch, names: dict[str, str], constants: dict[str, str], position: int
 ) -> Block:
-    columns = {field: _text(batch.column(name)) for field, name in names.items()}
+    columns = {field: texts_of(batch.column(name)) for field, name in names.items()}
     for field, value in constants.items():
         columns[field] = pa.repeat(pa.scalar(value), len(batch))
     columns["line"] = pa.array(range(position, position + len(batch)), pa.int64())
     return Block(raw_table({n: columns[n] for n in schema.RAW.names if n in columns}, len(batch)))
 
 
-def _text(column: pa.Array) -> pa.StringArray:
+def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text; an instant as ISO with Z, a wall time without."""
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.tz is not None:

@@ -1,0 +1,240 @@
+"""weightstream.read and weightstream.clean: frames in, frames out."""
+
+import re
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import weightstream
+from weightstream.errors import ConfigError, InputError
+
+ROOT = Path(__file__).parents[1]
+ASIDE = {"version", "run_id", "file", "line"}
+
+
+def exported_frame(data_dir, tmp_path):
+    from weightstream.config import load
+    from weightstream.export import export_store
+
+    out = tmp_path / "out.parquet"
+    export_store(load(None, {("data", "data_dir"): data_dir}).config, out)
+    return pd.read_parquet(out).set_index("measurement_id").sort_index()
+
+
+def decided(cleaned):
+    rows = cleaned[cleaned["outcome"].isin(["accepted", "rejected"])]
+    return rows.set_index("measurement_id").sort_index()
+
+
+def assert_same_decisions(cleaned, exported):
+    names = [name for name in exported.columns if name not in ASIDE]
+    assert set(names) <= set(cleaned.columns)
+    pd.testing.assert_frame_equal(
+        decided(cleaned)[names], exported[names], check_dtype=False, check_index_type=False,
+        check_exact=True,
+    )  # fmt: skip
+
+
+def test_retro_is_what_an_ingest_ends_with(ingested, simulated, tmp_path):
+    source = simulated(12, 900)
+    ran = ingested(source, tmp_path / "data", retro="inline")
+    cleaned = weightstream.clean(weightstream.read(source))
+    assert_same_decisions(cleaned, exported_frame(tmp_path / "data", tmp_path))
+    counts = cleaned["outcome"].value_counts()
+    assert counts.get("duplicate", 0) == ran.result.counts["duplicates"]
+    for outcome in ("accepted", "rejected", "quarantined"):
+        assert counts.get(outcome, 0) == ran.result.counts[outcome]
+    assert len(cleaned) == ran.result.rows_in
+
+
+def test_causal_is_what_is_decided_first(store_files, simulated, tmp_path):
+    source = simulated(12, 900)
+    store_files(tmp_path / "data", source)
+    cleaned = weightstream.clean(weightstream.read(source), stage="causal")
+    assert_same_decisions(cleaned, exported_frame(tmp_path / "data", tmp_path))
+
+
+def frame_of(*rows, names=("user_id", "time", "weight", "unit")):
+    return pd.DataFrame(list(rows), columns=list(names))
+
+
+def test_every_row_comes_back_under_its_index():
+    days = [f"2024-01-{day:02}T07:00:00Z" for day in range(1, 11)]
+    frame = pd.concat(
+        [
+            frame_of(*[("a", day, "80.1", "kg") for day in days]),
+            frame_of(
+                ("a", days[0], "80.10", "kg"),
+                ("a", days[0], "80", "stones?"),
+                ("a", None, "80", "kg"),
+                ("b", "2999-01-01", "80", "kg"),
+                (None, None, None, None),
+            ),
+        ]
+    ).iloc[::-1]
+    frame.index = [f"row {n}" for n in range(len(frame))]
+    cleaned = weightstream.clean(frame)
+    assert cleaned.index.equals(frame.index)
+    assert cleaned["outcome"].to_list() == [
+        *["quarantined"] * 4, "duplicate", *["accepted"] * 10
+    ]  # fmt: skip
+    assert cleaned["reason"].to_list()[:4] == [
+        "missing_field", "future_timestamp", "missing_field", "unknown_unit"
+    ]  # fmt: skip
+    assert "stones?" in cleaned["detail"].iloc[3]
+    copy, kept = cleaned.iloc[4], cleaned.iloc[-1]
+    assert copy["measurement_id"] == kept["measurement_id"]
+    assert copy["level_kg"] == kept["level_kg"]
+    assert (copy["raw_weight"], kept["raw_weight"]) == ("80.10", "80.1")
+
+
+@pytest.mark.parametrize(
+    ("time", "effective_at"),
+    [
+        ("2024-01-31 07:12", "2024-01-31T07:12:00Z"),
+        (datetime(2024, 1, 31, 7, 12), "2024-01-31T07:12:00Z"),
+        (pd.Timestamp("2024-01-31 07:12", tz="Europe/Oslo"), "2024-01-31T06:12:00Z"),
+        (date(2024, 1, 31), "2024-01-31"),
+        (pd.NaT, None),
+        (7, None),
+    ],
+)
+@pytest.mark.parametrize("weight", ["80.10", 80.1, np.float32(80.1)])
+def test_types_of_cells(time, effective_at, weight):
+    row = weightstream.clean(frame_of((1, time, weight, "KG"))).iloc[0]
+    assert (row["effective_at"] if effective_at else None) == effective_at
+    assert row["outcome"] == ("accepted" if effective_at else "quarantined")
+    assert row["user_id"] == "1"
+
+
+def test_cells_of_many_types_in_one_column():
+    times = ["2024-01-30", date(2024, 1, 31), pd.Timestamp("2024-02-01 07:00"), 3, None]
+    weights = [80, "80.5", 80.25, True, None]
+    frame = pd.DataFrame({"user": "a", "date": times, "Weight (kg)": weights})
+    cleaned = weightstream.clean(frame)
+    assert cleaned["effective_at"].to_list()[:3] == [
+        "2024-01-30", "2024-01-31", "2024-02-01T07:00:00Z"
+    ]  # fmt: skip
+    assert cleaned["weight_kg"].to_list()[:3] == [80, 80.5, 80.25]
+    assert cleaned["reason"].to_list()[3:] == ["bad_number", "missing_field"]
+
+
+def test_dates_in_either_order_are_told_by_the_whole_frame():
+    ambiguous = frame_of(("a", "03/04/2024", 80, "kg"), ("a", "03/05/2024", 80, "kg"))
+    assert set(weightstream.clean(ambiguous)["reason"]) == {"bad_timestamp"}
+    proven = pd.concat([ambiguous, frame_of(("a", "28/04/2024", 80, "kg"))])
+    assert weightstream.clean(proven)["effective_at"].to_list()[0] == "2024-04-03"
+
+
+def test_how_a_file_is_written_travels_with_its_records(tmp_path):
+    commas = tmp_path / "commas.csv"
+    commas.write_text("user;date;weight;unit\na;03/04/2024;80,5;kg\na;28/04/2024;81,25;kg\n")
+    samsung = tmp_path / "samsung.csv"
+    samsung.write_text(
+        "com.samsung.health.weight,1,2\nstart_time,weight,datauuid\n2024-01-31 07:12:33,80.5,w1,\n"
+    )
+    options = {"user": "a", "timezone": "Europe/Oslo"}
+    frames = [weightstream.read(commas), weightstream.read(samsung, **options)]
+    both = pd.concat(frames, ignore_index=True)
+    assert both["weight"].to_list() == ["80,5", "81,25", "80.5"]
+    assert both["line"].to_list() == [2, 3, 3]
+    cleaned = weightstream.clean(both)
+    assert cleaned["effective_at"].to_list() == ["2024-04-03", "2024-04-28", "2024-01-31T06:12:33Z"]
+    assert cleaned["weight_kg"].to_list() == [80.5, 81.25, 80.5]
+    both.to_csv(tmp_path / "kept.csv")
+    again = pd.read_csv(tmp_path / "kept.csv", dtype=str)
+    pd.testing.assert_frame_equal(weightstream.clean(again), cleaned)
+
+
+def test_a_folder_and_records_that_their_source_took_back(tmp_path):
+    observation = (
+        '{"resourceType":"Observation","id":"%s","status":"%s","code":{"coding":[{"system":'
+        '"http://loinc.org","code":"29463-7"}]},"subject":{"reference":"Patient/p"},'
+        '"effectiveDateTime":"2024-01-31","valueQuantity":{"value":%s,"code":"kg"}}'
+    )
+    (tmp_path / "a.json").write_text(observation % ("1", "final", "80.50"))
+    (tmp_path / "b.json").write_text(observation % ("2", "entered-in-error", "81"))
+    records = weightstream.read(tmp_path)
+    assert [Path(name).name for name in records["file"]] == ["a.json", "b.json"]
+    cleaned = weightstream.clean(records)
+    assert cleaned["outcome"].to_list() == ["accepted", "excluded"]
+    assert cleaned["reason"].to_list() == ["ok", "retracted"]
+
+
+def test_the_configuration_holds(tmp_path):
+    frame = frame_of(
+        *[("a", f"2024-01-{day:02} 08:00", 80, "kg") for day in range(1, 6)],
+        ("b", "2024-01-01 08:00", 80, "kg"),
+        ("c", "1999-01-01 08:00", 80, "kg"),
+    )
+    listed = tmp_path / "users.txt"
+    listed.write_text("a\nb\n")
+    data = {"timezone": "Europe/Oslo", "min_readings": 2, "users_file": str(listed)}
+    cleaned = weightstream.clean(frame, {"data": data})
+    assert cleaned["effective_at"].iloc[0] == "2024-01-01T07:00:00Z"
+    assert cleaned["reason"].to_list() == ["ok"] * 5 + ["below_min_readings", "not_selected"]
+    assert cleaned["outcome"].to_list() == ["accepted"] * 5 + ["excluded"] * 2
+    window = weightstream.clean(frame, {"data": {"max_users": 1, "min_date": "2000-01-01"}})
+    assert window["reason"].to_list() == ["ok"] * 5 + ["not_selected", "too_old"]
+    path = tmp_path / "some.toml"
+    path.write_text('[data]\ntimezone = "Europe/Oslo"\n')
+    assert weightstream.clean(frame, path)["effective_at"].iloc[0] == "2024-01-01T07:00:00Z"
+
+
+def test_a_profile_is_more_than_its_name():
+    weights = [80.0, 80.2, 79.9, 80.1, 80.0, 80.3, 79.8, 80.1, 95.0, 95.2]
+    rows = [("a", f"2024-01-{2 * n + 1:02} 07:00", kg, "kg") for n, kg in enumerate(weights)]
+    usual, clinical = (
+        weightstream.clean(frame_of(*rows), {"profile": profile}, stage="causal")["outcome"]
+        for profile in ("balanced", "clinical")
+    )
+    assert usual.to_list()[-2:] == ["rejected"] * 2
+    assert clinical.to_list()[-2:] == ["accepted"] * 2
+
+
+def test_what_is_wrong_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="no column for user and unit"):
+        weightstream.clean(pd.DataFrame({"date": ["2024-01-01"], "weight": [80]}))
+    with pytest.raises(ConfigError, match=r"did you mean 'data.min_readings'"):
+        weightstream.clean(frame_of(), {"data": {"min_reading": 1}})
+    with pytest.raises(ConfigError, match="retro"):
+        weightstream.clean(frame_of(), stage="smooth")
+    with pytest.raises(InputError, match="does not exist"):
+        weightstream.read(tmp_path / "none.csv")
+    (tmp_path / "weights.csv").write_text("date,weight\n2024-01-01,80\n")
+    with pytest.raises(InputError, match="give --user and --unit"):
+        weightstream.read(tmp_path / "weights.csv")
+    with pytest.raises(AttributeError):
+        weightstream.smooth  # noqa: B018
+
+
+def test_an_empty_frame_has_the_columns():
+    cleaned = weightstream.clean(frame_of())
+    assert len(cleaned) == 0
+    full = weightstream.clean(frame_of(("a", "2024-01-01", 80, "kg")))
+    assert list(cleaned.columns) == list(full.columns)
+
+
+def test_the_example_of_the_page_runs_without_prefect_and_store(tmp_path):
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.S)
+    (tmp_path / "sample").symlink_to(ROOT / "sample")
+    program = f"{snippet}\nimport sys\nassert not {{'prefect', 'tasks'}} & set(sys.modules)"
+    program += "\nassert len(doubtful) == len(records) == 6500 and len(trend) > 6000"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\{'accepted': \d+, .*'quarantined': 44\}\n", done.stdout)
+    assert [path.name for path in tmp_path.iterdir()] == ["sample"]
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    program = "import weightstream, sys; print({'pandas', 'numba', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
