@@ -20,6 +20,7 @@ from weightstream.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.engine import filter_batch, smooth_batch
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
+from weightstream.explanation import EXPLAINED_BY, explain_rows
 from weightstream.export import NUMBERS
 from weightstream.identity import deduplicate, measurement_ids
 from weightstream.intake import check_sources, dates_at_noon, files_of
@@ -51,6 +52,7 @@ RESULT = (
     "weight_kg",
     "verdict",
     "reason",
+    "explanation",
     "detail",
     "p_valid",
     "expected_kg",
@@ -298,6 +300,10 @@ def _decisions(new: pa.Table, enough: Bools, settings: Config, stage: str) -> pd
     for name in ("expected", "level"):
         middle, margin = decisions[f"{name}_kg"], decisions.pop(f"{name}_margin_kg")
         decisions[f"{name}_lo_kg"], decisions[f"{name}_hi_kg"] = middle - margin, middle + margin
+    of_rejected = np.flatnonzero(decisions["verdict"] == "rejected")
+    columns = decisions.assign(weight_kg=series["weight_kg"].to_numpy())
+    told = explain_rows({name: columns[name].to_numpy() for name in EXPLAINED_BY}, of_rejected)
+    decisions["explanation"] = pd.Series(told, index=of_rejected, dtype=object)
     return decisions.drop(columns=["user_id", "effective_at"]).set_index("measurement_id")
 
 
