@@ -302,7 +302,7 @@ def _decisions(new: pa.Table, enough: Bools, settings: Config, stage: str) -> pd
         decisions[f"{name}_lo_kg"], decisions[f"{name}_hi_kg"] = middle - margin, middle + margin
     of_rejected = np.flatnonzero(decisions["verdict"] == "rejected")
     columns = decisions.assign(weight_kg=series["weight_kg"].to_numpy())
-    told = explain_rows({name: columns[name].to_numpy() for name in EXPLAINED_BY}, of_rejected)
+    told = explain_rows({name: columns[name].to_list() for name in EXPLAINED_BY}, of_rejected)
     decisions["explanation"] = pd.Series(told, index=of_rejected, dtype=object)
     return decisions.drop(columns=["user_id", "effective_at"]).set_index("measurement_id")
 
