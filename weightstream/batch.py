@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class UserBatch:
     user_ids: (U,). indptr: (U+1,) int64; person u owns rows indptr[u]:indptr[u+1].
     day: (N,) float64, days since 1970-01-01 UTC. hour: (N,) float64, local hour of the day 0-24,
     NaN where only the date is known. weight_kg: (N,) float64.
-    source: (N,) int64, index into sources. sources: names, each once.
+    source: (N,) int64, index into sources. sources: names, each once. forced: (N,) int8, what a
+    person said of a reading: 1 it counts, -1 it does not, 0 nothing; None: nothing of any.
     """
 
     user_ids: tuple[str, ...]
@@ -26,6 +28,7 @@ class UserBatch:
     weight_kg: Floats
     source: Ints
     sources: tuple[str, ...]
+    forced: Codes | None = None
 
 
 def split_by_rows(rows_per_user: Ints, batches: int) -> list[slice]:

@@ -4,8 +4,11 @@ import pytest
 from weightstream.batch import UserBatch
 
 
-def _batch(*persons, sources=("patient-device",)):
-    """Each person: a list of (day, kg), (day, kg, source) or (day, kg, source, hour)."""
+def _batch(*persons, sources=("patient-device",), forced=None):
+    """Each person: a list of (day, kg), (day, kg, source) or (day, kg, source, hour).
+
+    forced: by reading, what a person said of it; as many as there are, the others are free.
+    """
     rows = [(*reading, *(0, 8.0)[len(reading) - 2 :]) for person in persons for reading in person]
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return UserBatch(
@@ -16,6 +19,9 @@ def _batch(*persons, sources=("patient-device",)):
         weight_kg=table[:, 1].copy(),
         source=table[:, 2].astype(np.int64),
         sources=sources,
+        forced=None
+        if forced is None
+        else np.resize([*forced, *[0] * len(table)], len(table)).astype(np.int8),
     )
 
 

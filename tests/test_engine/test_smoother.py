@@ -76,7 +76,7 @@ def test_both_passes_give_what_all_other_readings_say(gap_list, seed):
     table, none = np.zeros((1, m.RATE + len(REASONS))), np.zeros((0, 0))
     unused = np.zeros(n, bool), np.zeros(n, np.int8)
     given_series = retro.Series(
-        day, day, kg, np.zeros(n, np.int64), p, p, table, out, *unused, work,
+        day, day, kg, np.zeros(n, np.int64), unused[1], p, p, table, out, *unused, work,
         np.zeros(track.TRACK_SIZE), none, np.zeros(0), np.zeros(0),
     )  # fmt: skip
     both_ways.forwards(given_series, 0, n)
@@ -265,3 +265,32 @@ def test_dates_that_are_easily_written_for_another():
     assert (before, after) == (day - 365, day + 365)
     assert swapped == (date(2024, 9, 3) - date(1970, 1, 1)).days + 0.25
     assert np.isnan(calendar.other_dates(day + 10)[2])
+
+
+@given(person, st.lists(st.sampled_from([0, 0, 1, -1]), max_size=14))
+@settings(max_examples=60, deadline=None)
+def test_what_a_person_said_of_a_reading_holds_in_retro(make_batch, readings, forced):
+    days = 19_000 + np.cumsum([gap for gap, *_ in readings])
+    rows = [(day, *rest) for day, (_, *rest) in zip(days, readings, strict=True)]
+    batch = make_batch(rows, sources=TWO, forced=forced)
+    result = smooth_batch(batch, build_model(Kalman(), {}, TWO))
+    said = batch.forced != 0
+    assert (result.accepted[said] == (batch.forced[said] > 0)).all()
+    assert (result.p_valid[said] == result.accepted[said]).all()
+    assert ((result.reason == REASONS.index("override")) == said).all()
+    assert np.isnan(result.suggested[said]).all()
+
+
+def test_retro_counts_what_a_person_said(make_batch):
+    """A burst of three that would be taken back stands if a person accepts one of them."""
+    kilos = [80.0, 80.2, 79.9, 80.1, 88.4, 80.0, 79.8, 80.2]
+    days = [(19_000.0 + day, kg) for day, kg in enumerate(kilos)]
+    model = build_model(Kalman(), {}, ("patient-device",))
+    free = smooth_batch(make_batch(days), model)
+    counted = smooth_batch(make_batch(days, forced=[0, 0, 0, 0, 1]), model)
+    assert not free.accepted[4]
+    assert counted.level[4] > free.level[4] + 0.2
+    assert counted.expected[4] == pytest.approx(free.expected[4], abs=0.5)
+    left_out = smooth_batch(make_batch(days, forced=[0, -1]), model)
+    without = smooth_batch(make_batch(days[:1] + days[2:]), model)
+    assert np.delete(left_out.level, 1) == pytest.approx(without.level, abs=0.05)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import kernel, smoother
-from weightstream.engine.kernel import Bools, Codes
+from weightstream.engine.kernel import Bools
 from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
@@ -84,6 +84,7 @@ def filter_batch(
         batch.hour,
         batch.weight_kg,
         batch.source,
+        forced_of(batch),
         model.process,
         model.table,
         np.full((users, STATE_SIZE), np.nan) if start is None else start,
@@ -110,7 +111,8 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     out = np.empty((rows, kernel.OUT_SIZE))
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.full((users, STATE_SIZE), np.nan), np.zeros(users, np.bool_)
-    series = (batch.indptr, batch.day, batch.hour, batch.weight_kg, batch.source)
+    readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
+    series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
     kernel.filter_kernel(*series, *parameters, state, out, accepted, reason, state.copy(), settled)
     if tally is None:
@@ -131,6 +133,10 @@ def _check(batch: UserBatch, model: Model) -> None:
     for fault, words in faults:
         if fault.any():
             raise BatchError(f"reading {int(np.argmax(fault))} of the batch {words}")
+
+
+def forced_of(batch: UserBatch) -> Codes:
+    return np.zeros(len(batch.day), np.int8) if batch.forced is None else batch.forced
 
 
 def _backwards(batch: UserBatch) -> Bools:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.batch import Floats, Ints
+from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.mixture import (
     COPY_DAYS,
@@ -19,6 +19,7 @@ from weightstream.engine.mixture import (
     HUNDREDS_OFF,
     LATTICE_KG,
     OK,
+    OVERRIDE,
     REASON_COUNT,
     REPEAT,
     explain,
@@ -73,7 +74,6 @@ from weightstream.engine.track import (
 )
 
 Bools = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int8]
 
 # What is remembered of a person besides the track: the reading before, the kind and source of
 # the last error that comes in bursts, and when a reading was last accepted.
@@ -102,6 +102,7 @@ class Work(NamedTuple):
     hour: Floats
     weight: Floats
     source: Ints
+    forced: Codes
     p: Floats
     table: Floats
     out: Floats
@@ -206,6 +207,8 @@ def case_against_start(k: Work, first: int, i: int, main: Floats, other: Floats)
     odds = log_normal(other[L] - k.p[START_MEAN], k.p[START_VAR]) - main[ODDS]
     for row in range(first, i):
         if k.accepted[row]:
+            if k.forced[row] > 0:
+                return -math.inf
             s = k.table[k.source[row]]
             factor, offset, extra = conditions(k.day[row], k.hour[row], k.p)
             mean = factor * other[L] + offset + s[BIAS]
@@ -302,7 +305,7 @@ def demote(k: Work, first: int, other: Floats) -> None:
         if k.accepted[n]:
             row[P] = odds_to_p(-other[START_ODDS])
             k.accepted[n] = False
-        if k.reason[n] != REPEAT:
+        if k.reason[n] != REPEAT and k.forced[n] == 0:
             k.reason[n] = likeliest(k.density)
             row[SUGGESTED] = k.undone[k.reason[n]]
 
@@ -331,26 +334,29 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
         valid = 0.0
     wrong = explain(w, mean + offset, variance, s, p, k.density, k.undone)
     wrong += recall(k.memory, k.density, k.day[i], w, s, p)
-    row[P] = valid / (valid + wrong)
+    forced = k.forced[i]
+    row[P] = valid / (valid + wrong) if forced == 0 else 0.5 + 0.5 * forced
     k.accepted[i] = row[P] >= p[ACCEPT]
     if k.accepted[i]:
-        k.reason[i] = OK
+        k.reason[i] = OK if forced == 0 else OVERRIDE
         if main[COUNT] == 0.0:
             begin(main, k.day[i], w - offset, factor, noise, p)
             main[ODDS] = 0.0
         else:
             update(main, residual, variance - noise + believed_noise(noise, usual, p), factor)
-        if main[COUNT] <= YOUNG:
+        if main[COUNT] <= YOUNG and forced == 0:
             main[ODDS] += math.log(valid)
         join(main, k.day[i], s[SOURCE_KEY])
         other[COUNT] = 0.0
         note(row, 0, main)
-    else:
+    elif forced == 0:
         k.reason[i] = likeliest(k.density)
         row[SUGGESTED] = k.undone[k.reason[i]]
-    remember(k.memory, k.day[i], w, k.reason[i], s)
+    else:
+        k.reason[i] = OVERRIDE
+    remember(k.memory, k.day[i], w, OK if k.accepted[i] else k.reason[i], s)
     plausible = k.reason[i] != REPEAT and p[LOWEST] <= w <= p[HIGHEST]
-    if k.accepted[i] or main[COUNT] == 0.0 or not plausible:
+    if k.accepted[i] or forced != 0 or main[COUNT] == 0.0 or not plausible:
         return
     pend(k, i, first, valid + wrong, residual, variance, factor, offset, noise, main, other)
     if other[COUNT] >= 2.0 and other[START_ODDS] > max(other[ODDS], 0.0):
@@ -363,14 +369,14 @@ def judge(k: Work, i: int, first: int, main: Floats, other: Floats) -> None:
 
 
 @kernel(
-    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
-    " float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
+    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],"
+    " float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1],"
     " float64[:, ::1], boolean[::1])",
 )
 def filter_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
-    table: Floats, start: Floats, out: Floats, accepted: Bools, reason: Codes, state: Floats,
-    settled: Bools,
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
+    process: Floats, table: Floats, start: Floats, out: Floats, accepted: Bools, reason: Codes,
+    state: Floats, settled: Bools,
 ) -> None:  # fmt: skip
     """All persons of a batch. start, state: (U, STATE_SIZE); out: (N, OUT_SIZE)."""
     tracks = np.zeros((2, TRACK_SIZE))
@@ -378,7 +384,7 @@ def filter_kernel(
     memory = np.zeros(MEMORY_SIZE)
     scratch = np.zeros((2, REASON_COUNT))
     k = Work(
-        day, hour, weight, source, process, table, out, accepted, reason, memory,
+        day, hour, weight, source, forced, process, table, out, accepted, reason, memory,
         scratch[0], scratch[1],
     )  # fmt: skip
     for u in range(len(indptr) - 1):

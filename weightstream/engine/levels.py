@@ -111,6 +111,15 @@ def next_level(k: Series, first: int, row: int, last: int) -> int:
 
 
 @jit
+def vouched_for(k: Series, begin: int, end: int) -> bool:
+    """Whether a person accepted one of the rows."""
+    found = False
+    for i in range(begin, end):
+        found = found or k.forced[i] > 0
+    return found
+
+
+@jit
 def take_back_bursts(k: Series, first: int, last: int) -> bool:
     """Take back levels that are rather bursts of errors, the clearest first; says if any was."""
     for turn in range(MOST_BURSTS):
@@ -118,7 +127,8 @@ def take_back_bursts(k: Series, first: int, last: int) -> bool:
         begin = first
         while begin < last:
             end = next_level(k, first, begin, last)
-            if begin > first or end < last:
+            one_of_several = begin > first or end < last
+            if one_of_several and not vouched_for(k, begin, end):
                 odds = case_for_errors(k, first, begin, end, last)
                 if odds > best:
                     best, best_begin, best_end = odds, begin, end

@@ -28,6 +28,7 @@ WRONG_DATE = REASONS.index("wrong_date")
 REPEAT = REASONS.index("repeat")
 IMPLAUSIBLE = REASONS.index("implausible")
 OUTLIER = REASONS.index("outlier")
+OVERRIDE = REASONS.index("override")
 REASON_COUNT = len(REASONS)
 
 LB = float(POUND_KG)

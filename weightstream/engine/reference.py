@@ -5,16 +5,16 @@ and constants.
 """
 
 from dataclasses import dataclass, field
-from math import exp, log, nan, pi, sqrt
+from math import exp, inf, log, nan, pi, sqrt
 
 import numpy as np
 
-from weightstream.batch import Floats, Ints
+from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine import kernel as k
 from weightstream.engine import mixture as x
 from weightstream.engine import model as m
 from weightstream.engine import track as t
-from weightstream.engine.kernel import Bools, Codes
+from weightstream.engine.kernel import Bools
 from weightstream.engine.reference_mixture import (
     Explanations,
     explain,
@@ -44,6 +44,7 @@ class Person:
     out: Floats
     accepted: Bools
     reason: Codes
+    forced: Codes
     main: Track | None = None
     other: Track | None = None
     last: tuple[float, float, float, float] = (nan, nan, nan, nan)  # day, kg, source, reason
@@ -59,6 +60,7 @@ def filter_reference(
     hour: Floats,
     weight: Floats,
     source: Ints,
+    forced: Codes,
     process: Floats,
     table: Floats,
     start: Floats,
@@ -71,7 +73,7 @@ def filter_reference(
     """Same arguments and meaning as kernel.filter_kernel."""
     out[:] = np.nan
     for u in range(len(indptr) - 1):
-        person = _load(start[u], Person(process, out, accepted, reason))
+        person = _load(start[u], Person(process, out, accepted, reason, forced))
         for i in range(indptr[u], indptr[u + 1]):
             s = table[source[i]]
             h, offset, extra = conditions(day[i], hour[i], process)
@@ -112,24 +114,30 @@ def _judge(person: Person, reading: Reading) -> None:
     valid *= reading.s[m.RATE] if plausible else 0.0
     errors = explain(reading.weight, mean + reading.offset, variance, reading.s, p)
     _recall(person, reading, errors)
-    out[k.P] = valid / (valid + total(errors))
+    free = person.forced[i] == 0
+    out[k.P] = valid / (valid + total(errors)) if free else float(person.forced[i] == 1)
     person.accepted[i] = out[k.P] >= p[m.ACCEPT]
+    if not free:
+        person.reason[i] = x.OVERRIDE
     if person.accepted[i]:
-        person.reason[i] = x.OK
+        if free:
+            person.reason[i] = x.OK
         person.other = None
         if main is None:
             main = person.main = begin(reading, p)
         else:
             update(main, reading, usual, p)
             join(main, reading)
-        main.odds += log(valid)
+        if free:
+            main.odds += log(valid)
         _note(out, 0, main)
-    else:
+    elif free:
         reason = likeliest(errors)
         person.reason[i] = REASONS.index(reason)
         out[k.SUGGESTED] = errors[reason].undone
     _remember(person, reading)
-    if person.accepted[i] or main is None or not plausible or person.reason[i] == x.REPEAT:
+    no_candidate = person.accepted[i] or not free or person.reason[i] == x.REPEAT
+    if no_candidate or main is None or not plausible:
         return
     _pend(person, main, reading, log(valid + total(errors)), reading.y - mean, variance)
     _settle(person, main, reading)
@@ -148,7 +156,7 @@ def _recall(person: Person, reading: Reading, errors: Explanations) -> None:
 
 
 def _remember(person: Person, reading: Reading) -> None:
-    reason = int(person.reason[reading.row])
+    reason = x.OK if person.accepted[reading.row] else int(person.reason[reading.row])
     person.last = (reading.day, reading.weight, reading.key, float(reason))
     if x.OK < reason <= x.HUNDREDS_OFF:
         person.fault, person.fault_source = reason, reading.key
@@ -211,6 +219,8 @@ def _case_against_start(person: Person, main: Track, other: Track) -> float:
     odds = _log_normal(other.mean[0] - p[m.START_MEAN], p[m.START_VAR]) - main.odds
     for reading in person.readings:
         if reading.row < other.row and person.accepted[reading.row]:
+            if person.forced[reading.row] == 1:
+                return -inf
             growth = (other.day - reading.day) * p[m.SHIFT_PER_DAY]
             odds += log(total(_seen_from(other, reading, growth, p)))
     return odds
@@ -257,7 +267,7 @@ def _demote(person: Person, other: Track) -> None:
         if person.accepted[row]:
             out[k.P] = _probability(-other.start_odds)
             person.accepted[row] = False
-        if person.reason[row] != x.REPEAT:
+        if person.reason[row] != x.REPEAT and person.forced[row] == 0:
             errors = _seen_from(other, reading, 0.0, person.p)
             reason = likeliest(errors)
             person.reason[row] = REASONS.index(reason)

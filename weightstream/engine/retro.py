@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from weightstream.batch import Floats, Ints
-from weightstream.engine.kernel import Bools, Codes
+from weightstream.batch import Codes, Floats, Ints
+from weightstream.engine.kernel import Bools
 
 # Columns of the work table of one person's readings: what does not change between passes, ...
 FACTOR, OFFSET, NOISE, JUMP = range(4)
@@ -22,6 +22,7 @@ class Series(NamedTuple):
     hour: Floats
     weight: Floats
     source: Ints
+    forced: Codes
     usual: Floats  # parameters, for all persons
     p: Floats  # and for this one
     table: Floats

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from weightstream.batch import Floats, Ints
+from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.both_ways import backwards, forwards
 from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.kernel import (
@@ -23,7 +23,6 @@ from weightstream.engine.kernel import (
     SUGGESTED,
     TREND,
     Bools,
-    Codes,
     P,
     interval_sd,
     valid_density,
@@ -33,6 +32,7 @@ from weightstream.engine.mixture import (
     COPY_RATE,
     LATTICE_KG,
     OK,
+    OVERRIDE,
     REASON_COUNT,
     REPEAT,
     explain,
@@ -153,7 +153,7 @@ def weigh(k: Series, first: int, last: int) -> float:
             k.density[REPEAT] = COPY_RATE / LATTICE_KG
             wrong += k.density[REPEAT]
         w[VALID], w[WRONG] = valid, wrong
-        probability = valid / (valid + wrong)
+        probability = valid / (valid + wrong) if k.forced[i] == 0 else 0.5 + 0.5 * k.forced[i]
         change = max(change, abs(probability - k.out[i, P]))
         k.out[i, P] = probability
         w[WEIGHED] = MISSING
@@ -185,8 +185,11 @@ def conclude(k: Series, first: int, last: int) -> None:
         if k.accepted[i]:
             k.reason[i] = OK
             row[SUGGESTED] = np.nan
+        if k.forced[i] != 0:
+            k.reason[i] = OVERRIDE
+            row[SUGGESTED] = np.nan
     for i in range(first, last):
-        if not k.accepted[i]:
+        if not k.accepted[i] and k.forced[i] == 0:
             name(k, i, first, last)
 
 
@@ -231,7 +234,7 @@ def crowded(k: Series, first: int, last: int) -> float:
     for i in range(first, last, max((last - first) // CENTRES, 1)):
         centre = k.weight[i]
         plausible = k.p[LOWEST] <= centre <= k.p[HIGHEST]
-        if not plausible or k.work[i - first, WEIGHED] != MISSING:
+        if not plausible or k.forced[i] != 0 or k.work[i - first, WEIGHED] != MISSING:
             continue
         near = 0
         for n in range(first, last):
@@ -250,7 +253,7 @@ def start_from_rejected(k: Series, first: int, last: int) -> bool:
     """
     rejected = 0
     for i in range(first, last):
-        rejected += k.work[i - first, WEIGHED] == MISSING
+        rejected += k.work[i - first, WEIGHED] == MISSING and k.forced[i] == 0
     if rejected < 3 or rejected < MUCH_REJECTED * (last - first):
         return False
     middle = crowded(k, first, last)
@@ -258,7 +261,9 @@ def start_from_rejected(k: Series, first: int, last: int) -> bool:
     for i in range(first, last):
         w = k.work[i - first]
         w[JUMP] = 0.0
-        w[WEIGHED] = w[NOISE] if abs(k.weight[i] - middle) < AROUND * middle else MISSING
+        near = abs(k.weight[i] - middle) < AROUND * middle
+        counts = near if k.forced[i] == 0 else k.forced[i] > 0
+        w[WEIGHED] = w[NOISE] if counts else MISSING
     return True
 
 
@@ -276,12 +281,12 @@ def smooth(k: Series, first: int, last: int) -> None:
 
 
 @kernel(
-    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
-    " float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1], float64[:, ::1])",
+    "void(int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],"
+    " float64[::1], float64[:, ::1], float64[:, ::1], boolean[::1], int8[::1], float64[:, ::1])",
 )
 def smooth_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, process: Floats,
-    table: Floats, out: Floats, accepted: Bools, reason: Codes, tally: Floats,
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
+    process: Floats, table: Floats, out: Floats, accepted: Bools, reason: Codes, tally: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch; out, accepted and reason hold the causal results and are revised.
 
@@ -294,8 +299,8 @@ def smooth_kernel(
     x = np.zeros(TRACK_SIZE)
     scratch = np.zeros((2, REASON_COUNT))
     k = Series(
-        day, hour, weight, source, process, process.copy(), table, out, accepted, reason, work, x,
-        tally, scratch[0], scratch[1],
+        day, hour, weight, source, forced, process, process.copy(), table, out, accepted, reason,
+        work, x, tally, scratch[0], scratch[1],
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:
