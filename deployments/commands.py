@@ -153,3 +153,35 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)  # noqa: T201
+
+
+@cli.group()
+def server() -> None:
+    """What weightstream needs on a Prefect server: limits, work pool, queues, deployments."""
+
+
+@server.command("setup")
+@settings
+def server_setup(config: Path | None, data_dir: Path | None) -> None:
+    """Make the server at PREFECT_API_URL hold what weightstream needs.
+
+    Says what was created, changed or kept; run it again after each upgrade or change of
+    [threading]. The deployments use the config and data directory that are given here, or those
+    that they had.
+    """
+    from deployments.server import set_up
+
+    for line in set_up(config, data_dir):
+        click.echo(line)
+
+
+@server.command("check")
+@settings
+def server_check(config: Path | None, data_dir: Path | None) -> None:
+    """Say what is missing, changed or stuck on the server, and how to mend it.
+
+    Exit status 1 if something is; a warning alone is 0; 2 if no server answers.
+    """
+    from deployments.server import found_wrong, report_findings
+
+    report_findings(found_wrong(config, data_dir))

@@ -98,11 +98,19 @@ def configuration() -> str:
 def commands() -> str:
     lines = [NOTE, "# Commands\n"]
     context = click.Context(cli, info_name="weightstream", **cli.context_settings)
-    for name in cli.list_commands(context):
-        command = cli.commands[name]
-        help_text = command.get_help(click.Context(command, info_name=name, parent=context))
-        lines += [f"## weightstream {name}\n", "```", help_text, "```", ""]
+    for path, help_text in helps(cli, context):
+        lines += [f"## {path}\n", "```", help_text, "```", ""]
     return "\n".join(lines)
+
+
+def helps(group: click.Group, parent: click.Context) -> Iterator[tuple[str, str]]:
+    """Each command of a group, and of the groups in it, with its help."""
+    for name in group.list_commands(parent):
+        command = group.commands[name]
+        context = click.Context(command, info_name=name, parent=parent)
+        yield context.command_path, command.get_help(context)
+        if isinstance(command, click.Group):
+            yield from helps(command, context)
 
 
 def store() -> str:

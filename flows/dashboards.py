@@ -72,14 +72,13 @@ def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str
     naming = road.config.visualization.file_names
     write_assets(road.dashboards)
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
-    threading = road.config.threading
-    width = draw_width(threading)
+    width = draw_width(road.config.threading)
     share = -(-len(persons) // width)
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
     for batch, state in in_parallel(
-        draw, road.run_id, list(road.persons), threading.enabled * width
+        draw, road.run_id, list(road.persons), road.at_once("draw", width)
     ):
         road.progress.advance("draw", len(road.persons[batch]))
         if not state.is_completed():

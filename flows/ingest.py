@@ -102,12 +102,11 @@ def take_in_all(road: Road) -> list[str]:
 
 def judge_and_store(road: Road) -> list[str]:
     """Judge batches side by side and store each as it ends, in this thread."""
-    threading = road.config.threading
-    width = filter_width(threading, road.intake.selection.persons)
+    width = filter_width(road.config.threading, road.intake.selection.persons)
     batches = numbered(road, width)
     road.progress.begin("write", road.intake.partitions.rows, "rows")
     troubles = []
-    at_once = threading.enabled * width
+    at_once = road.at_once("filter", width)
     for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once, road.has_room):
         before = int(road.counts.sum())
         state = (

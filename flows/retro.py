@@ -58,7 +58,7 @@ def smooth_dirty(road: Road) -> list[str]:
     tasks = batches(sum(readings), width)
     groups = split_by_rows(np.array(readings, np.int64), tasks)
     road.persons = {batch: persons[group] for batch, group in enumerate(groups)}
-    at_once = road.config.threading.enabled * width
+    at_once = road.at_once("smooth", width)
     road.smoothed = True
     road.progress.begin("retro", len(persons), "persons")
     troubles = []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
+from tasks.slots import slots_of_stages
 from weightstream import parameters
 from weightstream.cleaning import Rules
 from weightstream.config import Config, load
@@ -35,11 +36,13 @@ def opened_road(
 ) -> Iterator[Road]:
     """The road of a run, known to its tasks by run_id while it is open.
 
-    Creates the store where there is none. Raises StoreError.
+    Creates the store where there is none. Raises StoreError, and PrefectError where a stage has no
+    slot.
     """
     give_back()
     data_dir = config.data.data_dir.absolute()
     started = datetime.now(UTC)
+    slots = slots_of_stages()
     progress = Progress()
     with (
         open_writer(data_dir) as connection,
@@ -69,6 +72,7 @@ def opened_road(
             known_persons=bool(known),
             progress=progress,
             spill=spill_folder(data_dir),
+            slots=slots,
         )
         try:
             yield ROADS[run_id]

@@ -37,7 +37,8 @@ class Road:
     """One run's settings, its store, and the batches that are under way by their number.
 
     connection: the writer's, used by the flow's own thread alone. run: the run's number in the
-    store. known_persons: whether the store held anyone when the run began.
+    store. known_persons: whether the store held anyone when the run began. slots: of the stages
+    that have a limit on the Prefect server.
     """
 
     run_id: str
@@ -54,6 +55,7 @@ class Road:
     known_persons: bool
     progress: Progress
     spill: Path
+    slots: dict[str, int]
     intake: Intake = field(init=False)  # from the task `read`
     file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
@@ -128,6 +130,10 @@ class Road:
     def _add(self, counts: Ints) -> None:
         self.counts += counts
         self.progress.advance("write", int(counts.sum()))
+
+    def at_once(self, stage: str, width: int) -> int:
+        """Tasks of a stage at once: no more than it has slots on the server; 0 without threads."""
+        return self.config.threading.enabled * min(width, self.slots.get(stage, width))
 
     def has_room(self) -> bool:
         """Whether memory allows another batch beside those under way."""

@@ -1,0 +1,103 @@
+"""`weightstream server`: what weightstream needs on a Prefect server, made and looked at."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+
+from deployments.checking import Finding, of_part, of_pool, of_server, of_slots
+from deployments.parts import parts
+from deployments.wanted import SETTLED
+from weightstream.cli import configured
+from weightstream.errors import PrefectError
+
+
+@contextmanager
+def api() -> Iterator[SyncPrefectClient]:
+    """The configured server. Raises PrefectError, in one sentence, where there is none."""
+    url = PREFECT_API_URL.value()
+    if url is None:
+        raise PrefectError(
+            "no Prefect server is configured; start one with `prefect server start` and set "
+            "PREFECT_API_URL=http://127.0.0.1:4200/api"
+        )
+    try:
+        with get_client(sync_client=True) as client:
+            client.raise_for_api_version_mismatch()
+            yield client
+    except (httpx.TransportError, OSError) as error:
+        raise PrefectError(
+            f"the Prefect server at {url} does not answer ({error}); start it, or correct "
+            "PREFECT_API_URL"
+        ) from error
+    except PrefectHTTPStatusError as error:
+        code = error.response.status_code
+        if code in (401, 403):
+            hint = "set PREFECT_API_AUTH_STRING to what the server has"
+        else:
+            hint = "see its log"
+        raise PrefectError(f"the Prefect server at {url} answered {code}; {hint}") from error
+
+
+def deployed_paths(
+    client: SyncPrefectClient, config: Path | None, data_dir: Path | None
+) -> tuple[Path | None, Path | None]:
+    """What is given; else what its deployments have; else ./config.toml and its data directory."""
+    try:
+        known = client.read_deployment_by_name(SETTLED).parameters
+    except ObjectNotFound:
+        known = {}
+    if config is None and "config" in known:
+        config = Path(known["config"])
+    if config is None and Path("config.toml").is_file():
+        config = Path("config.toml")
+    if data_dir is None and "data_dir" in known:
+        data_dir = Path(known["data_dir"])
+    if data_dir is None:
+        data_dir = configured(config, None).data.data_dir
+    return config and config.absolute(), data_dir.absolute()
+
+
+def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
+    """Make the server as wanted; yields a line for each part: what was done, or that it was so."""
+    with api() as client:
+        config, data_dir = deployed_paths(client, config, data_dir)
+        for part in parts(client, configured(config, data_dir), config, data_dir):
+            if part.differences == []:
+                yield f"kept     {part.name}"
+                continue
+            part.make()
+            if part.differences is None:
+                yield f"created  {part.name}"
+            else:
+                yield f"changed  {part.name}: {', '.join(part.differences)}"
+
+
+def found_wrong(config: Path | None, data_dir: Path | None) -> Iterator[Finding]:
+    """What is missing, drifted or stuck on the server."""
+    with api() as client:
+        config, data_dir = deployed_paths(client, config, data_dir)
+        yield from of_server(client)
+        for part in parts(client, configured(config, data_dir), config, data_dir):
+            yield from of_part(part)
+        yield from of_pool(client)
+        yield from of_slots(client)
+
+
+def report_findings(findings: Iterator[Finding]) -> None:
+    """Print them; exit with 1 if one is wrong."""
+    wrong = False
+    none = True
+    for finding in findings:
+        none = False
+        wrong |= finding.wrong
+        click.echo(f"{'wrong' if finding.wrong else 'warning'}: {finding.sentence}")
+    if none:
+        click.echo("the server has everything, and nothing on it is stuck")
+    sys.exit(1 if wrong else 0)

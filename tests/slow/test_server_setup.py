@@ -1,0 +1,124 @@
+"""`server setup` and `server check` against the harness's server."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+
+from deployments import checking
+from deployments.wanted import automations, deployments
+
+pytestmark = pytest.mark.slow  # on SQLite each change may wait seconds for the server's own writes
+
+LIMITS = ("tag:ingest", "tag:kalman", "tag:db-write", "tag:retro", "tag:viz", "viz-memory")
+
+
+@pytest.fixture
+def client(prefect_harness) -> Iterator:
+    """Of the server; what the test has put there is taken away again."""
+    with get_client(sync_client=True) as client:
+        yield client
+        for name in LIMITS:
+            with contextlib.suppress(ObjectNotFound):
+                client.delete_global_concurrency_limit_by_name(name)
+        for deployed in deployments(None, None):
+            with contextlib.suppress(ObjectNotFound):
+                client.delete_deployment(client.read_deployment_by_name(deployed.name).id)
+        with contextlib.suppress(ObjectNotFound):
+            client.delete_work_pool("weightstream")
+        for wanted in automations():
+            for found in client.read_automations_by_name(wanted.name):
+                client.delete_automation(found.id)
+
+
+@pytest.fixture
+def server(client, command, tmp_path, monkeypatch):
+    """`weightstream server NAME` for a store of its own; gives (exit status, lines)."""
+    monkeypatch.setattr(checking, "LEAK_SECONDS", 0.0)
+
+    def run(name: str, *more: str):
+        said = command("server", name, *more)
+        return said.exit_code, said.output.splitlines()
+
+    return run
+
+
+def wrong(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("wrong: ")]
+
+
+def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, client, tmp_path):
+    before = server("check", "--data-dir", str(tmp_path))[1]
+    assert len([line for line in wrong(before) if "missing" in line]) >= 12
+    status, first = server("setup", "--data-dir", str(tmp_path))
+    assert status == 0
+    assert not [line for line in first if line.startswith("kept")]
+    status, again = server("setup")  # on the same store: the deployments say which
+    assert status == 0
+    assert [line.split()[0] for line in again] == ["kept"] * len(first)
+    assert not [line for line in wrong(server("check")[1]) if "leases" not in line]
+
+    update = client.update_global_concurrency_limit
+    update("tag:kalman", GlobalConcurrencyLimitUpdate(limit=3))
+    update("tag:retro", GlobalConcurrencyLimitUpdate(limit=0))
+    update("tag:viz", GlobalConcurrencyLimitUpdate(active_slots=2))
+    client.delete_global_concurrency_limit_by_name("tag:ingest")
+    client.update_work_pool("weightstream", WorkPoolUpdate(is_paused=True))
+    client.pause_deployment(client.read_deployment_by_name("ingest/manual").id)
+    client.delete_deployment(client.read_deployment_by_name("dashboards/refresh").id)
+    status, lines = server("check")
+    assert status == 1
+    for sign in (
+        "limit tag:kalman has drifted: it is 3, not 8",
+        "limit tag:retro has drifted: it is 0",
+        "limit tag:viz has 2 slots in use, of which 0 are held",
+        "limit tag:ingest is missing",
+        "work pool weightstream is paused",
+        "deployment ingest/manual has drifted: paused is True",
+        "deployment dashboards/refresh is missing",
+    ):
+        assert len([line for line in wrong(lines) if sign in line]) == 1, sign
+
+    assert server("setup")[0] == 0
+    client.update_work_pool("weightstream", WorkPoolUpdate(is_paused=False))
+    update("tag:viz", GlobalConcurrencyLimitUpdate(active_slots=0))
+    status, lines = server("check")
+    assert not [line for line in wrong(lines) if "leases" not in line]
+    assert [line for line in lines if line.startswith("warning: no worker")]
+
+
+def test_check_follows_the_configuration_that_is_given(server, tmp_path):
+    server("setup", "--data-dir", str(tmp_path))
+    config = tmp_path / "narrow.toml"
+    config.write_text("threading.user_pool_size = 2\n")
+    status, lines = server("check", "--config", str(config))
+    assert status == 1
+    assert any("tag:kalman has drifted: it is 8, not 2" in line for line in lines)
+
+
+def test_a_limit_of_none_is_refused_before_anything_is_read(server, client, ingested, simulated):
+    server("setup")
+    client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=0))
+    source = simulated(12, 500)
+    ran = ingested(source, source.parent / "zero")
+    assert ran.state.name == "Failed"
+    assert "tag:kalman" in str(ran.result)
+    assert "server setup" in str(ran.result)
+
+
+def test_a_stage_is_no_wider_than_its_limit(server, client, ingested, simulated, monkeypatch):
+    from tasks import parallel
+
+    server("setup")
+    client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=2))
+    widths = {}
+    usable = parallel.usable_threads
+    monkeypatch.setattr(
+        parallel, "usable_threads", lambda stage, n: widths.setdefault(stage, usable(stage, n))
+    )
+    source = simulated(12, 500)
+    ingested(source, source.parent / "two", retro="off")
+    assert widths["filter"] == 2

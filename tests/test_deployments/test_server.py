@@ -1,0 +1,37 @@
+"""`weightstream server` where there is no server, and what it says of a part."""
+
+import pytest
+
+from deployments.checking import Held, lasting, of_part
+from deployments.parts import Part
+
+
+@pytest.mark.parametrize("name", ["setup", "check"])
+def test_without_a_server_it_is_one_sentence(command, monkeypatch, name):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        monkeypatch.delenv("PREFECT_API_URL", raising=False)
+        said = command("server", name)
+    assert said.exit_code == 2
+    assert said.stderr.startswith("weightstream: no Prefect server is configured")
+    assert said.stderr.count("\n") == 1
+
+
+def said(differences):
+    findings = list(of_part(Part("limit tag:kalman", differences, lambda: None, "nothing bounds")))
+    return [finding.sentence for finding in findings if finding.wrong]
+
+
+def test_a_part_is_missing_or_drifted_or_fine():
+    assert said([]) == []
+    assert "missing: nothing bounds; run `weightstream server setup`" in said(None)[0]
+    assert "drifted: it is 3, not 8; run `weightstream server setup`" in said(["it is 3, not 8"])[0]
+
+
+def test_a_slot_is_leaked_only_if_nobody_takes_it_up_or_gives_it_back(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    looks = iter([[Held("tag:viz", 2, 1), Held("tag:kalman", 1, 0)], [Held("tag:viz", 2, 0)]])
+    found = lasting(lambda: next(looks, [Held("tag:viz", 1, 0), Held("tag:retro", 1, 0)]), 0.05)
+    assert found == [Held("tag:viz", 1, 0)]
+    assert lasting(list, seconds=1_000) == []
