@@ -1,16 +1,20 @@
 """The command line: weightstream's own commands, and those that start a flow."""
 
+import json
 import logging
 import os
 import sys
+import tempfile
 import tomllib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
-from weightstream.cli import cli, configured, settings
+from weightstream.cli import FILE, cli, configured, settings
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.summary import Summary
 
@@ -56,8 +60,9 @@ def _flattened(
 @click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
 @settings
-def ingest(as_json: bool, **parameters: Any) -> None:
+def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
     from weightstream.intake import check_sources, files_of
     from weightstream.readers import ReadOptions
@@ -73,7 +78,20 @@ def ingest(as_json: bool, **parameters: Any) -> None:
     parameters["sources"] = list(parameters["sources"])
     if parameters["user"] is not None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
-    report(flow, parameters, as_json)
+    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
+        file = json_report or Path(folder) / "report.json"
+        with suppress(OSError):
+            file.unlink(missing_ok=True)  # of an earlier run; this one may not come to write it
+        parameters["json_report"] = file.absolute()
+        report(flow, parameters, as_json, lambda: tell_imports(file))
+
+
+def tell_imports(file: Path) -> None:
+    """Say what was found in the sources; cells of them only to a person at a terminal."""
+    from weightstream.import_report import told
+
+    if file.exists():
+        click.echo(told(json.loads(file.read_text("utf-8")), sys.stderr.isatty()), err=True)
 
 
 @cli.command()
@@ -106,8 +124,10 @@ def retro(as_json: bool, **parameters: Any) -> None:
     report(flow, parameters, as_json)
 
 
-def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
-    """Run a flow here, say what it did, and exit with its status."""
+def report(
+    flow: Any, parameters: dict[str, Any], as_json: bool, first: Callable[[], None] | None = None
+) -> None:
+    """Run a flow here, say what it did, and exit with its status. first: to be said before."""
     speak_plainly()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
@@ -127,6 +147,8 @@ def report(flow: Any, parameters: dict[str, Any], as_json: bool) -> None:
         raise PrefectError(
             f"the run was ended from outside ({type(outcome).__name__}); see Prefect's log"
         )
+    if first is not None:
+        first()
     if outcome.exit_status == 2:
         click.echo(f"weightstream: {'; '.join(outcome.troubles)}", err=True)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, Failed, State
 
+from flows.importing import tell_imports
 from tasks import STAGES
 from tasks.road import Road
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
@@ -35,13 +36,16 @@ def failed(error: WeightstreamError) -> State[WeightstreamError]:
     return Failed(message=str(error), data=error)
 
 
-def finished(road: Road, clock: RunClock, troubles: list[str]) -> State[Summary]:
+def finished(
+    road: Road, clock: RunClock, troubles: list[str], json_report: str | None = None
+) -> State[Summary]:
     """Close the books of an ingest: every row that came in has its outcome."""
     outcomes = dict(zip(OUTCOMES, road.counts.sum(axis=0).tolist(), strict=True))
     for file, counts in zip(road.intake.files, road.counts.tolist(), strict=True):
         file.duplicates = counts[OUTCOMES.index("duplicates")]
         file.exclude(BELOW_MIN_READINGS, counts[OUTCOMES.index("excluded")])
     record_counts(road.connection, road.path, road.intake.files, road.file_numbers.tolist())
+    troubles += tell_imports(road, json_report)
     outcomes["quarantined"] = sum(file.quarantined for file in road.intake.files)
     outcomes["excluded"] = sum(sum(file.excluded.values()) for file in road.intake.files)
     outcomes["failed"] = road.failed

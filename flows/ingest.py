@@ -39,6 +39,7 @@ def ingest(
     dashboards: bool = True,
     png: bool = False,
     retro: Literal["inline", "defer", "off"] | None = None,
+    json_report: str | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
@@ -56,6 +57,8 @@ def ingest(
         retro: When earlier decisions are looked at again: inline (in this run), defer (the
             persons are marked, and retro/deferred is started where it is deployed), or off. If
             not given, inline without a Prefect server and defer with one.
+        json_report: A file to write, of what was found in each source: counts, units, times, and
+            the first quarantined rows of each reason with their cells.
     """
     clock = RunClock()
     try:
@@ -83,7 +86,7 @@ def ingest(
                 troubles += draw_pages(road, road.changed, png)
             if place == "elsewhere":
                 troubles += start_elsewhere(road, config, dashboards)
-            return finished(road, clock, troubles)
+            return finished(road, clock, troubles, json_report)
     except WeightstreamError as error:
         return failed(error)
 

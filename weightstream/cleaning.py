@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.coded import Bools, Coded, blank, dictionary, encode, plain
 from weightstream.decimals import Amounts, parse_amounts
+from weightstream.import_report import times_of, units_of
 from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, parses
 from weightstream.times import Times, parse_times, utc_text
 from weightstream.units import CODES, Units, measures_something_else, parse_units, required_unit
@@ -46,13 +47,16 @@ class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
     retractions: schema.RETRACTION, records that their source took back; they count as rows.
-    skipped: records of other kinds, which count as no row.
+    skipped: records of other kinds, which count as no row. units: measurements by unit and by who
+    said it. times: measurements by how their time is written, as import_report.TIMES.
     """
 
     measurements: pa.Table
     quarantine: pa.Table
     retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
     skipped: int = 0
+    units: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -115,7 +119,10 @@ def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator
 
 def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
     block = parse()
-    return replace(clean(block.rows, rules, file, block.dialect), skipped=block.skipped)
+    cleaned = clean(block.rows, rules, file, block.dialect)
+    units = units_of(cleaned.measurements, block.unit_from)
+    times = times_of(cleaned.measurements)
+    return replace(cleaned, skipped=block.skipped, units=units, times=times)
 
 
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:

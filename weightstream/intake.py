@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from weightstream.cleaning import Rules, read_clean
 from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
+from weightstream.import_report import Findings
 from weightstream.partition import Part, Partitions, Spool, plan
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
@@ -25,12 +27,16 @@ QUARANTINE_ROWS_HELD = 100_000
 
 @dataclass
 class Intake:
-    """What was read of all sources. refused: one sentence for each that cannot be used."""
+    """What was read of all sources. findings: of each of the files.
+
+    refused: one sentence for each source that cannot be used.
+    """
 
     partitions: Partitions
     quarantine: Spool
     selection: Selection
     files: list[FileCounts] = field(default_factory=list)
+    findings: list[Findings] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
     @property
@@ -85,10 +91,12 @@ def take_in(
             intake.refused.append(str(error))
             continue
         intake.files.append(file)
+        intake.findings.append(Findings())
         try:
             _read(file, len(intake.files) - 1, intake, options, rules, on_rows, threads)
         except InputError as error:
             intake.refused.append(str(error))
+            intake.findings[-1].refuse(str(error))
             file.refuse()
         selection.end_of_source(usable=not file.refused)
     return intake
@@ -107,6 +115,7 @@ def _read(
         file.rows_in += cleaned.rows
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
+        intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
         file.exclude("retracted", len(cleaned.retractions))
         measurements = cleaned.measurements
         if options.timezone not in (None, rules.timezone):
@@ -119,6 +128,28 @@ def _read(
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
         on_rows(cleaned.rows)
+
+
+def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:
+    """The import report, once the files' counts are complete. timezone: the configured one.
+
+    It holds cells of the files: see import_report.
+    """
+    zone = options.timezone or timezone, "--timezone" if options.timezone else "data.timezone"
+    files = [
+        {
+            "file": str(file.path),
+            "format": file.importer,
+            "rows_in": file.rows_in,
+            "duplicates": file.duplicates,
+            "excluded": sum(file.excluded.values()),
+            "excluded_reasons": file.excluded,
+            "skipped": file.skipped,
+        }
+        | found.as_json(*zone)
+        for file, found in zip(intake.files, intake.findings, strict=True)
+    ]
+    return {"files": files, "refused": intake.refused}
 
 
 def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:

@@ -50,8 +50,10 @@ def assert_no_person(kept: bytes, sign_of_life: str) -> None:
 @pytest.mark.parametrize("file_names", ["hash", "id"])
 def test_of_a_good_run(ingested, source, tmp_path, kept, file_names):
     settings = {"visualization.file_names": file_names}
-    ran = ingested(source, tmp_path / "data", settings, dashboards=True)
+    report = tmp_path / "report.json"
+    ran = ingested(source, tmp_path / "data", settings, dashboards=True, json_report=str(report))
     assert ran.result.counts["accepted"] == 2
+    assert CELL in report.read_text()  # the one place where a person asked for it
     assert_no_person(kept(), ran.result.run_id)
 
 

@@ -12,7 +12,15 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from weightstream.errors import InputError
-from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.block import (
+    EACH_RECORD,
+    OPTION,
+    Block,
+    Parse,
+    ReadOptions,
+    given,
+    raw_table_of_rows,
+)
 from weightstream.readers.source import Source, open_source
 
 MAX_TAG = 1 << 20
@@ -110,7 +118,7 @@ def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:
             counted = opening
             rows.append(_row(attributes, _by_hand(data, tag), line, user, unit))
         position = data.find(_TYPE, max(tag.end() if tag else 0, position + 1))
-    return Block(raw_table_of_rows(rows))
+    return Block(raw_table_of_rows(rows), f"{EACH_RECORD}, else {OPTION}" if unit else EACH_RECORD)
 
 
 def _row(

@@ -44,14 +44,21 @@ class Dialect:
 NO_DIALECT = Dialect()
 
 
+EACH_RECORD, HEADER, OPTION = "each record", "its header", "--unit"
+BMI, FORMAT = "its bmi", "the format"
+"""Who says in which unit a weight is."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Some records of a source, in its order.
 
-    rows: schema.RAW. skipped: records of other kinds (resources that are no body weight).
+    rows: schema.RAW. unit_from: who says the unit. skipped: records of other kinds (resources that
+    are no body weight).
     """
 
     rows: pa.Table
+    unit_from: str
     dialect: Dialect = NO_DIALECT
     skipped: int = 0
 

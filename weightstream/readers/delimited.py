@@ -21,7 +21,16 @@ from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
 from weightstream.readers import records
-from weightstream.readers.block import Block, Dialect, Parse, ReadOptions, raw_table
+from weightstream.readers.block import (
+    EACH_RECORD,
+    HEADER,
+    OPTION,
+    Block,
+    Dialect,
+    Parse,
+    ReadOptions,
+    raw_table,
+)
 from weightstream.readers.source import Source, open_source
 from weightstream.times import DateOrder, may_need_order, order_evidence
 from weightstream.units import canonical_unit
@@ -46,6 +55,7 @@ class Header:
     columns: dict[str, int]
     constants: dict[str, str]
     line: int
+    unit_from: str = EACH_RECORD
 
 
 @dataclass
@@ -151,9 +161,10 @@ def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOpti
     if "weight" in columns and "unit" not in columns and not options.unit:
         unit = unit_in_name(names[columns["weight"]])[1]
         constants = {"unit": unit} if unit else {}
+    unit_from = HEADER if constants else OPTION if options.unit else EACH_RECORD
     given = {"user_id": options.user, "unit": options.unit}
     constants |= {name: value for name, value in given.items() if value is not None}
-    return Header(delimiter, len(names), columns, constants, line)
+    return Header(delimiter, len(names), columns, constants, line, unit_from)
 
 
 def match_columns(names: list[str], wanted: Columns) -> dict[str, int]:
@@ -219,7 +230,7 @@ def _parse(chunk: records.Chunk, header: Header, order: _DateOrderOfFile) -> Blo
     rows = raw_table(columns, count)
     if "fault" in columns:  # ragged rows come last
         rows = rows.sort_by("line")
-    return Block(rows, dialect)
+    return Block(rows, header.unit_from, dialect)
 
 
 def _columns(chunk: records.Chunk, header: Header) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def read_export(
     header_line: int,
     needed: str,
     convert: Convert,
+    unit_from: str,
     delimiter: str = ",",
     dialect: Dialect = NO_DIALECT,
 ) -> Iterator[Parse]:
@@ -51,11 +52,11 @@ def read_export(
         if needed not in names:
             raise InputError(f"{source} has not the columns of this format; leave --format out")
         for rows in records.rows(stream, delimiter, len(names), header_line + 1):
-            yield partial(_convert, rows, names, convert, dialect)
+            yield partial(_convert, rows, names, convert, unit_from, dialect)
 
 
 def _convert(
-    rows: list[records.Row], names: list[str], convert: Convert, dialect: Dialect
+    rows: list[records.Row], names: list[str], convert: Convert, unit_from: str, dialect: Dialect
 ) -> Block:
     converted = []
     for row in rows:
@@ -65,4 +66,4 @@ def _convert(
             raw = (raw or {}) | {"fault": "missing_field", "detail": row.detail}
         if raw is not None:
             converted.append(raw | {"line": row.line})
-    return Block(raw_table_of_rows(converted), dialect)
+    return Block(raw_table_of_rows(converted), unit_from, dialect)

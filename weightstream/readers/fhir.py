@@ -11,7 +11,14 @@ from typing import Any
 import orjson
 
 from weightstream.errors import InputError
-from weightstream.readers.block import Block, Parse, ReadOptions, named_user, raw_table_of_rows
+from weightstream.readers.block import (
+    EACH_RECORD,
+    Block,
+    Parse,
+    ReadOptions,
+    named_user,
+    raw_table_of_rows,
+)
 from weightstream.readers.documents import (
     NOT_JSON,
     Number,
@@ -100,7 +107,7 @@ def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
             skipped += 1
         else:
             rows.append(_row(resource, code, line, source, options))
-    return Block(raw_table_of_rows(rows), skipped=skipped)
+    return Block(raw_table_of_rows(rows), EACH_RECORD, skipped=skipped)
 
 
 def _code(resource: dict[str, Any]) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers.block import (
+    BMI,
+    OPTION,
     Block,
     Dialect,
     Parse,
@@ -59,7 +61,9 @@ def _convert(records: Records, source: Source, user: str, unit: str | None) -> B
     if weighings and known is None:
         given(None, source, "its unit, and has no bmi that proves it", "--unit")
     rows = [_row(log, line, user, known) for line, log in weighings]
-    return Block(raw_table_of_rows(rows), _SHORT_YEARS, skipped=len(logs) - len(rows))
+    return Block(
+        raw_table_of_rows(rows), BMI if proven else OPTION, _SHORT_YEARS, len(logs) - len(rows)
+    )
 
 
 def _unit_by_bmi(logs: list[dict[str, Any]]) -> str | None:

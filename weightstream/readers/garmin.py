@@ -11,7 +11,15 @@ from functools import partial
 from typing import Any
 
 from weightstream.readers import exports, records
-from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.block import (
+    EACH_RECORD,
+    FORMAT,
+    Block,
+    Parse,
+    ReadOptions,
+    given,
+    raw_table_of_rows,
+)
 from weightstream.readers.documents import Number, Records, fields_of, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
@@ -58,7 +66,7 @@ def _read_table(source: Source, user: str) -> Iterator[Parse]:
                     day = first
                     continue
                 converted.append(_table_row(row, day, first, user))
-            yield partial(Block, raw_table_of_rows(converted))
+            yield partial(Block, raw_table_of_rows(converted), EACH_RECORD)
 
 
 def _table_row(row: records.Row, day: str | None, clock: str, user: str) -> dict[str, Any]:
@@ -122,7 +130,7 @@ def _convert(found: Records, user: str) -> Block:
                 "line": line,
             }
         )
-    return Block(raw_table_of_rows(rows))
+    return Block(raw_table_of_rows(rows), FORMAT)
 
 
 def _utc(text: str | None) -> str | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from weightstream.readers import exports
-from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
 from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source, head_of
 
@@ -46,7 +46,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             "unit": "g",
         }
 
-    return exports.read_export(source, 1, "weight grams", convert)
+    return exports.read_export(source, 1, "weight grams", convert, FORMAT)
 
 
 def _points(document: Any) -> Iterator[Any]:
@@ -60,7 +60,7 @@ def _points(document: Any) -> Iterator[Any]:
 def _convert(records: Records, user: str) -> Block:
     points = [(line, fields_of(record)) for line, record in records]
     rows = [_row(point, line, user) for line, point in points if point.get("dataTypeName") == _TYPE]
-    return Block(raw_table_of_rows(rows), skipped=len(points) - len(rows))
+    return Block(raw_table_of_rows(rows), FORMAT, skipped=len(points) - len(rows))
 
 
 def _row(point: dict[str, Any], line: int, user: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from weightstream.errors import InputError
-from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
 from weightstream.readers.source import Source, local_file
 
 _MAGIC = b"SQLite format 3\x00"
@@ -84,7 +84,8 @@ def _convert(rows: list[tuple[Any, ...]], user: str) -> Block:
                 }
                 for line, time, offset, grams, app, uuid, updated in rows
             ]
-        )
+        ),
+        FORMAT,
     )
 
 

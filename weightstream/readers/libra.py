@@ -9,7 +9,7 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers import exports
-from weightstream.readers.block import Dialect, Parse, ReadOptions, given
+from weightstream.readers.block import HEADER, OPTION, Dialect, Parse, ReadOptions, given
 from weightstream.readers.source import Source, head_of
 
 _VERSION = re.compile(r"#\s*Version\s*:\s*\d+", re.IGNORECASE)
@@ -45,4 +45,12 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             "unit": unit,
         }
 
-    return exports.read_export(source, header, "weight", convert, ";", Dialect(decimal_comma=True))
+    return exports.read_export(
+        source,
+        header,
+        "weight",
+        convert,
+        HEADER if stated else OPTION,
+        delimiter=";",
+        dialect=Dialect(decimal_comma=True),
+    )

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from weightstream.readers.block import Block, Parse, ReadOptions, named_user, raw_table_of_rows
+from weightstream.readers.block import (
+    EACH_RECORD,
+    Block,
+    Parse,
+    ReadOptions,
+    named_user,
+    raw_table_of_rows,
+)
 from weightstream.readers.documents import (
     NOT_JSON,
     Records,
@@ -57,7 +64,7 @@ def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
         else:
             header = fields_of(point.get("header"))
             rows.append(_row(header, body, line, source, options))
-    return Block(raw_table_of_rows(rows), skipped=skipped)
+    return Block(raw_table_of_rows(rows), EACH_RECORD, skipped=skipped)
 
 
 def _row(

@@ -6,7 +6,7 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers import exports
-from weightstream.readers.block import Parse, ReadOptions, given
+from weightstream.readers.block import FORMAT, OPTION, Parse, ReadOptions, given
 from weightstream.readers.source import Source, head_of
 
 _ALONGSIDE = {"fat", "water", "muscle", "lbm", "comment"}
@@ -44,7 +44,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             "unit": unit,
         }
 
-    return exports.read_export(source, 1, "weight", convert)
+    return exports.read_export(source, 1, "weight", convert, FORMAT if version == 2 else OPTION)
 
 
 def _is_zero(weight: str | None) -> bool:

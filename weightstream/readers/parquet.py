@@ -31,20 +31,21 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             names = {field: table.schema_arrow.names[at] for field, at in header.columns.items()}
             position = 1
             for batch in table.iter_batches(_ROWS, columns=list(names.values())):
-                yield partial(_block, batch, names, header.constants, position)
+                yield partial(_block, batch, names, header, position)
                 position += len(batch)
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{source} is damaged or cut off Parquet; fetch it again") from None
 
 
 def _block(
-    batch: pa.RecordBatch, names: dict[str, str], constants: dict[str, str], position: int
+    batch: pa.RecordBatch, names: dict[str, str], header: delimited.Header, position: int
 ) -> Block:
     columns = {field: texts_of(batch.column(name)) for field, name in names.items()}
-    for field, value in constants.items():
+    for field, value in header.constants.items():
         columns[field] = pa.repeat(pa.scalar(value), len(batch))
     columns["line"] = pa.array(range(position, position + len(batch)), pa.int64())
-    return Block(raw_table({n: columns[n] for n in schema.RAW.names if n in columns}, len(batch)))
+    rows = raw_table({n: columns[n] for n in schema.RAW.names if n in columns}, len(batch))
+    return Block(rows, header.unit_from)
 
 
 def texts_of(column: pa.Array) -> pa.StringArray:

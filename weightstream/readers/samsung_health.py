@@ -9,7 +9,7 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers import exports
-from weightstream.readers.block import Parse, ReadOptions, given
+from weightstream.readers.block import FORMAT, Parse, ReadOptions, given
 from weightstream.readers.source import Source
 
 _PREFIXES = ("com.samsung.health.weight,", "com.samsung.shealth.weight,")
@@ -45,4 +45,4 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             "updated": short.get("update_time"),
         }
 
-    return exports.read_export(source, 2, "weight", convert)
+    return exports.read_export(source, 2, "weight", convert, FORMAT)

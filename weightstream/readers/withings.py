@@ -12,7 +12,15 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers import exports
-from weightstream.readers.block import Block, Parse, ReadOptions, given, raw_table_of_rows
+from weightstream.readers.block import (
+    FORMAT,
+    HEADER,
+    Block,
+    Parse,
+    ReadOptions,
+    given,
+    raw_table_of_rows,
+)
 from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source, head_of
 from weightstream.units import canonical_unit
@@ -64,7 +72,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             "unit": unit,
         }
 
-    return exports.read_export(source, 1, weight, convert)
+    return exports.read_export(source, 1, weight, convert, HEADER)
 
 
 def _groups(document: Any) -> Iterator[Any]:
@@ -97,7 +105,7 @@ def _convert(records: Records, user: str) -> Block:
                 "line": line,
             }
         )
-    return Block(raw_table_of_rows(rows), skipped=skipped)
+    return Block(raw_table_of_rows(rows), FORMAT, skipped=skipped)
 
 
 def _utc(seconds: str | None) -> str | None:

@@ -1,0 +1,36 @@
+"""What an ingest found in its sources, told where it may be told."""
+
+import os
+from pathlib import Path
+
+from prefect.artifacts import create_table_artifact
+
+from tasks.road import Road
+from weightstream.import_report import first_quarantined, write_report
+from weightstream.intake import report_of
+
+ROWS_SHOWN = 100
+
+
+def tell_imports(road: Road, json_report: str | None) -> list[str]:
+    """Write the import report, and the artifact that holds nothing of the files.
+
+    Returns what went wrong.
+    """
+    intake = road.intake
+    rows = first_quarantined(intake.findings, [file.path.name for file in intake.files])
+    if rows:
+        quarantined = sum(file.quarantined for file in intake.files)
+        create_table_artifact(
+            key="quarantine",
+            table=rows[:ROWS_SHOWN],
+            description=f"{quarantined:,} rows in quarantine; the first of each file and reason",
+        )
+    if json_report is None:
+        return []
+    try:
+        write_report(Path(json_report), report_of(intake, road.reading, road.config.data.timezone))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        return [f"{json_report}: the import report cannot be written ({reason})"]
+    return []
