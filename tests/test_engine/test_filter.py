@@ -31,7 +31,13 @@ EXACT = ("accepted", "reason", "settled", "shift_user", "shift_row")
 
 gaps = st.one_of(st.just(0.0), st.floats(1e-6, 1e-3), st.floats(0.1, 40), st.floats(300, 11_000))
 kilos = st.one_of(
-    st.floats(78, 82), st.floats(60, 64), st.floats(1e-3, 1e4), st.sampled_from([1e-300, 1e300])
+    st.floats(78, 82),
+    st.floats(60, 64),
+    st.integers(300, 4000).map(lambda tenths: tenths / 10),
+    st.integers(300, 4000).map(lambda tenths: tenths / 10 * mixture.LB),
+    st.integers(300, 4000).map(lambda tenths: round(tenths / 10 * mixture.LB, 2)),
+    st.floats(1e-3, 1e4),
+    st.sampled_from([1e-300, 1e300]),
 )
 hours = st.one_of(st.just(float("nan")), st.floats(0, 24))
 reading = st.tuples(gaps, kilos, st.integers(0, 2), hours)

@@ -191,6 +191,39 @@ def test_one_who_comes_again_is_another_person(make_batch):
     assert {names(result)[row] for row in (7, 15, 24, 33)} == {"other_person"}
 
 
+def test_what_is_far_from_the_one_who_comes_again_is_not_theirs(make_batch):
+    """A single strange value is a stranger's first; not once it is known who else is there."""
+    kilos = [80 + 0.2 * (i % 3) for i in range(40)]
+    kilos[20] = 91.6
+    alone = names(smoothed(make_batch(series(kilos))))
+    for row in (7, 15, 24, 33):
+        kilos[row] = 55.3 + 0.1 * (row % 2)
+    among = names(smoothed(make_batch(series(kilos))))
+    assert (alone[20], among[20]) == ("other_person", "outlier")
+    assert {among[row] for row in (7, 15, 24, 33)} == {"other_person"}
+
+
+def test_a_burst_of_one_named_error_is_no_other_person(make_batch):
+    """Six readings agree with each other; they agree with a hundred too many as well."""
+    kilos = [80 + 0.2 * (i % 3) for i in range(40)]
+    kilos[20:26] = [kg + 100 for kg in kilos[20:26]]
+    assert set(names(smoothed(make_batch(series(kilos))))[20:26]) == {"hundreds_off"}
+
+
+@pytest.mark.parametrize(
+    ("kg", "named"),
+    [
+        (160.12, "hundreds_off"),  # 353 lb, where 253 lb would be right; kg are stated in tenths
+        (160.1, "outlier"),
+        (160.1182, "hundreds_off"),
+    ],
+)
+def test_decimals_tell_in_which_unit_a_number_was_typed(make_batch, kg, named):
+    kilos = [114.5 + 0.3 * (i % 3) for i in range(20)]
+    kilos[10] = kg
+    assert names(smoothed(make_batch(series(kilos), sources=("patient-upload",))))[10] == named
+
+
 def test_a_value_that_fits_the_year_before_is_of_another_day(make_batch):
     days = [(18_000 + 5 * i, 110 - 0.25 * i) for i in range(120)]
     wrong = (18_000 + 5 * 100 + 1, 110 - 0.25 * (100 - 73))

@@ -36,15 +36,21 @@ ROOT_2PI = math.sqrt(2.0 * math.pi)
 FAR = 80.0  # squared SDs from which a density counts as 0
 NEAR, NEAR_VAR = 9.0, 9.0  # so near, and so surely, no error that can be undone has a say
 
-# Hundreds added or left out, in kg and in pounds, and how often each.
+# Hundreds added or left out, and how often each: in the unit that the number was typed in.
 HUNDREDS = np.array(
-    [(sign * 100.0 * n, share) for n, share in ((1, 0.3), (2, 0.05)) for sign in (-1, 1)]
-    + [
+    [(sign * 100.0 * n, share) for n, share in ((1, 0.43), (2, 0.07)) for sign in (-1, 1)]
+)
+HUNDREDS_LB = np.array(
+    [
         (sign * 100.0 * n * LB, share)
-        for n, share in ((1, 0.11), (2, 0.02), (3, 0.02))
+        for n, share in ((1, 0.36), (2, 0.07), (3, 0.07))
         for sign in (-1, 1)
     ]
 )
+TYPED_LB, TYPED_LB_MAYBE, TYPED_LB_SURE = 0.3, 0.15, 0.8
+"""Probability that a number was typed in pounds: by its decimals nobody knows; it shows tenths in
+both units; it shows them in pounds alone. A system may have made kg of it, with two decimals."""
+STATED, CONVERTED = 1e-6, 0.12  # how near a tenth is one: as stated, and after such a rounding
 POWERS = np.array([1.0, 10.0, 100.0])  # neighbouring digits that swap, in tenths
 SWAP_SHARES = np.array([0.1, 0.6, 0.3])
 LOCAL_SHARE = 0.8  # of unexplained readings: within some 20 % of the right value
@@ -53,6 +59,7 @@ COPY_DAYS = 120.0 / 86400.0  # one weighing through several apps comes within tw
 COPY_KG = 0.011  # and differs by no more than rounding
 COPY_RATE = 0.9  # such a pair from two sources is one weighing, that often
 LATTICE_KG = 0.1  # what scales show
+INCHES = 0.8  # of heights typed where pounds belong; the others are cm
 WHOLE_SHARE = 0.85  # of heights are typed as whole numbers; a tenth of other values are whole
 
 
@@ -86,11 +93,30 @@ def swapped(tenths: float, power: float) -> float:
 
 
 @jit
-def explain_swap(w: float, mean: float, variance: float, undone: Floats) -> float:
+def shows(steps: float, tolerance: float) -> bool:
+    return abs(steps - round(steps)) < tolerance
+
+
+@jit
+def typed_in_pounds(w: float) -> float:
+    """Probability that the number behind w kg was typed in pounds, by its decimals."""
+    in_pounds = shows(10.0 * w / LB, CONVERTED)
+    if shows(10.0 * w, STATED):
+        return TYPED_LB_MAYBE if in_pounds else 0.0
+    decimals = shows(100.0 * w, STATED) or shows(100.0 * w / LB, STATED)
+    if not decimals:
+        return TYPED_LB
+    return TYPED_LB_SURE if in_pounds else TYPED_LB
+
+
+@jit
+def explain_swap(w: float, mean: float, variance: float, pounds: float, undone: Floats) -> float:
     """Density of two neighbouring digits swapped, in kg or in pounds, shown to a tenth."""
     total = 0.0
     best = 0.0
-    for unit in (1.0, LB):
+    for unit, share in ((1.0, 1.0 - pounds), (LB, pounds)):
+        if share == 0.0:
+            continue
         tenths = round(10.0 * w / unit)
         if abs(tenths * unit - 10.0 * w) > 0.051 or tenths > 9999.0:
             continue
@@ -99,7 +125,7 @@ def explain_swap(w: float, mean: float, variance: float, undone: Floats) -> floa
             if x == tenths:
                 continue
             x *= 0.1 * unit
-            density = 0.5 * SWAP_SHARES[k] * normal(x - mean, variance)
+            density = share * SWAP_SHARES[k] * normal(x - mean, variance)
             total += density
             if density > best:
                 best = density
@@ -108,34 +134,47 @@ def explain_swap(w: float, mean: float, variance: float, undone: Floats) -> floa
 
 
 @jit
-def explain_hundreds(w: float, mean: float, variance: float, undone: Floats) -> float:
+def explain_hundreds(
+    w: float, mean: float, variance: float, pounds: float, undone: Floats
+) -> float:
     total = 0.0
     best = 0.0
-    for k in range(HUNDREDS.shape[0]):
-        residual = w + HUNDREDS[k, 0] - mean
-        density = HUNDREDS[k, 1] * normal(residual, variance)
-        total += density
-        if density > best:
-            best = density
-            undone[HUNDREDS_OFF] = w + HUNDREDS[k, 0]
+    for table, typed in ((HUNDREDS, 1.0 - pounds), (HUNDREDS_LB, pounds)):
+        for k in range(table.shape[0]):
+            density = typed * table[k, 1] * normal(w + table[k, 0] - mean, variance)
+            total += density
+            if density > best:
+                best = density
+                undone[HUNDREDS_OFF] = w + table[k, 0]
     return total
 
 
 @jit
-def explain_height(w: float) -> float:
+def explain_height(w: float, pounds: float) -> float:
     """Height typed where weight belongs: cm taken for kg, inches or cm taken for pounds."""
     cm, sd = 100.0 * HEIGHT_M[0], 100.0 * HEIGHT_M[1]
-    pounds = w / LB
-    return (
-        0.7 * normal(w - cm, sd * sd) * whole(w, 1e-6)
-        + 0.25 * normal(pounds - cm / 2.54, (sd / 2.54) ** 2) / LB * whole(pounds, 0.012)
-        + 0.05 * normal(pounds - cm, sd * sd) / LB * whole(pounds, 0.012)
-    )
+    number = w / LB
+    in_pounds = INCHES * normal(number - cm / 2.54, (sd / 2.54) ** 2)
+    in_pounds += (1.0 - INCHES) * normal(number - cm, sd * sd)
+    in_kg = normal(w - cm, sd * sd) * whole(w, 1e-6)
+    return (1.0 - pounds) * in_kg + pounds * in_pounds / LB * whole(number, 0.012)
+
+
+@jit
+def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
+    """BMI typed where weight belongs: right value over height², taken for kg or for pounds."""
+    square = HEIGHT_M[0] ** 2
+    blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
+    spread = blur * blur + variance
+    in_kg = square * normal(w * square - mean, spread)
+    in_pounds = square / LB * normal(w / LB * square - mean, spread)
+    return (1.0 - pounds) * in_kg + pounds * in_pounds
 
 
 @jit
 def explain_named(w: float, mean: float, variance: float, density: Floats, undone: Floats) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
+    pounds = typed_in_pounds(w)
     density[UNIT_LB_AS_KG] = LB * normal(w * LB - mean, variance)
     undone[UNIT_LB_AS_KG] = w * LB
     density[UNIT_KG_AS_LB] = normal(w / LB - mean, variance) / LB
@@ -144,12 +183,10 @@ def explain_named(w: float, mean: float, variance: float, density: Floats, undon
     tenfold = 0.4 * 10.0 * normal(10.0 * w - mean, variance)
     density[DECIMAL_SHIFT] = tenth + tenfold
     undone[DECIMAL_SHIFT] = 0.1 * w if tenth > tenfold else 10.0 * w
-    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, undone)
-    density[DIGIT_SWAP] = explain_swap(w, mean, variance, undone)
-    density[HEIGHT] = explain_height(w)
-    square = HEIGHT_M[0] ** 2
-    blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
-    density[BMI_TYPED] = square * normal(w * square - mean, blur * blur + variance)
+    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, pounds, undone)
+    density[DIGIT_SWAP] = explain_swap(w, mean, variance, pounds, undone)
+    density[HEIGHT] = explain_height(w, pounds)
+    density[BMI_TYPED] = explain_bmi(w, mean, variance, pounds)
 
 
 @jit

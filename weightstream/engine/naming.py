@@ -21,11 +21,24 @@ from weightstream.engine.mixture import (
     normal,
 )
 from weightstream.engine.model import LEVEL_NOISE, RATE, TREND_VAR, WATER_VAR
-from weightstream.engine.retro import FACTOR, LOO, LOO_VAR, NOISE, OFFSET, Series
+from weightstream.engine.retro import (
+    ALONE,
+    FACTOR,
+    LOO,
+    LOO_VAR,
+    NAMED,
+    NOISE,
+    OFFSET,
+    OTHER,
+    REST,
+    WHO,
+    Series,
+)
 
-CLUSTER_SHARE = 0.7  # of other people's readings: from one who comes again
-CLUSTER_KG = 3.0
-NEIGHBOURS = 30  # readings looked at on each side for one who comes again
+STRANGERS = 0.25  # another person who comes is a stranger as if so many had come before
+SAME_PERSON_KG = 3.0  # how far two readings of one other person are apart, over months
+NEIGHBOURS = 30  # rejected readings of the source looked at on each side for that person
+TURNS = 8
 
 
 @jit
@@ -73,34 +86,78 @@ def on_other_day(k: Series, i: int, first: int, last: int) -> float:
 
 
 @jit
-def comes_again(k: Series, i: int, first: int, last: int) -> float:
-    """Density of reading i as one who was on this scale at other times too; -1 without any."""
-    total, count = 0.0, 0
+def weigh_errors(k: Series, i: int, first: int, last: int) -> float:
+    """Prior times density of each error at a rejected reading by itself; returns the sum."""
+    w, s = k.work[i - first], k.table[k.source[i]]
+    explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
+    if copies(k.day, k.weight, k.source, i, first):
+        k.density[REPEAT] = COPY_RATE / LATTICE_KG
+    k.density[WRONG_DATE] = on_other_day(k, i, first, last)
+    total = 0.0
+    for reason in range(1, REASON_COUNT):
+        total += k.density[reason]
+    return total
+
+
+@jit
+def of_another(k: Series, i: int, first: int, last: int) -> float:
+    """Density of a rejected reading as another person's, given who else was on that scale.
+
+    Another person is one who was there before or after, the likelier the more often they were
+    (a Chinese restaurant), or a stranger. How often each reading was, is in WHO.
+    """
+    near, often = 0.0, 0.0
     for way in range(-1, 2, 2):
         n, seen = i + way, 0
         while first <= n < last and seen < NEIGHBOURS:
             if not k.accepted[n] and k.source[n] == k.source[i]:
                 seen += 1
-                if k.reason[n] == OTHER_PERSON or k.reason[n] == OUTLIER:
-                    count += 1
-                    total += normal(k.weight[i] - k.weight[n], CLUSTER_KG**2)
+                who = k.work[n - first, WHO]
+                if who > 0.0:
+                    often += who
+                    near += who * normal(k.weight[i] - k.weight[n], SAME_PERSON_KG**2)
             n += way
-    return total / count if count > 0 else -1.0
+    rate = k.table[k.source[i], RATE + OTHER_PERSON]
+    return (STRANGERS * k.work[i - first, ALONE] + rate * near) / (STRANGERS + often)
 
 
 @jit
-def name(k: Series, i: int, first: int, last: int) -> None:
-    """Reason and suggestion of a rejected reading, with what only the whole series can say."""
-    w, s = k.work[i - first], k.table[k.source[i]]
-    explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
-    if copies(k.day, k.weight, k.source, i, first):
-        k.density[REPEAT] = COPY_RATE / LATTICE_KG
-    again = comes_again(k, i, first, last)
-    if again >= 0.0:
-        rate = s[RATE + OTHER_PERSON]
-        k.density[OTHER_PERSON] *= 1.0 - CLUSTER_SHARE
-        k.density[OTHER_PERSON] += CLUSTER_SHARE * rate * again
-    k.density[WRONG_DATE] = on_other_day(k, i, first, last)
+def nameless(k: Series, i: int) -> bool:
+    """Whether reading i was rejected by the engine, and not by a person."""
+    return not k.accepted[i] and k.forced[i] == 0
+
+
+@jit
+def name_rejected(k: Series, first: int, last: int) -> None:
+    """Reasons and suggestions of rejected readings, with what only the whole series can say.
+
+    Readings that a named error explains best tell nothing about who else is on the scale.
+    """
+    for i in range(first, last):
+        w = k.work[i - first]
+        w[WHO] = 0.0
+        if nameless(k, i):
+            w[REST] = weigh_errors(k, i, first, last) - k.density[OTHER_PERSON]
+            w[ALONE] = w[OTHER] = k.density[OTHER_PERSON]
+            k.density[OTHER_PERSON] = 0.0
+            reason = likeliest(k.density)
+            w[NAMED] = 0.0 if reason == OUTLIER else k.density[reason]
+    for _ in range(TURNS):
+        for i in range(first, last):
+            w = k.work[i - first]
+            if nameless(k, i):
+                w[OTHER] = of_another(k, i, first, last)
+                w[WHO] = w[OTHER] / (w[OTHER] + w[REST]) if w[OTHER] >= w[NAMED] else 0.0
+    for i in range(first, last):
+        if nameless(k, i):
+            weigh_errors(k, i, first, last)
+            k.density[OTHER_PERSON] = k.work[i - first, OTHER]
+            name(k, i)
+
+
+@jit
+def name(k: Series, i: int) -> None:
+    """Name reading i by the densities that stand, and count what it may be."""
     total = 0.0
     for reason in range(1, REASON_COUNT):
         total += k.density[reason]

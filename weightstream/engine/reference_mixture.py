@@ -48,10 +48,9 @@ def explain(w: float, mean: float, variance: float, s: Floats, p: Floats) -> Exp
         for reason, share, undone, jacobian in _undoable(w):
             density = share * jacobian * normal(undone - mean, variance)
             _add(found[reason], density, undone)
-        found["height_as_weight"].density = _height(w)
-        square = m.HEIGHT_M[0] ** 2
-        blur = 2 * m.HEIGHT_M[1] / m.HEIGHT_M[0] * mean
-        found["bmi_as_weight"].density = square * normal(w * square - mean, blur**2 + variance)
+        for unit, typed in _units(w):
+            found["height_as_weight"].density += typed * _height(w, unit)
+            found["bmi_as_weight"].density += typed * _bmi(w, unit, mean, variance)
     if p[m.LOWEST] <= w <= p[m.HIGHEST]:
         found["other_person"].density = normal(w - m.OTHERS_KG[0], m.OTHERS_KG[1] ** 2)
         near = normal(w - mean, (x.LOCAL_SD * mean) ** 2 + variance)
@@ -87,9 +86,10 @@ def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
     yield "unit_kg_as_lb", 1.0, w / x.LB, 1 / x.LB
     yield "decimal_shift", 0.4, 10 * w, 10.0
     yield "decimal_shift", 0.6, w / 10, 0.1
-    for amount, share in x.HUNDREDS:
-        yield "hundreds_off", share, w + amount, 1.0
-    for unit in (1.0, x.LB):
+    for (_, typed), ways in zip(_units(w), (x.HUNDREDS, x.HUNDREDS_LB), strict=True):
+        for amount, share in ways:
+            yield "hundreds_off", typed * share, w + amount, 1.0
+    for unit, typed in _units(w):
         tenths = round(10 * w / unit)
         if tenths > 9999 or abs(tenths * unit - 10 * w) > 0.051:
             continue
@@ -98,17 +98,39 @@ def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
             begins_with_0 = low == 0 and tenths < 100 * power
             if low != high and not begins_with_0:
                 changed = tenths + 9 * power * (low - high)
-                yield "digit_swap", 0.5 * share, changed * unit / 10, 1.0
+                yield "digit_swap", typed * share, changed * unit / 10, 1.0
 
 
-def _height(w: float) -> float:
+def _units(w: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """kg and pounds in kg, each with the probability that the number was typed in it."""
+    in_pounds = _shows(10 * w / x.LB, x.CONVERTED)
+    if _shows(10 * w, x.STATED):
+        pounds = x.TYPED_LB_MAYBE if in_pounds else 0.0
+    elif in_pounds and (_shows(100 * w, x.STATED) or _shows(100 * w / x.LB, x.STATED)):
+        pounds = x.TYPED_LB_SURE
+    else:
+        pounds = x.TYPED_LB
+    return (1.0, 1 - pounds), (x.LB, pounds)
+
+
+def _shows(steps: float, tolerance: float) -> bool:
+    return abs(steps - floor(steps + 0.5)) < tolerance
+
+
+def _height(w: float, unit: float) -> float:
     cm, sd = 100 * m.HEIGHT_M[0], 100 * m.HEIGHT_M[1]
-    pounds = w / x.LB
-    return (
-        0.7 * normal(w - cm, sd**2) * _whole(w, 1e-6)
-        + 0.25 * normal(pounds - cm / 2.54, (sd / 2.54) ** 2) / x.LB * _whole(pounds, 0.012)
-        + 0.05 * normal(pounds - cm, sd**2) / x.LB * _whole(pounds, 0.012)
-    )
+    if unit == 1:
+        return normal(w - cm, sd**2) * _whole(w, 1e-6)
+    number = w / unit
+    inches = normal(number - cm / 2.54, (sd / 2.54) ** 2)
+    either = x.INCHES * inches + (1 - x.INCHES) * normal(number - cm, sd**2)
+    return either / unit * _whole(number, 0.012)
+
+
+def _bmi(w: float, unit: float, mean: float, variance: float) -> float:
+    square = m.HEIGHT_M[0] ** 2
+    blur = 2 * m.HEIGHT_M[1] / m.HEIGHT_M[0] * mean
+    return square / unit * normal(w / unit * square - mean, blur**2 + variance)
 
 
 def _whole(value: float, tolerance: float) -> float:

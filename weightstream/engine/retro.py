@@ -12,6 +12,10 @@ AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
 # ... what all others say of the reading, its weight as a noise variance, and densities.
 LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
 WORK_SIZE = 20
+# Once the passes are over, of rejected readings, where predictions were: densities as a stranger's,
+# as another person's, as anything else and as the likeliest error with a name; and the probability
+# of another person.
+ALONE, OTHER, REST, NAMED, WHO = range(AHEAD, AHEAD + 5)
 MISSING = -1.0  # as a noise variance: the reading does not count
 
 

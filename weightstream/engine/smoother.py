@@ -53,7 +53,7 @@ from weightstream.engine.model import (
 )
 from weightstream.engine.naming import (
     copies,
-    name,
+    name_rejected,
 )
 from weightstream.engine.retro import (
     FACTOR,
@@ -188,9 +188,7 @@ def conclude(k: Series, first: int, last: int) -> None:
         if k.forced[i] != 0:
             k.reason[i] = OVERRIDE
             row[SUGGESTED] = np.nan
-    for i in range(first, last):
-        if not k.accepted[i] and k.forced[i] == 0:
-            name(k, i, first, last)
+    name_rejected(k, first, last)
 
 
 @jit
