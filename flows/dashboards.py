@@ -12,6 +12,7 @@ from tasks.contained import contained
 from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
+from tasks.report import report
 from tasks.road import Road
 from tasks.widths import draw_width
 from weightstream.charts.page import write_assets
@@ -53,7 +54,8 @@ def dashboards(
 
 
 def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
-    """Draw the pages of the changed persons, and of those who have none; then the index.
+    """Draw the pages of the changed persons, and of those who have none; then the index, and the
+    page on data quality.
 
     png: also their pictures. Returns what went wrong; the decisions are stored all the same.
     """
@@ -63,6 +65,9 @@ def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
             persons = _draw_pages(road, changed, troubles)
         if png and persons:
             troubles += _draw_pictures(road, persons)
+        state = report(road.run_id, return_state=True)
+        if not state.is_completed():
+            troubles.append(said(state))
     except WeightstreamError as error:
         troubles.append(str(error))
     return troubles

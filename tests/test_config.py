@@ -9,7 +9,7 @@ import pytest
 from tasks.widths import draw_width, filter_width, retro_width
 from weightstream.charts.page import file_name
 from weightstream.cleaning import Rules
-from weightstream.config import PROFILES, Config, Threading, flatten, load
+from weightstream.config import PROFILES, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake import take_in
@@ -334,6 +334,7 @@ READ_BY_TASKS_ONLY = {
 def test_no_key_is_forgotten_here():
     known = {key for key in LIVE if key[0] != "sources"} | ELSEWHERE.keys() | READ_BY_TASKS_ONLY
     known |= {("threading", *key) for key in WIDTHS}
+    known |= {("quality", key) for key in Quality.model_fields}  # test_quality.py tries each
     assert flatten(Config()).keys() == known
 
 

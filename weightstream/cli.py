@@ -91,6 +91,24 @@ def status(config: Path | None, data_dir: Path | None) -> None:
 
 
 @cli.command()
+@click.option("--check", is_flag=True, help="Exit status 1 where a limit of [quality] is passed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
+@settings
+def report(check: bool, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
+    """Measure the data of each source: conformance, completeness, plausibility."""
+    from weightstream.report import report_on_store, report_text
+
+    configuration = configured(config, data_dir)
+    found = report_on_store(configuration)
+    page = configuration.data.data_dir.absolute() / "dashboards" / "quality.html"
+    click.echo(report_text(found, page), err=as_json)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    if check and found["breaches"]:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
 @click.argument("out", type=FILE)
 @click.option("--persons", default=60, show_default=True, type=click.IntRange(1))
 @click.option("--rows", type=click.IntRange(1), help="In all; about 100 a person if not given.")

@@ -133,6 +133,27 @@ class Threading(Section):
     memory: Memory = Memory()
 
 
+class Quality(Section):
+    """What `weightstream report --check` asks of every source, and of the newest ingest."""
+
+    weeks: int = Field(13, ge=0)
+    """Sources are checked over so many weeks up to the newest reading; 0 = all."""
+    min_readings: int = Field(200, ge=1)
+    """A source with fewer rows in these weeks is not checked."""
+    max_quarantined: float = Field(0.1, ge=0, le=1)
+    """Share of the rows of a source, and of the newest ingest, that may be quarantined."""
+    max_rejected: float = Field(0.25, ge=0, le=1)
+    """Share of a source's readings that may be rejected."""
+    coverage_95_tolerance: float = Field(0.05, ge=0, le=1)
+    """How far from 95 % the share of accepted readings inside their 95 % interval may be."""
+    coverage_50_tolerance: float = Field(0.15, ge=0, le=1)
+    """The same of the 50 % interval."""
+    max_difference_kg: float = Field(0.5, gt=0)
+    """Accepted readings may so much differ from what was expected, on average (kg)."""
+    max_drift_kg: float = Field(0.5, gt=0)
+    """That average may so much differ from the weeks before (kg)."""
+
+
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """Of person pages: a hash of the user id, or the id itself."""
@@ -152,6 +173,7 @@ class Config(Section):
     kalman: Kalman = Kalman()
     sources: dict[str, Source] = {}
     threading: Threading = Threading()
+    quality: Quality = Quality()
     visualization: Visualization = Visualization()
     execution: Execution = Execution()
 

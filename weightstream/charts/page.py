@@ -31,6 +31,8 @@ ASSETS = (
     "log.js",
     "person.js",
     "index.js",
+    "weeks.js",
+    "quality.js",
 )
 
 # To Chrome: compile all of it while it loads, off the main thread. Otherwise it is parsed twice,

@@ -177,22 +177,22 @@ def build_model(
     set in [kalman] and [sources.<name>] come first.
     """
     process = replace(parameters.process, **_set(kalman, asdict(Process())))
-    rows = [
-        _row(
-            name,
-            replace(
-                parameters.sources.get(name, parameters.unknown),
-                **_set(sources.get(name, Source()), ("bias_kg", "noise_kg", "error_rate")),
-            ),
-        )
-        for name in names
-    ]
+    rows = [_row(name, source_model(name, sources, parameters)) for name in names]
     return Model(
         parameters.name,
         tuple(names),
         _process(process, kalman),
         np.array(rows, dtype=np.float64).reshape(len(rows), RATE + len(REASONS)),
     )
+
+
+def source_model(
+    name: str, sources: Mapping[str, Source], parameters: Parameters = PRIOR
+) -> SourceModel:
+    """What is believed of one source: as configured, else as the set of parameters says."""
+    known = parameters.sources.get(name, parameters.unknown)
+    keys = ("bias_kg", "noise_kg", "error_rate")
+    return replace(known, **_set(sources.get(name, Source()), keys))
 
 
 def _set(section: Kalman | Source, keys: Iterable[str]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import runpy
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from weightstream.charts import index, page
 from weightstream.charts.alerts import Alert
 from weightstream.charts.outlook import Outlook
 from weightstream.charts.person import EarlierDecision, Override, Person
+from weightstream.config import Config
+from weightstream.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 FLAGS = [
@@ -78,7 +82,19 @@ def chromium() -> None:
 
 
 @pytest.fixture(scope="session")
-def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured_store(store_files: Any, csv_of: Any, fresh_dir: Any) -> Path:
+    """Two years of two sources: one on which the other two kg more are seen, one called HOSTILE."""
+    days = [f"2023-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 28)]
+    rows = [("ann", f"{day}T07:00:00Z", f"{80 + n % 3 * 0.2:.1f}") for n, day in enumerate(days)]
+    rows += [("ann", f"{day}T07:30:00Z", "82.3", "kg", HOSTILE) for day in days]
+    rows += [("ann", "2023-05-01T12:00:00Z", "178", "kg", HOSTILE), ("ann", days[5], "x")]
+    folder: Path = fresh_dir()
+    store_files(folder, csv_of(*rows))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dashboards(tmp_path_factory: pytest.TempPathFactory, measured_store: Path) -> Path:
     folder = tmp_path_factory.mktemp("dashboards")
     page.write_assets(folder)
     people = [
@@ -95,6 +111,10 @@ def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [index.index_row(person, "id") for person in people]
     many = [rows[0] | {"user_id": f"x-{k:05d}", "alert": None} for k in range(10_000 - len(rows))]
     page.write_page(folder / "index.html", index.index_page(rows + many))
+    limits = {"weeks": 0, "min_readings": 100, "max_difference_kg": 0.2}
+    config = Config.model_validate({"quality": limits})
+    with closing(sqlite3.connect(measured_store / "weightstream.db")) as connection:
+        write_report(connection, folder, config)
     return folder
 
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
-@pytest.mark.parametrize("name", ["index.html", "persons/eventful.html"])
+@pytest.mark.parametrize("name", ["index.html", "persons/eventful.html", "quality.html"])
 def test_nothing_sticks_out_at_the_side(viewer: Any, name: str, width: int) -> None:
     tab = viewer.open(name, size=(width, 800), has_touch=width < 600, is_mobile=width < 600)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
@@ -16,7 +16,9 @@ def test_nothing_sticks_out_at_the_side(viewer: Any, name: str, width: int) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 900), (390, 800)])
-@pytest.mark.parametrize("name", ["index.html", "persons/eventful.html", "persons/once.html"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "persons/eventful.html", "persons/once.html", "quality.html"]
+)
 def test_axe_finds_no_fault(
     viewer: Any, axe: str, name: str, size: tuple[int, int], scheme: str
 ) -> None:

@@ -1,0 +1,22 @@
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import exponential_backoff
+
+from tasks.contained import contained, locked
+from tasks.road import ROADS
+from weightstream.report import write_report
+
+
+@task(
+    name="report",
+    task_run_name="data quality",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_condition_fn=locked,
+)
+def report(run: str) -> int:
+    """Measure the data of each source, and write the page on it. Returns the limits passed."""
+    road = ROADS[run]
+    with contained("report"), road.clocks["draw"].running(), road.pool.connection() as store:
+        return len(write_report(store, road.dashboards, road.config)["breaches"])
