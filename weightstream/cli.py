@@ -11,6 +11,7 @@ from weightstream.config import Config, flatten, load
 from weightstream.errors import WeightstreamError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+PLACE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,14 +71,27 @@ def _toml(value: Any) -> str:
 
 
 @cli.command()
-@click.argument("out", type=FILE)
+@click.argument("out", type=PLACE)
 @click.option("--user", help="Only this person: their copy.")
+@click.option("--raw", is_flag=True, help="Rows as they were received, quarantined ones too.")
+@click.option("--package", is_flag=True, help="A folder with both, and a datapackage.json.")
 @settings
-def export(out: Path, user: str | None, config: Path | None, data_dir: Path | None) -> None:
-    """Write every measurement with its current decision to OUT (.csv, .parquet or .ndjson)."""
-    from weightstream.export import export_store
+def export(
+    out: Path,
+    user: str | None,
+    raw: bool,
+    package: bool,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Write every measurement with its current decision to OUT (.csv, .parquet or .ndjson).
 
-    rows = export_store(configured(config, data_dir), out, user)
+    OUT.fhir.ndjson: accepted readings as FHIR Observations.
+    """
+    from weightstream.export import export_store
+    from weightstream.export_forms import form
+
+    rows = export_store(configured(config, data_dir), out, user, form(out, raw, package))
     click.echo(f"{rows:,} rows in {out}", err=True)
 
 

@@ -1,17 +1,11 @@
 """The store as one table: a row per measurement with its current decision."""
 
-import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
@@ -19,6 +13,7 @@ from weightstream.explanation import EXPLAINED_BY, explain_rows
 from weightstream.schema import EXPORT_COLUMNS
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
+from weightstream.table_files import write_tables
 from weightstream.times import parse_times
 
 USERS_AT_A_TIME = 1000
@@ -44,9 +39,9 @@ STORED = EXPORT.remove(EXPORT.get_field_index("explanation"))
 """What the view current_decisions holds."""
 
 
-class Writer(Protocol):
-    def write(self, table: pa.Table) -> None: ...
-    def close(self) -> None: ...
+Write = Callable[[sqlite3.Connection, Path, str, list[str] | None], int]
+"""Writes something of the store: from a connection to a path, under the store's timezone, of all
+persons or of the named ones; returns the rows."""
 
 
 def export(
@@ -57,24 +52,7 @@ def export(
     Sorted by user, time, source, kg, id; of all persons, or of the named ones. The file appears
     when it is complete. Raises ConfigError for another ending.
     """
-    make = WRITERS.get(out.suffix)
-    if make is None:
-        raise ConfigError(f"{out}: the name must end in {', '.join(WRITERS)}")
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    rows = 0
-    try:
-        writer = make(unfinished)
-        for table in current_decisions(connection, timezone, users):
-            writer.write(table)
-            rows += len(table)
-        writer.close()
-        os.replace(unfinished, out)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise ConfigError(f"{out}: cannot be written ({reason})") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return rows
+    return write_tables(out, EXPORT, current_decisions(connection, timezone, users))
 
 
 def current_decisions(
@@ -110,52 +88,10 @@ def in_order(table: pa.Table, timezone: str) -> pa.Table:
     return table.take(pc.sort_indices(keyed, sort_keys=[(name, "ascending") for name in keys]))
 
 
-class CsvFile:
-    def __init__(self, path: Path) -> None:
-        options = pyarrow.csv.WriteOptions(quoting_style="needed")
-        self._writer = pyarrow.csv.CSVWriter(path, EXPORT, write_options=options)
-
-    def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class ParquetFile:
-    def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, EXPORT)
-
-    def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class NdjsonFile:
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-
-    def write(self, table: pa.Table) -> None:
-        for row in table.to_pylist():
-            self._file.write(orjson.dumps(row) + b"\n")
-
-    def close(self) -> None:
-        self._file.close()
-
-
-WRITERS: dict[str, Callable[[Path], Writer]] = {
-    ".csv": CsvFile,
-    ".parquet": ParquetFile,
-    ".ndjson": NdjsonFile,
-}
-
-
-def export_store(config: Config, out: Path, user: str | None = None) -> int:
+def export_store(config: Config, out: Path, user: str | None = None, write: Write = export) -> int:
     """Export the configured store, or one person of it. Raises StoreError, ConfigError."""
     with ReadPool(config.data.data_dir.absolute(), 1) as pool, pool.connection() as connection:
         timezone = reading.setting(connection, "timezone") or config.data.timezone
         if user is not None and user not in reading.persons(connection, [user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
-        return export(connection, out, timezone, None if user is None else [user])
+        return write(connection, out, timezone, None if user is None else [user])

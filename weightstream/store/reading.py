@@ -116,12 +116,21 @@ def current(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table
 def table(
     connection: sqlite3.Connection, schema: pa.Schema, query: str, values: Sequence[Any] = ()
 ) -> pa.Table:
-    rows = connection.execute(query, values).fetchall()
+    return table_of(connection.execute(query, values).fetchall(), schema)
+
+
+def table_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows that SQLite gave, as a table."""
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
         schema=schema,
     )
+
+
+def listed(values: Sequence[str]) -> str:
+    """For json_each: any number of values as one."""
+    return json.dumps(list(values))
 
 
 def user_ids(connection: sqlite3.Connection) -> list[str]:

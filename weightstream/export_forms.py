@@ -1,0 +1,23 @@
+"""Which form of export is meant."""
+
+from pathlib import Path
+
+from weightstream.datapackage import export_package
+from weightstream.errors import ConfigError
+from weightstream.export import Write, export
+from weightstream.observations import ENDING, export_observations
+from weightstream.received import export_received
+
+
+def form(out: Path, raw: bool = False, package: bool = False) -> Write:
+    """What writes it. Raises ConfigError where two forms are asked for at once."""
+    wanted: dict[str, Write] = {}
+    if raw:
+        wanted["--raw"] = export_received
+    if package:
+        wanted["--package"] = export_package
+    if out.name.endswith(ENDING):
+        wanted[ENDING] = export_observations
+    if len(wanted) > 1:
+        raise ConfigError(f"{' and '.join(wanted)} are different exports; ask for one at a time")
+    return next(iter(wanted.values()), export)
