@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from deployments.checking import Finding, of_part, of_pool, of_server, of_slots
 from deployments.parts import parts
-from deployments.wanted import SETTLED
+from deployments.wanted import INBOX
 from weightstream.cli import configured
 from weightstream.errors import PrefectError
 
@@ -50,7 +50,7 @@ def deployed_paths(
 ) -> tuple[Path | None, Path | None]:
     """What is given; else what its deployments have; else ./config.toml and its data directory."""
     try:
-        known = client.read_deployment_by_name(SETTLED).parameters
+        known = client.read_deployment_by_name(INBOX).parameters
     except ObjectNotFound:
         known = {}
     if config is None and "config" in known:

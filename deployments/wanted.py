@@ -25,8 +25,8 @@ from weightstream.config import Config
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "weightstream"
 POOL_DESCRIPTION = "Runs of weightstream: a process each, on the machine of the worker."
-SETTLED = "ingest/manual"
-"""Whose parameters say which store a server works on."""
+INBOX = "ingest/inbox"
+"""Its parameters say which store a server works on."""
 
 VIZ_MEMORY = "viz-memory"
 """The global limit that drawing tasks take from, in MB."""

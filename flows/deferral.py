@@ -17,10 +17,11 @@ from weightstream.errors import WeightstreamError
 logger = logging.getLogger("weightstream")
 DEPLOYMENT = "retro/deferred"
 
+When = Literal["inline", "defer", "off"]
 Place = Literal["here", "elsewhere", "later"]
 
 
-def retro_place(retro: Literal["inline", "defer", "off"] | None) -> Place:
+def retro_place(retro: When | None) -> Place:
     """Where retro runs: in this run, as a run of DEPLOYMENT after it, or when somebody asks.
 
     Without a server a deferred retro waits for `weightstream retro`: the persons are marked. With

@@ -53,7 +53,8 @@ def finished(
     outcomes["rejected"] -= road.net_accepted
     summary = summarise(road, clock, troubles)
     summary.rows_in, summary.counts, summary.users = road.intake.rows_in, outcomes, road.users
-    summary.sources, summary.unusable_sources = len(road.sources), len(road.intake.refused)
+    summary.sources = len(road.sources)
+    summary.unusable_sources = sum(path in road.intake.refused for path in road.sources)
     return closed(road, summary)
 
 

@@ -1,7 +1,7 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -9,7 +9,7 @@ from prefect.states import State
 from pydantic import SecretStr
 
 from flows.dashboards import draw_pages
-from flows.deferral import retro_place, start_elsewhere
+from flows.deferral import When, retro_place, start_elsewhere
 from flows.ending import failed, finished, said, stop_without_store
 from flows.retro import smooth_dirty
 from tasks.contained import contained
@@ -38,7 +38,7 @@ def ingest(
     format: str = "auto",
     dashboards: bool = True,
     png: bool = False,
-    retro: Literal["inline", "defer", "off"] | None = None,
+    retro: When | None = None,
     json_report: str | None = None,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
@@ -77,22 +77,31 @@ def ingest(
             opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road,
         ):
             clock.started()
-            troubles = take_in_all(road)
-            troubles += judge_and_store(road)
-            place = retro_place(retro)
-            if place == "here":
-                troubles += smooth_dirty(road)
-            if dashboards:
-                troubles += draw_pages(road, road.changed, png)
-            if place == "elsewhere":
-                troubles += start_elsewhere(road, config, dashboards)
+            take_in_all(road)
+            troubles = list(road.intake.refused.values())
+            troubles += go_on(road, config, dashboards, png, retro)
             return finished(road, clock, troubles, json_report)
     except WeightstreamError as error:
         return failed(error)
 
 
-def take_in_all(road: Road) -> list[str]:
-    """Read the sources; register them and what was quarantined. Returns what went wrong."""
+def go_on(
+    road: Road, config: str | None, dashboards: bool, png: bool, retro: When | None
+) -> list[str]:
+    """From what was read to pages; returns what went wrong."""
+    troubles = judge_and_store(road)
+    place = retro_place(retro)
+    if place == "here":
+        troubles += smooth_dirty(road)
+    if dashboards:
+        troubles += draw_pages(road, road.changed, png)
+    if place == "elsewhere":
+        troubles += start_elsewhere(road, config, dashboards)
+    return troubles
+
+
+def take_in_all(road: Road) -> None:
+    """Read the sources; register them and what was quarantined."""
     road.progress.begin("read", None, "rows")
     read(road.run_id)
     road.progress.end("read")
@@ -100,7 +109,6 @@ def take_in_all(road: Road) -> list[str]:
     road.expect(numbers)
     for rows in road.intake.quarantined():
         write_quarantine(road.connection, road.path, rows, road.intake.files, numbers, road.run)
-    return list(road.intake.refused)
 
 
 def judge_and_store(road: Road) -> list[str]:
@@ -115,8 +123,10 @@ def judge_and_store(road: Road) -> list[str]:
         state = (
             write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered
         )
+        files = set() if state.is_completed() else road.parts[batch].files
         rows = road.forget(batch)
         if not state.is_completed():
+            road.failed_files |= files
             road.failed += rows - (int(road.counts.sum()) - before)
             troubles.append(said(state))
             stop_without_store(state)

@@ -1,7 +1,7 @@
 """Open what a run needs before its first task, and close it after the last."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ def opened_road(
     config: Config,
     sources: list[Path] | None = None,
     reading: ReadOptions | None = None,
+    people: Mapping[Path, str] | None = None,
 ) -> Iterator[Road]:
     """The road of a run, known to its tasks by run_id while it is open.
 
@@ -57,6 +58,7 @@ def opened_road(
             data_dir=data_dir,
             sources=sources or [],
             reading=reading or ReadOptions(),
+            people=people or {},
             cleaning=Rules(started, config.data.timezone, config.data.min_date),
             judging=Judging(
                 config.kalman,

@@ -23,5 +23,6 @@ def read(run: str) -> int:
             road.config.data.spill_rows,
             lambda rows: road.progress.advance("read", rows),
             threads=max(1, usable_threads("read", 2 * road.config.threading.enabled)),
+            users=road.people,
         )
     return road.intake.rows_in

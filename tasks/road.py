@@ -6,7 +6,7 @@ key and a batch number, and find the arrays here. The writer takes them away whe
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +37,9 @@ class Road:
     """One run's settings, its store, and the batches that are under way by their number.
 
     connection: the writer's, used by the flow's own thread alone. run: the run's number in the
-    store. known_persons: whether the store held anyone when the run began. slots: of the stages
-    that have a limit on the Prefect server.
+    store. known_persons: whether the store held anyone when the run began. people: whose readings
+    a source's are, where its folder says. slots: of the stages that have a limit on the Prefect
+    server. failed_files: numbers of those with rows in a batch that failed.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class Road:
     data_dir: Path
     sources: list[Path]
     reading: ReadOptions
+    people: Mapping[Path, str]
     cleaning: Rules
     judging: Judging
     connection: sqlite3.Connection
@@ -69,6 +71,7 @@ class Road:
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
+    failed_files: set[int] = field(default_factory=set)
     net_accepted: int = 0
     smoothed: bool = False
     looked_at: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))

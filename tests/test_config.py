@@ -316,13 +316,23 @@ def test_the_naming_of_pages_is_live():
     assert file_name("ann", "id") != file_name("ann", "hash")
 
 
+def test_the_inbox_is_in_the_data_directory_or_where_it_is_said_to_be(tmp_path):
+    config = tmp_path / "some.toml"
+    config.write_text("data.data_dir = 'store'\n")
+    assert load(config).config.data.inbox_dir == tmp_path / "store/inbox"
+    config.write_text("data.data_dir = 'store'\ndata.inbox = 'drop'\n")
+    assert load(config).config.data.inbox_dir == tmp_path / "drop"
+
+
 ELSEWHERE = {
+    ("data", "inbox"): "test_the_inbox_is_in_the_data_directory_or_where_it_is_said_to_be",
     ("profile",): "test_where_each_value_is_from",
     ("data", "data_dir"): "test_paths_in_a_file_are_relative_to_it",
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
 }
 READ_BY_TASKS_ONLY = {
+    ("data", "inbox_rest_seconds"),
     ("threading", "enabled"),
     ("threading", "db_read_connections"),
     ("threading", "db_write_batch_size"),

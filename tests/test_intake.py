@@ -83,7 +83,7 @@ def test_one_unusable_source_does_not_stop_the_others(taken, csv_of, tmp_path):
     intake = taken(empty, csv_of(GOOD), missing, tmp_path)
     assert measured(intake) == [("a", 0)]
     assert len(intake.refused) == 3
-    for sentence, name in zip(intake.refused, (empty, missing, tmp_path), strict=True):
+    for sentence, name in zip(intake.refused.values(), (empty, missing, tmp_path), strict=True):
         assert str(name) in sentence
         assert "\n" not in sentence
 
@@ -156,7 +156,7 @@ def test_wrong_options_are_found_before_anything_starts(csv_of, options, data, w
 
 def test_an_unknown_format_is_refused(taken, csv_of):
     intake = taken(csv_of(GOOD), options=ReadOptions(format="punchcards"))
-    assert "'punchcards' is no format" in intake.refused[0]
+    assert "'punchcards' is no format" in next(iter(intake.refused.values()))
     assert intake.rows_in == 0
 
 

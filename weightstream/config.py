@@ -62,7 +62,15 @@ class Data(Section):
     """One user id a line; others are excluded."""
     spill_rows: int = Field(2_000_000, ge=1)
     """Above so many rows the input is partitioned by person on disk."""
+    inbox: Path | None = None
+    """Where ingest/inbox finds files; the folder inbox in the data directory if not set."""
+    inbox_rest_seconds: float = Field(10.0, ge=0)
+    """A dropped file is left alone until nothing has changed it for so long."""
     columns: Columns = Columns()
+
+    @property
+    def inbox_dir(self) -> Path:
+        return (self.inbox or self.data_dir / "inbox").absolute()
 
     @field_validator("timezone")
     @classmethod
@@ -192,7 +200,7 @@ PROFILES: Mapping[str, Mapping[Key, Any]] = {
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""
 
-PATH_KEYS = (("data", "data_dir"), ("data", "users_file"))
+PATH_KEYS = (("data", "data_dir"), ("data", "users_file"), ("data", "inbox"))
 
 
 @dataclass(frozen=True)

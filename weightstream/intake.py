@@ -1,9 +1,10 @@
 """Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Intake:
     selection: Selection
     files: list[FileCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: dict[Path, str] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:
@@ -73,8 +74,11 @@ def take_in(
     spill_rows: int,
     on_rows: Callable[[int], None],
     threads: int,
+    users: Mapping[Path, str] = MappingProxyType({}),
 ) -> Intake:
     """Read every source once; on_rows is told of rows as they are read.
+
+    users: whose readings a source's are, before what the options say.
 
     A source that cannot be used is refused as a whole, with a sentence, and the others go on.
     """
@@ -84,22 +88,33 @@ def take_in(
         selection,
     )
     for path in sources:
+        its_options = replace(options, user=users.get(path, options.user))
         try:
             with reading(path):
-                file = FileCounts(path, named_format(path, options), *_digest(path))
+                file = FileCounts(path, named_format(path, its_options), *_digest(path))
         except InputError as error:
-            intake.refused.append(str(error))
+            intake.refused[path] = str(error)
             continue
         intake.files.append(file)
         intake.findings.append(Findings())
         try:
-            _read(file, len(intake.files) - 1, intake, options, rules, on_rows, threads)
+            _read(file, len(intake.files) - 1, intake, its_options, rules, on_rows, threads)
         except InputError as error:
-            intake.refused.append(str(error))
-            intake.findings[-1].refuse(str(error))
-            file.refuse()
+            _refuse(intake, str(error))
+        except (OSError, MemoryError):
+            raise  # of the spill folder or the machine, not of this file
+        except Exception as error:  # a file that a reader trips over must not stop the others
+            _refuse(intake, f"{path} cannot be read ({type(error).__name__})")
         selection.end_of_source(usable=not file.refused)
     return intake
+
+
+def _refuse(intake: Intake, sentence: str) -> None:
+    """The newest of the files cannot be used."""
+    file = intake.files[-1]
+    intake.refused[file.path] = sentence
+    intake.findings[-1].refuse(sentence)
+    file.refuse()
 
 
 def _read(
@@ -149,7 +164,7 @@ def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, 
         | found.as_json(*zone)
         for file, found in zip(intake.files, intake.findings, strict=True)
     ]
-    return {"files": files, "refused": intake.refused}
+    return {"files": files, "refused": list(intake.refused.values())}
 
 
 def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
@@ -188,16 +203,10 @@ def files_of(sources: Sequence[str]) -> list[Path]:
 def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
     """Raise InputError, with every source's sentence, if not one can be used.
 
-    Raises ConfigError for a wrong format, unit, timezone or list of persons. Takes milliseconds,
-    so that it can be asked before anything is started.
+    Raises ConfigError as check_options does. Takes milliseconds, so that it can be asked before
+    anything is started.
     """
-    if options.format not in ("auto", *FORMATS):
-        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
-    if options.unit is not None:
-        required_unit(options.unit)
-    if options.timezone is not None:
-        required_timezone(options.timezone)
-    Selection(data)
+    check_options(options, data)
     refused = []
     for path in sources:
         try:
@@ -207,3 +216,14 @@ def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> 
         else:
             return
     raise InputError("; ".join(refused) or "no source was named")
+
+
+def check_options(options: ReadOptions, data: Data) -> None:
+    """Raise ConfigError for a wrong format, unit, timezone or list of persons."""
+    if options.format not in ("auto", *FORMATS):
+        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        required_timezone(options.timezone)
+    Selection(data)

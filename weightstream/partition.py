@@ -37,6 +37,11 @@ class Part:
     def take(self) -> pa.Table:
         return self.table.take(self.rows)
 
+    @property
+    def files(self) -> set[int]:
+        """Numbers of the files that its rows are of, in this run."""
+        return set(self.table["file"].to_numpy()[self.rows].tolist())
+
 
 class Spool:
     """Tables of one schema, kept in memory up to a number of rows and in a Parquet file beyond."""

@@ -51,7 +51,7 @@ def deployed(tmp_path_factory):
 
 
 def test_the_deployments_of_the_contract_are_there(deployed):
-    names = {"ingest/manual", "retro/deferred", "dashboards/refresh"}
+    names = {"ingest/inbox", "ingest/manual", "retro/deferred", "dashboards/refresh"}
     assert names <= set(deployed)
     queues = {name: d.fields["work_queue_name"] for name, d in deployed.items()}
     assert queues.pop("retro/deferred") == "retro"

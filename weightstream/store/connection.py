@@ -93,6 +93,13 @@ def existing(data_dir: Path) -> None:
             raise StoreError(f"{path}: there is no store yet; run `weightstream ingest` first")
 
 
+def make_durable(data_dir: Path) -> None:
+    """Have the disk take what was committed: a loss of power can lose commits until then."""
+    for path in (data_dir / f"{STORE_NAME}-wal", data_dir / STORE_NAME):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Take the write lock at once, commit at the end, roll back on any error."""

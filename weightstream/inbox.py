@@ -1,0 +1,322 @@
+"""A folder that files are dropped into: they are claimed, read, and moved to done/ or failed/.
+
+    <inbox>/...                  what was dropped, in folders of any depth
+    <inbox>/.claimed/<claim>/... what a run works on, in the same folders
+    <inbox>/done/...  failed/... what was read; what could not be, each with a report beside it
+
+A file is claimed by renaming it, so that of two runs one gets it. A claim belongs to the process
+that holds the lock of its file `.owner`; when that process ends, however it does, the next run
+takes the claim over. A file leaves its claim for done/ only when what it held is committed; of a
+run that fails, all go back to the inbox.
+"""
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weightstream.errors import InputError
+
+CLAIMED, DONE, FAILED = Path(".claimed"), Path("done"), Path("failed")
+OWNER = ".owner"
+PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", "~")
+"""Endings that programs give to files which they are still writing."""
+USER_FOLDER = "user="
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Something in the inbox. name: relative to it. seen: size and times, in ns, when looked at."""
+
+    path: Path
+    name: Path
+    kind: int
+    seen: tuple[int, int, int]
+
+    @property
+    def plain(self) -> bool:
+        return stat.S_ISREG(self.kind)
+
+    def rested(self, now_ns: int, seconds: float) -> bool:
+        """Whether nothing has changed it for so long. A time in the future says nothing."""
+        _, modified, changed = self.seen
+        newest = max(changed, modified if modified <= now_ns else 0)
+        return now_ns - newest >= seconds * 1e9
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A file that this run has to itself. user: whom its folder names, for formats that don't."""
+
+    path: Path
+    name: Path
+    seen: tuple[int, int, int]
+
+    @property
+    def user(self) -> str | None:
+        named = [part for part in self.name.parent.parts if part.startswith(USER_FOLDER)]
+        return named[-1].removeprefix(USER_FOLDER) or None if named else None
+
+
+@dataclass
+class Claims:
+    """What a run has claimed. troubles: sentences without names, on what it could not."""
+
+    inbox: Path
+    files: list[Claimed] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def people(self) -> dict[Path, str]:
+        return {file.path: file.user for file in self.files if file.user is not None}
+
+    def settle(self, fates: Mapping[Path, str | None]) -> int:
+        """Move each file to done/, or to failed/ where its fate is a sentence.
+
+        One that has changed since it was claimed goes back to the inbox, as somebody is still
+        writing it; returns how many did.
+        """
+        back = 0
+        while self.files:
+            file = self.files[-1]
+            sentence = fates[file.path]
+            if _look(file.path)[1] != file.seen:
+                _move(file.path, self.inbox, file.name)
+                back += 1
+            elif sentence is None:
+                _move(file.path, self.inbox, DONE / file.name)
+            else:
+                fail(file.path, self.inbox, file.name, sentence)
+            self.files.pop()
+        return back
+
+    def give_back(self) -> None:
+        """Return every file that has not been settled to where it was dropped."""
+        while self.files:
+            file = self.files.pop()
+            _move(file.path, self.inbox, file.name)
+
+
+@contextmanager
+def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
+    """Claim what rests in the inbox, and what runs that have died had claimed.
+
+    Files that changed within rest_seconds are waited for once; those that go on changing stay.
+    Links, devices and the like go to failed/. Raises InputError if the inbox cannot be used.
+    """
+    try:
+        inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (CLAIMED, DONE, FAILED):
+            folder_within(inbox, name)
+        dropped = at_rest(inbox, rest_seconds)
+    except OSError as error:
+        raise InputError(f"the inbox cannot be used ({os.strerror(error.errno or 0)})") from None
+    claims = Claims(inbox)
+    with _locked_folders(inbox, run, bool(dropped)) as folders:
+        for folder in folders:
+            _take_over(claims, folder)
+        if dropped:
+            _claim(claims, dropped, folders[-1])
+        try:
+            yield claims
+        finally:
+            claims.give_back()
+            for folder in folders:
+                _end(folder)
+
+
+def at_rest(inbox: Path, rest_seconds: float) -> list[Dropped]:
+    """What has not changed for rest_seconds; for what has, it waits once and looks again."""
+    first = list(_dropped(inbox))
+    now = time.time_ns()
+    rested = [one for one in first if not one.plain or one.rested(now, rest_seconds)]
+    restless = {one.path: one.seen for one in first}
+    for one in rested:
+        del restless[one.path]
+    if restless:
+        time.sleep(rest_seconds)
+        rested += [one for one in _dropped(inbox) if restless.get(one.path) == one.seen]
+    return sorted(rested, key=lambda one: one.name)
+
+
+def _dropped(inbox: Path, folder: Path | None = None) -> Iterator[Dropped]:
+    """Everything that is not hidden, partial or ours; links are not followed."""
+    folder = folder or inbox
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = Path(entry.path)
+            ours = folder == inbox and Path(entry.name) in (DONE, FAILED)
+            if ours or entry.name.startswith(".") or entry.name.lower().endswith(PARTIAL):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    yield from _dropped(inbox, path)
+                continue
+            with suppress(FileNotFoundError):  # another run was faster
+                yield Dropped(path, path.relative_to(inbox), *_look(path))
+
+
+def _look(path: Path) -> tuple[int, tuple[int, int, int]]:
+    """Mode; size and times of change. A rename changes the last, so that it is left out then."""
+    found = path.lstat()
+    return found.st_mode, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@contextmanager
+def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
+    """Claims whose owner has ended, and if `own` is set a new one, the last; all locked by us."""
+    folders, locks = [], []
+    try:
+        for folder in sorted((inbox / CLAIMED).iterdir()):
+            lock = _lock(folder)
+            if lock is not None:
+                folders.append(folder)
+                locks.append(lock)
+        number = 0
+        while own:
+            folder = inbox / CLAIMED / f"{run}-{number}"
+            number += 1
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                lock = _lock(folder)
+                if lock is not None:
+                    folders.append(folder)
+                    locks.append(lock)
+                    break
+        yield folders
+    finally:
+        for lock in locks:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """The lock of a claim, or None if somebody has it or has just ended it."""
+    try:
+        lock = os.open(folder / OWNER, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == (folder / OWNER).stat().st_ino:
+            os.write(lock, b".")  # one for each attempt
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
+
+
+def _end(folder: Path) -> None:
+    """Remove a claim, of which nothing but folders should be left; a file would stay."""
+    (folder / OWNER).unlink()
+    for path in sorted((folder, *folder.rglob("*")), reverse=True):
+        with suppress(OSError):
+            path.rmdir()
+
+
+def _take_over(claims: Claims, folder: Path) -> None:
+    """The files of a claim whose run has died. What several runs have died of goes to failed/."""
+    attempts = (folder / OWNER).stat().st_size
+    for path in sorted(folder.rglob("*")):
+        mode, seen = _look(path)
+        if not stat.S_ISREG(mode) or path == folder / OWNER:
+            continue
+        name = path.relative_to(folder)
+        if attempts > MOST_ATTEMPTS:
+            sentence = (
+                f"{MOST_ATTEMPTS} runs were killed before they had read it; see Prefect's log, and "
+                "put it back into the inbox, alone, to try again"
+            )
+            fail(path, claims.inbox, name, sentence)
+            claims.troubles.append(
+                f"{MOST_ATTEMPTS} runs were killed at a file; it is in the inbox's failed folder"
+            )
+        else:
+            claims.files.append(Claimed(path, name, seen))
+
+
+def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
+    """Rename files into the claim; a file that another run has taken is no longer there."""
+    stuck = links = 0
+    for one in dropped:
+        if not one.plain:
+            sentence = "it is a link or a device, not a file; put the file itself into the inbox"
+            links += fail(one.path, claims.inbox, one.name, sentence)
+            continue
+        try:
+            path = _move(one.path, claims.inbox, folder.relative_to(claims.inbox) / one.name)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            stuck += 1  # of another owner, in a folder that protects them
+            continue
+        mode, seen = _look(path)
+        if not stat.S_ISREG(mode) or seen[:2] != one.seen[:2]:
+            _move(path, claims.inbox, one.name)  # changed after all: it is looked at again
+        else:
+            claims.files.append(Claimed(path, one.name, seen))
+    if links:
+        claims.troubles.append(f"{links} links or devices are in the inbox's failed folder")
+    if stuck:
+        claims.troubles.append(f"{stuck} files cannot be moved; see who owns them and their folder")
+
+
+def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
+    """Move to failed/, with the sentence in a file beside it; False if it is gone."""
+    try:
+        failed = _move(path, inbox, FAILED / name)
+    except FileNotFoundError:
+        return False
+    with _moving(inbox):
+        report = _free(failed.with_name(f"{failed.name}.report.txt"))
+        report.touch(0o600)
+    report.write_text(f"{sentence}\n", "utf-8")
+    return True
+
+
+def _move(path: Path, inbox: Path, name: Path) -> Path:
+    """Rename to a name below the inbox, or to one beside it where that is taken; the new path."""
+    folder_within(inbox, name.parent)
+    with _moving(inbox):
+        target = _free(inbox / name)
+        path.rename(target)
+    return target
+
+
+@contextmanager
+def _moving(inbox: Path) -> Iterator[None]:
+    """One run at a time: a rename would silently replace what has the name already."""
+    lock = os.open(inbox / CLAIMED / ".moving", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _free(wanted: Path) -> Path:
+    """The path itself, or the next that nothing has: `name-2.csv`."""
+    path, number = wanted, 1
+    while os.path.lexists(path):
+        number += 1
+        path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+    return path
+
+
+def folder_within(inbox: Path, name: Path) -> None:
+    """Make a folder below the inbox, of folders only. Raises InputError where one is a link."""
+    folder = inbox
+    for part in name.parts:
+        folder /= part
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if folder.is_symlink() or not folder.is_dir():
+            raise InputError(
+                f"the inbox's own folder {name.parts[0]!r} leads through something that is no "
+                "folder; remove it"
+            )
