@@ -182,8 +182,8 @@ def test_the_artifact_names_file_line_and_reason_only(ingested, tmp_path):
         assert ran.result.counts["quarantined"] == 2
         assert len(tables()) == before + 1
         assert [
-            {"file": "mine.csv", "line": 7, "reason": "bad_timestamp"},
-            {"file": "mine.csv", "line": 8, "reason": "not_body_weight"},
+            {"file": "file 1", "line": 7, "reason": "bad_timestamp"},
+            {"file": "file 1", "line": 8, "reason": "not_body_weight"},
         ] in tables()
         ingested(save(tmp_path, HEADER + "u1,2024-01-01,s,80,kg\n"), tmp_path / "d")
         assert len(tables()) == before + 1
