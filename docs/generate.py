@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from deployments.commands import cli  # noqa: E402
 from weightstream.config import PROFILES, Config, Source  # noqa: E402
+from weightstream.descriptions import TABLES  # noqa: E402
 from weightstream.schema import EXPORT_COLUMNS, QUARANTINE_REASONS, REASONS  # noqa: E402
 from weightstream.store.migrations import migrations  # noqa: E402
 
@@ -119,14 +120,11 @@ def store() -> str:
     lines = [NOTE, "# The store\n", (ROOT / "docs/store-notes.md").read_text("utf-8")]
     for table in sorted(database.table_names()):
         if not table.startswith(("_", "sqlite")):
-            lines += [f"## {table}\n", "```sql", database[table].schema, "```", ""]
-    lines += [
-        "## current_decisions (view)\n",
-        "```sql",
-        database.view("current_decisions").schema,
-        "```",
-        "",
-    ]
+            lines += [f"## {table}\n", f"{TABLES[table][0]}.\n"]
+            lines += ["```sql", database[table].schema, "```", ""]
+    for view in sorted(database.view_names()):
+        lines += [f"## {view} (view)\n", f"{TABLES[view][0]}.\n"]
+        lines += ["```sql", database.view(view).schema, "```", ""]
     lines += ["## Export columns\n", ", ".join(f"`{name}`" for name in EXPORT_COLUMNS), ""]
     lines += ["## Reasons\n", "Of decisions: " + ", ".join(f"`{name}`" for name in REASONS), ""]
     lines += ["Of quarantine: " + ", ".join(f"`{name}`" for name in QUARANTINE_REASONS), ""]

@@ -1,11 +1,11 @@
 """What an ingest found in its sources, told where it may be told."""
 
-import os
 from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
 
 from tasks.road import Road
+from weightstream.errors import ConfigError
 from weightstream.import_report import first_quarantined, write_report
 from weightstream.intake import report_of
 
@@ -32,7 +32,6 @@ def tell_imports(road: Road, json_report: str | None) -> list[str]:
         return []
     try:
         write_report(Path(json_report), report_of(intake, road.reading, road.config.data.timezone))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        return [f"{json_report}: the import report cannot be written ({reason})"]
+    except ConfigError as error:
+        return [str(error)]
     return []

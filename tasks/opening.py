@@ -18,6 +18,7 @@ from weightstream.memory import give_back
 from weightstream.partition import spill_folder
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
+from weightstream.store.datasette import write_metadata
 from weightstream.store.runs import begin_run, end_run, remember_timezone
 
 
@@ -49,6 +50,7 @@ def opened_road(
         open_writer(data_dir) as connection,
         ReadPool(data_dir, config.threading.db_read_connections) as pool,
     ):
+        write_metadata(data_dir)
         remember_timezone(connection, data_dir / STORE_NAME, config.data.timezone)
         run = begin_run(connection, data_dir / STORE_NAME, run_id, kind)
         (known,) = connection.execute("select exists (select 1 from users)").fetchone()

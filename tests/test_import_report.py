@@ -151,7 +151,7 @@ def test_the_commands_report(command, tmp_path, monkeypatch):
     assert "7 rows, 5 duplicates" in again.stderr
     missing = command(*arguments, "--json-report", tmp_path / "none/report.json")
     assert missing.exit_code == 1
-    assert "import report cannot be written (No such file" in missing.output
+    assert "report.json: cannot be written (No such file" in missing.output
     out.write_text("{}")
     refused = command("ingest", tmp_path / "none.csv", "--json-report", out)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)

@@ -4,8 +4,6 @@ The whole of it, with cells of the files, is for the terminal and for a file tha
 """
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from weightstream.table_files import appearing
 
 EXAMPLES = 3
 """Quarantined rows that are shown of each file and reason: the first."""
@@ -95,15 +95,10 @@ class Findings:
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """For its owner alone, since it holds cells of the files. Raises OSError."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1, ensure_ascii=False)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """For its owner alone, since it holds cells of the files. Raises ConfigError."""
+    with appearing(path) as unfinished:
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
 
 
 def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> list[dict[str, Any]]:

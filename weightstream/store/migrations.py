@@ -232,3 +232,37 @@ def results_of_runs(db: Database) -> None:
     db.table("runs").add_column(
         "results", str
     )  # JSON: stage -> what it did, such as retro's counts
+
+
+@migrations()
+def views_for_reading(db: Database) -> None:
+    db.execute(
+        """
+        create view rejected_readings as
+        select
+          user_id, effective_at, source, raw_weight, raw_unit, weight_kg, reason, suggested_kg,
+          expected_lo_kg, expected_hi_kg, p_valid, stage, file, line, measurement_id
+        from current_decisions
+        where verdict = 'rejected'
+        """
+    )
+    db.execute(
+        """
+        create view persons as
+        select
+          user_id, readings, rejected, round(100.0 * rejected / readings, 1) as rejected_percent,
+          strftime('%Y-%m-%dT%H:%M:%SZ', first_us / 1000000, 'unixepoch') as first_at,
+          strftime('%Y-%m-%dT%H:%M:%SZ', last_us / 1000000, 'unixepoch') as last_at,
+          level_kg, trend_kg_per_week, dirty as waits_for_retro
+        from users
+        """
+    )
+    # SQLite takes the detail from the row that holds the min().
+    db.execute(
+        """
+        create view quarantine_by_reason as
+        select file, reason, count(*) as rows, min(line) as first_line, detail as example
+        from quarantine
+        group by file_id, reason
+        """
+    )
