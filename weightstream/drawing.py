@@ -5,7 +5,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,16 +18,15 @@ from weightstream.charts.page import PERSONS, file_name, person_page, remove_pag
 from weightstream.charts.person import EarlierDecision, Person
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
-from weightstream.export import decisions_of
-from weightstream.series import by_person
 from weightstream.store import reading
+from weightstream.store.histories import histories
 
 logger = logging.getLogger("weightstream")
 STATE = reading.PERSON_COLUMNS.index("state")
 PERSONS_AT_A_TIME = 100
 ONE_AT_A_TIME = threading.Lock()
 """Pages are small Python work between many short calls that let go of the GIL: threads that draw at
-once only take it from each other. Measured: 560 persons/s with one, 480 with two, 280 with 16."""
+once only take it from each other (docs/performance.md)."""
 
 IndexRow = dict[str, Any]
 
@@ -87,24 +85,20 @@ def read_people(
 def _people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
-    table = decisions_of(connection, user_ids, drawing.timezone)
+    found = histories(connection, user_ids, drawing.timezone)
     shifts = reading.shifts(connection, user_ids)
     known = reading.persons(connection, user_ids)
-    earlier = reading.earlier(connection, user_ids)
-    names, indptr = by_person(table["user_id"])
-    values = {
-        name: column.to_numpy() if column.type == "double" else column.to_pylist()
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
-    for name, (start, stop) in zip(names, pairwise(indptr), strict=True):
-        columns = {key: column[start:stop] for key, column in values.items()}
+    unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
+    day = found.time_us / 86_400e6
+    for (name, rows), alerted in zip(found.each(), unusual, strict=True):
         state = known[name][STATE]
         yield Person(
             name,
-            columns,
+            {key: column[rows] for key, column in found.columns.items()},
+            day[rows],
             shifts.get(name, []),
-            earlier=[EarlierDecision(*row) for row in earlier.get(name, [])],
-            alerts=alerts(columns, drawing.parameters.process, drawing.false_alerts_per_year),
+            earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
+            alerts=alerted,
             outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
         )
 

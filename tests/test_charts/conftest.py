@@ -63,7 +63,7 @@ def made_up_person(readings: int, seed: int = 0, user_id: str = "person-1") -> P
     shifts = (
         [(f"{day[shift]}Z", float(level[shift] + 4), float(level[shift]))] if readings > 20 else []
     )
-    return Person(user_id, columns, shifts)
+    return Person(user_id, columns, day.astype("datetime64[us]").astype(float) / 86_400e6, shifts)
 
 
 @pytest.fixture

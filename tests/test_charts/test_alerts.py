@@ -1,5 +1,6 @@
 """Unusual changes: found where they are, and seldom where they are not."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,32 @@ from weightstream.charts import alerts
 from weightstream.config import Kalman
 from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import Process
+
+
+@dataclass(frozen=True)
+class Courses:
+    indptr: Any
+    time_us: Any
+    columns: dict[str, Any]
+
+
+def courses(people: list[dict[str, Any]]) -> Courses:
+    """The columns of several persons as one batch."""
+    at = [text for columns in people for text in columns["effective_at"]]
+    lengths = [len(columns["effective_at"]) for columns in people]
+    time_us = np.array([text.removesuffix("Z") for text in at], "datetime64[us]").astype(np.int64)
+    names = [] if not people else list(people[0])
+    joined = {name: [value for columns in people for value in columns[name]] for name in names}
+    for name in names:
+        if name.endswith("_kg") or name == "p_valid":
+            joined[name] = np.array(joined[name], np.float64)
+    return Courses(np.cumsum([0, *lengths]), time_us, joined)
+
+
+def alerts_of(columns: dict[str, Any], asked: float = 0.1) -> list[alerts.Alert]:
+    (found,) = alerts.alerts(courses([columns]), PROCESS, asked)
+    return found
+
 
 SOURCE = "patient-device"
 PROCESS = Process()
@@ -67,14 +94,14 @@ def filtered(day: Any, weights: Any) -> list[dict[str, Any]]:
 def test_false_alerts_are_about_as_rare_as_asked(spacing, readings):
     asked = 1.0
     people = filtered(*usual_people(100, readings, spacing, seed=11))
-    found = sum(len(alerts.alerts(columns, PROCESS, asked)) for columns in people)
+    found = sum(map(len, alerts.alerts(courses(people), PROCESS, asked)))
     a_year = found / (100 * spacing * readings / 365.25)
     assert asked / 5 < a_year < asked * 1.3
 
 
 def test_fewer_are_found_where_fewer_are_asked_for():
     people = filtered(*usual_people(60, 365, 1.0, seed=3))
-    counts = [sum(len(alerts.alerts(c, PROCESS, n)) for c in people) for n in (5.0, 1.0, 0.05)]
+    counts = [sum(map(len, alerts.alerts(courses(people), PROCESS, n))) for n in (5.0, 1.0, 0.05)]
     assert counts[0] > counts[1] > counts[2]
 
 
@@ -86,7 +113,7 @@ def test_a_fast_change_is_found_within_days_and_is_surely_unusual(kg, days):
         for columns in filtered(day[:known], weights[:, :known]):
             found = [
                 alert
-                for alert in alerts.alerts(columns, PROCESS, 0.1)
+                for alert in alerts_of(columns, 0.1)
                 if alert.at >= columns["effective_at"][60] and alert.kind == "change"
             ]
             assert found, columns["level_kg"][55:]
@@ -99,25 +126,51 @@ def test_the_newest_reading_is_flagged_before_it_is_called_wrong():
     weights[0, -1] += 7.0
     columns = filtered(day, weights)[0]
     assert columns["verdict"][-1] == "rejected"
-    last = alerts.alerts(columns, PROCESS)[-1]
+    last = alerts_of(columns)[-1]
     assert (last.kind, last.at) == ("unconfirmed", columns["effective_at"][-1])
     assert last.change_kg == pytest.approx(7.0, abs=2.0)
     columns["reason"][-1] = "unit_lb_as_kg"  # a known slip is no emergency
-    assert all(a.kind == "change" for a in alerts.alerts(columns, PROCESS))
+    assert all(a.kind == "change" for a in alerts_of(columns))
 
 
 def test_a_gap_says_nothing():
     day, weights = usual_people(1, 60, 1.0, seed=5)
     day = np.concatenate([day[:30], day[30:] + 200])
     weights[0, 30:] += 9.0
-    assert alerts.alerts(filtered(day, weights)[0], PROCESS, 0.01) == []
+    assert alerts_of(filtered(day, weights)[0], 0.01) == []
 
 
 def test_nothing_is_said_of_a_person_without_a_level():
-    empty = {"effective_at": ["2024-01-01"], "level_kg": [None]}
-    assert alerts.alerts(empty, PROCESS) == []
-    empty["effective_at"], empty["level_kg"] = [], []
-    assert alerts.alerts(empty, PROCESS) == []
+    day, weights = usual_people(1, 40, 1.0, seed=5)
+    weights[0, 20:] += 15.0
+    (columns,) = filtered(day, weights)
+    assert alerts_of(columns) != []
+    for name in ("level_kg", "level_lo_kg", "level_hi_kg"):
+        columns[name] = np.full(40, np.nan)
+    assert alerts_of(columns) == []
+
+
+def test_a_persons_alerts_do_not_depend_on_who_else_is_in_the_batch():
+    day, weights = usual_people(30, 90, 0.75, seed=7)  # 6.75 days apart is just a week ago
+    weights[::2, 40:] += 6.0
+    people = filtered(day, weights)
+    for columns in people[5:]:  # some without a level in between
+        for name in ("level_kg", "level_lo_kg", "level_hi_kg"):
+            columns[name][::7] = np.nan
+    alone = [alerts_of(columns, 2.0) for columns in people]
+    assert sum(map(len, alone)) > 15
+    assert alerts.alerts(courses(people), PROCESS, 2.0) == alone
+    assert alerts.alerts(courses(people[::-1]), PROCESS, 2.0) == alone[::-1]
+
+
+def test_the_window_reaches_back_to_the_same_hour():
+    """The reading before is the newest that is at least a window old, less a quarter of a day."""
+    day, weights = usual_people(1, 60, 1.0, seed=5)
+    weights[0, 50:] += 12.0
+    (columns,) = filtered(day, weights)
+    columns["level_kg"][:] = weights[0]  # as if every reading were exact
+    first = next(a for a in alerts_of(columns) if a.at >= columns["effective_at"][50])
+    assert first.days in (7.0, 30.0)
 
 
 def test_a_threshold_rises_with_rarity_and_with_looks():
@@ -141,9 +194,3 @@ def test_usual_variance_has_its_two_limits():
     daily = PROCESS.trend_kg_per_week / 7
     diffusion = PROCESS.level_kg2_per_day + 2 * daily**2 * PROCESS.trend_days
     assert long == pytest.approx(diffusion * 6000, rel=0.02)
-
-
-def test_times_are_read_as_the_export_writes_them():
-    found = alerts.days_of(["1970-01-02T06:00:00Z", "1970-01-02", "1970-01-01T00:00:43.2Z"])
-    assert found.tolist() == [1.25, 1.5, 0.0005]
-    assert len(alerts.days_of([])) == 0

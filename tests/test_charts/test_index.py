@@ -38,7 +38,7 @@ def test_a_person_without_a_level_still_has_a_row(make_person):
 )
 def test_change_is_that_of_the_level_in_about_thirty_days(make_person, dates, change):
     person = make_person(3)
-    person.columns["effective_at"][:] = dates
+    person.day[:] = np.array(dates, "datetime64[D]").astype(float)
     person.columns["level_kg"][:] = [90.0, 88.0, 84.0]
     assert index.index_row(person)["change_30d_kg"] == change
 

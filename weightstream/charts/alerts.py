@@ -11,9 +11,10 @@ An alert is a change whose z, in SDs of that, passes a threshold that is chosen,
 this person is weighed, to give a stated number of false alerts a year.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import erf, exp, sqrt
 from typing import Any, Protocol
 
@@ -34,6 +35,9 @@ UNEXPLAINED_SHARE = 0.12
 """A reading further from the level than this share of it is no change of a body within days."""
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+DAY = 86_400
+"""Seconds."""
 
 
 class Process(Protocol):
@@ -60,37 +64,44 @@ class Alert:
     probability: float
 
 
-def alerts(
-    columns: Mapping[str, Sequence[Any]], process: Process, false_per_year: float = 0.1
-) -> list[Alert]:
-    """Unusual changes of one person, oldest first.
+class Courses(Protocol):
+    """The filtered course of U persons, N readings; store.histories.Histories is one.
 
-    columns: of schema.EXPORT_COLUMNS, sorted by time. false_per_year: false "change" alerts to
-    expect at most, per person and year, if all change is usual.
+    indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64, microseconds since 1970,
+    rising within a person. columns: of schema.EXPORT_COLUMNS, N values each; numbers as float64
+    arrays.
     """
-    at = [str(text) for text in columns["effective_at"]]
-    level = np.asarray(columns["level_kg"], dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(level))
-    if len(known) == 0:
-        return []
-    days = days_of(at)
-    level, variance = level[known], _variance(columns)[known]
-    found: dict[int, Alert] = {}
+
+    @property
+    def indptr(self) -> Ints: ...
+    @property
+    def time_us(self) -> Ints: ...
+    @property
+    def columns(self) -> Mapping[str, Any]: ...
+
+
+def alerts(people: Courses, process: Process, false_per_year: float = 0.1) -> list[list[Alert]]:
+    """Unusual changes of each person, oldest first.
+
+    false_per_year: false "change" alerts to expect at most, per person and year, if all change is
+    usual.
+    """
+    level = people.columns["level_kg"]
+    known = _known(people, np.flatnonzero(~np.isnan(level)))
+    found: dict[int, Alert] = {}  # by row, so of each person in the order of time
     for window in WINDOWS:
         usual = _Usual(process, false_per_year / len(WINDOWS), window)
-        for i, span, change, z in _changes(days[known], level, variance, usual):
-            row = int(known[i])
-            alert = Alert(at[row], "change", span, change, unusual(z, window))
+        for row, span, change, z in _changes(known, usual):
+            at = str(people.columns["effective_at"][row])
+            alert = Alert(at, "change", span, change, unusual(z, window))
             if row not in found or found[row].probability < alert.probability:
                 found[row] = alert
-    listed = [found[row] for row in sorted(found)]
-    return listed + _unconfirmed(columns, at, days)
-
-
-def days_of(effective_at: Sequence[str]) -> Floats:
-    """(N,) days since 1970 UTC of times as the export writes them; a date alone is its noon."""
-    texts = [f"{text}T12" if len(text) == 10 else text.removesuffix("Z") for text in effective_at]
-    return np.array(texts, dtype="datetime64[us]").astype(np.float64) / 86_400e6
+    listed: list[list[Alert]] = [[] for _ in range(len(people.indptr) - 1)]
+    for row in sorted(found):
+        listed[int(np.searchsorted(people.indptr, row, side="right")) - 1].append(found[row])
+    for person, (start, stop) in enumerate(pairwise(people.indptr.tolist())):
+        listed[person] += _unconfirmed(people, start, stop)
+    return listed
 
 
 def threshold(false_per_year: float, spacing_days: float, window_days: float) -> float:
@@ -125,53 +136,94 @@ class _Usual:
     window: float
 
 
-def _variance(columns: Mapping[str, Sequence[Any]]) -> Floats:
-    lo = np.asarray(columns["level_lo_kg"], dtype=np.float64)
-    hi = np.asarray(columns["level_hi_kg"], dtype=np.float64)
-    return np.nan_to_num(((hi - lo) / (2.0 * 1.959963984540054)) ** 2)
+@dataclass(frozen=True)
+class _Known:
+    """The K rows that have a level. row: which; person: whose; first: the person's first of them,
+    an index into K. second: since that one. level in kg, variance in kg²."""
+
+    row: Ints
+    person: Ints
+    first: Ints
+    second: Ints
+    level: Floats
+    variance: Floats
+
+    @property
+    def key(self) -> Ints:
+        """Rises with person and time, and is exact: a person's alerts are the same in any batch."""
+        return self.person * 10**12 + self.second
 
 
-def _changes(
-    day: Floats, level: Floats, variance: Floats, usual: _Usual
-) -> list[tuple[int, float, float, float]]:
+def _known(people: Courses, row: Ints) -> _Known:
+    person = np.searchsorted(people.indptr, row, side="right") - 1
+    first = np.searchsorted(person, person, side="left")
+    second = people.time_us[row] // 1_000_000
+    lo, hi = (people.columns[f"level_{end}_kg"][row] for end in ("lo", "hi"))
+    variance = np.nan_to_num(((hi - lo) / (2.0 * 1.959963984540054)) ** 2)
+    level = people.columns["level_kg"][row]
+    return _Known(row, person, first, second - second[first], level, variance)
+
+
+def _changes(known: _Known, usual: _Usual) -> list[tuple[int, float, float, float]]:
     """(row, days, change, z) where |z| is largest in each stretch beyond the threshold."""
     window = usual.window
-    before = np.searchsorted(day, day - window + SAME_HOUR, side="right") - 1
-    row = np.flatnonzero(before >= 0)
-    span = day[row] - day[before[row]]
-    row, span = row[span <= 2.0 * window], span[span <= 2.0 * window]
-    if len(row) == 0:
-        return []
-    change = level[row] - level[before[row]]
-    moved = usual_variance(span, usual.process)
-    was = variance[before[row]]
-    tau, daily = usual.process.trend_days, usual.process.trend_kg_per_week / 7.0
-    drift = -tau * np.expm1(-span / tau) * LEVEL_AND_RATE * daily * np.sqrt(was)
-    spread = moved + was - variance[row] + 2.0 * drift
-    z = change / np.sqrt(np.maximum(spread, 0.5 * moved))
-    spacing = float(np.median(np.diff(day))) if len(day) > 1 else window
-    limit = threshold(usual.false_per_year, spacing, window)
+    back = round((window - SAME_HOUR) * DAY)
+    before = np.searchsorted(known.key, known.key - back, side="right") - 1
+    some = np.flatnonzero(before >= known.first)
+    days = (known.second[some] - known.second[before[some]]) / DAY
+    some, days = some[days <= 2.0 * window], days[days <= 2.0 * window]
+    change = known.level[some] - known.level[before[some]]
+    z = change / np.sqrt(_variance(known, some, before[some], days, usual))
+    limit = _limits(known, usual)[known.person[some]]
     beyond = np.flatnonzero(np.abs(z) >= limit)
-    stretches = np.split(beyond, np.flatnonzero(np.diff(day[row[beyond]]) > window) + 1)
+    # A stretch ends where nothing is beyond for longer than the window, and with the person.
+    apart = np.diff(known.key[some[beyond]]) > window * DAY
+    stretches = np.split(beyond, np.flatnonzero(apart) + 1)
     peaks = [int(rows[np.argmax(np.abs(z[rows]))]) for rows in stretches if len(rows)]
-    return [(int(row[k]), float(span[k]), float(change[k]), float(z[k])) for k in peaks]
+    return [(int(known.row[some[k]]), float(days[k]), float(change[k]), float(z[k])) for k in peaks]
 
 
-def _unconfirmed(columns: Mapping[str, Sequence[Any]], at: list[str], day: Floats) -> list[Alert]:
-    last = len(at) - 1
-    level = np.asarray(columns["level_kg"], dtype=np.float64)
-    if columns["verdict"][last] != "rejected" or columns["reason"][last] != "outlier":
+def _variance(known: _Known, now: Ints, before: Ints, days: Floats, usual: _Usual) -> Floats:
+    """Of the filter's estimate of a usual change, kg²."""
+    moved = usual_variance(days, usual.process)
+    was = known.variance[before]
+    tau, daily = usual.process.trend_days, usual.process.trend_kg_per_week / 7.0
+    drift = -tau * np.expm1(-days / tau) * LEVEL_AND_RATE * daily * np.sqrt(was)
+    return np.maximum(moved + was - known.variance[now] + 2.0 * drift, 0.5 * moved)
+
+
+def _limits(known: _Known, usual: _Usual) -> Floats:
+    """(U,) thresholds of |z|, each for the median spacing of the person's weighings."""
+    people = int(known.person[-1]) + 1 if len(known.person) else 0
+    spacing = np.full(people, usual.window)
+    same = np.flatnonzero(known.person[1:] == known.person[:-1])
+    step = (known.second[same + 1] - known.second[same]) / DAY
+    whose = known.person[same]
+    order = np.lexsort((step, whose))
+    step, whose = step[order], whose[order]
+    start = np.searchsorted(whose, np.arange(people + 1))
+    some = np.flatnonzero(np.diff(start))
+    middle = start[some] + start[some + 1] - 1
+    spacing[some] = (step[middle // 2] + step[(middle + 1) // 2]) / 2.0
+    limits = [threshold(usual.false_per_year, days, usual.window) for days in spacing.tolist()]
+    return np.array(limits, np.float64)
+
+
+def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:
+    columns, last = people.columns, stop - 1
+    if stop == start or columns["verdict"][last] != "rejected":
         return []
-    before = np.flatnonzero(~np.isnan(level[:last]))
-    if len(before) == 0:
+    level = columns["level_kg"][start:last]
+    before = np.flatnonzero(~np.isnan(level))
+    if columns["reason"][last] != "outlier" or len(before) == 0:
         return []
     seen = int(before[-1])
     change = float(columns["weight_kg"][last]) - float(level[seen])
     if abs(change) > UNEXPLAINED_SHARE * level[seen]:
         return []
-    p = columns["p_valid"][last]
-    probability = 0.0 if p is None or p != p else float(p)
-    return [Alert(at[last], "unconfirmed", float(day[last] - day[seen]), change, probability)]
+    days = float(people.time_us[last] - people.time_us[start + seen]) / (DAY * 1e6)
+    probability = float(np.nan_to_num(columns["p_valid"][last]))
+    return [Alert(str(columns["effective_at"][last]), "unconfirmed", days, change, probability)]
 
 
 def _normal(x: Floats | float) -> Any:
@@ -183,9 +235,9 @@ def _threshold(false_per_year: float, spacing: float, window: float) -> float:
     correlation = max(0.0, 1.0 - spacing / window)
     looks = 365.25 / spacing
     low, high = 0.5, 9.0
-    for _ in range(40):
+    for _ in range(20):  # to 1e-5
         middle = (low + high) / 2.0
-        x = middle + np.linspace(0.0, 6.0, 600)
+        x = middle + np.linspace(0.0, 6.0, 300)
         density = np.exp(-x * x / 2.0) / sqrt(2.0 * np.pi)
         below = _normal((middle - correlation * x) / sqrt(max(1e-9, 1.0 - correlation**2)))
         crossings = 2.0 * looks * float(np.trapezoid(density * below, x))

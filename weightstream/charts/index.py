@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from weightstream.charts.alerts import Alert, days_of
+from weightstream.charts.alerts import Alert
 from weightstream.charts.page import embedded, file_name
 from weightstream.charts.person import Person
 
@@ -39,7 +39,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
     verdicts = list(column["verdict"])
     p_valid = np.asarray(column["p_valid"], dtype=np.float64)
     level = np.asarray(column["level_kg"], dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(level)).tolist()
+    known = np.flatnonzero(~np.isnan(level))
     at = column["effective_at"]
     row: dict[str, Any] = dict.fromkeys(INDEX_COLUMNS)
     row |= {
@@ -51,9 +51,8 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
         "last": str(at[-1])[:10] if len(at) else None,
         "spark": "",
     }
-    if known:
-        day = days_of([str(at[i]) for i in known])
-        end = known[-1]
+    if len(known):
+        day, end = person.day[known], int(known[-1])
         row |= {
             "level_kg": round(float(level[end]), 2),
             "level_lo_kg": _cell(column["level_lo_kg"], end, 2),

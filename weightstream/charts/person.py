@@ -46,12 +46,14 @@ class Person:
 
     columns: those of schema.EXPORT_COLUMNS, each of N values (list or array), None or NaN where
     empty; trend_lo_kg_per_week and trend_hi_kg_per_week besides, if known (95 % interval).
+    day: (N,) float64, days since 1970 UTC.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
     outlook: where the level goes from the last reading, if known.
     """
 
     user_id: str
     columns: Mapping[str, Sequence[Any]]
+    day: npt.NDArray[np.float64]
     shifts: Sequence[tuple[str, float, float]] = ()
     overrides: Sequence[Override] = ()
     earlier: Sequence[EarlierDecision] = ()
@@ -176,14 +178,17 @@ def _short(text: str | None) -> str | None:
 
 def _coded(values: Sequence[Any], more: Sequence[Any] = ()) -> tuple[list[Any], Any]:
     """Distinct values in order of appearance, and each row's index into them."""
-    names = list(dict.fromkeys([*_listed(values), *more]))
+    values = _listed(values)
+    names = list(dict.fromkeys([*values, *more]))
+    if len(names) == 1 < len(values):
+        return names, 0
     index = {name: code for code, name in enumerate(names)}
     return names, _same([index[value] for value in values])
 
 
 def _by_frequency(values: Sequence[Any]) -> tuple[list[Any], Any]:
     """As _coded, the commonest first: it gets the first colour."""
-    counts = Counter(_listed(values))
+    counts = Counter(values)
     names = sorted(counts, key=lambda name: (-counts[name], str(name)))
     index = {name: code for code, name in enumerate(names)}
     return names, _same([index[value] for value in values])

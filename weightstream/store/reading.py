@@ -174,22 +174,6 @@ def shifts(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str,
     return found
 
 
-def earlier(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, list[Any]]:
-    """Versions that later ones replaced, by person: measurement_id, version, stage, verdict,
-    reason, suggested_kg."""
-    found: dict[str, list[Any]] = {}
-    for user, *version in connection.execute(
-        "select d.user_id, d.measurement_id, d.version - 1, b.stage, b.verdict, b.reason, "
-        "b.suggested_kg from json_each(?) wanted "
-        "cross join decisions d on d.user_id = wanted.value and d.version > 1 "
-        "join decisions b on b.user_id = d.user_id and b.effective_at = d.effective_at "
-        "and b.measurement_id = d.measurement_id and b.version = d.version - 1",
-        (json.dumps(list(user_ids)),),
-    ):
-        found.setdefault(user, []).append(version)
-    return found
-
-
 def setting(connection: sqlite3.Connection, key: str) -> str | None:
     row = connection.execute("select value from settings where key = ?", (key,)).fetchone()
     return row[0] if row else None

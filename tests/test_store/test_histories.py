@@ -1,0 +1,93 @@
+"""Histories for pages hold what the export shows, in its order; read another way."""
+
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from weightstream.export import decisions_of
+from weightstream.store import reading
+from weightstream.store.histories import REPLACED, histories
+from weightstream.times import parse_times
+
+ZONE = "America/New_York"
+
+
+@pytest.fixture(scope="module")
+def connection(store_files, csv_of, fresh_dir):
+    """Dates without an hour, ties, errors, another version of a decision, someone undecided."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for user, kg in (("bob", 81.0), ("<a>", 70.0), ("ann", 95.0)):
+        for n in range(40):
+            day = date(2023, 12, 1) + timedelta(days=n)
+            weight = kg * (2.2046 if n in (20, 31) else 1.0) + rng.normal(0, 0.4)
+            for at, source in ((f"{day}T18:00:00Z", "scale"), (str(day), "app"))[: 1 + n % 3 // 2]:
+                rows.append((user, at, f"{weight:.1f}", "kg", source))
+        rows.append((user, f"{date(2023, 12, 5)}T18:00:00Z", f"{kg + 0.1:.1f}", "kg", "clinic"))
+        rows.append((user, f"{date(2023, 12, 5)}T18:00:00.250Z", f"{kg:.1f}", "kg", "app"))
+    folder = fresh_dir()
+    zone = {"data": {"timezone": ZONE, "min_readings": 2}}
+    store_files(folder, csv_of(*rows, ("dot", "2024-01-01", "60")), settings=zone)
+    later = [(user, "2024-01-20", "81", "kg", "app") for user in ("bob", "ann")]
+    store_files(folder, csv_of(*later), settings=zone)
+    with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
+        # A version of each tenth decision that says something else.
+        opened.execute(
+            "insert into decisions select user_id, effective_at, measurement_id, version + 1, "
+            "'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
+            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run from decisions "
+            "where measurement_id like '%a'"
+        )
+        yield opened
+
+
+USERS = ["bob", "dot", "nobody", "<a>", "ann"]
+
+
+def test_they_are_what_the_export_shows(connection):
+    found = histories(connection, USERS, ZONE)
+    assert found.user_ids == ("bob", "<a>", "ann")
+    for name, rows in found.each():
+        table = decisions_of(connection, [name], ZONE)
+        assert len(table) == rows.stop - rows.start > 40
+        for column, values in found.columns.items():
+            expected = table[column].to_pylist()
+            if isinstance(values, np.ndarray):
+                told = [None if np.isnan(v) else v for v in values[rows].tolist()]
+                assert told == expected, column
+            else:
+                assert values[rows] == expected, column
+        times = parse_times(table["effective_at"].combine_chunks(), ZONE, None).us
+        assert found.time_us[rows].tolist() == times.tolist()
+    shown = set(decisions_of(connection, ["bob"], ZONE).column_names)
+    assert set(found.columns) == shown - {"user_id", "run_id", "explanation"}
+
+
+def test_a_date_stands_at_its_noon_where_the_store_is(connection):
+    found = histories(connection, ["bob"], ZONE)
+    at = found.columns["effective_at"].index("2023-12-03")
+    assert found.time_us[at] == np.datetime64("2023-12-03T17:00", "us").astype(int)
+    assert found.time_us[at] < found.time_us[at + 1]
+
+
+def test_versions_that_were_replaced(connection):
+    found = histories(connection, USERS, ZONE)
+    expected = connection.execute(
+        f"select user_id, measurement_id, {', '.join(REPLACED)} from decisions d where version < "
+        "(select max(version) from decisions v where v.measurement_id = d.measurement_id)"
+    ).fetchall()
+    assert len(expected) >= 3
+    told = [(user, *version) for user, some in found.replaced.items() for version in some]
+    assert sorted(told) == sorted(expected)
+
+
+@pytest.mark.parametrize("users", [[], ["nobody"], ["dot"]])
+def test_who_has_no_decisions_has_no_history(connection, users):
+    found = histories(connection, users, ZONE)
+    assert found.user_ids == ()
+    assert found.indptr.tolist() == [0]
+    assert list(found.each()) == []
+    assert reading.persons(connection, ["dot"])  # though the store knows the person

@@ -1,0 +1,141 @@
+"""All that is stored of some persons, in columns: what their pages show."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.batch import Ints
+from weightstream.times import parse_times
+
+MEASURED = (
+    "measurement_id",
+    "effective_at",
+    "source",
+    "weight_kg",
+    "raw_weight",
+    "raw_unit",
+    "file",
+    "line",
+)
+DECIDED = (
+    "version",
+    "verdict",
+    "reason",
+    "stage",
+    "model",
+    "p_valid",
+    "suggested_kg",
+    "expected_kg",
+    "expected_margin_kg",
+    "level_kg",
+    "level_margin_kg",
+    "trend_kg_per_week",
+)
+REPLACED = ("version", "stage", "verdict", "reason", "suggested_kg")
+NUMBERS = ("weight_kg", *DECIDED[DECIDED.index("p_valid") :])
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Decided measurements of U persons, N rows, each person's in the order of the export.
+
+    user_ids: (U,), who has any. indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64,
+    microseconds since 1970 UTC; a date alone is its noon. columns: N values each, by the names of
+    the export: float64 arrays of numbers (NaN where empty), lists of what else there is. replaced:
+    by person, measurement_id and REPLACED of versions that later ones took the place of.
+    """
+
+    user_ids: tuple[str, ...]
+    indptr: Ints
+    time_us: Ints
+    columns: dict[str, Any]
+    replaced: dict[str, list[tuple[Any, ...]]]
+
+    def each(self) -> Iterator[tuple[str, slice]]:
+        """Persons and their rows."""
+        for name, (start, stop) in zip(self.user_ids, pairwise(self.indptr.tolist()), strict=True):
+            yield name, slice(start, stop)
+
+
+def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str) -> Histories:
+    """The stored histories of those of user_ids who have decided measurements, in that order."""
+    measured = _columns(connection, "measurements", MEASURED, user_ids)
+    decided = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
+    # Where a measurement has several versions the newest is last: that is how they are keyed.
+    row_of = dict(zip(decided["measurement_id"], range(len(decided["person"])), strict=True))
+    newest = np.array([row_of.get(name, -1) for name in measured["measurement_id"]], np.int64)
+    time_us = parse_times(pa.array(measured["effective_at"], pa.string()), timezone, None).us
+    order = _order(measured, time_us)
+    order = order[newest[order] >= 0]
+    newest = newest[order]
+    columns = {name: _taken(measured, name, order) for name in MEASURED}
+    columns |= {name: _taken(decided, name, newest) for name in DECIDED}
+    person = measured["person"][order].astype(np.int64)
+    first = np.flatnonzero(np.diff(person, prepend=-1))
+    return Histories(
+        tuple(user_ids[number] for number in person[first]),
+        np.append(first, len(person)),
+        time_us[order],
+        _as_exported(connection, columns),
+        _replaced(decided, newest, user_ids),
+    )
+
+
+def _columns(
+    connection: sqlite3.Connection, table: str, names: Sequence[str], user_ids: Sequence[str]
+) -> dict[str, Any]:
+    """All rows of user_ids in a table, by the table's key; person: index into user_ids."""
+    rows = connection.execute(
+        f"select w.key, {', '.join('t.' + name for name in names)} "  # noqa: S608
+        f"from json_each(?) w cross join {table} t on t.user_id = w.value",
+        (json.dumps(list(user_ids)),),
+    ).fetchall()
+    cells = np.array(rows, object).reshape(len(rows), len(names) + 1)
+    return dict(zip(("person", *names), cells.T, strict=True))
+
+
+def _order(measured: dict[str, Any], time_us: Ints) -> Ints:
+    """Rows by person, time, source, kg, id."""
+    keys = {"person": measured["person"], "time": time_us}
+    keys |= {name: measured[name] for name in ("source", "weight_kg", "measurement_id")}
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
+    return order.to_numpy().astype(np.int64)
+
+
+def _taken(columns: dict[str, Any], name: str, rows: Ints) -> Any:
+    values = columns[name][rows]
+    return values.astype(np.float64) if name in NUMBERS else values.tolist()
+
+
+def _replaced(
+    decided: dict[str, Any], newest: Ints, user_ids: Sequence[str]
+) -> dict[str, list[tuple[Any, ...]]]:
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    left = np.ones(len(decided["person"]), bool)
+    left[newest] = False
+    for row in np.flatnonzero(left).tolist():
+        version = tuple(decided[name][row] for name in ("measurement_id", *REPLACED))
+        found.setdefault(user_ids[decided["person"][row]], []).append(version)
+    return found
+
+
+def _as_exported(connection: sqlite3.Connection, columns: dict[str, Any]) -> dict[str, Any]:
+    for name in ("expected", "level"):
+        margin = columns.pop(f"{name}_margin_kg")
+        columns[f"{name}_lo_kg"] = columns[f"{name}_kg"] - margin
+        columns[f"{name}_hi_kg"] = columns[f"{name}_kg"] + margin
+    numbers = json.dumps(sorted(set(columns["file"])))
+    names = dict(
+        connection.execute(
+            "select f.id, f.name from json_each(?) w join files f on f.id = w.value", (numbers,)
+        )
+    )
+    columns["file"] = [names[number] for number in columns["file"]]
+    return columns
