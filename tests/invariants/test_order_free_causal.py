@@ -8,11 +8,11 @@ import sqlite3
 
 import pytest
 
-from weightstream.schema import EXPORT_COLUMNS
+from weightstream.export import STORED
 from weightstream.simulate import simulate_csv
 
 ASIDE = ("run_id", "version", "file", "line")
-SAID = ", ".join(name for name in EXPORT_COLUMNS if name not in ASIDE)
+SAID = ", ".join(name for name in STORED.names if name not in ASIDE)
 
 
 def said(data_dir):

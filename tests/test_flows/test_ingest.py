@@ -178,6 +178,7 @@ def test_task_runs_are_few_and_carry_their_stage_tag(ingested, simulated, tmp_pa
         "filter": "kalman",
         "write": "db-write",
         "draw": "viz",
+        "data": "viz",  # data quality page
         "smooth": "retro",
     }
     assert set(found) == set(tags)
