@@ -2,6 +2,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from tasks import STAGES
 from tasks.contained import contained, locked
 from tasks.road import ROADS
 from weightstream.report import write_report
@@ -10,6 +11,7 @@ from weightstream.report import write_report
 @task(
     name="report",
     task_run_name="data quality",
+    tags=[STAGES["draw"].tag],
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
