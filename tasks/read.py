@@ -7,6 +7,7 @@ from tasks.parallel import usable_threads
 from tasks.road import ROADS
 from weightstream.intake import take_in
 from weightstream.selection import Selection
+from weightstream.tombstones import read_tombstones
 
 
 @task(name="read", task_run_name="read", tags=[STAGES["read"].tag], cache_policy=NO_CACHE)
@@ -18,7 +19,7 @@ def read(run: str) -> int:
             road.sources,
             road.reading,
             road.cleaning,
-            Selection(road.config.data),
+            Selection(road.config.data, read_tombstones(road.connection, road.data_dir)),
             road.spill,
             road.config.data.spill_rows,
             lambda rows: road.progress.advance("read", rows),

@@ -218,6 +218,7 @@ def store_files() -> Callable[..., Stored]:
         remember_timezone,
         write_quarantine,
     )
+    from weightstream.tombstones import read_tombstones
 
     def store(
         data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
@@ -233,7 +234,7 @@ def store_files() -> Callable[..., Stored]:
                 sources,
                 ReadOptions(columns=data.columns, **options),
                 rules,
-                Selection(data),
+                Selection(data, read_tombstones(connection, data_dir)),
                 spill_folder(data_dir),
                 data.spill_rows,
                 on_rows=lambda rows: None,

@@ -1,6 +1,7 @@
 """The commands that need no Prefect; deployments/commands.py adds the others to the group."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +18,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
-    """Says our errors in one sentence, with exit status 2."""
+    """Says our errors in one sentence, with their exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except WeightstreamError as error:
             click.echo(f"weightstream: {error}", err=True)
-            ctx.exit(2)
+            ctx.exit(error.exit_status)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -155,3 +156,34 @@ def learn(config: Path | None, data_dir: Path | None) -> None:
     from weightstream.learning_run import learn_from_store
 
     click.echo(learn_from_store(configured(config, data_dir)))
+
+
+def on_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+@cli.command()
+@click.argument("user")
+@click.option("--rewrite", is_flag=True, help="Also take them out of source files kept there.")
+@click.option("--in-advance", is_flag=True, help="Also if nothing is stored of them yet.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@settings
+@click.pass_context
+def erase(
+    ctx: click.Context,
+    user: str,
+    rewrite: bool,
+    in_advance: bool,
+    yes: bool,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Remove USER from everything in the data directory, for good, and keep them out."""
+    from weightstream.erasure import erase_person
+
+    loaded = configured(config, data_dir)
+    if not yes and on_a_terminal():
+        click.confirm(f"Erase {user!r} from {loaded.data.data_dir} for good?", abort=True, err=True)
+    erased = erase_person(loaded, user, rewrite, in_advance)
+    click.echo(erased.to_text())
+    ctx.exit(1 if erased.left else 0)

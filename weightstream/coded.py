@@ -41,6 +41,11 @@ def encode(cells: pa.ChunkedArray) -> Coded:
     return Coded(Coded(codes, texts).spread(merged_codes, -1), merged.dictionary)
 
 
+def trimmed(text: str) -> str:
+    """A text as `encode` takes it from a cell, such as a user id that a person types."""
+    return str(pc.utf8_trim_whitespace(pa.scalar(text)))
+
+
 def dictionary(codes: Codes, texts: pa.StringArray) -> pa.DictionaryArray:
     """schema.CODE of codes that are all in the texts."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)

@@ -4,9 +4,10 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -14,7 +15,14 @@ from weightstream.charts.alerts import alerts
 from weightstream.charts.image import draw_pictures
 from weightstream.charts.index import index_page, index_row, read_index
 from weightstream.charts.outlook import outlook
-from weightstream.charts.page import PERSONS, file_name, person_page, remove_pages, write_page
+from weightstream.charts.page import (
+    PERSONS,
+    embedded,
+    file_name,
+    person_page,
+    remove_pages,
+    write_page,
+)
 from weightstream.charts.person import EarlierDecision, Person
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
@@ -29,6 +37,7 @@ ONE_AT_A_TIME = threading.Lock()
 once only take it from each other (docs/performance.md)."""
 
 IndexRow = dict[str, Any]
+Naming = Literal["hash", "id"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Drawing:
     """Where pages go, and what they need besides the decisions."""
 
     dashboards: Path
-    naming: Literal["hash", "id"]
+    naming: Naming
     timezone: str
     parameters: Parameters
     model: Model
@@ -107,7 +116,7 @@ def draw_index(
     connection: sqlite3.Connection,
     dashboards: Path,
     drawn: Iterable[IndexRow],
-    naming: Literal["hash", "id"],
+    naming: Naming,
 ) -> Path:
     """Put the drawn rows into the index; persons that the store no longer has leave it.
 
@@ -133,3 +142,35 @@ def undrawn(connection: sqlite3.Connection, dashboards: Path, naming: str) -> li
         for user in reading.user_ids(connection)
         if user not in rows or rows[user]["page"] != file_name(user, naming)  # type: ignore[arg-type]
     ]
+
+
+def erase_pages(dashboards: Path, user_id: str) -> None:
+    """Remove a person's page and picture, under either naming, and their row of the index.
+
+    And whatever a killed run left unfinished: to be called while nobody draws.
+    """
+    for unfinished in dashboards.rglob("*.tmp"):
+        unfinished.unlink()
+    for naming in get_args(Naming):
+        page = dashboards / PERSONS / file_name(user_id, naming)
+        page.unlink(missing_ok=True)
+        page.with_suffix(".png").unlink(missing_ok=True)
+    index = dashboards / "index.html"
+    rows = read_index(index)
+    if rows is None:
+        index.unlink(missing_ok=True)  # of another version: the next run draws it anew
+    elif rows.pop(user_id, None):
+        write_page(index, index_page(rows.values()))
+
+
+def pages_that_say(dashboards: Path, texts: Iterable[str]) -> list[str]:
+    """Persons whose page holds one of the texts."""
+    wanted = [embedded(text)[1:-1] for text in texts]
+    rows = read_index(dashboards / "index.html") or {} if wanted else {}
+    found = []
+    for user, row in rows.items():
+        with suppress(FileNotFoundError):
+            content = (dashboards / PERSONS / row["page"]).read_bytes()
+            if any(text in content for text in wanted):
+                found.append(user)
+    return found

@@ -7,6 +7,7 @@ WeightstreamError
 ├── PrefectError         Prefect cannot run the flow                       exit 2
 └── StoreError           the store cannot be used                          exit 2
     ├── StoreLocked      another process held the write lock for too long
+    │   └── RunsUnderWay     an erasure waited for them in vain                exit 1
     ├── StoreTooNew      written by a newer weightstream
     ├── StoreFull        no space left on the device
     └── StaleRevision    a person's series changed since it was read; decide again
@@ -15,6 +16,8 @@ WeightstreamError
 
 class WeightstreamError(Exception):
     """The message is one sentence for a person: what, where, and what to do."""
+
+    exit_status = 2
 
 
 class ConfigError(WeightstreamError):
@@ -39,6 +42,10 @@ class StoreError(WeightstreamError):
 
 class StoreLocked(StoreError):
     pass
+
+
+class RunsUnderWay(StoreLocked):
+    exit_status = 1
 
 
 class StoreTooNew(StoreError):

@@ -13,6 +13,7 @@ from weightstream.explanation import EXPLAINED_BY, explain_rows
 from weightstream.schema import EXPORT_COLUMNS
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
+from weightstream.store.presence import present
 from weightstream.table_files import write_tables
 from weightstream.times import parse_times
 
@@ -90,7 +91,9 @@ def in_order(table: pa.Table, timezone: str) -> pa.Table:
 
 def export_store(config: Config, out: Path, user: str | None = None, write: Write = export) -> int:
     """Export the configured store, or one person of it. Raises StoreError, ConfigError."""
-    with ReadPool(config.data.data_dir.absolute(), 1) as pool, pool.connection() as connection:
+    data_dir = config.data.data_dir.absolute()
+    with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        connection.execute("begin")  # one state of the store, whatever is written meanwhile
         timezone = reading.setting(connection, "timezone") or config.data.timezone
         if user is not None and user not in reading.persons(connection, [user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")

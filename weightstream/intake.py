@@ -18,7 +18,7 @@ from weightstream.import_report import Findings
 from weightstream.partition import Part, Partitions, Spool, plan
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
-from weightstream.selection import OUTSIDE_WINDOW, Selection
+from weightstream.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
 from weightstream.times import parse_times
 from weightstream.units import required_unit
@@ -126,8 +126,10 @@ def _read(
     on_rows: Callable[[int], None],
     threads: int,
 ) -> None:
-    for cleaned in read_clean(file.path, options, rules, number, threads):
-        file.rows_in += cleaned.rows
+    for everyone in read_clean(file.path, options, rules, number, threads):
+        file.rows_in += everyone.rows
+        cleaned = intake.selection.tombstones.of_others(everyone)
+        file.exclude(ERASED, everyone.rows - cleaned.rows)
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
         intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
@@ -142,7 +144,7 @@ def _read(
             intake.partitions.append(kept)
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
-        on_rows(cleaned.rows)
+        on_rows(everyone.rows)
 
 
 def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:

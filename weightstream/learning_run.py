@@ -10,7 +10,7 @@ from weightstream.errors import StoreError
 from weightstream.learning import Learned, learn
 from weightstream.series import stored_series, user_batch
 from weightstream.store import reading
-from weightstream.store.connection import STORE_NAME, ReadPool, existing, open_writer
+from weightstream.store.connection import STORE_NAME, existing, open_writer
 
 USERS_AT_A_TIME = 2_000
 
@@ -18,18 +18,16 @@ USERS_AT_A_TIME = 2_000
 def learn_from_store(config: Config) -> str:
     """Learn, activate, and say what was learnt. Raises StoreError where there is nothing stored."""
     data_dir = config.data.data_dir.absolute()
+    path = data_dir / STORE_NAME
     existing(data_dir)
-    with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+    with open_writer(data_dir) as connection:  # all the while: nobody can be erased meanwhile
         timezone = reading.setting(connection, "timezone") or config.data.timezone
         batches = list(stored_batches(connection, timezone))
+        if not batches:
+            raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
         name, start = parameters.next_name(connection), parameters.active(connection)
-    if not batches:
-        raise StoreError(
-            f"{data_dir / STORE_NAME}: no measurement is stored yet; ingest some first"
-        )
-    learned = learn(batches, name, config.kalman, start)
-    with open_writer(data_dir) as connection:
-        parameters.activate(connection, data_dir / STORE_NAME, learned.parameters, learned.readings)
+        learned = learn(batches, name, config.kalman, start)
+        parameters.activate(connection, path, learned.parameters, learned.readings)
     return learned_text(learned)
 
 

@@ -16,6 +16,7 @@ from weightstream.config import Config
 from weightstream.engine.model import source_model
 from weightstream.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
 from weightstream.store.connection import ReadPool
+from weightstream.store.presence import present
 
 Document = dict[str, Any]
 
@@ -32,7 +33,7 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
 def report_on_store(config: Config) -> Document:
     """As write_report, on the store of the configuration. Raises StoreError."""
     data_dir = config.data.data_dir.absolute()
-    with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+    with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         return write_report(connection, data_dir / "dashboards", config)
 
 

@@ -7,7 +7,9 @@ import pyarrow.compute as pc
 
 from weightstream.config import Data
 from weightstream.errors import ConfigError
+from weightstream.tombstones import NOBODY, Tombstones
 
+ERASED = "erased"
 NOT_LISTED = "not_in_users_file"
 OUTSIDE_DATES = "outside_date_range"
 OUTSIDE_WINDOW = "outside_user_window"
@@ -16,7 +18,8 @@ OUTSIDE_WINDOW = "outside_user_window"
 class Selection:
     """Rows are dropped as they come; the window over persons is cut once all of them are known."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: Data, tombstones: Tombstones = NOBODY) -> None:
+        self.tombstones = tombstones
         self._listed = _read_ids(data.users_file) if data.users_file else None
         self._from = data.date_from.isoformat() if data.date_from else None
         self._to = data.date_to.isoformat() if data.date_to else None

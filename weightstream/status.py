@@ -8,6 +8,7 @@ from typing import Any
 
 from weightstream.config import Config
 from weightstream.explanation import EXPLAINED_BY, explain
+from weightstream.store import reading
 from weightstream.store.connection import STORE_NAME, ReadPool
 
 NEWEST = 5
@@ -20,10 +21,12 @@ COUNTS = {
     "level shifts": "select count(*) from level_shifts",
     "quarantined": "select count(*) from quarantine",
     "files": "select count(*) from files",
+    "erased": "select count(*) from erasures",
 }
 RUNS = """
 select kind, status, started_at, coalesce(rows_in, 0), run_id from runs order by id desc limit 5
 """
+UNFINISHED = "select exists (select 1 from erasures where finished_at is null)"
 QUARANTINE = "select reason, count(*) from quarantine group by reason order by count(*) desc"
 REJECTED = f"""
 select user_id, effective_at, source, {", ".join(EXPLAINED_BY)}
@@ -46,6 +49,10 @@ def _lines(connection: sqlite3.Connection, path: Path) -> list[str]:
         lines.append(f"  {name:<18}{connection.execute(query).fetchone()[0]:>12,}")
     for reason, count in connection.execute(QUARANTINE):
         lines.append(f"    {reason:<16}{count:>12,}")
+    if connection.execute(UNFINISHED).fetchone()[0]:
+        lines.append("  an erasure was cut short: run `weightstream erase` for that person again")
+    for name in reading.stale_models(connection):
+        lines.append(f"  {name} is stale (a person was erased since): run `weightstream learn`")
     lines.append("newest runs")
     for kind, status, started, rows, run_id in connection.execute(RUNS):
         lines.append(f"  {started}  {kind:<11}{status:<10}{rows:>12,} rows  {run_id}")

@@ -41,7 +41,8 @@ def test_a_new_store_is_private_and_in_wal_mode(data_dir):
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()}
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
-    assert modes.keys() == {"weightstream.db", "weightstream.db-wal", "weightstream.db-shm"}
+    store = {"weightstream.db", "weightstream.db-wal", "weightstream.db-shm"}
+    assert modes.keys() == {*store, "runs.lock", "erasure.lock"}
     assert set(modes.values()) == {0o600}
 
 

@@ -5,8 +5,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store.migrations import migrations
+from weightstream.store.presence import present
 
 STORE_NAME = "weightstream.db"
 LOCK_SECONDS = 30.0
@@ -22,24 +23,30 @@ WAL_BYTES = 256 << 20
 
 
 @contextmanager
-def open_writer(data_dir: Path) -> Iterator[sqlite3.Connection]:
+def open_writer(
+    data_dir: Path, hold: Callable[[Path], AbstractContextManager[None]] = present
+) -> Iterator[sqlite3.Connection]:
     """The only door to writing: creates or migrates the store and yields a connection in WAL mode.
 
     SQLite's own lock is what serialises writers across processes; each transaction waits for it
-    up to LOCK_SECONDS. Raises StoreError (locked, too new, full, read-only, not a store).
+    up to LOCK_SECONDS. hold: how the writer stands to others (presence.py); what it read before it
+    came in may have been erased since. Raises StoreError (locked, too new, full, read-only, not a
+    store).
     """
     path = data_dir / STORE_NAME
     with explained(path), reachable(path):
         create_private(path)
-        connection = sqlite3.connect(
-            path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
-        )
-    try:
-        with explained(path):
-            prepare(connection, path)
-            yield connection
-    finally:
-        connection.close()
+    with hold(data_dir):
+        with explained(path), reachable(path):
+            connection = sqlite3.connect(
+                path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with explained(path):
+                prepare(connection, path)
+                yield connection
+        finally:
+            connection.close()
 
 
 def create_private(path: Path) -> None:

@@ -266,3 +266,10 @@ def views_for_reading(db: Database) -> None:
         group by file_id, reason
         """
     )
+
+
+@migrations()
+def unfinished_erasures_and_stale_parameters(db: Database) -> None:
+    db.table("erasures").add_column("finished_at", str)  # null: cut short; erase goes on with it
+    # 1: learnt from persons of whom one has been erased since
+    db.table("models").add_column("stale", int, not_null_default=0)

@@ -177,3 +177,8 @@ def shifts(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str,
 def setting(connection: sqlite3.Connection, key: str) -> str | None:
     row = connection.execute("select value from settings where key = ?", (key,)).fetchone()
     return row[0] if row else None
+
+
+def stale_models(connection: sqlite3.Connection) -> list[str]:
+    """Sets of parameters that were learnt from persons of whom one has been erased since."""
+    return [name for (name,) in connection.execute("select name from models where stale")]

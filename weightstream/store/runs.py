@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from weightstream.errors import StoreError
 from weightstream.store.connection import explained, transaction
-from weightstream.store.writing import insert
+from weightstream.store.writing import check_running, insert
 
 
 @dataclass
@@ -142,4 +142,5 @@ def write_quarantine(
     columns["file_id"] = [numbers[i] for i in index]
     columns["file"] = [files[i].path.name for i in index]
     with explained(path), transaction(connection):
+        check_running(connection, path, run)
         insert(connection, "quarantine", columns | {"run": run}, verb="insert or ignore")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weightstream.decided import Decided
-from weightstream.errors import StaleRevision
+from weightstream.errors import StaleRevision, StoreError
 from weightstream.store.connection import explained, transaction
 
 Columns = Mapping[str, list[Any] | str | int]
@@ -29,9 +29,21 @@ def write_decided(
     for start in range(0, users, users_per_commit):
         stop = min(start + users_per_commit, users)
         with explained(path), transaction(connection):
+            check_running(connection, path, run)
             check_revisions(connection, decided, start, stop)
             write_part(connection, decided, start, stop, run)
         yield stop
+
+
+def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
+    """Raise StoreError if an erasure ended the run: what it has read may be of the erased.
+
+    An erasure waits for runs and lets none begin (presence.py); this is for one that it could not
+    see, such as where somebody removed the lock files.
+    """
+    (status,) = connection.execute("select status from runs where id = ?", (run,)).fetchone()
+    if status != "running":
+        raise StoreError(f"{path}: a person was erased while this run was under way; run it again")
 
 
 def check_revisions(

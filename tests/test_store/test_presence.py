@@ -1,0 +1,105 @@
+"""Runs side by side, an erasure alone; who comes later waits; who is killed holds up nobody."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from weightstream.errors import RunsUnderWay, StoreLocked
+from weightstream.store import presence
+from weightstream.store.connection import open_writer
+from weightstream.store.presence import alone, present
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from weightstream.store.presence import present
+with present(Path(sys.argv[1])):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.3)
+
+
+def test_those_at_work_do_not_wait_for_each_other(tmp_path):
+    with present(tmp_path), present(tmp_path), open_writer(tmp_path):
+        pass
+
+
+def test_an_erasure_gives_up_and_lets_others_in_again(tmp_path):
+    with present(tmp_path):
+        with pytest.raises(RunsUnderWay, match="nothing was erased") as raised, alone(tmp_path):
+            pass
+        assert raised.value.exit_status == 1
+        with present(tmp_path):
+            pass
+    with alone(tmp_path), pytest.raises(RunsUnderWay), alone(tmp_path):
+        pass
+
+
+def test_who_comes_while_an_erasure_waits_lets_it_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "ALONE_SECONDS", 20)
+    done = []
+
+    def erase():
+        with alone(tmp_path):
+            done.append("erased")
+
+    def work():
+        with present(tmp_path):
+            done.append("worked")
+
+    with present(tmp_path):
+        eraser, newcomer = threading.Thread(target=erase), threading.Thread(target=work)
+        eraser.start()
+        time.sleep(0.2)
+        newcomer.start()
+        time.sleep(0.3)
+        assert done == []
+    eraser.join()
+    newcomer.join()
+    assert done == ["erased", "worked"]
+
+
+def test_a_run_says_so_if_an_erasure_does_not_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "TOLD_SECONDS", 0.1)
+    monkeypatch.setattr(presence, "PRESENT_SECONDS", 0.2)
+    with (
+        alone(tmp_path),
+        pytest.raises(StoreLocked, match="try again later"),
+        open_writer(tmp_path),
+    ):
+        pass
+
+
+def test_a_killed_run_holds_up_nobody(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline() == b"in\n"
+    with pytest.raises(RunsUnderWay), alone(tmp_path):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with alone(tmp_path):
+        pass
+
+
+def test_where_nothing_can_be_written_readers_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "_opened", lambda path: None)
+    with present(tmp_path):
+        pass
+    with pytest.raises(Exception, match="cannot be written"), alone(tmp_path):
+        pass

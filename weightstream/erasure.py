@@ -1,0 +1,176 @@
+"""`weightstream erase`: a person out of everything in the data directory, and kept out.
+
+What goes and what stays is written in docs/erasure.md.
+"""
+
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weightstream import parameters
+from weightstream.coded import trimmed
+from weightstream.config import Config
+from weightstream.drawing import (
+    Drawing,
+    draw_index,
+    draw_persons,
+    erase_pages,
+    pages_that_say,
+)
+from weightstream.engine import build_model
+from weightstream.errors import ConfigError
+from weightstream.holdings import ADVICE, Held, Unfit, holdings, named_after, take_out
+from weightstream.readers import ReadOptions
+from weightstream.report import write_report
+from weightstream.store import erasing, reading
+from weightstream.store.connection import STORE_NAME, existing, open_writer
+from weightstream.store.erasing import SHORT_ID
+from weightstream.store.presence import ALONE_SECONDS, GATE, RUNS, alone
+from weightstream.tombstones import KEY_NAME, check_of, key_of, make_key, token
+
+INBOX = "inbox"
+OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
+DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
+_UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
+
+
+@dataclass
+class Erased:
+    """What was done. rows: by table; files: one sentence each; left: of what could not be done."""
+
+    rows: dict[str, int]
+    files: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+
+    def to_text(self) -> str:
+        counts = ", ".join(f"{count:,} of {table}" for table, count in self.rows.items())
+        lines = [f"erased: {counts or 'no rows'}; what comes of this person again is left out"]
+        lines += self.files
+        lines += [f"left: {sentence}" for sentence in self.left]
+        if self.stale:
+            lines.append(f"learnt with this person: {', '.join(self.stale)}; `weightstream learn`")
+        return "\n".join(lines)
+
+
+def erase_person(
+    config: Config, user: str, rewrite: bool = False, in_advance: bool = False
+) -> Erased:
+    """Erase a person. Waits up to a minute for runs, and lets none begin until it has ended.
+
+    rewrite: also take the rows out of the source files under the data directory. in_advance: keep
+    out a person of whom nothing is stored yet. Cut short anywhere, it is to be run again.
+    Raises ConfigError for an unknown person, StoreError, RunsUnderWay.
+    """
+    data_dir = config.data.data_dir.absolute()
+    existing(data_dir)
+    user_id, path = trimmed(user), data_dir / STORE_NAME
+    with open_writer(data_dir, alone) as connection:
+        key = key_of(connection, data_dir)
+        erased = Erased(erasing.rows_of(connection, user_id))
+        before = key and erasing.erased_at(connection, token(key, user_id))
+        if not (erased.rows or before or in_advance):
+            raise ConfigError(
+                f"the store {path} knows no person called {user_id!r}; with --in-advance, what "
+                "comes of them later is left out"
+            )
+        key = key or make_key(data_dir)
+        _sweep(connection, config, user_id, rewrite, erased)
+        renamed = erasing.delete_person(
+            connection, path, user_id, token(key, user_id), check_of(key)
+        )
+        erase_pages(data_dir / "dashboards", user_id)
+        _redraw(connection, config, {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed)
+        shutil.rmtree(data_dir / "spill", ignore_errors=True)
+        erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
+        erasing.finish(connection, path, token(key, user_id))
+        erased.stale = reading.stale_models(connection)
+    return erased
+
+
+def _redraw(connection: sqlite3.Connection, config: Config, texts: set[str]) -> None:
+    """Draw the pages of others anew that name a file which was called after the person.
+
+    And the report on quality: a source that only the person had is not in it any more.
+    """
+    dashboards = config.data.data_dir.absolute() / "dashboards"
+    if (dashboards / "quality.json").exists():
+        write_report(connection, dashboards, config)  # it names sources
+    persons = pages_that_say(dashboards, texts)
+    if persons:
+        timezone = reading.setting(connection, "timezone") or config.data.timezone
+        known = parameters.active(connection)
+        model = build_model(config.kalman, config.sources, (), known)
+        shown = config.visualization
+        drawing = Drawing(
+            dashboards, shown.file_names, timezone, known, model, shown.false_alerts_per_year
+        )
+        rows = draw_persons(connection, drawing, persons)
+        draw_index(connection, dashboards, rows, shown.file_names)
+
+
+def _sweep(
+    connection: sqlite3.Connection, config: Config, user_id: str, rewrite: bool, erased: Erased
+) -> None:
+    """Go through the files under the data directory: exports without the person, sources if asked.
+
+    Before the store forgets which files held the person, so that a second try still knows.
+    """
+    data_dir = config.data.data_dir.absolute()
+    options = ReadOptions(columns=config.data.columns)
+    digests = erasing.source_files(connection, user_id)
+    for held in holdings(_files(data_dir), user_id, options, digests):
+        if held.ours and held.others == 0:
+            held.path.unlink()
+            erased.files.append(f"{held.path}: deleted, it was an export of theirs alone")
+        elif held.ours:
+            _rewrite(held, user_id, options, erased)
+        elif not held.rewritable:
+            erased.left.append(f"{held.path}: {ADVICE[held.kind]}")
+        elif held.path.parent == data_dir / INBOX:
+            erased.files.append(
+                f"{held.path}: waits to be read, {held.rows:,} rows will be left out"
+            )
+        elif not rewrite:
+            erased.files.append(
+                f"{held.path}: holds {held.rows:,} rows of theirs; --rewrite takes them out"
+            )
+        elif made := _rewrite(held, user_id, options, erased):
+            erasing.rename_content(connection, data_dir / STORE_NAME, *made)
+    for path in _files(data_dir):
+        if named_after(path, user_id):
+            erased.left.append(f"{path}: {ADVICE['name']}")
+
+
+def _rewrite(
+    held: Held, user_id: str, options: ReadOptions, erased: Erased
+) -> tuple[str, str] | None:
+    """Take the rows out; returns the digests before and after, or None where it cannot be done."""
+    try:
+        digests = take_out(held, user_id, options)
+    except Unfit:
+        erased.left.append(f"{held.path}: {ADVICE['other']}")
+    except OSError as error:
+        erased.left.append(f"{held.path}: cannot be written ({error.strerror})")
+    else:
+        erased.files.append(f"{held.path}: {held.rows:,} rows taken out")
+        return digests
+    return None
+
+
+def _files(data_dir: Path) -> Iterator[Path]:
+    """Files under the data directory that are not weightstream's own; its unfinished ones go."""
+    for path in sorted(data_dir.rglob("*")):
+        inside = path.relative_to(data_dir).as_posix()
+        if inside in OWN or inside.startswith(("spill/", *DRAWN)):
+            continue
+        if path.is_symlink() or not path.is_file():
+            continue
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink()
+            continue
+        yield path

@@ -1,0 +1,204 @@
+"""A person's rows out of the store, and the bytes that they leave behind."""
+
+import json
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+from weightstream.coded import trimmed
+from weightstream.errors import RunsUnderWay
+from weightstream.store.connection import explained, transaction
+from weightstream.store.runs import now
+
+PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
+    "decisions": ("user_id",),
+    "level_shifts": ("user_id",),
+    "measurements": ("user_id",),
+    "overrides": ("user_id", "assigned_to"),
+    "quarantine": ("user_id",),
+    "user_states": ("user_id",),
+    "users": ("user_id",),
+}
+"""Every table that holds persons, and the columns with their ids: what erasure deletes from."""
+
+FILE_NAMES = {"files": "name", "quarantine": "file"}
+"""Names of source files, which may hold a person's id."""
+
+SHORT_ID = 4
+"""An id of fewer characters is looked for in names as a word of its own only."""
+NO_NAME = "erased"
+
+
+def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
+    """How many rows each table holds of a person, where it holds any."""
+    counts = {}
+    for table, (which, at) in _conditions(connection, user_id).items():
+        query = f"select count(*) from {table} where {which}"  # noqa: S608
+        counts[table] = int(connection.execute(query, at).fetchone()[0])
+    return {table: count for table, count in counts.items() if count}
+
+
+def erased_at(connection: sqlite3.Connection, token: str) -> str | None:
+    """When the bearer of a token was erased before."""
+    row = connection.execute("select erased_at from erasures where token = ?", (token,)).fetchone()
+    return row[0] if row else None
+
+
+def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
+    """SHA-256 and size of the files that a person's rows were read from."""
+    return dict(
+        connection.execute(
+            "select sha256, bytes from files where id in (select file from measurements "
+            "where user_id = ? union select file_id from quarantine where user_id = ?)",
+            (user_id, user_id),
+        )
+    )
+
+
+def delete_person(
+    connection: sqlite3.Connection, path: Path, user_id: str, token: str, check: str
+) -> set[str]:
+    """Take a person out, and leave the token that keeps them out: one transaction.
+
+    Returns names of source files that held the id, and no longer do.
+
+    Parameters that were learnt before are marked stale. Runs that the store takes to be under way
+    are dead, since nobody else is at work: they end as failed, and could not write if they lived.
+    """
+    connection.execute("pragma secure_delete = on")
+    with explained(path), transaction(connection):
+        sources = _sources(connection, user_id)
+        for table, (which, at) in _conditions(connection, user_id).items():
+            connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
+        renamed = {
+            name
+            for table, column in FILE_NAMES.items()
+            for name in _blot_names(connection, table, column, user_id)
+        }
+        connection.execute("update models set stale = 1")
+        for source in sources:
+            _forget_source(connection, source)
+        connection.execute(
+            "update runs set status = 'failed', finished_at = ? where status = 'running'", (now(),)
+        )
+        connection.execute(
+            "insert or replace into settings values ('erasure_key_check', ?)", (check,)
+        )
+        connection.execute(
+            "insert into erasures (token, erased_at) values (?, ?) on conflict (token) "
+            "do update set finished_at = null",
+            (token, now()),
+        )
+    return renamed
+
+
+def _conditions(
+    connection: sqlite3.Connection, user_id: str
+) -> dict[str, tuple[str, tuple[str | int, ...]]]:
+    """By table, the condition for a person's rows and its values.
+
+    In quarantine ids stand as they were written; and a row that names nobody may hold the id in
+    another cell.
+    """
+    found: dict[str, tuple[str, tuple[str | int, ...]]] = {
+        table: (" or ".join(f"{column} = ?" for column in columns), (user_id,) * len(columns))
+        for table, columns in PERSON_COLUMNS.items()
+    }
+    written = json.dumps(_spellings(connection, user_id))
+    found["quarantine"] = (
+        "user_id in (select value from json_each(?1)) or ("
+        "upper(trim(coalesce(user_id, ''))) in ('', 'NULL') and length(?2) >= ?3 "
+        "and ?2 in (trim(time), trim(source), trim(weight), trim(unit)))",
+        (written, user_id, SHORT_ID),
+    )
+    return found
+
+
+def _spellings(connection: sqlite3.Connection, user_id: str) -> list[str]:
+    """The cells of quarantine that are the person's id with spaces around it."""
+    near = connection.execute(
+        "select distinct user_id from quarantine where instr(user_id, ?)", (user_id,)
+    )
+    return [cell for (cell,) in near if trimmed(cell) == user_id]
+
+
+def holds_id(text: str, user_id: str) -> bool:
+    """Whether a name holds an id; a short one only as a word of its own."""
+    return _id_in(user_id).search(text) is not None
+
+
+def blotted(text: str, user_id: str) -> str:
+    """A name without the id that it may hold."""
+    return _id_in(user_id).sub(NO_NAME, text)
+
+
+def _id_in(user_id: str) -> re.Pattern[str]:
+    escaped = re.escape(user_id)
+    return re.compile(escaped if len(user_id) >= SHORT_ID else rf"(?<![^\W_]){escaped}(?![^\W_])")
+
+
+def _blot_names(connection: sqlite3.Connection, table: str, column: str, user_id: str) -> list[str]:
+    query = f"select distinct {column} from {table} where instr({column}, ?)"  # noqa: S608
+    change = f"update {table} set {column} = ? where {column} = ?"  # noqa: S608
+    names = [n for (n,) in connection.execute(query, (user_id,)) if holds_id(n, user_id)]
+    connection.executemany(change, [(blotted(name, user_id), name) for name in names])
+    return names
+
+
+def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
+    """The sources that nobody else has: their names may say whose they are ("Ann's phone")."""
+    return [
+        source
+        for (source,) in connection.execute(
+            "select distinct source from measurements where user_id = ?", (user_id,)
+        ).fetchall()
+        if not connection.execute(
+            "select exists (select 1 from measurements where source = ? and user_id <> ?)",
+            (source, user_id),
+        ).fetchone()[0]
+    ]
+
+
+def _forget_source(connection: sqlite3.Connection, source: str) -> None:
+    """Out of every set of parameters; nobody's readings depend on it."""
+    connection.execute("delete from sources where source = ?", (source,))
+    for name, text in connection.execute("select name, parameters from models").fetchall():
+        parameters = json.loads(text)
+        if parameters["sources"].pop(source, None) is not None:
+            connection.execute(
+                "update models set parameters = ? where name = ?",
+                (json.dumps(parameters, sort_keys=True), name),
+            )
+
+
+def rename_content(connection: sqlite3.Connection, path: Path, old: str, new: str) -> None:
+    """A source file lost its rows of a person: the store knows it by its new digest."""
+    with explained(path), transaction(connection):
+        connection.execute("update or ignore files set sha256 = ? where sha256 = ?", (new, old))
+
+
+def scrub(connection: sqlite3.Connection, path: Path, until: float) -> None:
+    """Leave no byte of what was deleted, or replaced at any time, in the store and its WAL.
+
+    Raises RunsUnderWay if a reader keeps old pages alive beyond `until` (time.monotonic()).
+    """
+    with explained(path):
+        _empty_wal(connection, path, until)
+        connection.execute("vacuum")  # free space of pages keeps what was in it until then
+        _empty_wal(connection, path, until)
+
+
+def _empty_wal(connection: sqlite3.Connection, path: Path, until: float) -> None:
+    while connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+        if time.monotonic() > until:
+            raise RunsUnderWay(
+                f"{path}: the person is out of it, but a program that reads it keeps the pages "
+                "that held them on disk; close that program and run erase again"
+            )
+        time.sleep(0.1)
+
+
+def finish(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    with explained(path), transaction(connection):
+        connection.execute("update erasures set finished_at = ? where token = ?", (now(), token))
