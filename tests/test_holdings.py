@@ -137,7 +137,7 @@ def test_what_cannot_be_rewritten_is_told_apart(tmp_path):
     assert [(one.path.name, one.kind, one.rewritable) for one in held] == [
         ("a.zip", "other", False),
         ("note.bin", "text", False),
-        ("own.csv", "whole", False),
+        ("own.csv", "whole", True),
     ]
     # Of an unknown file it cannot be told whether a short id stands in it or a part of a word.
     assert found(written(tmp_path / "short.bin", "\0Ann\n"), user="Ann") == []

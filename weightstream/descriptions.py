@@ -175,6 +175,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "learnt_at": Meaning("UTC"),
             "readings": Meaning("Readings that it was learnt from"),
             "parameters": Meaning("The set, as JSON"),
+            "stale": Meaning("1: a person was erased since; learn again"),
         },
     ),
     "overrides": (
@@ -191,7 +192,11 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     ),
     "erasures": (
         "Persons who were erased, as keyed hashes",
-        {"token": Meaning("Keyed hash of the person"), "erased_at": Meaning("UTC")},
+        {
+            "token": Meaning("Keyed hash of the person"),
+            "erased_at": Meaning("UTC"),
+            "finished_at": Meaning("UTC; empty: cut short, erase goes on with it"),
+        },
     ),
     "received": (
         "Every stored row as it was received: of `export --raw`",

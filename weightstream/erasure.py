@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +24,16 @@ from weightstream.drawing import (
 )
 from weightstream.engine import build_model
 from weightstream.errors import ConfigError
-from weightstream.holdings import ADVICE, Held, Unfit, holdings, named_after, take_out
+from weightstream.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
+from weightstream.inbox import DONE, FAILED, USER_FOLDER
 from weightstream.readers import ReadOptions
 from weightstream.report import write_report
 from weightstream.store import erasing, reading
 from weightstream.store.connection import STORE_NAME, existing, open_writer
-from weightstream.store.erasing import SHORT_ID
+from weightstream.store.erasing import SHORT_ID, holds_id
 from weightstream.store.presence import ALONE_SECONDS, GATE, RUNS, alone
 from weightstream.tombstones import KEY_NAME, check_of, key_of, make_key, token
 
-INBOX = "inbox"
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
 DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
 _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
@@ -40,18 +41,18 @@ _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 @dataclass
 class Erased:
-    """What was done. rows: by table; files: one sentence each; left: of what could not be done."""
+    """What was done. rows: by table. files: what was, or can be, done to each; left: why not."""
 
     rows: dict[str, int]
-    files: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    files: dict[Path, str] = field(default_factory=dict)
+    left: dict[Path, str] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
 
     def to_text(self) -> str:
         counts = ", ".join(f"{count:,} of {table}" for table, count in self.rows.items())
         lines = [f"erased: {counts or 'no rows'}; what comes of this person again is left out"]
-        lines += self.files
-        lines += [f"left: {sentence}" for sentence in self.left]
+        lines += [f"{path}: {said}" for path, said in self.files.items()]
+        lines += [f"left: {path}: {said}" for path, said in self.left.items()]
         if self.stale:
             lines.append(f"learnt with this person: {', '.join(self.stale)}; `weightstream learn`")
         return "\n".join(lines)
@@ -62,8 +63,9 @@ def erase_person(
 ) -> Erased:
     """Erase a person. Waits up to a minute for runs, and lets none begin until it has ended.
 
-    rewrite: also take the rows out of the source files under the data directory. in_advance: keep
-    out a person of whom nothing is stored yet. Cut short anywhere, it is to be run again.
+    rewrite: also take the rows out of source files under the data directory and the inbox.
+    in_advance: keep out a person of whom nothing is stored yet. Cut short anywhere, it is to be run
+    again.
     Raises ConfigError for an unknown person, StoreError, RunsUnderWay.
     """
     data_dir = config.data.data_dir.absolute()
@@ -120,30 +122,28 @@ def _sweep(
 
     Before the store forgets which files held the person, so that a second try still knows.
     """
-    data_dir = config.data.data_dir.absolute()
+    data_dir, inbox = config.data.data_dir.absolute(), config.data.inbox_dir
     options = ReadOptions(columns=config.data.columns)
     digests = erasing.source_files(connection, user_id)
-    for held in holdings(_files(data_dir), user_id, options, digests):
+    for held in holdings(_files(data_dir, inbox), user_id, options, digests):
         if held.ours and held.others == 0:
             held.path.unlink()
-            erased.files.append(f"{held.path}: deleted, it was an export of theirs alone")
+            erased.files[held.path] = "deleted, it was an export of theirs alone"
         elif held.ours:
             _rewrite(held, user_id, options, erased)
+        elif _waits(held.path, inbox):
+            erased.files[held.path] = "waits to be read, their rows will be left out"
         elif not held.rewritable:
-            erased.left.append(f"{held.path}: {ADVICE[held.kind]}")
-        elif held.path.parent == data_dir / INBOX:
-            erased.files.append(
-                f"{held.path}: waits to be read, {held.rows:,} rows will be left out"
-            )
+            erased.left[held.path] = ADVICE[held.kind]
         elif not rewrite:
-            erased.files.append(
-                f"{held.path}: holds {held.rows:,} rows of theirs; --rewrite takes them out"
-            )
+            what = f"{held.rows:,} rows of theirs" if held.rows else "nobody else"
+            erased.files[held.path] = f"holds {what}; --rewrite takes them out"
+        elif held.kind == "whole":
+            held.path.unlink()
+            erased.files[held.path] = "deleted, it held nobody else"
         elif made := _rewrite(held, user_id, options, erased):
             erasing.rename_content(connection, data_dir / STORE_NAME, *made)
-    for path in _files(data_dir):
-        if named_after(path, user_id):
-            erased.left.append(f"{path}: {ADVICE['name']}")
+    _look_at_names(data_dir, inbox, user_id, rewrite, erased)
 
 
 def _rewrite(
@@ -153,24 +153,49 @@ def _rewrite(
     try:
         digests = take_out(held, user_id, options)
     except Unfit:
-        erased.left.append(f"{held.path}: {ADVICE['other']}")
+        erased.left[held.path] = ADVICE["other"]
     except OSError as error:
-        erased.left.append(f"{held.path}: cannot be written ({error.strerror})")
+        erased.left[held.path] = f"cannot be written ({error.strerror})"
     else:
-        erased.files.append(f"{held.path}: {held.rows:,} rows taken out")
+        erased.files[held.path] = f"{held.rows:,} rows taken out"
         return digests
     return None
 
 
-def _files(data_dir: Path) -> Iterator[Path]:
-    """Files under the data directory that are not weightstream's own; its unfinished ones go."""
-    for path in sorted(data_dir.rglob("*")):
-        inside = path.relative_to(data_dir).as_posix()
-        if inside in OWN or inside.startswith(("spill/", *DRAWN)):
-            continue
+def _look_at_names(
+    data_dir: Path, inbox: Path, user_id: str, rewrite: bool, erased: Erased
+) -> None:
+    """Remove the person's empty folders of the inbox; name what else is called after them."""
+    for folder in sorted(inbox.rglob(f"{USER_FOLDER}*"), reverse=True):
+        if folder_of(folder, user_id):
+            with suppress(OSError):  # not empty, or no folder
+                folder.rmdir()
+    for path in _files(data_dir, inbox):
+        root = inbox if path.is_relative_to(inbox) else data_dir
+        told = path in erased.left or (path in erased.files and not rewrite)
+        if not told and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
+            erased.left[path] = ADVICE["name"]
+
+
+def _waits(path: Path, inbox: Path) -> bool:
+    """Whether a file is in the inbox and still to be read: somebody may be at work on it."""
+    if not path.is_relative_to(inbox):
+        return False
+    return path.relative_to(inbox).parts[0] not in (DONE.name, FAILED.name)
+
+
+def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
+    """Files under the data directory and the inbox that are not weightstream's own; its
+    unfinished ones go."""
+    roots = [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir))
+    for path in (path for root in roots for path in sorted(root.rglob("*"))):
+        if path.is_relative_to(data_dir):
+            inside = path.relative_to(data_dir).as_posix()
+            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
+                continue
         if path.is_symlink() or not path.is_file():
             continue
-        if _UNFINISHED.fullmatch(path.name):
+        if _UNFINISHED.fullmatch(path.name) and not _waits(path, inbox):
             path.unlink()
             continue
         yield path

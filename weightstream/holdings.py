@@ -20,22 +20,22 @@ import pyarrow.parquet as pq
 
 from weightstream import reexport
 from weightstream.batch import Ints
-from weightstream.coded import Bools, encode
+from weightstream.coded import Bools, encode, trimmed
 from weightstream.errors import InputError
+from weightstream.inbox import USER_FOLDER
 from weightstream.readers import ReadOptions, parses, recognise
 from weightstream.readers.delimited import match_columns
 from weightstream.readers.parquet import texts_of
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.reexport import is_export
-from weightstream.store.erasing import SHORT_ID, holds_id
+from weightstream.store.erasing import SHORT_ID
 from weightstream.tombstones import OTHER_CELLS, whose
 
 Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text"]
-REWRITABLE = ("export", "delimited", "ndjson", "parquet")
+REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
-    "whole": "all of it is this person's: delete it",
     "text": "the id stands in it, and weightstream does not know the file: look at it",
     "name": "its name holds the id: rename or delete it",
 }
@@ -70,15 +70,26 @@ def holdings(
 ) -> Iterator[Held]:
     """Those of the files that hold a person.
 
-    digests: SHA-256 to size of the files that the store has the person's rows from; so are files
-    found that name nobody (their reader was told whose they are).
+    digests: SHA-256 to size of the files that the store has the person's rows from. One that names
+    nobody was theirs as a whole, as somebody said when it was read; so is one in a folder of the
+    inbox that names them.
     """
     for path in files:
-        held = _held(path, user_id, options)
-        if held is None and path.stat().st_size in digests.values() and digest(path) in digests:
-            held = Held(path, "whole", 0)
+        held = None if folder_of(path, user_id) else _held(path, user_id, options)
         if held is not None:
             yield held
+        elif folder_of(path, user_id) or _is_one_of(path, digests):
+            yield Held(path, "whole", 0)
+
+
+def folder_of(path: Path, user_id: str) -> bool:
+    """Whether the innermost folder that names a person, in the way of the inbox, names this one."""
+    named = [part for part in path.parts if part.startswith(USER_FOLDER)]
+    return bool(named) and trimmed(named[-1].removeprefix(USER_FOLDER)) == user_id
+
+
+def _is_one_of(path: Path, digests: Mapping[str, int]) -> bool:
+    return path.stat().st_size in digests.values() and digest(path) in digests
 
 
 def _held(path: Path, user_id: str, options: ReadOptions) -> Held | None:
@@ -284,8 +295,3 @@ def _rewrite_parquet(path: Path, to: Path, user_id: str, options: ReadOptions) -
 def digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def named_after(path: Path, user_id: str) -> bool:
-    """Whether the file's name holds the id."""
-    return holds_id(path.name, user_id)

@@ -79,6 +79,9 @@ def litter(command, data_dir, source):
     shutil.copy(source, data_dir / "inbox/done/weights.csv")
     packed = data_dir / "inbox/failed/2024/weights.csv.gz"
     packed.write_bytes(gzip.compress(source.read_bytes()))
+    own = data_dir / f"inbox/done/user={USER}/scale.csv"
+    own.parent.mkdir()
+    own.write_text(f"date,weight (kg)\n{TIME},{WEIGHT}\n")
     (data_dir / "spill/1-aa/07.parquet").write_text(USER)
     persons = data_dir / "dashboards/persons"
     for page in PAGES:
@@ -178,7 +181,7 @@ def test_without_rewrite_sources_are_listed_and_stay(command, store_files, sourc
     done = command("erase", USER, "--data-dir", data_dir)
     assert done.exit_code == 0, done.output
     assert "read.csv: holds 5 rows of theirs; --rewrite takes them out" in done.stdout
-    assert "waits.csv: waits to be read, 5 rows will be left out" in done.stdout
+    assert "waits.csv: waits to be read, their rows will be left out" in done.stdout
     assert [path.read_bytes() for path in sorted(inbox.rglob("*.csv"))] == before
     # What waits is not touched: somebody may be writing it.
     done = command("erase", USER, "--rewrite", "--data-dir", data_dir)
