@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser run test test-all lint bench docs lock clean
+.PHONY: install browser run test test-all lint bench fuzz docs lock clean
 
 install: $(STAMP)
 
@@ -41,6 +41,10 @@ lint: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Minutes: every reader against inputs that grow by what they reach in the code.
+fuzz: install
+	$(BIN)/python -m fuzz
 
 docs: install
 	$(BIN)/python docs/generate.py

@@ -83,6 +83,19 @@ def test_entities_are_not_expanded(save, cleaned):
     assert (row["reason"], row["weight"], row["source"]) == ("bad_number", "&b;", "&x;")
 
 
+@pytest.mark.parametrize("rest", [1, 40, 3 << 10])
+def test_a_long_tail_without_records_is_no_cut(save, cleaned, monkeypatch, rest):
+    """Workouts and summaries follow the records; the last block may be a few bytes of them."""
+    monkeypatch.setattr("weightstream.readers.apple_health.MAX_TAG", 1 << 10)
+    block = 4 << 10
+    content = HEAD + WEIGHT
+    tail = '<ActivitySummary activeEnergyBurned="1"/>\n' * 1000
+    fill = (len(content + tail + TAIL) - rest) % block
+    path = save(content + " " * ((block - fill) % block) + tail + TAIL)
+    result = cleaned(path, user="me", block_bytes=block)
+    assert (len(result.measurements), result.rows) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -173,6 +173,29 @@ def test_a_document_that_is_too_large_is_refused(save, cleaned, monkeypatch):
         cleaned(save(json.dumps([observation()] * 10, indent=1)), block_bytes=100)
 
 
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<!-- a comment -->
+<Observation xmlns="http://hl7.org/fhir"><id value="1"/></Observation>
+"""
+
+
+def test_xml_is_refused_by_its_name(save, cleaned):
+    path = save(XML)
+    assert recognise(path) == "fhir"
+    with pytest.raises(InputError, match="is FHIR in XML; give it as JSON"):
+        cleaned(path)
+    for other in ("<ClinicalDocument xmlns='urn:hl7-org:v3'/>", "<a><!--" * 9999, "<?xml?>" * 9999):
+        with pytest.raises(InputError, match="in no format"):
+            recognise(save(other))
+
+
+def test_a_record_that_names_no_person_says_what_to_do(single):
+    for subject in (None, {"reference": ""}, {"display": "somebody"}):
+        row = single({"subject": subject})
+        assert row["reason"] == "missing_field"
+        assert row["detail"] == "the record names no person; give --user"
+
+
 def test_a_person_given_serves_records_that_name_none(single):
     assert single({"subject": None}, user="me")["user_id"] == "me"
     with pytest.raises(InputError, match="leave --user out"):
@@ -189,6 +212,8 @@ def test_files_by_others(shared, cleaned):
         "pathling-synthea-bundle-adult.json": ["92 kg", "98.3 kg", "91.5 kg", "97.2 kg"],
         "smart-bulk-observation-excerpt.ndjson": ["90.2 kg"] * 3,
     }
+    with pytest.raises(InputError, match="FHIR in XML"):
+        cleaned(folder / "hl7-r4-observation-example-lb.xml")
     for name, weights in expected.items():
         assert recognise(folder / name) == "fhir"
         rows = cleaned(folder / name).measurements.to_pylist()

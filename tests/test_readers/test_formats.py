@@ -1,50 +1,15 @@
 """What holds for every format: safety against broken and hostile files, archives, folders."""
 
 import io
-import json
 import random
 import zipfile
 
 import pytest
 
+from fuzz.seeds import CSV, FITBIT, NEEDS, OMH, SEEDS, options_of
 from weightstream.errors import InputError
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import members
-
-FITBIT = json.dumps(
-    [{"logId": 1, "weight": 176.4, "bmi": 25, "date": "01/31/24", "time": "07:12:33"}]
-)
-OMH = json.dumps(
-    {"body_weight": {"value": 80, "unit": "kg"},
-     "effective_time_frame": {"date_time": "2024-01-31T07:00:00Z"}}
-)  # fmt: skip
-CSV = "user_id,effectiveDateTime,source_type,weight,unit\nu1,2024-01-31,s,80,kg\n"
-SEEDS = {
-    "csv": CSV + 'u1,2024-02-01 10:00,"a\nb",81.5,lb\n',
-    "fhir": json.dumps(
-        {"resourceType": "Bundle", "entry": [{"resource": {
-            "resourceType": "Observation", "id": "1", "status": "final",
-            "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
-            "effectiveDateTime": "2024-01-31", "valueQuantity": {"value": 80, "code": "kg"}}}]}),
-    "open_mhealth": OMH,
-    "apple_health": '<?xml version="1.0"?><HealthData>\n'
-    '<Record type="HKQuantityTypeIdentifierBodyMass" unit="kg" '
-    'startDate="2024-01-31 07:00:00 +0100" value="80"/>\n</HealthData>',
-    "withings": 'Date,"Weight (kg)","Fat mass (kg)",Comments\n2024-01-31 07:00:00,80,,"x"\n',
-    "fitbit": FITBIT,
-    "google_fit": json.dumps({"Data Source": "derived:com.google.weight:x", "Data Points": [
-        {"fitValue": [{"value": {"fpVal": 80.5}}], "startTimeNanos": 1706681553000000000}]}),
-    "garmin": 'Time,Weight,Change,BMI,\n" Jan 31, 2024",\n7:12 AM,80.5 kg,--,24,\n',
-    "openscale": "dateTime,weight,fat,water,comment\n2024-01-31 07:12,80.5,1,2,\n",
-    "samsung_health": "com.samsung.health.weight,1,2\nstart_time,weight,datauuid\n"
-    "2024-01-31 07:12:33.000,80.5,w1,\n",
-    "libra": "#Version:5\n#Units:kg\n#date;weight;weight trend\n2024-01-31 07:12:33;80.5;80\n",
-}  # fmt: skip
-NEEDS = {"user": "me", "timezone": "UTC"}
-
-
-def options_of(name):
-    return {} if name == "csv" else NEEDS
 
 
 @pytest.mark.parametrize("name", SEEDS)

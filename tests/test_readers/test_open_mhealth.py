@@ -59,6 +59,14 @@ def test_intervals_need_two_of_three(save, cleaned, interval, wall):
     assert found == [wall or "bad_timestamp"]
 
 
+def test_a_point_that_names_no_person_says_what_to_do(save, cleaned):
+    (row,) = cleaned(save(json.dumps(POINT["body"]))).quarantine.to_pylist()
+    assert (row["reason"], row["detail"]) == (
+        "missing_field",
+        "the record names no person; give --user",
+    )
+
+
 def test_fixtures_of_the_standard(shared, cleaned):
     passing = {
         "1.0/shouldPass/body-weight-only.json": "bad_timestamp",

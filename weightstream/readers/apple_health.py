@@ -101,8 +101,8 @@ def _cut(data: bytes) -> int:
 
     Where none begins in the last MAX_TAG bytes, before its last tag.
     """
-    cut = data.rfind(b"<Record")
-    return cut if cut >= len(data) - MAX_TAG else max(data.rfind(b"<"), 0)
+    cut = data.rfind(b"<Record", max(len(data) - MAX_TAG, 0))
+    return cut if cut >= 0 else max(data.rfind(b"<"), 0)
 
 
 def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:

@@ -102,6 +102,10 @@ def given(value: str | None, source: Source, what: str, option: str) -> str:
     return value
 
 
+NAMELESS = {"fault": "missing_field", "detail": "the record names no person; give --user"}
+"""Of a raw row where records may name their person, and this one does not."""
+
+
 def named_user(record_user: str | None, source: Source, options: ReadOptions) -> str | None:
     """Whose a record is. Raises InputError if both the record and the options say."""
     if record_user and options.user is not None:

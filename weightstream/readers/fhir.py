@@ -13,6 +13,7 @@ import orjson
 from weightstream.errors import InputError
 from weightstream.readers.block import (
     EACH_RECORD,
+    NAMELESS,
     Block,
     Parse,
     ReadOptions,
@@ -30,7 +31,7 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.source import Source
+from weightstream.readers.source import Source, head_of
 
 SOURCES = {
     "29463-7": "fhir",  # body weight
@@ -47,17 +48,27 @@ _UCUM = ("http://unitsofmeasure.org", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
+_XML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*+<\w+[^>]*xmlns=[\"']http://hl7\.org/fhir[\"']",
+    re.DOTALL,
+)
 _PERSON = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """JSON that speaks of FHIR resources."""
+    """JSON that speaks of FHIR resources; XML too, to be refused by its name."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return start in (b"{", b"[") and _RESOURCE.search(head) is not None
+    return (start in (b"{", b"[") and _RESOURCE.search(head) is not None) or _is_xml(head)
+
+
+def _is_xml(head: bytes) -> bool:
+    return _XML.match(head) is not None
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. In a Bundle, `line` is the position of the resource."""
+    if _is_xml(head_of(source)):
+        raise InputError(f"{source} is FHIR in XML; give it as JSON")
     codes = tuple(code.encode() for code in SOURCES)
     convert = partial(_convert, source=source, options=options)
     wanted = (*codes, b'"Bundle"')
@@ -128,8 +139,9 @@ def _row(
     weight = text_of(quantity.get("value"))
     if weight and quantity.get("comparator"):
         weight = f"{quantity['comparator']}{weight}"
-    return {
-        "user_id": named_user(_subject(resource), source, options),
+    user = named_user(_subject(resource), source, options)
+    row = {
+        "user_id": user,
         "time": _time(resource),
         "source": _device(resource) or SOURCES[code],
         "weight": None if resource.get("dataAbsentReason") else weight,
@@ -140,6 +152,7 @@ def _row(
         "line": line,
         "retracted": resource.get("status") in _TAKEN_BACK,
     }
+    return row if user else row | NAMELESS
 
 
 def _device(resource: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from weightstream.readers.block import (
     EACH_RECORD,
+    NAMELESS,
     Block,
     Parse,
     ReadOptions,
@@ -72,8 +73,9 @@ def _row(
 ) -> dict[str, Any]:
     weight = fields_of(body["body_weight"])
     provenance = fields_of(header.get("acquisition_provenance"))
+    user = named_user(text_of(header.get("user_id")), source, options)
     row = {
-        "user_id": named_user(text_of(header.get("user_id")), source, options),
+        "user_id": user,
         "time": _time(fields_of(body.get("effective_time_frame"))),
         "source": text_of(provenance.get("source_name")) or "open_mhealth",
         "weight": text_of(weight.get("value")),
@@ -83,7 +85,9 @@ def _row(
         or text_of(header.get("source_creation_date_time")),
         "line": line,
     }
-    if body.get("descriptive_statistic") is not None:
+    if not user:
+        row |= NAMELESS
+    elif body.get("descriptive_statistic") is not None:
         row |= {
             "fault": "not_body_weight",
             "detail": "the value is a statistic of several weighings",
