@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import prefect
 from prefect.client.orchestration import SyncPrefectClient
@@ -24,8 +26,10 @@ from deployments.wanted import POOL, QUEUES, VIZ_MEMORY, deployments
 from tasks import STAGES
 
 SETUP = "run `weightstream server setup`"
-LEAK_SECONDS = 25.0
+LASTING_SECONDS = 25.0
 """A lease that ran out is swept within 15 s, and its slots with it; what stays longer is leaked."""
+UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+TO_COME = [StateType.SCHEDULED]
 SLOWEST_POLL = 1.0
 
 
@@ -112,67 +116,73 @@ def of_pool(client: SyncPrefectClient) -> Iterator[Finding]:
         )
 
 
-@dataclass(frozen=True)
-class Held:
-    """Slots in use of a limit, and how many of them somebody holds who is alive."""
-
-    limit: str
-    slots: int
-    held: int
-
-
-def of_slots(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Slots in use that nobody holds: the stage waits for them for ever."""
-    for held in lasting(lambda: leaks(client)):
-        yield Finding(
-            f"limit {held.limit} has {held.slots} slots in use, of which {held.held} are held by a "
-            f"run that is alive: the rest is leaked; with no run under way, "
-            f"`prefect gcl update {held.limit} --active-slots 0`"
-        )
+def of_stuck(client: SyncPrefectClient, seconds: float | None = None) -> Iterator[Finding]:
+    """Slots in use that nobody holds, and schedules of which no run comes."""
+    deployed = _deployed(client)
+    look = partial(stuck, client, deployed)
+    for sentence in lasting(look, LASTING_SECONDS if seconds is None else seconds).values():
+        yield Finding(sentence)
 
 
-def lasting(look: Callable[[], list[Held]], seconds: float = LEAK_SECONDS) -> list[Held]:
-    """What is seen at every look for so long; nothing takes no time."""
+def lasting(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, str]:
+    """What is seen at every look for so long, by name; nothing takes no time."""
     until = time.monotonic() + seconds
-    seen = {held.limit: held for held in look()}
+    seen = look()
     while seen and time.monotonic() < until:
         time.sleep(1)
-        now = {held.limit: held for held in look()}
-        seen = {limit: now[limit] for limit in seen if limit in now}
-    return list(seen.values())
+        now = look()
+        seen = {name: now[name] for name in seen if name in now}
+    return seen
 
 
-def leaks(client: SyncPrefectClient) -> list[Held]:
-    """Of stages by the leases of their limit; of deployments by their runs."""
-    in_use = {
-        limit.name: limit.active_slots for limit in client.read_global_concurrency_limits(limit=200)
-    }
+def _deployed(client: SyncPrefectClient) -> list[DeploymentResponse]:
     found = []
-    for stage in STAGES.values():
-        slots = in_use.get(f"tag:{stage.tag}", 0)
-        if slots:
-            holders = client.read_concurrency_limit_by_tag(stage.tag).active_slots
-            found.append(Held(f"tag:{stage.tag}", slots, len(holders)))
-    drawing = in_use.get(f"tag:{STAGES['draw'].tag}", 0)
-    if in_use.get(VIZ_MEMORY) and not drawing:
-        found.append(Held(VIZ_MEMORY, in_use[VIZ_MEMORY], 0))
     for wanted in deployments(None, None):
-        try:
-            deployment = client.read_deployment_by_name(wanted.name)
-        except ObjectNotFound:
-            continue
+        with suppress(ObjectNotFound):
+            found.append(client.read_deployment_by_name(wanted.name))
+    return found
+
+
+def stuck(client: SyncPrefectClient, deployed: list[DeploymentResponse]) -> dict[str, str]:
+    """What looks stuck now, by its name: a limit with more slots in use than are held, a schedule
+    without a run to come. Of stages it is the leases that hold slots, of deployments their runs.
+    """
+    limits = client.read_global_concurrency_limits(limit=200)
+    in_use = {limit.name: limit.active_slots for limit in limits if limit.active_slots}
+    held = {}
+    for tag in (stage.tag for stage in STAGES.values()):
+        if f"tag:{tag}" in in_use:
+            held[f"tag:{tag}"] = len(client.read_concurrency_limit_by_tag(tag).active_slots)
+    held[VIZ_MEMORY] = in_use.get(VIZ_MEMORY, 0) * held.get(f"tag:{STAGES['draw'].tag}", 0)
+    idle = {}
+    for deployment in deployed:
         limit = deployment.global_concurrency_limit
-        if limit and in_use.get(limit.name):
-            found.append(Held(limit.name, in_use[limit.name], _under_way(client, deployment)))
-    return [held for held in found if held.slots > held.held]
+        if limit and limit.name in in_use:
+            held[limit.name] = _runs(client, deployment, UNDER_WAY)
+        active = any(schedule.active for schedule in deployment.schedules)
+        if active and not deployment.paused and not _runs(client, deployment, TO_COME):
+            idle[deployment.name] = (
+                f"deployment {deployment.name} has a schedule, but the server makes no runs of it; "
+                "see the server's log (is its SQLAlchemy the one of requirements.lock?)"
+            )
+    return idle | {
+        name: (
+            f"limit {name} has {in_use[name]} slots in use, but only {count} are held by a run "
+            "that is alive: the others are leaked, and its stage waits for them for ever; with no "
+            f"run under way, `prefect gcl update {name} --active-slots 0`"
+        )
+        for name, count in held.items()
+        if count < in_use.get(name, 0)
+    }
 
 
-def _under_way(client: SyncPrefectClient, deployment: DeploymentResponse) -> int:
-    states = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-    runs = client.read_flow_runs(
+def _runs(
+    client: SyncPrefectClient, deployment: DeploymentResponse, states: list[StateType]
+) -> int:
+    found = client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
         ),
     )
-    return len(runs)
+    return len(found)

