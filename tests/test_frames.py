@@ -14,7 +14,7 @@ import weightstream
 from weightstream.errors import ConfigError, InputError
 
 ROOT = Path(__file__).parents[1]
-ASIDE = {"version", "run_id", "file", "line"}
+ASIDE = {"version", "run_id", "file", "line", "override", "override_by"}
 
 
 def exported_frame(data_dir, tmp_path):
@@ -164,6 +164,10 @@ def test_a_folder_and_records_that_their_source_took_back(tmp_path):
     cleaned = weightstream.clean(records)
     assert cleaned["outcome"].to_list() == ["accepted", "excluded"]
     assert cleaned["reason"].to_list() == ["ok", "retracted"]
+    (tmp_path / "b.json").write_text(observation % ("1", "entered-in-error", "80.50"))
+    cleaned = weightstream.clean(weightstream.read(tmp_path))
+    assert cleaned["outcome"].to_list() == ["rejected", "excluded"]
+    assert cleaned["reason"].to_list() == ["retracted", "retracted"]
 
 
 def test_the_configuration_holds(tmp_path):

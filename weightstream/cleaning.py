@@ -201,7 +201,12 @@ def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Tab
         return block, schema.RETRACTION.empty_table()
     taken_back = block["retracted"].fill_null(False)
     rows = block.filter(taken_back)
-    columns = {name: plain(rows[name]) for name in ("user_id", "source", "record_id")}
+    user, source = (encode(rows[name]) for name in ("user_id", "source"))
+    columns = {
+        "user_id": user.texts.take(pa.array(user.codes, mask=user.codes < 0)),
+        "source": _sources(source, np.arange(len(rows))).cast(pa.string()),
+        "record_id": plain(rows["record_id"]),
+    }
     columns["updated"] = _updated(rows["updated"], rows["record_id"], rules)
     columns |= {"file": pa.repeat(pa.scalar(file, pa.int32()), len(rows)), "line": rows["line"]}
     retractions = pa.table(columns, schema=schema.RETRACTION)

@@ -41,17 +41,24 @@ def rows_of(user: Ints, users: int, columns: Mapping[str, Column]) -> Rows:
     return Rows(np.searchsorted(user, np.arange(users + 1)), columns)
 
 
+def nothing(users: int) -> Rows:
+    """No rows."""
+    return Rows(np.zeros(users + 1, np.int64), {})
+
+
 @dataclass(frozen=True)
 class Decided:
     """A batch of U persons after the filter.
 
     revisions: (U,) int64, the revision of each person that was read; 0 for a new one.
     recomputed: (U,) bool, the whole series was decided again, so level shifts are replaced.
+    linked: (U,) bool, of whom records said something new, so what is set aside is replaced.
     """
 
     user_ids: tuple[str, ...]
     revisions: Ints
     recomputed: npt.NDArray[np.bool_]
+    linked: npt.NDArray[np.bool_]
     measurements: Rows
     decisions: Rows  # new versions
     estimates: Rows  # figures of standing versions that moved
@@ -61,6 +68,8 @@ class Decided:
     respelled: Rows  # stored measurements that came again in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
+    links: Rows  # what records said that the store did not know
+    aside: Rows  # readings that are no data, of persons of whom records said something new
     looked_at: Ints | None = None  # (U, len(RETRO_COUNTS)) what retro did; None of an ingest
 
     @property

@@ -1,7 +1,7 @@
 """What a pass of the engine over some series says, and where that differs from what is stored."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,16 @@ from weightstream import schema
 from weightstream.batch import Floats, Ints
 from weightstream.decided import Column, Rows, rows_of
 from weightstream.engine import Filtered
+from weightstream.series import Readings
 from weightstream.store import reading
 
 Mask = npt.NDArray[np.bool_]
 
 CAUSAL, RETRO = "causal", "retro"
+MOVED = "moved"
+"""The last verdict on a reading that is in another person's series from then on."""
+FALLEN = pa.array(["superseded", "retracted"])
+FALLEN_FROM = schema.REASONS.index("superseded")
 VERDICTS = pa.array(["rejected", "accepted"])
 REASONS = pa.array(schema.REASONS)
 KEY = ("user_id", "effective_at", "measurement_id")
@@ -49,30 +54,36 @@ class Said:
 
 def told_apart(
     connection: sqlite3.Connection | None,
-    series: pa.Table,
+    readings: Readings,
     filtered: Filtered,
-    user: Ints,
-    users: int,
+    whole: Mask,
     stage: str,
     model: str,
 ) -> Said:
     """Tell new decisions from standing ones.
 
-    series: N rows of series.SERIES; user: (N,) ascending, of `users` persons. A causal pass leaves
-    what retro has decided as it is: retro had seen more, and will look again.
+    readings: N of U persons, and filtered what is said of each. whole: (U,) bool, these are all
+    that the person has. A causal pass leaves what retro has decided as it is: retro had seen more,
+    and will look again; but not where a source has corrected or taken back the record since, or
+    does not any more.
     """
-    columns = decision_columns(series, filtered, stage, model)
+    series, user, users = readings.table, readings.user, len(readings.user_ids)
+    columns = decision_columns(readings, filtered, stage, model)
     stored = series["new_row"].to_numpy() < 0
     version = np.ones(len(series), np.int64)
     says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
-    if connection is not None and stored.any():
-        ids = series["user_id"].filter(pa.array(stored)).unique().to_pylist()
-        before = reading.current(connection, ids)
-        at = pc.fill_null(pc.index_in(series["measurement_id"], before["measurement_id"]), -1)
-        known = np.flatnonzero(at.to_numpy() >= 0)
-        was = before.take(at.to_numpy()[known])
+    gone = reading.PLACED.empty_table()
+    if connection is not None and whole.any():
+        ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
+        before, at, gone = standing(connection, ids, series)
+        known = np.flatnonzero(at >= 0)
+        was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
+        stays &= ~pc.is_in(was["reason"], FALLEN).to_numpy() & (
+            filtered.reason[known] < FALLEN_FROM
+        )
+        stays &= pc.not_equal(was["verdict"], MOVED).to_numpy()
         was_accepted = pc.equal(was["verdict"], "accepted").to_numpy()
         accepted[known] = np.where(stays, was_accepted, accepted[known])
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
@@ -83,18 +94,63 @@ def told_apart(
     columns["version"] = version if stored.any() else 1
     moving = ("version", *KEY, *ESTIMATES, "stage", "model")
     estimates = _filter({name: columns[name] for name in moving}, moved)
+    says_new = rows_of(user[says], users, _filter(columns, says))
     return Said(
-        rows_of(user[says], users, _filter(columns, says)),
+        with_moves(says_new, gone, readings.user_ids, stage, model) if len(gone) else says_new,
         rows_of(user[moved], users, estimates),
         accepted,
         net_accepted,
     )
 
 
+def standing(
+    connection: sqlite3.Connection, user_ids: list[str], series: pa.Table
+) -> tuple[pa.Table, Ints, pa.Table]:
+    """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
+    where it has none; and those (PLACED) whose reading is in another's series now."""
+    if not reading.has_moves(connection, user_ids):
+        before = reading.current(connection, user_ids)
+        at = pc.index_in(series["measurement_id"], before["measurement_id"])
+        return before, pc.fill_null(at, -1).to_numpy(), reading.PLACED.empty_table()
+    before = reading.current(connection, user_ids, reading.PLACED)
+    whose, was_whose = (
+        pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
+        for table in (series, before)
+    )
+    in_place = pc.or_(pc.is_in(was_whose, whose), pc.equal(before["verdict"], MOVED))
+    at = pc.fill_null(pc.index_in(whose, was_whose), -1)
+    return before, at.to_numpy(), before.filter(pc.invert(in_place))
+
+
+def with_moves(said: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str) -> Rows:
+    """New versions, with those that end what was said of readings in another's series now."""
+    columns: dict[str, Any] = {
+        **{name: gone[name] for name in (*KEY, "received_user")},
+        "version": pc.add(gone["version"], 1),
+        "verdict": pa.array([MOVED] * len(gone)),
+        "reason": pa.array(["override"] * len(gone)),
+    }
+    ends = pa.table(columns)
+    rows = int(said.indptr[-1])
+    spelt = {
+        name: value if isinstance(value, pa.Array) else pa.array(np.broadcast_to(value, rows))
+        for name, value in said.columns.items()
+    }
+    if rows:
+        ends = pa.concat_tables([pa.table(spelt), ends], promote_options="default")
+    number = pc.index_in(ends["user_id"], pa.array(user_ids, pa.string())).to_numpy()
+    order = np.argsort(number, kind="stable")
+    table = ends.take(order).combine_chunks()
+    done = {name: table[name].combine_chunks() for name in table.column_names}
+    return rows_of(number[order], len(user_ids), done | {"stage": stage, "model": model})
+
+
 def decision_columns(
-    series: pa.Table, filtered: Filtered, stage: str, model: str
+    readings: Readings, filtered: Filtered, stage: str, model: str
 ) -> dict[str, Any]:
-    return {
+    series = readings.table
+    received = {} if readings.received_user is None else {"received_user": readings.received_user}
+    return received | {
         **{name: series[name].combine_chunks() for name in KEY},
         "verdict": VERDICTS.take(pa.array(filtered.accepted.astype(np.int8))),
         "reason": REASONS.take(pa.array(filtered.reason)),
@@ -110,7 +166,8 @@ def decision_columns(
     }
 
 
-def shift_rows(series: pa.Table, filtered: Filtered, user: Ints, users: int) -> Rows:
+def shift_rows(readings: Readings, filtered: Filtered) -> Rows:
+    series, user, users = readings.table, readings.user, len(readings.user_ids)
     order = np.argsort(filtered.shift_row, kind="stable")
     row = filtered.shift_row[order]
     return rows_of(
@@ -147,8 +204,11 @@ def _chosen(column: Column, mask: Mask) -> Column:
     return column if isinstance(column, str | int) else column[mask]
 
 
-def newest(values: Floats, user: Ints, users: int) -> Floats:
-    """(users,) the last value of each person; NaN where there is none. user: (N,) ascending."""
+def newest(values: Floats, readings: Readings) -> Floats:
+    """(U,) the value at the last reading of each person that is data; NaN where there is none."""
+    user, users = readings.user, len(readings.user_ids)
+    if readings.data is not None:
+        values, user = values[readings.data], user[readings.data]
     last = np.searchsorted(user, np.arange(users), side="right") - 1
     found = np.full(users, np.nan)
     present = np.bincount(user, minlength=users) > 0

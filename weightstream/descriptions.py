@@ -26,7 +26,10 @@ SHARED = {
     "raw_time": Meaning("The time as it was written"),
     "record_id": Meaning("The source's own id of the record"),
     "verdict": Meaning("accepted, or rejected"),
-    "reason": Meaning("Why: ok, a named error, or outlier"),
+    "reason": Meaning("Why: ok, a named error, outlier, or who said so"),
+    "override": Meaning("What a person decided: accept, reject or assign"),
+    "override_by": Meaning("Who decided it"),
+    "updated": Meaning("When the source last changed the record, UTC"),
     "p_valid": Meaning("Probability that the reading is valid", "1"),
     "expected_kg": Meaning("What this source should have shown, told without this reading", KG),
     "expected_lo_kg": Meaning("Lower end of the 95 % interval of expected_kg", KG),
@@ -86,6 +89,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     "decisions": (
         "What was decided on each measurement, version by version",
         {
+            "user_id": Meaning("The person whose reading it counts as"),
+            "received_user": Meaning("The person it was received for, where that is another"),
+            "verdict": Meaning("accepted, rejected, or moved: to another person's series"),
             "expected_margin_kg": Meaning("Half of the 95 % interval of expected_kg", KG),
             "level_margin_kg": Meaning("Half of the 95 % interval of level_kg", KG),
             "run": Meaning("The run that decided it: runs.id"),
@@ -127,7 +133,23 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "basis": Meaning("Fingerprint of the parameters that the state depends on"),
             "settled": Meaning("0: later readings may still revise earlier decisions"),
             "state": Meaning("float64s of the filter"),
+            "records": Meaning("Hashes of the records that are known of the person"),
         },
+    ),
+    "records": (
+        "What records of sources said besides the measurements' own rows",
+        {
+            "record_id": Meaning(
+                "The source's own id; empty: the measurement came without one too"
+            ),
+            "measurement_id": Meaning("What it said; empty: that the record is taken back"),
+            "run": Meaning("The run that stored it: runs.id"),
+            "file": Meaning("The file it came from: files.id"),
+        },
+    ),
+    "set_aside": (
+        "Measurements that their source corrected or took back: no data",
+        {"reason": Meaning("superseded or retracted")},
     ),
     "sources": (
         "What was learnt of each source",
@@ -182,6 +204,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         "What persons decided on measurements",
         {
             "id": Meaning("Number of the override"),
+            "user_id": Meaning("The person that the measurement was received for"),
             "action": Meaning("accept, reject or assign"),
             "assigned_to": Meaning("Whose reading it is, where assigned"),
             "made_by": Meaning("Who decided"),

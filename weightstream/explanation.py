@@ -30,6 +30,13 @@ LOOKS_LIKE = {
 }
 """By reason; the reasons that say nothing against a reading are not in it."""
 
+TOLD = {
+    "override": "a person decided so",
+    "superseded": "the source corrected this record",
+    "retracted": "the source took this record back",
+}
+"""By reason that is not the engine's."""
+
 
 def explain(
     reason: str,
@@ -45,8 +52,8 @@ def explain(
     Probability: that the reading is wrong.
     "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
     """
-    if reason == "override":
-        return "a person decided so"
+    if reason in TOLD:
+        return TOLD[reason]
     if reason not in LOOKS_LIKE:
         return ""
     parts = []

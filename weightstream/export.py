@@ -68,7 +68,7 @@ def current_decisions(
 def decisions_of(connection: sqlite3.Connection, users: Sequence[str], timezone: str) -> pa.Table:
     """The EXPORT table of some persons, in the order of the export."""
     table = in_order(reading.current_view(connection, STORED, users), timezone)
-    return table.append_column("explanation", explanations(table))
+    return table.append_column("explanation", explanations(table)).select(EXPORT.names)
 
 
 def explanations(table: pa.Table) -> pa.Array:

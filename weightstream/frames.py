@@ -22,6 +22,7 @@ from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
 from weightstream.explanation import EXPLAINED_BY, explain_rows
 from weightstream.export import NUMBERS
+from weightstream.hearing import links_told
 from weightstream.identity import deduplicate, measurement_ids
 from weightstream.intake import check_sources, dates_at_noon, files_of
 from weightstream.judging import Judging
@@ -29,8 +30,9 @@ from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
 from weightstream.readers.delimited import FIELDS, REQUIRED, match_columns, unit_in_name
 from weightstream.readers.parquet import texts_of
+from weightstream.records import SAID, links, set_aside
 from weightstream.selection import Selection
-from weightstream.series import join, user_batch
+from weightstream.series import NOTHING_TOLD, Told, by_person, join
 from weightstream.store import reading
 from weightstream.times import order_evidence
 
@@ -116,8 +118,8 @@ def clean(
         raise ConfigError(f"stage is {CAUSAL} or {RETRO}, not {stage!r}")
     settings = _configured(config)
     raw = _raw(frame, settings.data.columns)
-    measurements, parts = _cleaned(raw, _dialects(frame, raw), settings)
-    parts += _judged(measurements, settings, stage)
+    measurements, retractions, parts = _cleaned(raw, _dialects(frame, raw), settings)
+    parts += _judged(measurements, retractions, settings, stage)
     result = pd.concat([_typed(part) for part in parts]).reindex(range(len(frame)))
     return result.set_axis(frame.index, axis="index")
 
@@ -207,12 +209,14 @@ def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, s
 
 def _cleaned(
     raw: pa.Table, dialects: list[tuple[Ints, Dialect, str | None]], settings: Config
-) -> tuple[pa.Table, list[pd.DataFrame]]:
-    """schema.MEASUREMENT of the rows that count, and the lines of RESULT of all others."""
+) -> tuple[pa.Table, pa.Table, list[pd.DataFrame]]:
+    """schema.MEASUREMENT of the rows that count, schema.RETRACTION, and the lines of RESULT of all
+    that do not count."""
     data = settings.data
     rules = Rules(datetime.now(UTC), data.timezone, data.min_date)
     selection = Selection(data)
     kept, others = [schema.MEASUREMENT.empty_table()], []
+    retractions = [schema.RETRACTION.empty_table()]
     for rows, dialect, timezone in dialects:
         zone = timezone or rules.timezone
         block = raw if len(rows) == len(raw) else raw.take(pa.array(rows))
@@ -222,11 +226,13 @@ def _cleaned(
             measurements = dates_at_noon(measurements, rules.timezone)
         chosen, _ = selection.of_rows(measurements)
         others += [_quarantined(cleaned), _excluded(cleaned.retractions, RETRACTED)]
+        retractions.append(cleaned.retractions)
         others.append(_excluded(_without(measurements, chosen), NOT_SELECTED))
         kept.append(chosen)
     selection.end_of_source(usable=True)
     inside, outside = selection.of_persons(pa.concat_tables(kept).unify_dictionaries())
-    return inside.combine_chunks(), [*others, _excluded(outside, NOT_SELECTED)]
+    others.append(_excluded(outside, NOT_SELECTED))
+    return inside.combine_chunks(), pa.concat_tables(retractions), others
 
 
 def _without(table: pa.Table, chosen: pa.Table) -> pa.Table:
@@ -264,46 +270,53 @@ def _plain_frame(rows: pa.Table) -> pd.DataFrame:
     return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema])).to_pandas()
 
 
-def _judged(measurements: pa.Table, settings: Config, stage: str) -> list[pd.DataFrame]:
+def _judged(
+    measurements: pa.Table, retractions: pa.Table, settings: Config, stage: str
+) -> list[pd.DataFrame]:
     """The lines of RESULT of measurements: accepted, rejected, duplicate, or too few to judge."""
     ids = measurement_ids(measurements)
     one_each = deduplicate(measurements, ids)
     new = one_each.measurements.append_column("measurement_id", one_each.ids)
     persons = new["user_id"].cast(pa.string()).combine_chunks().dictionary_encode().indices
     readings = np.bincount(persons.to_numpy())[persons.to_numpy()]
-    decisions = _decisions(new, readings >= settings.data.min_readings, settings, stage)
+    said = pa.concat_tables([links(new), links_told(one_each.copies, retractions).select(SAID)])
+    told = replace(NOTHING_TOLD, aside=set_aside(said))
+    decisions = _decisions(new, readings >= settings.data.min_readings, told, settings, stage)
 
     rows = _plain_frame(measurements.select([*MEASURED, "user_id", "source"]))
     stays = np.isin(measurements["line"].to_numpy(), new["line"].to_numpy())
-    said = decisions.reindex(pd.Index(ids.to_pylist(), dtype=object)).reset_index(drop=True)
-    rows = pd.concat([rows, said], axis="columns").assign(measurement_id=ids.to_pylist())
+    decided = decisions.reindex(pd.Index(ids.to_pylist(), dtype=object)).reset_index(drop=True)
+    rows = pd.concat([rows, decided], axis="columns").assign(measurement_id=ids.to_pylist())
     undecided = rows["verdict"].isna().to_numpy()
     rows["outcome"] = np.select([~stays, undecided], ["duplicate", "excluded"], rows["verdict"])
     rows.loc[undecided, "reason"] = BELOW_MIN_READINGS
     return [_lines(measurements, rows)]
 
 
-def _decisions(new: pa.Table, enough: Bools, settings: Config, stage: str) -> pd.DataFrame:
+def _decisions(
+    new: pa.Table, enough: Bools, told: Told, settings: Config, stage: str
+) -> pd.DataFrame:
     """The decisions on measurements, under their ids."""
     data = settings.data
     judging = Judging(settings.kalman, settings.sources, PRIOR, data.timezone, data.min_readings)
     series = join(new, enough, reading.HISTORY.empty_table(), data.timezone)
-    batch = user_batch(series)
+    all_of = told.laid_out(series, by_person(series["user_id"])[0])
+    batch = all_of.batch()
     model = judging.model(batch.sources)
     judged = (
         smooth_batch(batch, model)
         if stage == RETRO
         else filter_batch(batch, model, engine=settings.kalman.engine)
     )
-    said = decision_columns(series, judged, stage, PRIOR.name)
+    said = decision_columns(all_of, all_of.judged(judged), stage, PRIOR.name)
     decisions = pd.DataFrame({name: _values(column) for name, column in said.items()})
     for name in ("expected", "level"):
         middle, margin = decisions[f"{name}_kg"], decisions.pop(f"{name}_margin_kg")
         decisions[f"{name}_lo_kg"], decisions[f"{name}_hi_kg"] = middle - margin, middle + margin
     of_rejected = np.flatnonzero(decisions["verdict"] == "rejected")
     columns = decisions.assign(weight_kg=series["weight_kg"].to_numpy())
-    told = explain_rows({name: columns[name].to_list() for name in EXPLAINED_BY}, of_rejected)
-    decisions["explanation"] = pd.Series(told, index=of_rejected, dtype=object)
+    why = explain_rows({name: columns[name].to_list() for name in EXPLAINED_BY}, of_rejected)
+    decisions["explanation"] = pd.Series(why, index=of_rejected, dtype=object)
     return decisions.drop(columns=["user_id", "effective_at"]).set_index("measurement_id")
 
 

@@ -16,11 +16,13 @@ Ints = npt.NDArray[np.int64]
 class Deduplicated:
     """measurements: schema.MEASUREMENT, sorted by user (bytes of the id), time_us, source,
     weight_kg, id; each id once. ids: (N,) string, of those. duplicates: file to dropped rows.
+    copies: as measurements, with measurement_id: those that came several times and as records.
     """
 
     measurements: pa.Table
     ids: pa.StringArray
     duplicates: dict[int, int]
+    copies: pa.Table | None = None
 
 
 def measurement_ids(measurements: pa.Table) -> pa.StringArray:
@@ -59,12 +61,16 @@ def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
         return Deduplicated(rows, ids, {})
     group = np.cumsum(~repeated) - 1
     shared = np.flatnonzero(repeated | np.append(repeated[1:], False))
+    copies = None
+    if rows["record_id"].null_count < len(rows):
+        several = pa.array(shared)
+        copies = rows.take(several).append_column("measurement_id", ids.take(several))
     keep, rows = _choose(rows, group, shared, ~repeated)
     dropped = _plain_numbers(rows["file"])[~keep]
     files, counts = np.unique(dropped, return_counts=True)
     duplicates = {int(file): int(count) for file, count in zip(files, counts, strict=True)}
     mask = pa.array(keep)
-    return Deduplicated(rows.filter(mask), ids.filter(mask), duplicates)
+    return Deduplicated(rows.filter(mask), ids.filter(mask), duplicates, copies)
 
 
 def _sorted_rows(measurements: pa.Table, ids: pa.StringArray) -> Ints:

@@ -18,6 +18,7 @@ from weightstream.import_report import Findings
 from weightstream.partition import Part, Partitions, Spool, plan
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
+from weightstream.schema import MEASUREMENT, RETRACTION
 from weightstream.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.store.runs import FileCounts
 from weightstream.times import parse_times
@@ -38,6 +39,7 @@ class Intake:
     selection: Selection
     files: list[FileCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
+    retractions: list[pa.Table] = field(default_factory=list)
     refused: dict[Path, str] = field(default_factory=dict)
 
     @property
@@ -45,14 +47,22 @@ class Intake:
         return sum(file.rows_in for file in self.files)
 
     def parts(self, width: int, users_per_task: int) -> Iterator[Part]:
-        """Batches of whole persons, partition by partition; who is not selected is counted."""
+        """Batches of whole persons, partition by partition; who is not selected is counted.
+
+        What is taken back comes with its person's measurements, or after all others.
+        """
+        left = self._usable(pa.concat_tables([RETRACTION.empty_table(), *self.retractions]))
+        left, _ = self.selection.of_persons(left)
         for table in self.partitions.tables():
             chosen, others = self.selection.of_persons(self._usable(table))
             counts = np.bincount(others["file"].to_numpy(), minlength=len(self.files))
             for file, count in zip(self.files, counts.tolist(), strict=True):
                 file.exclude(OUTSIDE_WINDOW, count)
-            if len(chosen):
-                yield from plan(chosen, width, users_per_task)
+            for part in plan(chosen, width, users_per_task) if len(chosen) else ():
+                own, left = _of_part(left, part) if len(left) else (left, left)
+                yield replace(part, retractions=own)
+        if len(left):
+            yield Part(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
 
     def quarantined(self) -> Iterator[pa.Table]:
         yield from map(self._usable, self.quarantine.tables())
@@ -134,6 +144,8 @@ def _read(
         file.skipped += cleaned.skipped
         intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
         file.exclude("retracted", len(cleaned.retractions))
+        if len(cleaned.retractions):
+            intake.retractions.append(intake.selection.of_listed(cleaned.retractions))
         measurements = cleaned.measurements
         if options.timezone not in (None, rules.timezone):
             measurements = dates_at_noon(measurements, rules.timezone)
@@ -145,6 +157,12 @@ def _read(
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
         on_rows(everyone.rows)
+
+
+def _of_part(retractions: pa.Table, part: Part) -> tuple[pa.Table, pa.Table]:
+    """Those of the part's persons, and the others."""
+    own = pc.is_in(retractions["user_id"], pc.unique(part.take()["user_id"].cast(pa.string())))
+    return retractions.filter(own), retractions.filter(pc.invert(own))
 
 
 def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:

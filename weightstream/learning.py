@@ -19,7 +19,7 @@ from weightstream.engine import build_model, smooth_batch
 from weightstream.engine.kernel import Bools
 from weightstream.engine.likelihood import likelihood_kernel
 from weightstream.engine.model import PRIOR, Parameters, Process, SourceModel
-from weightstream.schema import REASONS
+from weightstream.schema import REASONS, TOLD
 
 ROUNDS = 2
 SAMPLE_READINGS = 120_000
@@ -41,7 +41,7 @@ RATE_READINGS = 300.0
 """An error rate counts as known from so many readings; the mix of errors from a tenth of them."""
 AGAIN_DAYS = 15 / 1440
 DIFFERENCE = 1e-4
-COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", "override"))
+COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *TOLD))
 
 
 @dataclass(frozen=True)

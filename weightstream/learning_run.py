@@ -8,7 +8,7 @@ from weightstream.batch import UserBatch
 from weightstream.config import Config
 from weightstream.errors import StoreError
 from weightstream.learning import Learned, learn
-from weightstream.series import stored_series, user_batch
+from weightstream.series import stored_readings
 from weightstream.store import reading
 from weightstream.store.connection import STORE_NAME, existing, open_writer
 
@@ -33,7 +33,7 @@ def learn_from_store(config: Config) -> str:
 
 def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
     for some in reading.chunks(reading.user_ids(connection), USERS_AT_A_TIME):
-        yield user_batch(stored_series(reading.history(connection, some), timezone))
+        yield stored_readings(connection, some, reading.history(connection, some), timezone).batch()
 
 
 def learned_text(learned: Learned) -> str:

@@ -10,7 +10,7 @@ import shutil
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weightstream.batch import Ints, split_by_rows
+from weightstream.schema import RETRACTION
 
 PARTITIONS = 64
 ROWS_PER_TASK = 65_536
@@ -29,10 +30,11 @@ TASKS_WITH_ONE_PERSON = 64
 
 @dataclass(frozen=True)
 class Part:
-    """Some persons' measurements, as rows of a partition's table."""
+    """Some persons' measurements, as rows of a partition's table; what was taken back of theirs."""
 
     table: pa.Table
     rows: Ints
+    retractions: pa.Table = field(default_factory=RETRACTION.empty_table)
 
     def take(self) -> pa.Table:
         return self.table.take(self.rows)

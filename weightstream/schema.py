@@ -98,11 +98,17 @@ REASONS = (
     "implausible",
     "outlier",
     "override",
+    "superseded",
+    "retracted",
 )
 """Why a reading was accepted or rejected: a closed list. The engine's codes are indexes into it;
 new reasons are appended, never inserted."""
 
-REASONS_VERSION = 1
+REASONS_VERSION = 2
+
+TOLD = ("override", "superseded", "retracted")
+"""Reasons that no engine finds: a person said so, or the source corrected
+the record or took it back."""
 
 OUTCOMES = ("accepted", "rejected", "duplicates", "quarantined", "excluded", "failed")
 """Every row of the input has exactly one."""
@@ -145,4 +151,6 @@ EXPORT_COLUMNS = (
     "file",
     "line",
     "explanation",
+    "override",
+    "override_by",
 )

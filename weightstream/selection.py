@@ -55,6 +55,12 @@ class Selection:
             self._of_source.update(pc.unique(chunk).to_pylist())
         return measurements, {reason: count for reason, count in excluded.items() if count}
 
+    def of_listed(self, retractions: pa.Table) -> pa.Table:
+        """Those of persons whom the list leaves in."""
+        if self._listed is None:
+            return retractions
+        return retractions.filter(pc.is_in(retractions["user_id"], self._listed))
+
     def end_of_source(self, usable: bool) -> None:
         """Its persons count towards the window, unless nothing of the source counts."""
         if usable:

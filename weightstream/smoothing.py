@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import Floats, Ints
-from weightstream.decided import Decided, Rows, rows_of
+from weightstream.decided import Decided, nothing, rows_of
 from weightstream.decisions import RETRO, newest, shift_rows, told_apart
 from weightstream.engine import smooth_batch
 from weightstream.judging import Judging
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
-from weightstream.series import stored_series, user_batch
+from weightstream.series import stored_readings
 from weightstream.store import reading
 
 READINGS = reading.PERSON_COLUMNS.index("readings")
@@ -25,31 +25,35 @@ def smooth_persons(
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
-    Persons below judging.min_readings are left as they are, and dirty.
+    Persons below judging.min_readings are left as they are, and dirty, unless somebody decided on
+    a reading of theirs.
     """
     known = reading.persons(connection, user_ids)
+    concerned = set(reading.overridden(connection, user_ids))
     persons = tuple(
-        user for user in user_ids if user in known and known[user][READINGS] >= judging.min_readings
+        user
+        for user in user_ids
+        if user in known and (known[user][READINGS] >= judging.min_readings or user in concerned)
     )
     users = len(persons)
     line = np.array([known[user][:5] for user in persons], np.int64).reshape(users, 5)
-    revision, readings, _, first_us, last_us = line.T
+    revision, _, _, first_us, last_us = line.T
     stored = reading.history(connection, persons)
-    series = stored_series(stored, judging.timezone)
-    batch = user_batch(series)
-    smoothed = smooth_batch(batch, judging.model(batch.sources))
-    user = np.repeat(np.arange(users), np.diff(batch.indptr))
-    model = judging.parameters.name
-    said = told_apart(connection, series, smoothed, user, users, RETRO, model)
+    all_of = stored_readings(connection, persons, stored, judging.timezone)
+    batch = all_of.batch()
+    smoothed = all_of.judged(smooth_batch(batch, judging.model(batch.sources)))
+    user, whole = all_of.user, np.ones(users, bool)
+    said = told_apart(connection, all_of, smoothed, whole, RETRO, judging.parameters.name)
     ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())
-    own = pc.is_in(series["measurement_id"], ours).to_numpy()
+    own = pc.is_in(all_of.table["measurement_id"], ours).to_numpy()
     levels = reading.levels(connection, persons)
     standing = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
-    level = newest(smoothed.level, user, users)
+    level = newest(smoothed.level, all_of)
     return Decided(
         user_ids=persons,
         revisions=revision,
-        recomputed=np.ones(users, bool),
+        recomputed=whole,
+        linked=np.zeros(users, bool),
         measurements=nothing(users),
         decisions=said.decisions,
         estimates=said.estimates,
@@ -60,17 +64,19 @@ def smooth_persons(
                 "user_id": np.array(persons, object),
                 "revision": revision + 1,
                 "dirty": np.zeros(users, np.int64),
-                "readings": readings,
+                "readings": np.diff(all_of.indptr),
                 "rejected": np.bincount(user[~said.accepted], minlength=users),
                 "first_us": first_us,
                 "last_us": last_us,
                 "level_kg": level,
-                "trend_kg_per_week": newest(smoothed.trend, user, users),
+                "trend_kg_per_week": newest(smoothed.trend, all_of),
             },
         ),
         states=nothing(users),
-        shifts=shift_rows(series, smoothed, user, users),
+        shifts=shift_rows(all_of, smoothed),
         respelled=nothing(users),
+        links=nothing(users),
+        aside=nothing(users),
         outcome=nothing(users),
         net_accepted=np.bincount(user[own], weights=said.net_accepted[own], minlength=users).astype(
             np.int64
@@ -94,8 +100,3 @@ def looked_at(user: Ints, net_accepted: Ints, standing: Floats, level: Floats) -
         "levels_moved": np.abs(level - standing) > LEVEL_MOVED_KG,
     }
     return np.column_stack([columns[name] for name in RETRO_COUNTS]).astype(np.int64)
-
-
-def nothing(users: int) -> Rows:
-    """No rows."""
-    return Rows(np.zeros(users + 1, np.int64), {})

@@ -38,7 +38,7 @@ def connection(store_files, csv_of, fresh_dir):
         opened.execute(
             "insert into decisions select user_id, effective_at, measurement_id, version + 1, "
             "'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
-            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run from decisions "
+            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run, null from decisions "
             "where measurement_id like '%a'"
         )
         yield opened
@@ -63,7 +63,13 @@ def test_they_are_what_the_export_shows(connection):
         times = parse_times(table["effective_at"].combine_chunks(), ZONE, None).us
         assert found.time_us[rows].tolist() == times.tolist()
     shown = set(decisions_of(connection, ["bob"], ZONE).column_names)
-    assert set(found.columns) == shown - {"user_id", "run_id", "explanation"}
+    assert set(found.columns) == shown - {
+        "user_id",
+        "run_id",
+        "explanation",
+        "override",
+        "override_by",
+    }
 
 
 def test_a_date_stands_at_its_noon_where_the_store_is(connection):

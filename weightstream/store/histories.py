@@ -39,6 +39,13 @@ DECIDED = (
     "trend_kg_per_week",
 )
 REPLACED = ("version", "stage", "verdict", "reason", "suggested_kg")
+OWN = "{} t on t.user_id = w.value"
+ASSIGNED = (
+    "overrides o on o.assigned_to = w.value and o.withdrawn_at is null and o.user_id <> w.value "
+    "join {} t on t.user_id = o.user_id and t.effective_at = o.effective_at "
+    "and t.measurement_id = o.measurement_id"
+)
+"""How rows of a table belong to a person w.value: received for them, or assigned to them."""
 NUMBERS = ("weight_kg", *DECIDED[DECIDED.index("p_valid") :])
 
 
@@ -69,8 +76,13 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
     measured = _columns(connection, "measurements", MEASURED, user_ids)
     decided = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
     # Where a measurement has several versions the newest is last: that is how they are keyed.
-    row_of = dict(zip(decided["measurement_id"], range(len(decided["person"])), strict=True))
-    newest = np.array([row_of.get(name, -1) for name in measured["measurement_id"]], np.int64)
+    key = ("person", "measurement_id")
+    decisions = zip(*(decided[name] for name in key), strict=True)
+    row_of = {which: row for row, which in enumerate(decisions)}
+    mine = zip(*(measured[name] for name in key), strict=True)
+    newest = np.array([row_of.get(which, -1) for which in mine], np.int64)
+    moved = decided["verdict"] == "moved"  # to another person
+    newest[np.append(moved, False)[newest]] = -1
     time_us = parse_times(pa.array(measured["effective_at"], pa.string()), timezone, None).us
     order = _order(measured, time_us)
     order = order[newest[order] >= 0]
@@ -92,11 +104,13 @@ def _columns(
     connection: sqlite3.Connection, table: str, names: Sequence[str], user_ids: Sequence[str]
 ) -> dict[str, Any]:
     """All rows of user_ids in a table, by the table's key; person: index into user_ids."""
-    rows = connection.execute(
-        f"select w.key, {', '.join('t.' + name for name in names)} "  # noqa: S608
-        f"from json_each(?) w cross join {table} t on t.user_id = w.value",
-        (json.dumps(list(user_ids)),),
-    ).fetchall()
+    some = ", ".join("t." + name for name in names)
+    rows: list[Any] = []
+    for how in (OWN, ASSIGNED) if table == "measurements" else (OWN,):
+        rows += connection.execute(
+            f"select w.key, {some} from json_each(?) w cross join {how.format(table)}",  # noqa: S608
+            (json.dumps(list(user_ids)),),
+        ).fetchall()
     cells = np.array(rows, object).reshape(len(rows), len(names) + 1)
     return dict(zip(("person", *names), cells.T, strict=True))
 
@@ -120,6 +134,9 @@ def _replaced(
     found: dict[str, list[tuple[Any, ...]]] = {}
     left = np.ones(len(decided["person"]), bool)
     left[newest] = False
+    if (moved := decided["verdict"] == "moved").any():
+        shown = {decided["measurement_id"][row] for row in newest}
+        left &= ~moved & [name in shown for name in decided["measurement_id"]]
     for row in np.flatnonzero(left).tolist():
         version = tuple(decided[name][row] for name in ("measurement_id", *REPLACED))
         found.setdefault(user_ids[decided["person"][row]], []).append(version)

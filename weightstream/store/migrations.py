@@ -29,6 +29,34 @@ where d.version = (
 """
 
 
+CURRENT_DECISIONS_2 = """
+create view current_decisions as
+select
+  m.measurement_id, d.user_id, m.effective_at, m.source, m.raw_weight, m.raw_unit, m.weight_kg,
+  d.verdict, d.reason, d.p_valid,
+  d.expected_kg,
+  d.expected_kg - d.expected_margin_kg as expected_lo_kg,
+  d.expected_kg + d.expected_margin_kg as expected_hi_kg,
+  d.level_kg,
+  d.level_kg - d.level_margin_kg as level_lo_kg,
+  d.level_kg + d.level_margin_kg as level_hi_kg,
+  d.trend_kg_per_week, d.suggested_kg, d.stage, d.version,
+  r.run_id, d.model, f.name as file, m.line,
+  o.action as override, o.made_by as override_by
+from decisions d
+join measurements m on m.user_id = coalesce(d.received_user, d.user_id)
+  and m.effective_at = d.effective_at and m.measurement_id = d.measurement_id
+join runs r on r.id = d.run
+join files f on f.id = m.file
+left join overrides o on o.measurement_id = d.measurement_id and o.withdrawn_at is null
+where d.verdict <> 'moved' and d.version = (
+  select max(version) from decisions v
+  where v.user_id = d.user_id and v.effective_at = d.effective_at
+    and v.measurement_id = d.measurement_id
+)
+"""
+
+
 @migrations()
 def files_and_runs(db: Database) -> None:
     db.table("settings").create({"key": str, "value": str}, pk="key")
@@ -273,3 +301,47 @@ def unfinished_erasures_and_stale_parameters(db: Database) -> None:
     db.table("erasures").add_column("finished_at", str)  # null: cut short; erase goes on with it
     # 1: learnt from persons of whom one has been erased since
     db.table("models").add_column("stale", int, not_null_default=0)
+
+
+@migrations()
+def corrections_and_human_decisions(db: Database) -> None:
+    db.execute("alter table measurements add column updated text")
+    # By person: 32-bit hashes of the records that their readings came as, so that a correction is
+    # noticed without reading the person's history; null in a store that is older than this step.
+    db.execute("alter table user_states add column records blob")
+    db.execute(
+        """
+        create table records (
+          user_id text not null,
+          source text not null,
+          record_id text not null,          -- empty: the measurement also came without an id
+          measurement_id text not null,     -- empty: the source took the record back
+          updated text,                     -- by the source; null where it does not say
+          run integer not null references runs(id),
+          file integer not null references files(id),
+          line integer not null,
+          primary key (user_id, source, record_id, measurement_id)
+        ) without rowid
+        """
+    )
+    db.execute(
+        """
+        create table set_aside (
+          user_id text not null,
+          effective_at text not null,
+          measurement_id text not null,
+          reason text not null,             -- superseded, retracted
+          primary key (user_id, effective_at, measurement_id)
+        ) without rowid
+        """
+    )
+    db.execute("alter table decisions add column received_user text")
+    db.execute("alter table overrides add column effective_at text")
+    db.execute("create index overrides_user on overrides(user_id)")
+    db.execute("create index overrides_assigned on overrides(assigned_to)")
+    db.execute(
+        "create unique index overrides_active on overrides(measurement_id) "
+        "where withdrawn_at is null"
+    )
+    db.execute("drop view current_decisions")
+    db.execute(CURRENT_DECISIONS_2)

@@ -16,6 +16,7 @@ PERSON_COLUMNS = (
     "settled",
     "basis",
     "state",
+    "records",
 )
 
 HISTORY = pa.schema(
@@ -32,12 +33,40 @@ HISTORY = pa.schema(
 
 SPELLINGS = pa.schema(
     [
+        ("user_id", pa.string()),
+        ("source", pa.string()),
+        ("record_id", pa.string()),
         ("measurement_id", pa.string()),
+        ("updated", pa.string()),
         ("raw_weight", pa.string()),
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
     ]
 )
+
+RECORDS = pa.schema(SPELLINGS.field(at) for at in range(5))
+"""What a record said, of which measurement (empty: it is taken back), and when it was updated."""
+
+SET_ASIDE = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("effective_at", pa.string()),
+        ("measurement_id", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""Readings that their source corrected or took back; user_id: the person they were received for."""
+
+OVERRIDES = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("effective_at", pa.string()),
+        ("measurement_id", pa.string()),
+        ("action", pa.string()),
+        ("assigned_to", pa.string()),
+    ]
+)
+"""Overrides in force; user_id: the person that the measurement was received for."""
 
 CURRENT = pa.schema(
     [
@@ -53,6 +82,15 @@ CURRENT = pa.schema(
         ("trend_kg_per_week", pa.float64()),
         ("suggested_kg", pa.float64()),
         ("stage", pa.string()),
+    ]
+)
+
+PLACED = pa.schema(
+    [
+        *CURRENT,
+        ("user_id", pa.string()),
+        ("effective_at", pa.string()),
+        ("received_user", pa.string()),
     ]
 )
 
@@ -83,8 +121,58 @@ def history(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table
     return _measurements(connection, HISTORY, user_ids)
 
 
+def set_aside(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
+    """SET_ASIDE of user_ids."""
+    return table(
+        connection,
+        SET_ASIDE,
+        f"select {', '.join(SET_ASIDE.names)} from json_each(?) wanted "  # noqa: S608
+        "join set_aside on user_id = wanted.value",
+        (json.dumps(list(user_ids)),),
+    )
+
+
+def overrides(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
+    """OVERRIDES of what was received for user_ids or is assigned to them."""
+    columns = ", ".join(OVERRIDES.names)
+    wanted = json.dumps(list(user_ids))
+    return table(
+        connection,
+        OVERRIDES,
+        f"select {columns} from json_each(?) wanted join overrides on user_id = wanted.value "  # noqa: S608
+        f"where withdrawn_at is null union select {columns} from json_each(?) wanted "
+        "join overrides on assigned_to = wanted.value where withdrawn_at is null",
+        (wanted, wanted),
+    )
+
+
+def assigned(connection: sqlite3.Connection, keys: pa.Table) -> pa.Table:
+    """HISTORY of measurements by (user_id, effective_at, measurement_id)."""
+    wanted = json.dumps([list(key.values()) for key in keys.to_pylist()])
+    return table(
+        connection,
+        HISTORY,
+        f"select {', '.join(HISTORY.names)} from json_each(?) wanted "  # noqa: S608
+        "cross join measurements on user_id = json_extract(wanted.value, '$[0]') "
+        "and effective_at = json_extract(wanted.value, '$[1]') "
+        "and measurement_id = json_extract(wanted.value, '$[2]')",
+        (wanted,),
+    )
+
+
+def records(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
+    """What the records of user_ids said besides the measurements' own rows."""
+    return table(
+        connection,
+        RECORDS,
+        f"select {', '.join(RECORDS.names)} from json_each(?) wanted "  # noqa: S608
+        "join records on user_id = wanted.value",
+        (json.dumps(list(user_ids)),),
+    )
+
+
 def spellings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
-    """How the stored measurements of user_ids are written: SPELLINGS."""
+    """How the stored measurements of user_ids are written, and as which record: SPELLINGS."""
     return _measurements(connection, SPELLINGS, user_ids)
 
 
@@ -100,17 +188,44 @@ def _measurements(
     )
 
 
-def current(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
-    """The newest decision on each measurement of user_ids: CURRENT."""
+def current(
+    connection: sqlite3.Connection, user_ids: Sequence[str], schema: pa.Schema = CURRENT
+) -> pa.Table:
+    """The newest decision on each measurement of user_ids: CURRENT, or PLACED.
+
+    Verdict "moved": the measurement was in this person's series, and is in another's now.
+    """
     return table(
         connection,
-        CURRENT,
+        schema,
         # SQLite takes the other columns from the row that holds the max().
-        f"select measurement_id, max(version), {', '.join(CURRENT.names[2:])} "  # noqa: S608
+        f"select measurement_id, max(version), {', '.join(schema.names[2:])} "  # noqa: S608
         "from json_each(?) wanted cross join decisions on user_id = wanted.value "
         "group by user_id, effective_at, measurement_id",
         (json.dumps(list(user_ids)),),
     )
+
+
+def overridden(connection: sqlite3.Connection, user_ids: Sequence[str]) -> list[str]:
+    """Those of user_ids whom an override concerns, or ever did."""
+    wanted = json.dumps(list(user_ids))
+    rows = connection.execute(
+        "select distinct value from json_each(?) where value in (select user_id from overrides) "
+        "or value in (select assigned_to from overrides)",
+        (wanted,),
+    )
+    return [user for (user,) in rows]
+
+
+def has_moves(connection: sqlite3.Connection, user_ids: Sequence[str]) -> bool:
+    """Whether a measurement is, or ever was, assigned from or to one of user_ids."""
+    wanted = json.dumps(list(user_ids))
+    (found,) = connection.execute(
+        "select exists (select 1 from overrides where assigned_to is not null and (user_id in "
+        "(select value from json_each(?)) or assigned_to in (select value from json_each(?))))",
+        (wanted, wanted),
+    ).fetchone()
+    return bool(found)
 
 
 def table(
@@ -134,7 +249,8 @@ def listed(values: Sequence[str]) -> str:
 
 
 def user_ids(connection: sqlite3.Connection) -> list[str]:
-    return [user for (user,) in connection.execute("select user_id from users order by user_id")]
+    rows = connection.execute("select user_id from users where readings > 0 order by user_id")
+    return [user for (user,) in rows]
 
 
 def dirty(connection: sqlite3.Connection) -> tuple[list[str], list[int]]:

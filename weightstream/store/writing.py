@@ -2,9 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from weightstream.decided import Decided
 from weightstream.errors import StaleRevision, StoreError
@@ -69,21 +72,56 @@ def write_part(
     insert(connection, "decisions", decided.decisions.part(start, stop) | {"run": run})
     update(connection, "decisions", DECISION_KEY, decided.estimates.part(start, stop))
     respell(connection, decided.respelled.part(start, stop))
+    insert(connection, "records", decided.links.part(start, stop) | {"run": run}, verb="replace")
     insert(connection, "users", decided.users.part(start, stop), verb="replace")
     insert(connection, "user_states", decided.states.part(start, stop), verb="replace")
-    replaced = [
-        user
-        for user, whole in zip(
-            decided.user_ids[start:stop], decided.recomputed[start:stop].tolist(), strict=True
-        )
-        if whole
-    ]
-    if replaced:
+    if replaced := chosen(decided.user_ids, decided.recomputed, start, stop):
         connection.execute(
             "delete from level_shifts where user_id in (select value from json_each(?))",
-            (json.dumps(replaced),),
+            (replaced,),
         )
     insert(connection, "level_shifts", decided.shifts.part(start, stop), verb="replace")
+    if linked := chosen(decided.user_ids, decided.linked, start, stop):
+        set_aside_anew(connection, linked, decided.aside.part(start, stop))
+
+
+def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:
+    """Those of persons start:stop that are in the mask, as JSON; empty where there are none."""
+    users = [u for u, ok in zip(user_ids[start:stop], mask[start:stop].tolist(), strict=True) if ok]
+    return json.dumps(users) if users else ""
+
+
+def set_aside_anew(connection: sqlite3.Connection, users: str, aside: Columns) -> None:
+    """Replace what is set aside of some persons (JSON).
+
+    A reading of theirs that is assigned to another person is in that one's series: who has to be
+    looked at again.
+    """
+    connection.execute(
+        "delete from set_aside where user_id in (select value from json_each(?))", (users,)
+    )
+    insert(connection, "set_aside", aside)
+    touch_persons(
+        connection,
+        "select assigned_to from overrides where withdrawn_at is null and assigned_to is not null "
+        "and user_id in (select value from json_each(?))",
+        users,
+    )
+
+
+def touch_persons(connection: sqlite3.Connection, which: str, values: str) -> None:
+    """Mark persons as changed, so that they are judged again from the start. which: SQL, user ids.
+
+    To be called within the transaction of the change.
+    """
+    connection.execute(
+        f"update users set revision = revision + 1, dirty = 1 where user_id in ({which})",  # noqa: S608
+        (values,),
+    )
+    connection.execute(
+        f"update user_states set settled = 0 where user_id in ({which})",  # noqa: S608
+        (values,),
+    )
 
 
 def insert(
