@@ -179,7 +179,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {
             "id": Meaning("Number of the run"),
             "run_id": Meaning("Prefect's flow run id where there is one"),
-            "kind": Meaning("ingest, retro, dashboards, learn"),
+            "kind": Meaning("ingest, retro, dashboards, learn, override"),
             "status": Meaning("running, completed, degraded, failed"),
             "started_at": Meaning("UTC"),
             "finished_at": Meaning("UTC"),
@@ -211,6 +211,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "note": Meaning("Why"),
             "made_at": Meaning("UTC"),
             "withdrawn_at": Meaning("UTC; empty while it stands"),
+            "withdrawn_by": Meaning("Who withdrew it, or decided otherwise"),
         },
     ),
     "erasures": (

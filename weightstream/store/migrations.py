@@ -345,3 +345,8 @@ def corrections_and_human_decisions(db: Database) -> None:
     )
     db.execute("drop view current_decisions")
     db.execute(CURRENT_DECISIONS_2)
+
+
+@migrations()
+def who_withdrew(db: Database) -> None:
+    db.table("overrides").add_column("withdrawn_by", str)

@@ -1,0 +1,60 @@
+"""The commands about single decisions; they need no Prefect."""
+
+from pathlib import Path
+
+import click
+
+from weightstream.cli import FILE, cli, configured, settings
+from weightstream.errors import ConfigError
+
+
+@cli.command()
+@click.argument("measurement", required=False)
+@click.argument("action", type=click.Choice(["accept", "reject", "assign"]), required=False)
+@click.argument("user", required=False)
+@click.option("--by", help="Who decides; needed but with --csv.")
+@click.option("--note", help="Why.")
+@click.option("--withdraw", is_flag=True, help="What was decided on MEASUREMENT holds no more.")
+@click.option("--csv", "table", type=FILE, help="Many: measurement_id, action, user, by, note.")
+@settings
+@click.pass_context
+def override(
+    ctx: click.Context,
+    measurement: str | None,
+    action: str | None,
+    user: str | None,
+    by: str | None,
+    note: str | None,
+    withdraw: bool,
+    table: Path | None,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Decide on MEASUREMENT: accept or reject it, or assign it to USER.
+
+    It outlives every rerun until it is withdrawn. An accepted reading counts, a rejected one does
+    not, an assigned one moves to the series of USER. The persons concerned are judged at once.
+    """
+    from weightstream.overriding import Wish, fault_of, wishes_of
+    from weightstream.overriding import override as decide
+
+    faults: list[str] = []
+    if table is not None:
+        if measurement or action or withdraw or by or note:
+            raise ConfigError("--csv says everything in its lines; give nothing else beside it")
+        wishes, faults = wishes_of(table)
+    else:
+        if withdraw and action:
+            raise ConfigError("--withdraw takes back what was decided; give no action with it")
+        wanted = "withdraw" if withdraw else action or ""
+        wish = Wish(measurement or "", wanted, user, by or "", note)
+        if fault := fault_of(wish):
+            raise ConfigError(fault.replace("(by)", "(--by NAME)"))
+        wishes = [wish]
+    done = decide(configured(config, data_dir), wishes)
+    for fault in [*faults, *done.faults]:
+        click.echo(f"weightstream: {fault}", err=True)
+    if done.verdicts or done.unchanged:
+        click.echo(done.to_text())
+    if faults or done.faults:
+        ctx.exit(1 if done.verdicts or done.unchanged else 2)
