@@ -95,7 +95,7 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     dashboards = place.fresh("pages")
     write_assets(dashboards)
     model = build_model(Config().kalman, {}, ())
-    drawing = Drawing(dashboards, "hash", "UTC", PRIOR, model, 0.1)
+    drawing = Drawing(dashboards, "hash", "UTC", PRIOR, model, 0.1, 100)
     threads = 4
     with ReadPool(data, threads) as pool, ThreadPoolExecutor(threads) as workers:
         with pool.connection() as connection:

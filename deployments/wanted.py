@@ -18,7 +18,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
-from tasks import STAGES
+from tasks import STAGES, VIZ_MEMORY
 from tasks.widths import draw_width, filter_width, retro_width
 from weightstream.config import Config
 
@@ -27,9 +27,6 @@ POOL = "weightstream"
 POOL_DESCRIPTION = "Runs of weightstream: a process each, on the machine of the worker."
 INBOX = "ingest/inbox"
 """Its parameters say which store a server works on."""
-
-VIZ_MEMORY = "viz-memory"
-"""The global limit that drawing tasks take from, in MB."""
 
 MANY_PERSONS = 1_000_000
 """For the limit of a pool whose width depends on how many persons a run has."""

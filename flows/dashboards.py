@@ -1,6 +1,7 @@
 """Store to pages."""
 
-import os
+import logging
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -14,14 +15,18 @@ from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
 from tasks.report import report
 from tasks.road import Road
-from tasks.widths import draw_width
+from tasks.viz_memory import room_to_draw
+from tasks.widths import draw_width, tabs
+from weightstream.charts.image import BROWSER_MB, NO_MEMORY, TAB_MB
 from weightstream.charts.page import write_assets
 from weightstream.drawing import draw_index, undrawn
 from weightstream.errors import WeightstreamError
 from weightstream.measuring import RunClock
+from weightstream.memory import free_memory_mb
 from weightstream.store import reading
 from weightstream.store.connection import existing, explained, transaction
 
+logger = logging.getLogger("weightstream")
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
@@ -82,9 +87,9 @@ def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
-    for batch, state in in_parallel(
-        draw, road.run_id, list(road.persons), road.at_once("draw", width)
-    ):
+    at_once = road.at_once("draw", width)
+    room = partial(room_to_draw, road.config.threading.memory)
+    for batch, state in in_parallel(draw, road.run_id, list(road.persons), at_once, room):
         road.progress.advance("draw", len(road.persons[batch]))
         if not state.is_completed():
             troubles.append(said(state))
@@ -97,7 +102,11 @@ def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str
 
 
 def _draw_pictures(road: Road, persons: list[str]) -> list[str]:
+    free_mb = free_memory_mb()
+    at_once = tabs(road.config.threading, free_mb)
+    if at_once == 0:
+        logger.warning(NO_MEMORY.format(needed=BROWSER_MB + TAB_MB, free=free_mb))
+        return []
     road.pictured = persons
-    tabs = min(draw_width(road.config.threading), os.cpu_count() or 1)
-    state = picture(road.run_id, tabs, return_state=True)
+    state = picture(road.run_id, at_once, return_state=True)
     return state.result() if state.is_completed() else [said(state)]

@@ -23,3 +23,6 @@ STAGES = {
     )
 }
 """Task name -> its tag (whose limit holds across runs) and its key in the summary."""
+
+VIZ_MEMORY = "viz-memory"
+"""The global limit on the Prefect server that drawing tasks take from, in MB."""

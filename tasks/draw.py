@@ -5,7 +5,9 @@ from prefect.tasks import exponential_backoff
 from tasks import STAGES
 from tasks.contained import contained, locked
 from tasks.road import ROADS
-from weightstream.drawing import draw_persons, draw_png
+from tasks.viz_memory import viz_memory
+from weightstream.charts.image import BROWSER_MB, TAB_MB
+from weightstream.drawing import draw_persons, draw_png, needed_mb
 
 
 @task(
@@ -20,8 +22,16 @@ from weightstream.drawing import draw_persons, draw_png
 def draw(run: str, batch: int) -> int:
     """Draw the pages of a batch of persons; their index rows wait on the road."""
     road = ROADS[run]
-    with contained("draw", batch), road.clocks["draw"].running(), road.pool.connection() as store:
-        road.drawn[batch] = draw_persons(store, road.drawing, road.persons[batch])
+    persons, most_mb = road.persons[batch], road.drawing.most_mb
+    with contained("draw", batch), road.pool.connection() as store:
+        megabytes = needed_mb(store, persons, most_mb)
+    with (
+        contained("draw", batch),
+        viz_memory(road, megabytes),
+        road.clocks["draw"].running(),
+        road.pool.connection() as store,
+    ):
+        road.drawn[batch] = draw_persons(store, road.drawing, persons)
     return batch
 
 
@@ -34,5 +44,11 @@ def draw(run: str, batch: int) -> int:
 def picture(run: str, tabs: int) -> list[str]:
     """Draw PNGs of persons, in one browser; returns what went wrong with which picture."""
     road = ROADS[run]
-    with contained("picture"), road.clocks["draw"].running(), road.pool.connection() as store:
+    megabytes = BROWSER_MB + tabs * TAB_MB
+    with (
+        contained("picture"),
+        viz_memory(road, megabytes),
+        road.clocks["draw"].running(),
+        road.pool.connection() as store,
+    ):
         return draw_png(store, road.drawing, road.pictured, tabs)

@@ -162,6 +162,7 @@ class Road:
             self.judging.parameters,
             self.judging.model(()),
             self.config.visualization.false_alerts_per_year,
+            self.config.threading.memory.viz_memory_limit_mb,
         )
 
     @contextmanager

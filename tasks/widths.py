@@ -2,6 +2,7 @@
 
 import os
 
+from weightstream.charts.image import BROWSER_MB, TAB_MB
 from weightstream.config import Threading
 from weightstream.memory import free_memory_mb
 
@@ -16,6 +17,12 @@ def draw_width(threading: Threading, free_mb: float | None = None) -> int:
     free_mb = free_memory_mb() if free_mb is None else free_mb
     fitting = int(free_mb / 2 // threading.memory.viz_memory_limit_mb)
     return max(1, min(threading.viz_pool_size, threading.memory.max_concurrent_viz, fitting))
+
+
+def tabs(threading: Threading, free_mb: float) -> int:
+    """Tabs that draw pictures: no more than processors, nor than fit beside the browser; or 0."""
+    fitting = int((free_mb - BROWSER_MB) // TAB_MB)
+    return max(0, min(draw_width(threading, free_mb), os.cpu_count() or 1, fitting))
 
 
 def retro_width(threading: Threading) -> int:

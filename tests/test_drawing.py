@@ -7,7 +7,15 @@ import pytest
 from weightstream.charts.index import read_index
 from weightstream.charts.page import file_name, write_assets
 from weightstream.config import Config
-from weightstream.drawing import Drawing, draw_index, draw_persons, read_people, undrawn
+from weightstream.drawing import (
+    Drawing,
+    draw_index,
+    draw_persons,
+    needed_mb,
+    portions,
+    read_people,
+    undrawn,
+)
 from weightstream.engine.model import PRIOR, build_model
 
 
@@ -17,9 +25,9 @@ def opened(data_dir):
         yield connection
 
 
-def drawing_of(data_dir, naming="hash", rate=0.1):
+def drawing_of(data_dir, naming="hash", rate=0.1, most_mb=100):
     model = build_model(Config().kalman, {}, (), PRIOR)
-    return Drawing(data_dir / "dashboards", naming, "UTC", PRIOR, model, rate)
+    return Drawing(data_dir / "dashboards", naming, "UTC", PRIOR, model, rate, most_mb)
 
 
 def drawn(data_dir, users, naming="hash"):
@@ -102,12 +110,54 @@ def test_who_is_left_undecided_for_a_while_still_has_one(data_dir, store_files, 
 def test_many_persons_are_read_a_few_at_a_time(data_dir, monkeypatch):
     with opened(data_dir) as connection:
         together = list(read_people(connection, drawing_of(data_dir), ["<b>", "ann", "cid"]))
-        monkeypatch.setattr("weightstream.drawing.PERSONS_AT_A_TIME", 1)
+        monkeypatch.setattr("weightstream.drawing.READINGS_AT_A_TIME", 1)
         apart = list(read_people(connection, drawing_of(data_dir), ["<b>", "ann", "cid"]))
     assert (
         [one.user_id for one in together] == [one.user_id for one in apart] == ["<b>", "ann", "cid"]
     )
     assert [len(one.columns["verdict"]) for one in together] == [8, 8, 8]
+
+
+@pytest.fixture
+def crowd(data_dir):
+    """A store that says of how many readings each person is."""
+
+    def of(**readings):
+        with opened(data_dir) as connection:
+            connection.execute("delete from users")
+            connection.executemany(
+                "insert into users (user_id, readings, revision, dirty, rejected, first_us, "
+                "last_us) values (?, ?, 1, 0, 0, 0, 0)",
+                readings.items(),
+            )
+            connection.commit()
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("most_mb", "portions_of"),
+    [
+        (100, [["a", "b", "c"], ["d"], ["e", "f", "g"]]),  # 10,000 readings at most
+        (10, [["a", "b"], ["c"], ["d"], ["e"], ["f", "g"]]),  # 5,000
+        (1, [["a"], ["b"], ["c"], ["d"], ["e"], ["f"], ["g"]]),
+    ],
+)
+def test_portions_fit_into_what_a_task_may_take(data_dir, crowd, most_mb, portions_of):
+    crowd(a=3000, b=2000, c=5000, d=40_000, e=4900, f=101, g=4899)
+    with opened(data_dir) as connection:
+        assert list(portions(connection, [*"abcdefg"], most_mb)) == portions_of
+        assert list(portions(connection, [], most_mb)) == []
+
+
+@pytest.mark.parametrize(
+    ("users", "most_mb", "megabytes"),
+    [("a", 100, 1), ("ab", 100, 11), ("abcd", 100, 21), ("e", 100, 81), ("e", 50, 50), ("", 9, 1)],
+)
+def test_what_a_task_weighs(data_dir, crowd, users, most_mb, megabytes):
+    crowd(a=100, b=5_000, c=5_000, d=5_000, e=40_000)
+    with opened(data_dir) as connection:
+        assert needed_mb(connection, [*users], most_mb) == megabytes
 
 
 def test_the_wanted_rate_of_false_alerts_is_live(store_files, csv_of, fresh_dir):

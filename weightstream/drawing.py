@@ -31,7 +31,9 @@ from weightstream.store.histories import histories
 
 logger = logging.getLogger("weightstream")
 STATE = reading.PERSON_COLUMNS.index("state")
-PERSONS_AT_A_TIME = 100
+READINGS_AT_A_TIME = 10_000
+KB_PER_READING = 2
+"""What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
 ONE_AT_A_TIME = threading.Lock()
 """Pages are small Python work between many short calls that let go of the GIL: threads that draw at
 once only take it from each other (docs/performance.md)."""
@@ -42,7 +44,7 @@ Naming = Literal["hash", "id"]
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where pages go, and what they need besides the decisions."""
+    """Where pages go, and what they need besides the decisions. most_mb: what a task may take."""
 
     dashboards: Path
     naming: Naming
@@ -50,6 +52,7 @@ class Drawing:
     parameters: Parameters
     model: Model
     false_alerts_per_year: float
+    most_mb: int
 
     def page(self, user_id: str) -> Path:
         return self.dashboards / PERSONS / file_name(user_id, self.naming)
@@ -60,12 +63,36 @@ def draw_persons(
 ) -> list[IndexRow]:
     """Write the page of each of user_ids; returns their rows of the index."""
     rows = []
-    for some in reading.chunks(user_ids, PERSONS_AT_A_TIME):
+    for some in portions(connection, user_ids, drawing.most_mb):
         with ONE_AT_A_TIME:
             for person in _people(connection, drawing, some):
                 write_page(drawing.page(person.user_id), person_page(person, drawing.timezone))
                 rows.append(index_row(person, drawing.naming))
     return rows
+
+
+def portions(
+    connection: sqlite3.Connection, user_ids: Sequence[str], most_mb: int
+) -> Iterator[Sequence[str]]:
+    """Persons who are read and drawn together: so few that they fit, but one at least."""
+    most = min(READINGS_AT_A_TIME, most_mb * 1000 // KB_PER_READING)
+    readings = reading.readings(connection, user_ids)
+    start = held = 0
+    for stop, user in enumerate(user_ids):
+        more = readings.get(user, 0)
+        if stop > start and held + more > most:
+            yield user_ids[start:stop]
+            start, held = stop, 0
+        held += more
+    if start < len(user_ids):
+        yield user_ids[start:]
+
+
+def needed_mb(connection: sqlite3.Connection, user_ids: Sequence[str], most_mb: int) -> int:
+    """The most that drawing user_ids takes at any time, of most_mb: 1 to that."""
+    readings = reading.readings(connection, user_ids).values()
+    together = max(max(readings, default=0), min(sum(readings), READINGS_AT_A_TIME))
+    return min(most_mb, 1 + together * KB_PER_READING // 1000)
 
 
 def draw_png(
@@ -86,8 +113,8 @@ def draw_png(
 def read_people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
-    """The persons of user_ids; PERSONS_AT_A_TIME histories are held, however many are asked for."""
-    for some in reading.chunks(user_ids, PERSONS_AT_A_TIME):
+    """The persons of user_ids; a portion of histories is held, however many are asked for."""
+    for some in portions(connection, user_ids, drawing.most_mb):
         yield from _people(connection, drawing, some)
 
 

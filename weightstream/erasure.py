@@ -109,7 +109,13 @@ def _redraw(connection: sqlite3.Connection, config: Config, texts: set[str]) -> 
         model = build_model(config.kalman, config.sources, (), known)
         shown = config.visualization
         drawing = Drawing(
-            dashboards, shown.file_names, timezone, known, model, shown.false_alerts_per_year
+            dashboards,
+            shown.file_names,
+            timezone,
+            known,
+            model,
+            shown.false_alerts_per_year,
+            config.threading.memory.viz_memory_limit_mb,
         )
         rows = draw_persons(connection, drawing, persons)
         draw_index(connection, dashboards, rows, shown.file_names)

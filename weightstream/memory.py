@@ -5,7 +5,9 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,18 +40,71 @@ def peak_rss_mb() -> float:
 
 
 def free_memory_mb() -> float:
-    """What the machine, or the control group where it is less, could still give this process."""
+    """What this process could still have: of the machine, and of each limit that it is under.
+
+    Limits: those of its control groups (version 1 or 2, its own and those around it) and of its
+    address space (ulimit -v). Page cache counts as free: it is given up when asked.
+    """
+    return min([_machine(), *_control_groups(), *_address_space()])
+
+
+def _machine() -> float:
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) / 1024
+        return int(lines["MemAvailable"].split()[0]) / 1024
     except (OSError, KeyError, ValueError):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _MEGABYTE
-    group = Path("/sys/fs/cgroup")
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _MEGABYTE
+
+
+@dataclass(frozen=True)
+class _Files:
+    """How a version of control groups calls its files; `cache`: a line of memory.stat."""
+
+    root: Path
+    limit: str
+    used: str
+    cache: str
+
+
+_VERSION_1 = _Files(
+    Path("/sys/fs/cgroup/memory"),
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    "total_inactive_file",
+)
+_VERSION_2 = _Files(Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file")
+
+
+def _control_groups() -> Iterator[float]:
+    """Free memory of each group that has a limit."""
     try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = ["0::/"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        files = _VERSION_2 if not controllers else _VERSION_1
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        own = files.root / path.lstrip("/")
+        # In a container the path may be that of the machine, of which only the root is seen.
+        for group in (own, *own.parents):
+            if group.is_relative_to(files.root):
+                yield from _control_group(group, files)
+
+
+def _control_group(group: Path, files: _Files) -> Iterator[float]:
+    with suppress(OSError, ValueError, KeyError):  # no such group, or "max"
+        limit = int((group / files.limit).read_text())
+        used = int((group / files.used).read_text())
         kinds = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        reclaimable = int(kinds["inactive_file"])  # page cache counts as used, but is given up
-    except (OSError, ValueError, KeyError):  # no such control group, or "max"
-        return free
-    return min(free, (limit - used + reclaimable) / _MEGABYTE)
+        yield (limit - used + int(kinds[files.cache])) / _MEGABYTE
+
+
+def _address_space() -> Iterator[float]:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        yield limit / _MEGABYTE - pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE

@@ -12,7 +12,7 @@ def dashboards(prefect_harness):
     """Run the flow on a data directory; gives its state."""
     from flows.dashboards import dashboards as flow
 
-    return lambda data_dir: flow(str(data_dir), return_state=True)
+    return lambda data_dir, **more: flow(str(data_dir), return_state=True, **more)
 
 
 def pages(data_dir: Path) -> dict[str, tuple[int, int]]:
@@ -95,3 +95,52 @@ def test_without_a_store_there_is_nothing_to_draw(dashboards, tmp_path):
     assert state.name == "Failed"
     assert "there is no store yet" in state.message
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("browser", "free_mb", "said"),
+    [("no-such-browser", 9000.0, "install one"), ("chromium", 400.0, "only 400 MB are free")],
+)
+def test_without_a_browser_or_room_for_one_a_sentence_and_all_pages(
+    ingested, dashboards, simulated, tmp_path, monkeypatch, caplog, browser, free_mb, said
+):
+    import flows.dashboards
+
+    data = tmp_path / "data"
+    ingested(simulated(30, 900), data, dashboards=False)
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / browser))
+    monkeypatch.setattr(flows.dashboards, "free_memory_mb", lambda: free_mb)
+    state = dashboards(data, png=True)
+    assert state.name == "Completed"
+    assert state.result().exit_status == 0
+    assert len(pages(data)) == 30
+    told = [record.message for record in caplog.records if "No pictures" in record.message]
+    assert len(told) == 1
+    assert said in told[0]
+
+
+def test_memory_that_runs_short_narrows_the_stage(
+    ingested, dashboards, simulated, tmp_path, monkeypatch
+):
+    """Sixteen tasks could run; after the first start there is no room for another beside it."""
+    import tasks.draw
+    import tasks.viz_memory
+
+    at_once, most = [], []
+    draw = tasks.draw.draw_persons
+
+    def watched(connection, drawing, persons):
+        at_once.append(1)
+        most.append(len(at_once))
+        try:
+            return draw(connection, drawing, persons)
+        finally:
+            at_once.pop()
+
+    data = tmp_path / "data"
+    ingested(simulated(230, 3000), data, dashboards=False)
+    monkeypatch.setattr(tasks.draw, "draw_persons", watched)
+    monkeypatch.setattr(tasks.viz_memory, "free_memory_mb", lambda: 150.0)
+    assert dashboards(data).name == "Completed"
+    assert len(pages(data)) == 230
+    assert most == [1, 1, 1]

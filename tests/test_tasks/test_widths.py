@@ -36,5 +36,14 @@ def test_draw_width(pool, at_once, limit_mb, free_mb, width):
     assert widths.draw_width(Threading(viz_pool_size=pool, memory=memory), free_mb) == width
 
 
+@pytest.mark.parametrize(
+    ("cpus", "free_mb", "tabs"),
+    [(2, 20_000, 2), (8, 20_000, 8), (64, 20_000, 16), (8, 1_100, 3), (8, 750, 1), (8, 749, 0)],
+)
+def test_tabs_fit_beside_the_browser(monkeypatch, cpus, free_mb, tabs):
+    monkeypatch.setattr(widths.os, "cpu_count", lambda: cpus)
+    assert widths.tabs(Threading(), free_mb) == tabs
+
+
 def test_retro_width():
     assert widths.retro_width(Threading(retro_pool_size=3)) == 3

@@ -29,6 +29,12 @@ NO_BROWSER = (
     "No pictures: no Chromium or Chrome was found; install one (Debian: apt-get install chromium) "
     "or set BROWSER_PATH to it."
 )
+BROWSER_MB, TAB_MB = 600, 150
+"""What Chromium takes, and more with each tab (measured: 740 MB with one, 810 with two)."""
+NO_MEMORY = (
+    "No pictures: a browser takes about {needed} MB, and only {free:.0f} MB are free; free some "
+    "and run `weightstream dashboards --png`."
+)
 BROWSER_FAILED = "No pictures: the browser at {path} does not start; set BROWSER_PATH to another."
 SIZE = {"width": 1100, "height": 640, "scale": 1.5}
 TOGETHER = 12

@@ -253,6 +253,12 @@ def user_ids(connection: sqlite3.Connection) -> list[str]:
     return [user for (user,) in rows]
 
 
+def readings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, int]:
+    """How many readings those of user_ids have that the store knows."""
+    query = "select user_id, readings from json_each(?) wanted join users on user_id = wanted.value"
+    return dict(connection.execute(query, (json.dumps(list(user_ids)),)).fetchall())
+
+
 def dirty(connection: sqlite3.Connection) -> tuple[list[str], list[int]]:
     """Persons whose newest change retro has not seen, in the order of their ids; their readings."""
     rows = connection.execute("select user_id, readings from users where dirty order by user_id")

@@ -1,0 +1,30 @@
+"""Memory of drawing: runs share a limit on the server, and each looks at what is free."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.concurrency.sync import concurrency
+
+from tasks import VIZ_MEMORY
+from tasks.road import Road
+from weightstream.config import Memory
+from weightstream.memory import free_memory_mb
+
+
+@contextmanager
+def viz_memory(road: Road, megabytes: int) -> Iterator[None]:
+    """Wait for so much of the limit VIZ_MEMORY and hold it; nothing where the server has none.
+
+    Never more than the whole limit is asked for: what is larger draws alone.
+    """
+    slots = road.slots.get(VIZ_MEMORY)
+    if slots is None:
+        yield
+        return
+    with concurrency(VIZ_MEMORY, occupy=min(megabytes, slots)):
+        yield
+
+
+def room_to_draw(memory: Memory) -> bool:
+    """Whether half of the memory that is free now holds what another drawing task may take."""
+    return free_memory_mb() / 2 >= memory.viz_memory_limit_mb
