@@ -14,6 +14,7 @@ from weightstream.engine import (
     both_ways,
     build_model,
     calendar,
+    densities,
     filter_batch,
     kernel,
     levels,
@@ -198,6 +199,14 @@ def test_a_step_becomes_the_level_with_its_third_reading_over_two_days(make_batc
     assert (abs(result.level[4:] - 72) < 0.5).all()
 
 
+def test_what_no_body_does_in_a_day_needs_more_readings_than_over_a_month(make_batch):
+    """A third less for three days is another person; after two months it may be a change."""
+    sudden = [*series([92] * 20), *series([62] * 3, start=19_020)]
+    slow = [*series([92] * 20), *series([62] * 3, start=19_080)]
+    assert verdicts(make_batch(sudden))[-3:] == [False] * 3
+    assert verdicts(make_batch(slow))[-3:] == [True] * 3
+
+
 def test_two_readings_of_a_step_or_three_on_one_day_are_not_enough(make_batch):
     before = series([80, 80.2, 79.9, 80.1])
     same_day = [(19_010 + hour / 24, 72.0 + hour / 100) for hour in (0, 1, 2)]
@@ -351,7 +360,10 @@ def test_threads_change_no_bit():
 
 
 def test_kernels_release_the_gil_and_keep_nan():
-    modules = (both_ways, calendar, kernel, levels, likelihood, mixture, naming, smoother, track)
+    modules = (
+        both_ways, calendar, densities, kernel, levels, likelihood, mixture, naming, smoother,
+        track,
+    )  # fmt: skip
     compiled = [
         f for module in modules for f in vars(module).values() if hasattr(f, "targetoptions")
     ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import kernel, smoother
+from weightstream.engine.densities import Z95
 from weightstream.engine.kernel import Bools
 from weightstream.engine.model import Model, build_model
 from weightstream.errors import BatchError
@@ -24,7 +25,6 @@ __all__ = [
 STATE_SIZE = kernel.STATE_SIZE
 SCALE_SD_KG = 0.2
 """Scales of one kind differ from person to person; nobody can see it from the one that there is."""
-INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ def _named(
 ) -> Filtered:
     expected, level = out[:, kernel.MEAN].copy(), out[:, kernel.LEVEL].copy()
     around, about = (
-        INTERVAL * out[:, kernel.SD],
-        INTERVAL * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
+        Z95 * out[:, kernel.SD],
+        Z95 * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
     )
     shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
     return Filtered(

@@ -12,6 +12,14 @@ import numpy.typing as npt
 
 from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.densities import (
+    believed_noise,
+    interval_sd,
+    log_normal,
+    odds_to_p,
+    step_log_density,
+    valid_density,
+)
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_KG,
@@ -19,33 +27,27 @@ from weightstream.engine.mixture import (
     HUNDREDS_OFF,
     LATTICE_KG,
     OK,
+    OTHER_PERSON,
+    OUTLIER,
     OVERRIDE,
     REASON_COUNT,
     REPEAT,
     explain,
     likeliest,
-    normal,
 )
 from weightstream.engine.model import (
     ACCEPT,
     BIAS,
     BURST,
+    GUEST,
     HIGHEST,
-    LEAP_PER_DAY,
-    LEAP_SHARE,
-    LEAP_VAR,
     LOWEST,
     NOISE_VAR,
     RATE,
-    SHIFT_LEAST,
-    SHIFT_MOST,
     SHIFT_PER_DAY,
-    SHIFT_VAR,
     SOURCE_KEY,
     START_MEAN,
     START_VAR,
-    TAIL_SHARE,
-    TAIL_VAR,
 )
 from weightstream.engine.track import (
     COUNT,
@@ -88,11 +90,6 @@ MEMBER, SHIFT_FROM, SHIFT_TO = 13, 14, 15
 OUT_SIZE = 16
 
 YOUNG, YOUNG_ROWS = 5.0, 50  # a start of more accepted readings, or rows, is not given up
-Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
-BELL_AT_Z95 = math.exp(-0.5 * Z95 * Z95)
-ROOT_2 = math.sqrt(2.0)
-ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class Work(NamedTuple):
@@ -111,54 +108,6 @@ class Work(NamedTuple):
     memory: Floats
     density: Floats
     undone: Floats
-
-
-@jit
-def log_normal(residual: float, variance: float) -> float:
-    return -0.5 * (residual * residual / variance + math.log(variance)) - HALF_LOG_2PI
-
-
-@jit
-def odds_to_p(log_odds: float) -> float:
-    if log_odds < -700.0:
-        return 0.0
-    return 1.0 / (1.0 + math.exp(-log_odds))
-
-
-@jit
-def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tuple[float, float]:
-    """Density of a right reading, and the share of it that is not the wide tail (eq. 3).
-
-    gap: days since the level was last seen, over which it may have leapt; 0 where seen from both
-    sides.
-    """
-    leap = min(gap * p[LEAP_PER_DAY], p[LEAP_SHARE]) if gap > 0.0 else 0.0
-    core = (1.0 - p[TAIL_SHARE] - leap) * normal(residual, variance)
-    if leap > 0.0:
-        core += leap * normal(residual, variance + p[LEAP_VAR])
-    both = core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
-    return both, core / both if both > 0.0 else 0.0
-
-
-@jit
-def believed_noise(noise: float, usual: float, p: Floats) -> float:
-    """Noise of a reading that belongs to the usual scatter with probability `usual`."""
-    return noise / (usual + (1.0 - usual) * noise / (noise + p[TAIL_VAR]))
-
-
-@jit
-def interval_sd(variance: float, p: Floats) -> float:
-    """SD whose normal 95 % interval holds 95 % of right readings, the tail's too.
-
-    One Newton step from the core's quantile to that of core and tail.
-    """
-    sd = math.sqrt(variance)
-    wide = math.sqrt(variance + p[TAIL_VAR])
-    z = Z95 * sd / wide
-    outside = (1.0 - p[TAIL_SHARE]) * 0.05 + p[TAIL_SHARE] * math.erfc(z / ROOT_2)
-    slope = (1.0 - p[TAIL_SHARE]) * BELL_AT_Z95 / sd
-    slope += p[TAIL_SHARE] * math.exp(-0.5 * z * z) / wide
-    return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)
 
 
 @jit
@@ -233,9 +182,11 @@ def pend(
         valid, usual = valid_density(y - mean, v, 0.0, p)
         valid *= s[RATE + OK]
         wrong = explain(k.weight[i], mean + offset, v, s, p, k.density, k.undone)
-        gain = math.log(valid + wrong) - math.log(mixture)
-        other[ODDS] += gain
-        other[START_ODDS] += gain
+        guest = k.reason[i] in (OTHER_PERSON, OUTLIER) and other[SOURCE] == s[SOURCE_KEY]
+        again = p[GUEST] * valid if guest else 0.0
+        believed = math.log(valid + wrong)
+        other[ODDS] += believed - math.log(mixture + again)
+        other[START_ODDS] += believed - math.log(mixture)
         if valid >= wrong:
             row[C + P] = valid / (valid + wrong)
             row[C + MEAN] = mean + offset
@@ -254,9 +205,9 @@ def pend(
     other[ROW] = i
     join(other, k.day[i], s[SOURCE_KEY])
     gap = k.day[i] - k.memory[ACCEPTED_DAY]
-    step = min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST])
+    step = step_log_density(residual, variance, gap, p)
     own = math.log(s[RATE + OK]) - math.log(mixture)
-    other[ODDS] = math.log(step) + log_normal(residual, variance + p[SHIFT_VAR]) + own
+    other[ODDS] = step + own
     other[START_ODDS] = -np.inf
     young = main[COUNT] <= YOUNG and i - first < YOUNG_ROWS
     if young and not confirmed(main, k.day[i], p):

@@ -2,18 +2,14 @@
 
 import math
 
-from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.kernel import LEVEL, LEVEL_SD, log_normal
+from weightstream.engine.densities import log_normal, step_log_density
+from weightstream.engine.kernel import LEVEL, LEVEL_SD
 from weightstream.engine.mixture import HUNDREDS_OFF, explain, likeliest
 from weightstream.engine.model import (
     BURST,
     LEVEL_NOISE,
     RATE,
-    SHIFT_LEAST,
-    SHIFT_MOST,
-    SHIFT_PER_DAY,
-    SHIFT_VAR,
     TREND_VAR,
     WATER_VAR,
 )
@@ -33,15 +29,10 @@ MOST_BURSTS = 20  # taken back in one person; each costs another look at the ser
 
 
 @jit
-def step_rate(gap: float, p: Floats) -> float:
-    return math.log(min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST]))
-
-
-@jit
 def case_against_step(k: Series, row: int) -> float:
     """Log odds against a step of the level just before a row."""
     size = k.out[row, LEVEL] - k.out[row - 1, LEVEL]
-    return -step_rate(k.day[row] - k.day[row - 1], k.p) - log_normal(size, k.p[SHIFT_VAR])
+    return -step_log_density(size, 0.0, k.day[row] - k.day[row - 1], k.p)
 
 
 @jit

@@ -4,7 +4,8 @@ import numpy as np
 
 from weightstream.batch import Floats, Ints
 from weightstream.engine.compiled import kernel
-from weightstream.engine.kernel import Bools, believed_noise, valid_density
+from weightstream.engine.densities import believed_noise, valid_density
+from weightstream.engine.kernel import Bools
 from weightstream.engine.model import BIAS, NOISE_VAR, SHIFT_VAR
 from weightstream.engine.track import (
     DAY,

@@ -23,10 +23,12 @@ OTHERS_KG = (82.0, 20.0)
 """Of another person who stands on the scale."""
 HEIGHT_M = (1.70, 0.095)
 SHIFT_SD_KG = 10.0
+SUDDEN_SD_KG, SUDDEN_DAYS = 6.0, 30.0
 SHIFT_DAYS_BETWEEN = 700.0
 SHIFT_RATES = (1e-3, 0.2)
-"""How far a person's level steps; days between steps; least and greatest probability of a step
-between two readings."""
+"""How far a person's level steps over SUDDEN_DAYS and more, and from one reading to the next: no
+body loses 30 kg in a day; days between steps; least and greatest probability of a step between two
+readings."""
 TAIL = (0.03, 2.0)
 """Share of right readings with more than the usual scatter (a meal, a coat), and its SD in kg."""
 LEAP_DAYS_BETWEEN = 3000.0
@@ -40,6 +42,9 @@ EVENING_SD_KG = 0.7
 """How much the rise from morning to evening differs from day to day and person to person."""
 BURST_SHARE = 0.6
 """How often an error of one kind is followed by the same kind from the same source."""
+
+GUEST_SHARE = 0.1
+"""How often another person who was just on the scale is on it again."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,7 @@ PRIOR = Parameters(
     START_MEAN,
     START_VAR,
     SHIFT_VAR,
+    SUDDEN_VAR,
     SHIFT_PER_DAY,
     SHIFT_LEAST,
     SHIFT_MOST,
@@ -143,10 +149,11 @@ PRIOR = Parameters(
     LEAP_SHARE,
     LEAP_VAR,
     BURST,
+    GUEST,
     ACCEPT,
     LOWEST,
     HIGHEST,
-) = range(25)
+) = range(27)
 # Positions in a row of Model.table; from RATE on, one for each of REASONS ("ok": right readings).
 BIAS, NOISE_VAR, SOURCE_KEY, RATE = range(4)
 
@@ -156,7 +163,7 @@ class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (25,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
+    process: (27,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
     """
 
     name: str
@@ -220,6 +227,7 @@ def _process(process: Process, kalman: Kalman) -> Floats:
             START_KG[0],
             START_KG[1] ** 2,
             SHIFT_SD_KG**2,
+            SUDDEN_SD_KG**2,
             1.0 / SHIFT_DAYS_BETWEEN,
             *SHIFT_RATES,
             kalman.shift_readings,
@@ -230,6 +238,7 @@ def _process(process: Process, kalman: Kalman) -> Floats:
             LEAP_MOST,
             LEAP_SD_KG**2,
             BURST_SHARE,
+            GUEST_SHARE,
             kalman.accept_above,
             *PLAUSIBLE_KG,
         ],

@@ -26,6 +26,7 @@ from weightstream.engine.retro import (
     FACTOR,
     LOO,
     LOO_VAR,
+    MISSING,
     NAMED,
     NOISE,
     OFFSET,
@@ -122,21 +123,16 @@ def of_another(k: Series, i: int, first: int, last: int) -> float:
 
 
 @jit
-def nameless(k: Series, i: int) -> bool:
-    """Whether reading i was rejected by the engine, and not by a person."""
-    return not k.accepted[i] and k.forced[i] == 0
-
-
-@jit
 def name_rejected(k: Series, first: int, last: int) -> None:
     """Reasons and suggestions of rejected readings, with what only the whole series can say.
 
-    Readings that a named error explains best tell nothing about who else is on the scale.
+    Readings that a named error explains best tell nothing about who else is on the scale. Nor do
+    those on which a person has decided; they keep their reason.
     """
     for i in range(first, last):
         w = k.work[i - first]
-        w[WHO] = 0.0
-        if nameless(k, i):
+        w[WHO], w[REST] = 0.0, MISSING
+        if not k.accepted[i] and k.forced[i] == 0:
             w[REST] = weigh_errors(k, i, first, last) - k.density[OTHER_PERSON]
             w[ALONE] = w[OTHER] = k.density[OTHER_PERSON]
             k.density[OTHER_PERSON] = 0.0
@@ -145,11 +141,11 @@ def name_rejected(k: Series, first: int, last: int) -> None:
     for _ in range(TURNS):
         for i in range(first, last):
             w = k.work[i - first]
-            if nameless(k, i):
+            if w[REST] != MISSING:
                 w[OTHER] = of_another(k, i, first, last)
                 w[WHO] = w[OTHER] / (w[OTHER] + w[REST]) if w[OTHER] >= w[NAMED] else 0.0
     for i in range(first, last):
-        if nameless(k, i):
+        if k.work[i - first, REST] != MISSING:
             weigh_errors(k, i, first, last)
             k.density[OTHER_PERSON] = k.work[i - first, OTHER]
             name(k, i)

@@ -181,8 +181,11 @@ def _pend(
         valid, usual = valid_density(reading.y - mean, spread, 0.0, p)
         valid *= s[m.RATE]
         wrong = total(explain(reading.weight, mean + reading.offset, spread, s, p))
-        other.odds += log(valid + wrong) - log_mixture
-        other.start_odds += log(valid + wrong) - log_mixture
+        believed = log(valid + wrong)
+        guest = person.reason[reading.row] in (x.OTHER_PERSON, x.OUTLIER)
+        again = p[m.GUEST] * valid if guest and other.source == reading.key else 0.0
+        other.odds += believed - log(exp(log_mixture) + again)
+        other.start_odds += believed - log_mixture
         fits = valid >= wrong
         if fits:
             out[k.C + k.P] = valid / (valid + wrong)
@@ -196,15 +199,21 @@ def _pend(
         if other.missed < other.count:
             return
     person.other = other = begin(reading, p)
-    gap = (reading.day - person.accepted_day) * p[m.SHIFT_PER_DAY]
-    step = min(max(gap, p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
     own = log(s[m.RATE]) - log_mixture
-    other.odds = log(step) + _log_normal(residual, variance + p[m.SHIFT_VAR]) + own
+    other.odds = _step(residual, variance, reading.day - person.accepted_day, p) + own
     young = main.count <= k.YOUNG and len(person.readings) <= k.YOUNG_ROWS
     if young and not main.confirmed(reading.day, p):
         other.start_odds = _case_against_start(person, main, other) + own
     _note(out, k.C, other)
     out[k.MEMBER] = 1.0
+
+
+def _step(size: float, variance: float, gap: float, p: Floats) -> float:
+    """Log of how often a level steps over `gap` days, times the density of such a step."""
+    often = min(max(gap * p[m.SHIFT_PER_DAY], p[m.SHIFT_LEAST]), p[m.SHIFT_MOST])
+    sudden = max(1 - gap / m.SUDDEN_DAYS, 0)
+    own = sudden * p[m.SUDDEN_VAR] + (1 - sudden) * p[m.SHIFT_VAR]
+    return log(often) + _log_normal(size, variance + own)
 
 
 def _seen_from(track: Track, reading: Reading, growth: float, p: Floats) -> Explanations:

@@ -7,9 +7,9 @@ import numpy as np
 from pykalman import KalmanFilter
 
 from weightstream.batch import Floats
-from weightstream.engine import kernel as k
 from weightstream.engine import model as m
 from weightstream.engine import track as t
+from weightstream.engine.densities import Z95
 
 FILTER = KalmanFilter(n_dim_state=3, n_dim_obs=1)
 
@@ -128,7 +128,7 @@ def forecast(track: Track, reading: Reading) -> tuple[float, float]:
 def interval_sd(variance: float, p: Floats) -> float:
     """One Newton step from the core's 95 % quantile to that of core and tail."""
     share, wide = p[m.TAIL_SHARE], variance + p[m.TAIL_VAR]
-    quantile = k.Z95 * sqrt(variance)
+    quantile = Z95 * sqrt(variance)
 
     def outside(q: float) -> float:
         return (1 - share) * erfc(q / sqrt(2 * variance)) + share * erfc(q / sqrt(2 * wide))
@@ -137,7 +137,7 @@ def interval_sd(variance: float, p: Floats) -> float:
         return exp(-0.5 * q * q / v) / sqrt(2 * pi * v)
 
     slope = 2 * ((1 - share) * density(quantile, variance) + share * density(quantile, wide))
-    return (quantile + (outside(quantile) - 0.05) / slope) / k.Z95
+    return (quantile + (outside(quantile) - 0.05) / slope) / Z95
 
 
 def join(track: Track, reading: Reading) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.both_ways import backwards, forwards
 from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.densities import interval_sd, valid_density
 from weightstream.engine.kernel import (
     LEVEL,
     LEVEL_SD,
@@ -24,8 +25,6 @@ from weightstream.engine.kernel import (
     TREND,
     Bools,
     P,
-    interval_sd,
-    valid_density,
 )
 from weightstream.engine.levels import take_back_bursts
 from weightstream.engine.mixture import (
