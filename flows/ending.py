@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, Failed, State
 
 from flows.importing import tell_imports
+from flows.telling import tell
 from tasks import STAGES
 from tasks.road import Road
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
@@ -78,7 +78,7 @@ def closed(road: Road, summary: Summary) -> State[Summary]:
     counts = {"rows_in": summary.rows_in, **summary.counts, "users": summary.users}
     results = {"retro": summary.retro} if summary.retro else {}
     end_run(road.connection, road.path, road.run, status, counts, summary.seconds, results)
-    create_markdown_artifact(key="summary", markdown=summary.to_markdown())
+    tell(road, summary)
     message = "; ".join(summary.troubles) or f"{summary.rows_in:,} rows"
     if summary.exit_status == 2:
         return Failed(message=message, data=summary)

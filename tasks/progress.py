@@ -30,7 +30,7 @@ class Progress:
         self._totals: dict[str, int | None] = {}
         self._units: dict[str, str] = {}
         self._told = self._shown = time.monotonic()
-        self._artifact: UUID | None = None
+        self._artifacts: dict[str, UUID] = {}
         self._bars: Bars | None = None
         self._ids: dict[str, TaskID] = {}
         console = Console(stderr=True)
@@ -63,6 +63,8 @@ class Progress:
             self._bars.update(self._ids[stage], total=self.done[stage])
         else:
             logger.info(self._line(stage))
+        if stage in self._artifacts:
+            self._show(stage)
 
     def close(self) -> None:
         if self._bars:
@@ -74,12 +76,15 @@ class Progress:
         return f"{stage}: {self.done[stage]:,}{of} {self._units[stage]}"
 
     def _show(self, stage: str) -> None:
-        """Long runs only: an artifact costs Prefect some 30 ms."""
+        """Stages that are known to be long only: an artifact costs Prefect some 30 ms."""
         total = self._totals[stage]
-        share = 100.0 * self.done[stage] / total if total else 0.0
-        if self._artifact is None:
-            self._artifact = create_progress_artifact(  # type: ignore[assignment]
-                progress=share, key="progress", description=self._line(stage)
-            )
+        if total is None:
+            return
+        share = 100.0 * self.done[stage] / total if total else 100.0
+        line = self._line(stage)
+        if stage in self._artifacts:
+            update_progress_artifact(self._artifacts[stage], progress=share, description=line)
         else:
-            update_progress_artifact(self._artifact, progress=share, description=self._line(stage))
+            self._artifacts[stage] = create_progress_artifact(  # type: ignore[assignment]
+                progress=share, key=f"progress-{stage}", description=line
+            )

@@ -21,4 +21,5 @@ def report(run: str) -> int:
     """Measure the data of each source, and write the page on it. Returns the limits passed."""
     road = ROADS[run]
     with contained("report"), road.clocks["draw"].running(), road.pool.connection() as store:
-        return len(write_report(store, road.dashboards, road.config)["breaches"])
+        road.quality = write_report(store, road.dashboards, road.config)
+    return len(road.quality["breaches"])

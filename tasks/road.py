@@ -24,6 +24,7 @@ from weightstream.judging import Judging, judge_part
 from weightstream.measuring import StageClock
 from weightstream.partition import Part
 from weightstream.readers import ReadOptions
+from weightstream.report import Document
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
@@ -71,6 +72,7 @@ class Road:
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
+    quality: Document = field(default_factory=dict)  # from the task `report`
     failed_files: set[int] = field(default_factory=set)
     net_accepted: int = 0
     smoothed: bool = False

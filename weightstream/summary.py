@@ -93,7 +93,12 @@ class Summary:
             lines += ["", "| retro | |", "| --- | ---: |"]
             lines += [f"| {name.replace('_', ' ')} | {n:,} |" for name, n in self.retro.items()]
         lines += ["", "| stage | seconds |", "| --- | ---: |"]
-        lines += [f"| {name} | {value:.2f} |" for name, value in self.seconds.items()]
+        stages = {name: value for name, value in self.seconds.items() if name != "total"}
+        slowest = max(stages, key=stages.__getitem__, default=None)
+        lines += [
+            f"| {name}{', the slowest' if name == slowest else ''} | {value:.2f} |"
+            for name, value in self.seconds.items()
+        ]
         lines += ["", f"{self.rows_per_second:,.0f} rows/s, peak {self.peak_rss_mb:,.0f} MB"]
         lines += [f"\n**failed**: {trouble}" for trouble in self.troubles]
         return "\n".join(lines) + "\n"
