@@ -121,7 +121,11 @@ def _deployed(entry: dict[str, Any], pull: Any, parameters: dict[str, str]) -> D
         "concurrency_limit": limit.get("limit"),
         "concurrency_options": options or None,
         "pull_steps": pull,
-        "parameter_openapi_schema": parameter_schema(flow).model_dump(),
+        # Without the last, the server would record parameters that no flow has.
+        "parameter_openapi_schema": {
+            **parameter_schema(flow).model_dump(),
+            "additionalProperties": False,
+        },
         "enforce_parameter_schema": True,
         "paused": False,
     }

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.ending import closed, failed, said, summarise
+from flows.names import of_dashboards
 from tasks.contained import contained
 from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
@@ -30,7 +31,7 @@ logger = logging.getLogger("weightstream")
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
-@flow(name="dashboards", flow_run_name="dashboards", persist_result=False)
+@flow(name="dashboards", flow_run_name=of_dashboards, persist_result=False)
 def dashboards(
     data_dir: str | None = None, config: str | None = None, png: bool = False
 ) -> State[Any]:

@@ -12,7 +12,8 @@ from prefect.states import Completed, State
 
 from flows.deferral import When
 from flows.ending import failed, finished
-from flows.ingest import go_on, take_in_all
+from flows.ingest import Format, go_on, take_in_all
+from flows.names import counted, of_inbox, of_store
 from tasks.contained import contained
 from tasks.opening import configured, opened_road
 from tasks.road import Road
@@ -27,13 +28,13 @@ from weightstream.store.connection import make_durable
 logger = logging.getLogger("weightstream")
 
 
-@flow(name="ingest", flow_run_name="inbox", persist_result=False)
+@flow(name="ingest", flow_run_name=of_inbox, persist_result=False)
 def inbox(
     data_dir: str | None = None,
     config: str | None = None,
     unit: str | None = None,
     timezone: str | None = None,
-    format: str = "auto",
+    format: Format = "auto",
     dashboards: bool = True,
     png: bool = False,
     retro: When | None = None,
@@ -64,7 +65,7 @@ def inbox(
         ):
             if not claims.files:
                 return nothing_to_do(claims)
-            name_run(run, f"inbox, {len(claims.files)} files")
+            name_run(run, of_store(f"inbox, {counted(len(claims.files), 'file')}"))
             state, fates = ingest_claimed(
                 claims, settings, options, clock, config, dashboards, png, retro
             )
@@ -95,7 +96,7 @@ def ingest_claimed(
         troubles = claims.troubles + go_on(road, config, dashboards, png, retro)
         fates = fates_of(road, claims)
         if unusable := sum(fate is not None for fate in fates.values()):
-            troubles.append(f"{unusable} files go to the inbox's failed folder, with reports")
+            troubles.append(f"{counted(unusable, 'file')} not done: see the inbox's failed folder")
         return finished(road, clock, troubles), fates
 
 

@@ -1,16 +1,18 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.states import State
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
+from pydantic.json_schema import SkipJsonSchema
 
 from flows.dashboards import draw_pages
 from flows.deferral import When, retro_place, start_elsewhere
 from flows.ending import failed, finished, said, stop_without_store
+from flows.names import of_ingest
 from flows.retro import smooth_dirty
 from tasks.contained import contained
 from tasks.filter import filter_batch
@@ -20,22 +22,25 @@ from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
-from weightstream.errors import WeightstreamError
+from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
-from weightstream.readers import ReadOptions
+from weightstream.readers import FORMATS, ReadOptions
 from weightstream.store.runs import register_files, write_quarantine
 
+Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
+"""The UI shows a choice."""
 
-@flow(name="ingest", flow_run_name="ingest", persist_result=False)
+
+@flow(name="ingest", flow_run_name=of_ingest, persist_result=False)
 def ingest(
     sources: list[str],
     data_dir: str | None = None,
     config: str | None = None,
-    user: SecretStr | None = None,
+    user: SkipJsonSchema[SecretStr | None] = None,
     unit: str | None = None,
     timezone: str | None = None,
-    format: str = "auto",
+    format: Format = "auto",
     dashboards: bool = True,
     png: bool = False,
     retro: When | None = None,
@@ -48,7 +53,8 @@ def ingest(
             nothing.
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
-        user: Whose readings these are, for formats that name no person. Prefect does not record it.
+        user: Whose readings these are, for formats that name no person. Not for a run of a
+            deployment, where Prefect would record it: the inbox has folders for that.
         unit: The unit of the readings, for formats that name none.
         timezone: Of times without an offset, for formats that have such (IANA name).
         format: auto, or the name of a format to force.
@@ -62,6 +68,11 @@ def ingest(
     """
     clock = RunClock()
     try:
+        if user and deployment.get_id():
+            raise ConfigError(
+                "a run of a deployment takes no user, since Prefect records its parameters; put "
+                "the file into a folder user=ID of the inbox, or use `weightstream ingest --user`"
+            )
         settings = configured(config, data_dir)
         options = ReadOptions(
             format,

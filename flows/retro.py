@@ -9,6 +9,7 @@ from prefect.states import State
 
 from flows.dashboards import draw_pages
 from flows.ending import closed, failed, said, stop_without_store, summarise
+from flows.names import of_retro
 from tasks.contained import contained
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
@@ -24,7 +25,7 @@ from weightstream.store import reading
 from weightstream.store.connection import existing
 
 
-@flow(name="retro", flow_run_name="retro", persist_result=False)
+@flow(name="retro", flow_run_name=of_retro, persist_result=False)
 def retro(
     data_dir: str | None = None, config: str | None = None, dashboards: bool = True
 ) -> State[Any]:

@@ -93,7 +93,9 @@ class Summary:
             lines += ["", "| retro | |", "| --- | ---: |"]
             lines += [f"| {name.replace('_', ' ')} | {n:,} |" for name, n in self.retro.items()]
         lines += ["", "| stage | seconds |", "| --- | ---: |"]
-        stages = {name: value for name, value in self.seconds.items() if name != "total"}
+        stages = {
+            name: value for name, value in self.seconds.items() if name not in ("startup", "total")
+        }
         slowest = max(stages, key=stages.__getitem__, default=None)
         lines += [
             f"| {name}{', the slowest' if name == slowest else ''} | {value:.2f} |"

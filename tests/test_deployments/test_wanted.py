@@ -71,6 +71,13 @@ def test_their_parameters_are_those_of_their_flows_and_described(deployed):
         assert deployment.fields["description"], name
 
 
+def test_a_person_cannot_be_named_in_a_parameter(deployed):
+    for name, deployment in deployed.items():
+        form = deployment.fields["parameter_openapi_schema"]
+        assert "user" not in form["properties"], name
+        assert form["additionalProperties"] is False, name
+
+
 def test_a_run_that_degrades_is_not_taken_for_dead():
     (automation,) = wanted.automations()
     assert {
