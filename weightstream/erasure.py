@@ -26,6 +26,7 @@ from weightstream.engine import build_model
 from weightstream.errors import ConfigError
 from weightstream.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
 from weightstream.inbox import DONE, FAILED, USER_FOLDER
+from weightstream.overriding import judge_anew
 from weightstream.readers import ReadOptions
 from weightstream.report import write_report
 from weightstream.store import erasing, reading
@@ -82,11 +83,14 @@ def erase_person(
             )
         key = key or make_key(data_dir)
         _sweep(connection, config, user_id, rewrite, erased)
-        renamed = erasing.delete_person(
+        renamed, neighbours = erasing.delete_person(
             connection, path, user_id, token(key, user_id), check_of(key)
         )
+        if neighbours:
+            judge_anew(connection, path, config, neighbours)
         erase_pages(data_dir / "dashboards", user_id)
-        _redraw(connection, config, {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed)
+        said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
+        _redraw(connection, config, neighbours, said)
         shutil.rmtree(data_dir / "spill", ignore_errors=True)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
         erasing.finish(connection, path, token(key, user_id))
@@ -94,16 +98,18 @@ def erase_person(
     return erased
 
 
-def _redraw(connection: sqlite3.Connection, config: Config, texts: set[str]) -> None:
-    """Draw the pages of others anew that name a file which was called after the person.
+def _redraw(
+    connection: sqlite3.Connection, config: Config, neighbours: list[str], texts: set[str]
+) -> None:
+    """Draw the pages anew of some, and of those that name a file called after the person.
 
     And the report on quality: a source that only the person had is not in it any more.
     """
     dashboards = config.data.data_dir.absolute() / "dashboards"
     if (dashboards / "quality.json").exists():
         write_report(connection, dashboards, config)  # it names sources
-    persons = pages_that_say(dashboards, texts)
-    if persons:
+    persons = sorted({*neighbours, *pages_that_say(dashboards, texts)})
+    if persons and (dashboards / "index.html").exists():
         timezone = reading.setting(connection, "timezone") or config.data.timezone
         known = parameters.active(connection)
         model = build_model(config.kalman, config.sources, (), known)

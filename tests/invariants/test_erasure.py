@@ -242,3 +242,42 @@ def test_one_that_was_cut_short_is_told_and_gone_on_with(
     assert "cut short" in command("status", "--data-dir", data_dir).output
     assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
     assert "cut short" not in command("status", "--data-dir", data_dir).output
+
+
+def test_readings_that_were_moved_to_or_from_the_person(
+    store_files, csv_of, fresh_dir, command, exported
+):
+    """What was theirs leaves the other's series; what was given to them does not come back."""
+    data_dir = fresh_dir()
+    days = [f"2024-01-{day:02}" for day in range(1, 13)]
+    rows = [(who, day, kg) for who, kg in ((USER, "60"), (OTHER, "80")) for day in days[:11]]
+    store_files(data_dir, csv_of(*rows, (USER, days[11], "80.5"), (OTHER, days[11], "60.5")))
+    before = of_other(data_dir)
+    for kg, to in (("80.5", OTHER), ("60.5", USER)):
+        (name,) = (row[0] for row in measured(data_dir) if row[1] == float(kg))
+        done = command(
+            "override", name, "assign", to, "--by", "x", "--note", USER, "--data-dir", data_dir
+        )
+        assert done.exit_code == 0, done.output
+    command("dashboards", "--data-dir", data_dir)
+    assert "80.5" in {row[0] for row in of_other(data_dir)}
+    assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
+    assert holders(data_dir) == []
+    after = of_other(data_dir)
+    assert {row[0] for row in after} == {"80", "60.5"}
+    assert [row for row in after if row[0] == "60.5"] == [("60.5", "rejected", "override")]
+    assert len(after) == len(before) == 12
+    with sqlite3.connect(data_dir / "weightstream.db") as connection:
+        assert connection.execute("select count(*) from users where dirty").fetchone() == (0,)
+
+
+def measured(data_dir):
+    with sqlite3.connect(data_dir / "weightstream.db") as connection:
+        return connection.execute("select measurement_id, weight_kg from measurements").fetchall()
+
+
+def of_other(data_dir):
+    with sqlite3.connect(data_dir / "weightstream.db") as connection:
+        return connection.execute(
+            "select raw_weight, verdict, reason from current_decisions where user_id = ?", (OTHER,)
+        ).fetchall()

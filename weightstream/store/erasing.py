@@ -8,6 +8,7 @@ from pathlib import Path
 
 from weightstream.coded import trimmed
 from weightstream.errors import RunsUnderWay
+from weightstream.store import overrides
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
 
@@ -30,6 +31,7 @@ FILE_NAMES = {"files": "name", "quarantine": "file"}
 SHORT_ID = 4
 """An id of fewer characters is looked for in names as a word of its own only."""
 NO_NAME = "erased"
+NOT_THEIRS = "assigned to a person who was erased"
 
 
 def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
@@ -60,10 +62,11 @@ def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]
 
 def delete_person(
     connection: sqlite3.Connection, path: Path, user_id: str, token: str, check: str
-) -> set[str]:
+) -> tuple[set[str], list[str]]:
     """Take a person out, and leave the token that keeps them out: one transaction.
 
-    Returns names of source files that held the id, and no longer do.
+    Returns names of source files that held the id, and no longer do; and other persons whose
+    series changed, because somebody had moved a reading between them: they are to be judged anew.
 
     Parameters that were learnt before are marked stale. Runs that the store takes to be under way
     are dead, since nobody else is at work: they end as failed, and could not write if they lived.
@@ -71,6 +74,7 @@ def delete_person(
     connection.execute("pragma secure_delete = on")
     with explained(path), transaction(connection):
         sources = _sources(connection, user_id)
+        neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
         renamed = {
@@ -92,7 +96,27 @@ def delete_person(
             "do update set finished_at = null",
             (token, now()),
         )
-    return renamed
+    return renamed, neighbours
+
+
+def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
+    """Persons between whom and this one readings were moved. A reading of theirs that somebody
+    has given to this one stays out of their series, as a rejected one."""
+    rows = connection.execute(
+        "select user_id from overrides where assigned_to = ?1 union "
+        "select assigned_to from overrides where user_id = ?1 union "
+        "select user_id from decisions where received_user = ?1 union "
+        "select received_user from decisions where user_id = ?1",
+        (user_id,),
+    )
+    neighbours = sorted({other for (other,) in rows} - {None, user_id})
+    connection.execute(
+        "update overrides set action = 'reject', assigned_to = null, note = ? "
+        "where assigned_to = ? and user_id <> ?",
+        (NOT_THEIRS, user_id, user_id),
+    )
+    overrides.touch(connection, neighbours)
+    return neighbours
 
 
 def _conditions(

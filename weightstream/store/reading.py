@@ -5,7 +5,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+ROWS_AT_A_TIME = 1000
 
 PERSON_COLUMNS = (
     "revision",
@@ -195,15 +199,21 @@ def current(
 
     Verdict "moved": the measurement was in this person's series, and is in another's now.
     """
-    return table(
+    versions = table(
         connection,
-        schema,
-        # SQLite takes the other columns from the row that holds the max().
-        f"select measurement_id, max(version), {', '.join(schema.names[2:])} "  # noqa: S608
-        "from json_each(?) wanted cross join decisions on user_id = wanted.value "
-        "group by user_id, effective_at, measurement_id",
+        schema.append(pa.field("person", pa.int64())),
+        # In the order of the key, so that of a measurement's versions the newest comes last: to
+        # leave the others out here costs a third of what grouping costs in SQLite.
+        f"select {', '.join(schema.names)}, wanted.key from json_each(?) wanted "  # noqa: S608
+        "cross join decisions on user_id = wanted.value",
         (json.dumps(list(user_ids)),),
     )
+    last = np.ones(len(versions), bool)
+    for name in ("measurement_id", "person") if len(versions) else ():
+        column = versions[name].combine_chunks()
+        last[:-1] &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+    last[:-1] = ~last[:-1]
+    return versions.drop_columns("person").filter(pa.array(last))
 
 
 def overridden(connection: sqlite3.Connection, user_ids: Sequence[str]) -> list[str]:
@@ -231,7 +241,12 @@ def has_moves(connection: sqlite3.Connection, user_ids: Sequence[str]) -> bool:
 def table(
     connection: sqlite3.Connection, schema: pa.Schema, query: str, values: Sequence[Any] = ()
 ) -> pa.Table:
-    return table_of(connection.execute(query, values).fetchall(), schema)
+    """What a query finds. Some rows at a time: twice as fast as all, which no cache holds."""
+    cursor = connection.execute(query, values)
+    parts = []
+    while rows := cursor.fetchmany(ROWS_AT_A_TIME):
+        parts.append(table_of(rows, schema))
+    return pa.concat_tables(parts).combine_chunks() if parts else schema.empty_table()
 
 
 def table_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
