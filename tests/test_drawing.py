@@ -17,6 +17,7 @@ from weightstream.drawing import (
     undrawn,
 )
 from weightstream.engine.model import PRIOR, build_model
+from weightstream.overriding import Wish, override
 
 
 @contextmanager
@@ -73,7 +74,64 @@ def test_only_the_persons_asked_for_are_drawn(data_dir, store_files, csv_of):
         "ann": 9, "<b>": 8, "cid": 8,
     }  # fmt: skip
     with opened(data_dir) as connection:
-        assert undrawn(connection, data_dir / "dashboards", "hash") == ["dee"]
+        assert undrawn(connection, data_dir / "dashboards", "hash") == ["cid", "dee"]
+
+
+def test_whoever_changed_since_the_page_was_drawn_is_undrawn(data_dir, store_files, csv_of):
+    """Such as by a run that was killed before it drew, or by what a person decided."""
+    drawn(data_dir, ["ann", "<b>", "cid"])
+    store_files(data_dir, csv_of(*rows("ann", days=[20])))
+    store_files(data_dir, csv_of(*rows("cid")))  # nothing new
+    with opened(data_dir) as connection:
+        assert undrawn(connection, data_dir / "dashboards", "hash") == ["ann"]
+    drawn(data_dir, ["ann"])
+    with opened(data_dir) as connection:
+        assert undrawn(connection, data_dir / "dashboards", "hash") == []
+
+
+def test_what_a_person_decided_is_on_the_page(data_dir):
+    drawn(data_dir, ["ann", "<b>", "cid"])
+    with opened(data_dir) as connection:
+        ids = dict(
+            connection.execute(
+                "select user_id || substr(effective_at, 9, 2), measurement_id from measurements"
+            )
+        )
+    config = Config.model_validate({"data": {"data_dir": data_dir}})
+    override(config, [Wish(ids["ann03"], "reject", None, "Eva", "not me")])
+    override(config, [Wish(ids["cid02"], "assign", "<b>", "Eva", None)])
+    with opened(data_dir) as connection:
+        users = ["<b>", "ann", "cid"]
+        assert undrawn(connection, data_dir / "dashboards", "hash") == users
+        people = {p.user_id: p for p in read_people(connection, drawing_of(data_dir), users)}
+    assert {user: len(p.columns["verdict"]) for user, p in people.items()} == {
+        "ann": 8, "<b>": 9, "cid": 7,
+    }  # fmt: skip
+    told = {user: [(o.measurement_id, o.action, o.by, o.why) for o in p.overrides]
+            for user, p in people.items()}  # fmt: skip
+    assert told == {
+        "ann": [(ids["ann03"], "reject", "Eva", "not me")],
+        "<b>": [(ids["cid02"], "assign", "Eva", "")],
+        "cid": [],
+    }
+    drawn(data_dir, users)
+    page = data_dir / "dashboards" / "persons" / file_name("<b>", "hash")
+    assert "moved here from another person" in page.read_text()
+    assert '"cid"' not in page.read_text()  # from whom is not told
+
+
+def test_who_has_no_reading_left_has_no_page(store_files, csv_of, fresh_dir):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(*rows("ann"), ("bob", "2024-01-02", "80")))
+    drawn(data_dir, ["ann", "bob"])
+    with opened(data_dir) as connection:
+        query = "select measurement_id from measurements where user_id = 'bob'"
+        ((which,),) = connection.execute(query)
+    config = Config.model_validate({"data": {"data_dir": data_dir}})
+    override(config, [Wish(which, "assign", "ann", "Eva", None)])
+    index = drawn(data_dir, ["ann", "bob"])
+    assert read_index(index).keys() == {"ann"}
+    assert pages(data_dir) == {file_name("ann", "hash")}
 
 
 def test_another_naming_draws_everyone_anew(data_dir):

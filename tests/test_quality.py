@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from weightstream import quality
-from weightstream.config import Quality
+from weightstream.config import Config, Quality
 from weightstream.export import current_decisions
+from weightstream.overriding import Wish, override
 from weightstream.quality import Measured, Tally
 from weightstream.schema import QUARANTINE_REASONS, REASONS
 
@@ -109,6 +110,18 @@ def test_differences_are_sums_over_the_accepted(connection, measured):
 def test_undecided_readings_and_duplicates_are_seen(measured):
     assert sum(measured.of(source).undecided for source in measured.weeks) == 1
     assert measured.of("scale").readings + measured.of("<b>clinic").readings == 181
+
+
+def test_what_a_person_assigned_to_another_was_wrong_of_its_source(store_files, csv_of, fresh_dir):
+    folder = fresh_dir()
+    store_files(folder, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-02", "81")))
+    with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
+        query = "select measurement_id from measurements where user_id = 'a'"
+        ((which,),) = opened.execute(query)
+        config = Config.model_validate({"data": {"data_dir": folder}})
+        override(config, [Wish(which, "assign", "b", "eva", None)])
+        tally = quality.measure(opened).of("scale")
+    assert (tally.readings, tally.accepted, tally.rejected.total(), tally.undecided) == (2, 1, 1, 0)
 
 
 def test_quarantine_stands_in_its_week_if_that_can_be_told(measured):

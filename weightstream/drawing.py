@@ -1,6 +1,7 @@
 """Dashboards from the store: the pages of some persons at a time, then the index of all."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,14 +24,14 @@ from weightstream.charts.page import (
     remove_pages,
     write_page,
 )
-from weightstream.charts.person import EarlierDecision, Person
+from weightstream.charts.person import EarlierDecision, Override, Person
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
 from weightstream.store import reading
 from weightstream.store.histories import histories
 
 logger = logging.getLogger("weightstream")
-STATE = reading.PERSON_COLUMNS.index("state")
+STATE, REVISION = (reading.PERSON_COLUMNS.index(name) for name in ("state", "revision"))
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
@@ -61,13 +62,19 @@ class Drawing:
 def draw_persons(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> list[IndexRow]:
-    """Write the page of each of user_ids; returns their rows of the index."""
+    """Write the page of each of user_ids; returns their rows of the index.
+
+    Who has no decided reading, any more or yet, has no page and no row.
+    """
     rows = []
     for some in portions(connection, user_ids, drawing.most_mb):
         with ONE_AT_A_TIME:
             for person in _people(connection, drawing, some):
                 write_page(drawing.page(person.user_id), person_page(person, drawing.timezone))
                 rows.append(index_row(person, drawing.naming))
+    for user in {*user_ids} - {row["user_id"] for row in rows}:
+        drawing.page(user).unlink(missing_ok=True)
+        drawing.page(user).with_suffix(".png").unlink(missing_ok=True)
     return rows
 
 
@@ -121,9 +128,11 @@ def read_people(
 def _people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
+    # First: what changes after this is drawn when it is next looked for.
+    known = reading.persons(connection, user_ids)
     found = histories(connection, user_ids, drawing.timezone)
     shifts = reading.shifts(connection, user_ids)
-    known = reading.persons(connection, user_ids)
+    said = reading.human_decisions(connection, user_ids)
     unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
     day = found.time_us / 86_400e6
     for (name, rows), alerted in zip(found.each(), unusual, strict=True):
@@ -133,9 +142,11 @@ def _people(
             {key: column[rows] for key, column in found.columns.items()},
             day[rows],
             shifts.get(name, []),
+            overrides=[Override(*word) for word in said.get(name, [])],
             earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
             alerts=alerted,
             outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
+            revision=known[name][REVISION],
         )
 
 
@@ -145,7 +156,8 @@ def draw_index(
     drawn: Iterable[IndexRow],
     naming: Naming,
 ) -> Path:
-    """Put the drawn rows into the index; persons that the store no longer has leave it.
+    """Put the drawn rows into the index; persons that the store no longer has leave it, and those
+    who have no page any more.
 
     Reads the index and replaces it: to be called by one process at a time.
     """
@@ -155,19 +167,24 @@ def draw_index(
     known = set(reading.user_ids(connection))
     # A page may be there before its row: another process draws while this one does.
     pages = {file_name(user, naming) for user in known}
-    rows = {user: row for user, row in rows.items() if user in known}
+    drawn_pages = set(os.listdir(dashboards / PERSONS))
+    rows = {user: row for user, row in rows.items() if user in known and row["page"] in drawn_pages}
     write_page(path, index_page(rows.values()))
     remove_pages(dashboards, pages)
     return path
 
 
-def undrawn(connection: sqlite3.Connection, dashboards: Path, naming: str) -> list[str]:
-    """Persons of the store that the index on disk does not show under this naming."""
+def undrawn(connection: sqlite3.Connection, dashboards: Path, naming: Naming) -> list[str]:
+    """Persons whom the index does not show under this naming, or not as they are in the store.
+
+    Also what another command has changed since, or a run that was killed before it could draw.
+    """
     rows = read_index(dashboards / "index.html") or {}
+    drawn = {(user, row["page"], row["revision"]) for user, row in rows.items()}
     return [
         user
-        for user in reading.user_ids(connection)
-        if user not in rows or rows[user]["page"] != file_name(user, naming)  # type: ignore[arg-type]
+        for user, revision in reading.revisions(connection)
+        if (user, file_name(user, naming), revision) not in drawn
     ]
 
 

@@ -68,7 +68,7 @@ class Tally:
 
     def take_in(self, found: tallies.ReadingTally) -> None:
         self.date_only += found.date_only
-        if found.verdict == "rejected":
+        if found.verdict in ("rejected", "moved"):  # moved: a person said that it is another's
             self.rejected[found.reason] += found.readings
             return
         if found.verdict != "accepted":

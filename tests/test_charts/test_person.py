@@ -13,14 +13,14 @@ def test_overrides_and_earlier_decisions_find_their_reading(make_person):
     person = replace(
         person,
         overrides=[
-            Override(ids[7], "accepted", "Dr Berg", "2024-05-01T10:00:00Z", "seen on the scale"),
-            Override("not-here", "accepted", "x", "2024-05-01", ""),
+            Override(ids[7], "accept", "Dr Berg", "2024-05-01T10:00:00Z", "seen on the scale"),
+            Override("not-here", "accept", "x", "2024-05-01", ""),
         ],
         earlier=[EarlierDecision(ids[9], 1, "causal", "rejected", "digit_swap", 81.0)],
     )
     data = person_data(person)
     assert data["overrides"] == [
-        (7, "accepted", "Dr Berg", "2024-05-01T10:00:00Z", "seen on the scale")
+        (7, "set to accepted", "Dr Berg", "2024-05-01T10:00:00Z", "seen on the scale")
     ]
     row, version, stage, verdict, reason, suggested = data["earlier"][0]
     assert (row, version, suggested) == (9, 1, 81.0)

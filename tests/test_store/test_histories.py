@@ -7,7 +7,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from weightstream.config import Config
 from weightstream.export import decisions_of
+from weightstream.overriding import Wish, override
 from weightstream.store import reading
 from weightstream.store.histories import REPLACED, histories
 from weightstream.times import parse_times
@@ -97,3 +99,29 @@ def test_who_has_no_decisions_has_no_history(connection, users):
     assert found.indptr.tolist() == [0]
     assert list(found.each()) == []
     assert reading.persons(connection, ["dot"])  # though the store knows the person
+
+
+def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_of, fresh_dir):
+    folder = fresh_dir()
+    days = [f"2024-01-{day:02}" for day in range(1, 15)]
+    rows = [(user, day, kg) for user, kg in (("a", "80"), ("b", "60")) for day in days]
+    store_files(folder, csv_of(*rows, ("b", "2024-01-20", "80.4"), ("b", "2024-01-21", "80.3")))
+    config = Config.model_validate({"data": {"data_dir": folder}})
+    with closing(sqlite3.connect(folder / "weightstream.db")) as connection:
+        query = "select measurement_id from measurements where weight_kg > 80 order by effective_at"
+        first, second = (name for (name,) in connection.execute(query))
+        for which in (first, second):
+            override(config, [Wish(which, "assign", "a", "eva", None)])
+        override(config, [Wish(second, "withdraw", None, "eva", None)])
+        found = histories(connection, ["b", "a"], "UTC")
+        ids = {name: found.columns["measurement_id"][rows] for name, rows in found.each()}
+        assert (first in ids["a"], first in ids["b"]) == (True, False)
+        assert (second in ids["a"], second in ids["b"]) == (False, True)
+        for name, rows in found.each():
+            table = decisions_of(connection, [name], "UTC")
+            assert ids[name] == table["measurement_id"].to_pylist()
+            assert found.columns["verdict"][rows] == table["verdict"].to_pylist()
+            assert found.columns["raw_weight"][rows] == table["raw_weight"].to_pylist()
+        alone = histories(connection, ["a"], "UTC")
+        assert alone.columns["measurement_id"] == ids["a"]
+        assert "moved" not in {version[3] for some in found.replaced.values() for version in some}

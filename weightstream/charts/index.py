@@ -17,6 +17,7 @@ from weightstream.charts.person import Person
 INDEX_COLUMNS = (
     "user_id",
     "page",  # file name of the person's page
+    "revision",  # of the person's series when the page was drawn
     "readings",
     "rejected",
     "uncertain",  # readings with 0.1 < p_valid < 0.9
@@ -45,6 +46,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
     row |= {
         "user_id": person.user_id,
         "page": file_name(person.user_id, naming),
+        "revision": person.revision,
         "readings": len(verdicts),
         "rejected": verdicts.count("rejected"),
         "uncertain": int(np.count_nonzero((p_valid > 0.1) & (p_valid < 0.9))),

@@ -9,20 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.charts.alerts import Alert
-from weightstream.explanation import LOOKS_LIKE
+from weightstream.explanation import LOOKS_LIKE, TOLD
 
 if TYPE_CHECKING:  # a page is drawn without the compiled engine being loaded
     from weightstream.charts.outlook import Outlook
 
+ACTIONS = {
+    "accept": "set to accepted",
+    "reject": "set to rejected",
+    "assign": "moved here from another person",
+}
+"""What a person's word did to a measurement."""
 VERDICTS = ("accepted", "rejected", "undecided")
 
 
 @dataclass(frozen=True)
 class Override:
-    """A person's word on a measurement: the verdict, by whom, when (UTC ISO), and why."""
+    """A person's word on a measurement: accept, reject or assign, by whom, when (UTC), and why."""
 
     measurement_id: str
-    verdict: str
+    action: str
     by: str
     at: str
     why: str
@@ -46,7 +52,7 @@ class Person:
 
     columns: those of schema.EXPORT_COLUMNS, each of N values (list or array), None or NaN where
     empty; trend_lo_kg_per_week and trend_hi_kg_per_week besides, if known (95 % interval).
-    day: (N,) float64, days since 1970 UTC.
+    day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
     outlook: where the level goes from the last reading, if known.
     """
@@ -59,6 +65,7 @@ class Person:
     earlier: Sequence[EarlierDecision] = ()
     alerts: Sequence[Alert] = ()
     outlook: "Outlook | None" = None
+    revision: int = 0
 
 
 def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
@@ -82,7 +89,9 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
         "source": source,
         "verdicts": VERDICTS,
         "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
-        "reasons": [(name, LOOKS_LIKE.get(name, "")) for name in reasons],
+        "reasons": [
+            (name, TOLD.get(name) or LOOKS_LIKE.get(name, ""), name in TOLD) for name in reasons
+        ],
         "reason": reason,
         **_numbers(column),
         "raw": [_short(text) for text in _listed(column["raw_weight"])],
@@ -133,7 +142,7 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
     return {
         "shifts": [(at, round(a, 2), round(b, 2)) for at, a, b in person.shifts],
         "overrides": [
-            (row[o.measurement_id], o.verdict, o.by, o.at, o.why)
+            (row[o.measurement_id], ACTIONS[o.action], o.by, o.at, o.why)
             for o in person.overrides
             if o.measurement_id in row
         ],

@@ -30,6 +30,7 @@ DECIDED = (
     "reason",
     "stage",
     "model",
+    "received_user",
     "p_valid",
     "suggested_kg",
     "expected_kg",
@@ -38,6 +39,8 @@ DECIDED = (
     "level_margin_kg",
     "trend_kg_per_week",
 )
+MOVED = "moved"
+"""The verdict on a measurement that was assigned to somebody else, or is not any more."""
 REPLACED = ("version", "stage", "verdict", "reason", "suggested_kg")
 OWN = "{} t on t.user_id = w.value"
 ASSIGNED = (
@@ -72,23 +75,23 @@ class Histories:
 
 
 def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str) -> Histories:
-    """The stored histories of those of user_ids who have decided measurements, in that order."""
+    """The stored histories of those of user_ids who have decided measurements, in that order.
+
+    A measurement that a person's word assigned to somebody else is in that one's history.
+    """
     measured = _columns(connection, "measurements", MEASURED, user_ids)
     decided = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
-    # Where a measurement has several versions the newest is last: that is how they are keyed.
-    key = ("person", "measurement_id")
-    decisions = zip(*(decided[name] for name in key), strict=True)
-    row_of = {which: row for row, which in enumerate(decisions)}
-    mine = zip(*(measured[name] for name in key), strict=True)
-    newest = np.array([row_of.get(which, -1) for which in mine], np.int64)
-    moved = decided["verdict"] == "moved"  # to another person
-    newest[np.append(moved, False)[newest]] = -1
+    newest, lent = _newest(decided)
+    rows = np.array([newest.get(name, -1) for name in measured["measurement_id"]], np.int64)
+    if lent:
+        measured, rows = _with_lent(connection, measured, rows, lent, user_ids)
     time_us = parse_times(pa.array(measured["effective_at"], pa.string()), timezone, None).us
     order = _order(measured, time_us)
-    order = order[newest[order] >= 0]
-    newest = newest[order]
+    order = order[rows[order] >= 0]
+    rows = rows[order]
+    order, rows = (some[decided["verdict"][rows] != MOVED] for some in (order, rows))
     columns = {name: _taken(measured, name, order) for name in MEASURED}
-    columns |= {name: _taken(decided, name, newest) for name in DECIDED}
+    columns |= {name: _taken(decided, name, rows) for name in DECIDED if name != "received_user"}
     person = measured["person"][order].astype(np.int64)
     first = np.flatnonzero(np.diff(person, prepend=-1))
     return Histories(
@@ -96,8 +99,42 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
         np.append(first, len(person)),
         time_us[order],
         _as_exported(connection, columns),
-        _replaced(decided, newest, user_ids),
+        _replaced(decided, [*newest.values(), *lent.values()], user_ids),
     )
+
+
+def _newest(decided: dict[str, Any]) -> tuple[dict[str, int], dict[tuple[int, str], int]]:
+    """Rows of the newest versions: by measurement, and by person and measurement of those that
+    were received for somebody else. Of several versions the newest is last: so they are keyed."""
+    own = np.array([user is None for user in decided["received_user"]], bool)
+    rows = np.flatnonzero(own)
+    newest = dict(zip(decided["measurement_id"][rows], rows.tolist(), strict=True))
+    lent = {
+        (decided["person"][row], decided["measurement_id"][row]): row
+        for row in np.flatnonzero(~own).tolist()
+    }
+    return newest, lent
+
+
+def _with_lent(
+    connection: sqlite3.Connection,
+    measured: dict[str, Any],
+    rows: Ints,
+    lent: dict[tuple[int, str], int],
+    user_ids: Sequence[str],
+) -> tuple[dict[str, Any], Ints]:
+    """Add the measurements that were received for others, and the rows of decisions on them."""
+    found = connection.execute(
+        f"select distinct w.key, {', '.join('m.' + name for name in MEASURED)} "  # noqa: S608
+        "from json_each(?) w cross join decisions d on d.user_id = w.value "
+        "join measurements m on m.user_id = d.received_user "
+        "and m.effective_at = d.effective_at and m.measurement_id = d.measurement_id",
+        (json.dumps(list(user_ids)),),
+    ).fetchall()
+    more = dict(zip(measured, np.array(found, object).T, strict=True))
+    also = [lent[person, name] for person, name, *_ in found]
+    joined = {name: np.concatenate([measured[name], more[name]]) for name in measured}
+    return joined, np.concatenate([rows, also])
 
 
 def _columns(
@@ -129,14 +166,11 @@ def _taken(columns: dict[str, Any], name: str, rows: Ints) -> Any:
 
 
 def _replaced(
-    decided: dict[str, Any], newest: Ints, user_ids: Sequence[str]
+    decided: dict[str, Any], newest: Sequence[int], user_ids: Sequence[str]
 ) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {}
-    left = np.ones(len(decided["person"]), bool)
+    left = decided["verdict"] != MOVED
     left[newest] = False
-    if (moved := decided["verdict"] == "moved").any():
-        shown = {decided["measurement_id"][row] for row in newest}
-        left &= ~moved & [name in shown for name in decided["measurement_id"]]
     for row in np.flatnonzero(left).tolist():
         version = tuple(decided[name][row] for name in ("measurement_id", *REPLACED))
         found.setdefault(user_ids[decided["person"][row]], []).append(version)

@@ -150,6 +150,25 @@ def overrides(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Tab
     )
 
 
+def human_decisions(
+    connection: sqlite3.Connection, user_ids: Sequence[str]
+) -> dict[str, list[tuple[str, str, str, str, str]]]:
+    """Overrides that stand, by the person whose readings they are on now: measurement_id, action,
+    made_by, made_at, note."""
+    found: dict[str, list[Any]] = {}
+    wanted = json.dumps(list(user_ids))
+    columns = "measurement_id, action, made_by, made_at, coalesce(note, '')"
+    for user, *override in connection.execute(
+        f"select user_id, {columns} from json_each(?) wanted join overrides "  # noqa: S608
+        "on user_id = wanted.value where withdrawn_at is null and assigned_to is null "
+        f"union all select assigned_to, {columns} from json_each(?) wanted join overrides "
+        "on assigned_to = wanted.value where withdrawn_at is null",
+        (wanted, wanted),
+    ):
+        found.setdefault(user, []).append(tuple(override))
+    return found
+
+
 def assigned(connection: sqlite3.Connection, keys: pa.Table) -> pa.Table:
     """HISTORY of measurements by (user_id, effective_at, measurement_id)."""
     wanted = json.dumps([list(key.values()) for key in keys.to_pylist()])
@@ -266,6 +285,12 @@ def listed(values: Sequence[str]) -> str:
 def user_ids(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute("select user_id from users where readings > 0 order by user_id")
     return [user for (user,) in rows]
+
+
+def revisions(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Everyone and the revision of their series."""
+    query = "select user_id, revision from users order by user_id"
+    return connection.execute(query).fetchall()
 
 
 def readings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, int]:

@@ -54,7 +54,7 @@
     data.ms = data.time.map(stamp);
     data.dateOnly = data.time.map((text) => text.length === 10);
     data.suggestedBy = new Map(data.suggested.rows.map((row, i) => [row, data.suggested.kg[i]]));
-    data.overrideBy = new Map(data.overrides.map(([row, verdict, by, at, why]) => [row, { verdict, by, at, why }]));
+    data.overrideBy = new Map(data.overrides.map(([row, what, by, at, why]) => [row, { what, by, at, why }]));
     data.firstBy = firstDecisions(data);
     data.alertMarks = data.alerts.map(([at, kind, days, kg, p]) => ({ ms: stamp(at), kind, days, kg, p }));
     data.shiftMarks = data.shifts.map(([at, from, to]) => ({ ms: stamp(at), from, to }));

@@ -50,8 +50,8 @@
   /* Why a reading was rejected: the sentence of weightstream/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
-    if (decision.reason[0] === "override") return "a person decided so";
-    if (!decision.reason[1]) return "";
+    const [, words, told] = decision.reason; // told: by a person or the source, not by the engine
+    if (told || !words) return words;
     const parts = [`${bare(data.kg[row], unit)} ${looksLike(decision, unit)}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
     if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
@@ -69,7 +69,8 @@
     const sentences = [rejection(data, row, unit)];
     if (override) {
       const why = override.why ? `: ${override.why}` : "";
-      sentences[0] = `Set to ${override.verdict} by ${override.by} on ${override.at.slice(0, 10)}${why}`;
+      const what = override.what[0].toUpperCase() + override.what.slice(1);
+      sentences[0] = `${what} by ${override.by} on ${override.at.slice(0, 10)}${why}`;
     }
     if (first) {
       const was = looksLike(first, unit);
