@@ -4,6 +4,7 @@ Nothing is unpacked into the file system but a database, into a temporary file o
 """
 
 import gzip
+import os
 import shutil
 import struct
 import tempfile
@@ -23,7 +24,7 @@ HEAD_BYTES = 64 << 10
 MAX_MEMBERS = 100_000
 BOMB_BYTES = 100 << 20
 BOMB_RATIO = 200
-"""A member of a zip that unpacks to more than both is taken for a bomb; exports reach 40."""
+"""What is packed and unpacks to more than both is taken for a bomb; exports reach 40."""
 
 _CHUNK = 1 << 20
 
@@ -54,9 +55,13 @@ def open_source(source: Source) -> Iterator[BinaryIO]:
         if not _starts_with(stream, GZIP_MAGIC):
             yield stream
             return
+        most, unpacked_bytes = _most_bytes(stream.seek(0, os.SEEK_END)), 0
+        stream.seek(0)
         with gzip.open(stream) as checked:
-            while checked.read(_CHUNK):
-                pass
+            while part := checked.read(_CHUNK):
+                unpacked_bytes += len(part)
+                if unpacked_bytes > most:
+                    raise _bomb(source)
         stream.seek(0)
         with gzip.open(stream) as unpacked:
             yield cast(BinaryIO, unpacked)
@@ -97,9 +102,18 @@ def members(path: Path) -> list[Source]:
     if len(found) > MAX_MEMBERS:
         raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are looked at")
     for info in found:
-        if info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
-            raise InputError(f"{path} unpacks to far more than it is; unpack it yourself and look")
+        if info.file_size > _most_bytes(info.compress_size):
+            raise _bomb(Source(path))
     return [Source(path, name) for name in sorted({info.filename for info in found})]
+
+
+def _most_bytes(packed: int) -> int:
+    """What so many packed bytes may unpack to."""
+    return max(BOMB_BYTES, BOMB_RATIO * packed)
+
+
+def _bomb(source: Source) -> InputError:
+    return InputError(f"{source} unpacks to far more than it is; unpack it yourself and look")
 
 
 @contextmanager
