@@ -95,6 +95,15 @@ def raw_table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
     return raw_table(columns, len(rows))
 
 
+def raw_table_of_tuples(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pa.Table:
+    """The same from one tuple per record, in the order of the names; half the time."""
+    columns = {}
+    for name, *values in zip(names, *rows, strict=True):
+        kind = schema.RAW.field(name).type
+        columns[name] = pa.array(values, pa.string() if kind == schema.CODE else kind)
+    return raw_table(columns, len(rows))
+
+
 def given(value: str | None, source: Source, what: str, option: str) -> str:
     """What only a person can say of a source. Raises InputError if they did not."""
     if value is None:

@@ -169,7 +169,7 @@ def _parse_lines(
         for number, text in enumerate(map(bytes.strip, data.split(b"\n")), line):
             if not text:
                 continue
-            if text[:1] == b"{" and text[-1:] == b"}" and not _holds(text, wanted):
+            if not _holds(text, wanted) and text[:1] == b"{" and text[-1:] == b"}":
                 skipped += 1
                 continue
             try:

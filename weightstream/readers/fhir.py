@@ -18,7 +18,7 @@ from weightstream.readers.block import (
     Parse,
     ReadOptions,
     named_user,
-    raw_table_of_rows,
+    raw_table_of_tuples,
 )
 from weightstream.readers.documents import (
     NOT_JSON,
@@ -48,6 +48,19 @@ _UCUM = ("http://unitsofmeasure.org", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
+_COLUMNS = (
+    "user_id",
+    "time",
+    "source",
+    "weight",
+    "unit",
+    "record_id",
+    "updated",
+    "line",
+    "retracted",
+    "fault",
+    "detail",
+)
 _XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*+<\w+[^>]*xmlns=[\"']http://hl7\.org/fhir[\"']",
     re.DOTALL,
@@ -84,10 +97,12 @@ def _parse_line(text: bytes) -> Any:
     quantity = fields_of(fields_of(resource).get("valueQuantity"))
     value = quantity.get("value")
     if type(value) in (int, float):
-        written = {number for number in _VALUE.findall(text) if float(number) == value}
-        if len(written) != 1:
+        written = _VALUE.findall(text)
+        if len(written) > 1:
+            written = list({number for number in written if float(number) == value})
+        if len(written) != 1 or float(written[0]) != value:
             return parse_json(text)
-        quantity["value"] = Number(written.pop().decode())
+        quantity["value"] = Number(written[0].decode())
     return resource
 
 
@@ -113,12 +128,12 @@ def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
             raise InputError(f"{source} holds a Bundle on a line; give each Bundle as its own file")
         code = _code(resource)
         if record is NOT_JSON:
-            rows.append(not_json(line))
+            rows.append(tuple(map(not_json(line).get, _COLUMNS)))
         elif code is None:
             skipped += 1
         else:
             rows.append(_row(resource, code, line, source, options))
-    return Block(raw_table_of_rows(rows), EACH_RECORD, skipped=skipped)
+    return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped)
 
 
 def _code(resource: dict[str, Any]) -> str | None:
@@ -134,25 +149,27 @@ def _code(resource: dict[str, Any]) -> str | None:
 
 def _row(
     resource: dict[str, Any], code: str, line: int, source: Source, options: ReadOptions
-) -> dict[str, Any]:
+) -> tuple[Any, ...]:
+    """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     quantity = fields_of(resource.get("valueQuantity"))
     weight = text_of(quantity.get("value"))
     if weight and quantity.get("comparator"):
         weight = f"{quantity['comparator']}{weight}"
     user = named_user(_subject(resource), source, options)
-    row = {
-        "user_id": user,
-        "time": _time(resource),
-        "source": _device(resource) or SOURCES[code],
-        "weight": None if resource.get("dataAbsentReason") else weight,
-        "unit": _unit(quantity),
-        "record_id": text_of(resource.get("id")),
-        "updated": text_of(fields_of(resource.get("meta")).get("lastUpdated"))
+    return (
+        user,
+        _time(resource),
+        _device(resource) or SOURCES[code],
+        None if resource.get("dataAbsentReason") else weight,
+        _unit(quantity),
+        text_of(resource.get("id")),
+        text_of(fields_of(resource.get("meta")).get("lastUpdated"))
         or text_of(resource.get("issued")),
-        "line": line,
-        "retracted": resource.get("status") in _TAKEN_BACK,
-    }
-    return row if user else row | NAMELESS
+        line,
+        resource.get("status") in _TAKEN_BACK,
+        None if user else NAMELESS["fault"],
+        None if user else NAMELESS["detail"],
+    )
 
 
 def _device(resource: dict[str, Any]) -> str | None:
