@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory, speed
+from benchmarks import memory, reading, speed
 from benchmarks.runs import Place
 from benchmarks.table import HEAD
 
@@ -14,13 +14,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--persons", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="keeps the simulated files for the next time")
-    parser.add_argument("--only", choices=("speed", "memory"))
+    parser.add_argument("--only", choices=("reading", "speed", "memory"))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = Place(asked.folder or Path(temporary))
         place.folder.mkdir(parents=True, exist_ok=True)
         print(HEAD)
-        for module in (speed, memory):
+        for module in (reading, speed, memory):
             if asked.only in (None, module.__name__.rpartition(".")[2]):
                 for line in module.lines(place, asked.rows, asked.persons):
                     print(line.markdown(), flush=True)
