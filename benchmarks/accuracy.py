@@ -27,8 +27,8 @@ from weightstream.learning import learn
 from weightstream.scenarios import SCENARIOS
 
 DEV_SEEDS = (1, 2)
-TEST_SEEDS = (101, 102, 103, 104, 105)
-"""Nothing was ever chosen by looking at these."""
+TEST_SEEDS = (301, 302, 303, 304, 305)
+"""Nothing was ever chosen by looking at these. Published once: a change of judgement takes others."""
 
 Method = Callable[[UserBatch], Judgement]
 

@@ -90,7 +90,10 @@ def _count_predictions(result: Tally, stream: Stream, verdict: Judgement) -> Non
     known = stream.right & np.isfinite(verdict.expected) & np.isfinite(verdict.sd)
     z = (stream.batch.weight_kg - verdict.expected) / verdict.sd
     gap = gap_days(stream.batch)
-    groups: list[tuple[str, str, Bools]] = [("all", "all", known)]
+    groups: list[tuple[str, str, Bools]] = [
+        ("all", "all", known),
+        ("verdict", "accepted", known & verdict.accepted),
+    ]
     for index, source in enumerate(stream.batch.sources):
         groups.append(("source", source, known & (stream.batch.source == index)))
     low = -np.inf
@@ -142,6 +145,7 @@ def figures(result: Tally) -> dict[str, Any]:
     errors = sum(count["error", e, "n"] for e in CODED)
     found = sum(count["error", e, "rejected"] for e in CODED)
     named = sum(count["named", e, e] for e in CODED)
+    caused = [e for e in CODED if e != "outlier"]
     mixed_up = sum(count["named", e, other] for e in ALIKE for other in ALIKE if e != other)
     right, wronged = count["error", "ok", "n"], count["error", "ok", "rejected"]
     recall, precision = ratio(found, errors), ratio(found, found + wronged)
@@ -159,6 +163,10 @@ def figures(result: Tally) -> dict[str, Any]:
         "f1": ratio(2 * found, both),
         "naming": ratio(named, found),
         "naming_alike": ratio(named + mixed_up, found),
+        "naming_caused": ratio(
+            sum(count["named", e, e] for e in caused),
+            sum(count["error", e, "rejected"] for e in caused),
+        ),
         "restored_median_kg": float(np.median(restored)) if restored else None,
         "rmse_kg": None if squares is None else sqrt(squares),
         "mean_absolute_kg": ratio(count["level", "absolute"], count["level", "n"]),
@@ -210,7 +218,7 @@ def _type_figures(count: Counts, restored: dict[str, list[float]]) -> dict[str, 
 
 
 def _group_figures(count: Counts) -> dict[str, dict[str, dict[str, Any]]]:
-    groups: dict[str, dict[str, dict[str, Any]]] = {"source": {}, "gap": {}}
+    groups: dict[str, dict[str, dict[str, Any]]] = {"verdict": {}, "source": {}, "gap": {}}
     for kind, name in _names_of_groups(count):
         n = count["predicted", kind, name, "n"]
         if n:
@@ -226,7 +234,8 @@ def _names_of_groups(count: Counts) -> Iterable[tuple[str, str]]:
     keys = {key[1:3] for key in count if key[0] == "predicted" and key[-1] == "n"}
     order = [name for name, _ in GAPS]
     sources = sorted(name for kind, name in keys if kind == "source")
-    return [("source", name) for name in sources] + [("gap", name) for name in order]
+    own = [("source", name) for name in sources] + [("gap", name) for name in order]
+    return [("verdict", "accepted"), *own]
 
 
 def _reliability(count: Counts) -> list[dict[str, Any]]:

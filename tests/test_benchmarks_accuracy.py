@@ -134,6 +134,7 @@ def test_naming_counts_unnamed_and_other_persons_once_apart_and_once_together() 
     found = figures(tally(stream_of(batch, error), verdict, 0.0))
     assert found["naming"] == 0.25
     assert found["naming_alike"] == 0.5
+    assert found["naming_caused"] == 0.5  # of another person and pounds, one
 
 
 def test_coverage_nis_and_density_of_true_predictions_are_nominal() -> None:
