@@ -28,7 +28,7 @@ from weightstream.scenarios import SCENARIOS
 
 DEV_SEEDS = (1, 2)
 TEST_SEEDS = (301, 302, 303, 304, 305)
-"""Nothing was ever chosen by looking at these. Published once: a change of judgement takes others."""
+"""Nothing was ever chosen by looking at these; after a change of judgement others are taken."""
 
 Method = Callable[[UserBatch], Judgement]
 
