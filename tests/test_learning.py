@@ -92,6 +92,38 @@ def test_few_data_leave_the_prior_where_it_was():
     assert own.error_rate == pytest.approx(prior.error_rate, rel=0.1)
 
 
+STRANGE = {
+    "one": [(0, 80.0)],
+    "two": [(0, 80.0), (1, 81.0)],
+    "equal": [(day, 80.0) for day in range(50)],
+    "all wrong": [(0, 5.0), (1, 600.0), (2, 1e-300), (3, 1e300)],
+    "at one time": [(0, 80.0)] * 40,
+    "30 years apart": [(0, 80.0), (11_000, 90.0), (22_000, 20.0)],
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_strange_readings_teach_finite_numbers(kind):
+    day, kg = np.array(STRANGE[kind]).T
+    size = len(day)
+    batch = UserBatch(
+        user_ids=("p",),
+        indptr=np.array([0, size]),
+        day=day.copy(),
+        hour=np.full(size, np.nan),
+        weight_kg=kg.copy(),
+        source=np.zeros(size, np.int64),
+        sources=("somewhere",),
+    )
+    learned = learn([batch], "x")
+    source = learned.parameters.sources["somewhere"]
+    numbers = [*vars(learned.parameters.process).values(), *learned.sd.values()]
+    assert np.isfinite([*numbers, source.bias_kg]).all()
+    assert 0 < source.noise_kg < 2
+    assert 0 < source.error_rate < 0.1
+    assert sum(source.errors.values()) == pytest.approx(1, abs=1e-4)
+
+
 def test_copies_of_one_weighing_are_not_counted_as_errors_of_a_kind(learned):
     assert "repeat" not in learned.parameters.sources[SOURCES[0]].errors
     assert set(learned.parameters.sources[SOURCES[0]].errors) < set(REASONS)
