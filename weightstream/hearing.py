@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import Ints
-from weightstream.records import LINK, SAID, Keys, Sketch, links, news, rank, record_keys, set_aside
+from weightstream.records import LINK, SAID, Keys, Sketch, links, news, record_keys, set_aside
 from weightstream.series import Persons
 from weightstream.store import reading
 
@@ -106,49 +106,100 @@ def hear(
     """new: N measurements with measurement_id; fresh: (N,) whether the store does not have it.
 
     was: reading.SPELLINGS of those that it has. told: LINK of copies within the batch and of
-    records that are taken back.
+    records that are taken back. A person is linked where what a record says may change what
+    stands: it is known to have said something before, or takes back, or says what was stored.
     """
-    number = {name: u for u, name in enumerate(persons.user_ids)}
-    told = pa.concat_tables([told, _otherwise(new, fresh, was)])
-    if len(told):
-        told = news(told, _known(connection, told["user_id"].unique().to_pylist(), new, fresh))
+    told = news_told(connection, new, fresh, was, told)
+    number = {name: u for u, name in enumerate(persons.user_ids)} if len(told) else {}
     fresh_records = fresh[came.rows]
-    linked = came.told(told)
-    of_row = (came.keys >> np.uint64(32)).astype(np.int64)
-    linked[of_row[came.known & fresh_records]] = True
-    keys = [came.keys[fresh_records]]
+    keys = came.keys[fresh_records]
+    again = keys[came.known[fresh_records]]
+    linked = np.zeros(len(persons.user_ids), bool)
+    if len(told):
+        ids = new["measurement_id"].filter(pa.array(fresh))
+        of_fresh = pc.is_in(told["measurement_id"], ids).to_numpy()
+        linked[_numbers(told.filter(~of_fresh), number)] = True
+        own = _keys_of(told, number)
+        again = np.concatenate([again, own[persons.records.holds(own)]])
+        keys = np.concatenate([keys, own])
+        several = np.sort(keys)
+        again = np.concatenate([again, several[1:][several[1:] == several[:-1]]])
+    linked[(again >> np.uint64(32)).astype(np.int64)] = True
     aside = NO_ASIDE
     if linked.any():
         who = [persons.user_ids[u] for u in np.flatnonzero(linked)]
-        of_linked = told.filter(pc.is_in(told["user_id"], pa.array(who)))
-        said = pa.concat_tables([_known(connection, who, new, fresh), of_linked.select(SAID)])
+        of_linked = told.filter(pc.is_in(told["user_id"], pa.array(who))).select(SAID)
+        said = pa.concat_tables([_known(connection, who, new, fresh), of_linked])
         aside = set_aside(said)
-        named = said.filter(pc.not_equal(said["record_id"], ""))
-        of_user = np.array([number[name] for name in named["user_id"].to_pylist()], np.int64)
-        keys.append(record_keys(of_user, named["source"], named["record_id"]))
-    return Heard(told, linked, aside, persons.records.with_keys(np.concatenate(keys)))
+        if persons.unsketched.any():
+            keys = np.concatenate(
+                [keys, _keys_of(said, {name: u for u, name in enumerate(persons.user_ids)})]
+            )
+    return Heard(told, linked, aside, persons.records.with_keys(keys))
 
 
-def _otherwise(new: pa.Table, fresh: Mask, was: pa.Table) -> pa.Table:
+def news_told(
+    connection: sqlite3.Connection | None,
+    new: pa.Table,
+    fresh: Mask,
+    was: pa.Table,
+    told: pa.Table,
+) -> pa.Table:
+    """LINK of what nobody knew: of `told`, and of measurements that the store has otherwise."""
+    back = pc.equal(told["measurement_id"], "")
+    copies = told.filter(pc.invert(back))
+    kept = new.select(["measurement_id", "record_id", "updated"])
+    kept = kept.take(pc.index_in(copies["measurement_id"], kept["measurement_id"]))
+    rows = new.filter(pa.array(~fresh))
+    told = pa.concat_tables(
+        [
+            told.filter(back),
+            copies.filter(_otherwise(copies, kept)),
+            _of_others(rows, was) if len(rows) else LINK.empty_table(),
+        ]
+    )
+    if not len(told):
+        return told
+    return news(told, _known(connection, told["user_id"].unique().to_pylist(), new, fresh))
+
+
+def _of_others(copies: pa.Table, was: pa.Table) -> pa.Table:
     """LINK of measurements that the store has, but not from this record or not updated then."""
-    rows = np.flatnonzero(~fresh)
-    if not len(rows):
+    same = copies["record_id"].cast(pa.string()).equals(was["record_id"])
+    if same and copies["updated"].cast(pa.string()).equals(was["updated"]):
         return LINK.empty_table()
-    copies = new.take(rows)
-    said, before = links(copies), links(was)
-    other = pc.not_equal(said["record_id"], before["record_id"])
-    later = pc.and_(pc.not_equal(said["record_id"], ""), pc.greater(rank(said), rank(before)))
-    different = pc.or_(other, later)
+    said = links(copies)
+    different = _otherwise(said, was)
     return _placed(said.filter(different), copies.filter(different))
+
+
+def _otherwise(said: pa.Table, was: pa.Table) -> pa.ChunkedArray:
+    """Where N rows of SAID are of another record than the measurement's own, or updated later."""
+    before = pc.fill_null(was["record_id"].cast(pa.string()), "")
+    other = pc.not_equal(said["record_id"], before)
+    later = pc.greater(
+        pc.fill_null(said["updated"], ""), pc.fill_null(was["updated"].cast(pa.string()), "")
+    )
+    return pc.or_(other, pc.and_(pc.not_equal(said["record_id"], ""), later))
 
 
 def _known(
     connection: sqlite3.Connection | None, user_ids: list[str], new: pa.Table, fresh: Mask
 ) -> pa.Table:
     """SAID of all that the records of some persons are known to have said, and now say first."""
-    tables = [links(new.filter(pa.array(fresh)))]
-    tables[0] = tables[0].filter(pc.is_in(tables[0]["user_id"], pa.array(user_ids)))
+    new = new.select(SAID)
+    own = pc.is_in(new["user_id"].cast(pa.string()), pa.array(user_ids)).to_numpy()
+    tables = [links(new.filter(pa.array(own & fresh)))]
     if connection is not None:
-        tables.append(links(reading.spellings(connection, user_ids)))
-        tables.append(reading.records(connection, user_ids))
-    return pa.concat_tables([table.select(SAID) for table in tables])
+        tables.append(links(reading.records(connection, user_ids)))
+    return pa.concat_tables(tables)
+
+
+def _numbers(said: pa.Table, number: dict[str, int]) -> Ints:
+    return np.array([number[name] for name in said["user_id"].to_pylist()], np.int64)
+
+
+def _keys_of(said: pa.Table, number: dict[str, int]) -> Keys:
+    """Keys of the records in SAID."""
+    named = said.filter(pc.not_equal(said["record_id"], ""))
+    return record_keys(_numbers(named, number), named["source"], named["record_id"])

@@ -35,21 +35,27 @@ HISTORY = pa.schema(
     ]
 )
 
-SPELLINGS = pa.schema(
+RECORDS = pa.schema(
     [
         ("user_id", pa.string()),
         ("source", pa.string()),
         ("record_id", pa.string()),
         ("measurement_id", pa.string()),
         ("updated", pa.string()),
+    ]
+)
+"""What a record said: of which measurement (empty: it is taken back), and when it was updated."""
+
+SPELLINGS = pa.schema(
+    [
+        ("measurement_id", pa.string()),
+        ("record_id", pa.string()),
+        ("updated", pa.string()),
         ("raw_weight", pa.string()),
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
     ]
 )
-
-RECORDS = pa.schema(SPELLINGS.field(at) for at in range(5))
-"""What a record said, of which measurement (empty: it is taken back), and when it was updated."""
 
 SET_ASIDE = pa.schema(
     [
@@ -184,13 +190,15 @@ def assigned(connection: sqlite3.Connection, keys: pa.Table) -> pa.Table:
 
 
 def records(connection: sqlite3.Connection, user_ids: Sequence[str]) -> pa.Table:
-    """What the records of user_ids said besides the measurements' own rows."""
+    """All that the records of user_ids said: RECORDS; without a record_id: null or empty."""
+    columns, wanted = ", ".join(RECORDS.names), json.dumps(list(user_ids))
     return table(
         connection,
         RECORDS,
-        f"select {', '.join(RECORDS.names)} from json_each(?) wanted "  # noqa: S608
-        "join records on user_id = wanted.value",
-        (json.dumps(list(user_ids)),),
+        f"select {columns} from json_each(?) wanted cross join measurements "  # noqa: S608
+        f"on user_id = wanted.value union all select {columns} from json_each(?) wanted "
+        "cross join records on user_id = wanted.value",
+        (wanted, wanted),
     )
 
 
