@@ -129,17 +129,17 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def exported() -> Callable[[Path], bytes]:
     """The export of a data directory as CSV, without the columns ASIDE."""
     import pyarrow as pa
     import pyarrow.csv
 
-    from weightstream.export import current_decisions
+    from weightstream.export import EXPORT, current_decisions
 
     def export(data_dir: Path) -> bytes:
         with sqlite3.connect(data_dir / "weightstream.db") as connection:
-            tables = list(current_decisions(connection, "UTC"))
+            tables = [EXPORT.empty_table(), *current_decisions(connection, "UTC")]
         connection.close()
         table = pa.concat_tables(tables).drop_columns(list(ASIDE))
         sink = pa.BufferOutputStream()
@@ -295,3 +295,83 @@ def tables() -> Callable[..., dict[str, list[Any]]]:
         return rows
 
     return dump
+
+
+@pytest.fixture(scope="session")
+def rows_of() -> Callable[..., list[Any]]:
+    """What a query finds in a store."""
+
+    def rows(data_dir: Path, query: str, *values: Any) -> list[Any]:
+        with sqlite3.connect(data_dir / "weightstream.db") as connection:
+            found = connection.execute(query, values).fetchall()
+        connection.close()
+        return found
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def course() -> list[tuple[str, ...]]:
+    """Readings of a, one of them in pounds, and two of b."""
+    days = [day for day in range(1, 21) if day != 9]
+    rows = [("a", f"2024-01-{day:02}T07:00:00Z", f"{80 + day / 50:.2f}") for day in days]
+    rows.append(("a", "2024-01-09T07:00:00Z", "176.4"))
+    return [*rows, ("b", "2024-01-01", "60.0"), ("b", "2024-02-01", "61")]
+
+
+@pytest.fixture(scope="session")
+def smooth() -> Callable[..., Any]:
+    """One retro run without Prefect; the persons that were dirty, and what was decided."""
+    import secrets
+
+    from weightstream.committing import commit
+    from weightstream.config import Config
+    from weightstream.engine.model import PRIOR
+    from weightstream.judging import Judging
+    from weightstream.smoothing import smooth_persons
+    from weightstream.store import reading
+    from weightstream.store.connection import STORE_NAME, open_writer
+    from weightstream.store.runs import begin_run
+
+    def run_retro(data_dir: Path, rules: Any = None) -> tuple[list[str], Any]:
+        rules = rules or Judging(Config().kalman, {}, PRIOR, "UTC", 1)
+        path = data_dir / STORE_NAME
+        with open_writer(data_dir) as connection:
+            run = begin_run(connection, path, secrets.token_hex(8), "retro")
+            persons, _ = reading.dirty(connection)
+            decided = smooth_persons(persons, connection, rules, run)
+
+            def again(some: Any) -> Any:
+                return smooth_persons(some, connection, rules, run)
+
+            commit(connection, path, decided, again, run, 100, lambda *_: None)
+        return persons, decided
+
+    return run_retro
+
+
+@pytest.fixture(scope="session")
+def decide() -> Callable[..., Any]:
+    """Override one measurement, as `weightstream override` does; keys of [data] as keywords."""
+    from weightstream.config import Config
+    from weightstream.overriding import Wish, override
+
+    def wish(
+        data_dir: Path, which: str, action: str, user: str | None = None, by: str = "eva",
+        note: str | None = None, **data: Any,
+    ) -> Any:  # fmt: skip
+        config = Config.model_validate({"data": {"data_dir": data_dir, **data}})
+        return override(config, [Wish(which, action, user, by, note)])
+
+    return wish
+
+
+@pytest.fixture(scope="session")
+def id_of(rows_of: Callable[..., list[Any]]) -> Callable[..., str]:
+    """The id of a measurement of a person by how its weight is written."""
+
+    def find(data_dir: Path, weight: str, user: str = "a") -> str:
+        query = "select measurement_id from measurements where raw_weight = ? and user_id = ?"
+        return str(rows_of(data_dir, query, weight, user)[0][0])
+
+    return find

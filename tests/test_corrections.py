@@ -2,14 +2,11 @@
 
 import json
 import secrets
-import sqlite3
 from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.test_smoothing import comparable, smooth
 
 COURSE = [(f"2024-01-{day:02}", 80 + day / 10) for day in range(1, 11)]
 
@@ -44,25 +41,23 @@ def put(store_files, tmp_path_factory):
     return ingest
 
 
-def rows_of(data_dir, query, *values):
-    with sqlite3.connect(data_dir / "weightstream.db") as connection:
-        rows = connection.execute(query, values).fetchall()
-    connection.close()
-    return rows
-
-
-def said(data_dir):
+@pytest.fixture(scope="session")
+def said(rows_of):
     """By day and kg: verdict and reason."""
-    rows = rows_of(
-        data_dir,
-        "select substr(effective_at, 1, 10), weight_kg, verdict, reason from current_decisions",
-    )
-    return {(day, kg): (verdict, reason) for day, kg, verdict, reason in rows}
+    query = "select substr(effective_at, 1, 10), weight_kg, verdict, reason from current_decisions"
+
+    def found(data_dir):
+        rows = rows_of(data_dir, query)
+        return {(day, kg): (verdict, reason) for day, kg, verdict, reason in rows}
+
+    return found
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("turned", [True, False])
-def test_a_correction_takes_the_place_of_what_it_corrects(put, fresh_dir, at_once, turned):
+def test_a_correction_takes_the_place_of_what_it_corrects(
+    put, fresh_dir, at_once, turned, smooth, rows_of, said
+):
     data_dir = fresh_dir()
     wrong = record("r4", "2024-01-05", 79.9, "2024-01-20T00:00:00Z")
     batches = [[*BASE[:4], wrong, *BASE[5:]], [BASE[4]]]
@@ -83,7 +78,7 @@ def test_a_correction_takes_the_place_of_what_it_corrects(put, fresh_dir, at_onc
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_record_taken_back_is_no_data(put, fresh_dir, first):
+def test_a_record_taken_back_is_no_data(put, fresh_dir, first, smooth, rows_of, said):
     data_dir = fresh_dir()
     back = record("r4", "2024-01-05", 80.5, "2024-03-01T00:00:00Z", retracted=True)
     for batch in [[back], BASE] if first else [BASE, [back]]:
@@ -117,7 +112,7 @@ def test_a_record_taken_back_is_no_data(put, fresh_dir, first):
         ([("r1", 80.5, 1, True), ("r1", 80.5, 1, False)], "retracted"),
     ],
 )
-def test_the_last_word_of_a_source_holds(put, fresh_dir, records, verdict):
+def test_the_last_word_of_a_source_holds(put, fresh_dir, records, verdict, rows_of, said):
     made = [
         record(name, "2024-01-20", kg, f"2024-05-0{at}T00:00:00Z" if at else None, back)
         for name, kg, at, back in records
@@ -135,7 +130,7 @@ def test_the_last_word_of_a_source_holds(put, fresh_dir, records, verdict):
         assert rows_of(data_dir, "select * from records order by 1, 2, 3, 4") == before
 
 
-def test_rows_without_an_id_are_never_corrected(put, fresh_dir):
+def test_rows_without_an_id_are_never_corrected(put, fresh_dir, said):
     data_dir = fresh_dir()
     nameless = record("r4", "2024-01-05", 79.9)
     del nameless["id"]
@@ -146,7 +141,7 @@ def test_rows_without_an_id_are_never_corrected(put, fresh_dir):
     assert said(data_dir)["2024-01-05", 80.5] == ("rejected", "retracted")
 
 
-def test_ids_of_other_persons_and_sources_are_others(store_files, csv_of, fresh_dir):
+def test_ids_of_other_persons_and_sources_are_others(store_files, csv_of, fresh_dir, rows_of):
     data_dir = fresh_dir()
     header = ("user_id", "effectiveDateTime", "weight", "unit", "source_type", "id", "timestamp")
     rows = [
@@ -163,7 +158,7 @@ def test_ids_of_other_persons_and_sources_are_others(store_files, csv_of, fresh_
     assert rows_of(data_dir, "select user_id, reason from set_aside") == [("a", "superseded")]
 
 
-def test_a_correction_that_would_simply_follow(put, fresh_dir):
+def test_a_correction_that_would_simply_follow(put, fresh_dir, rows_of, said):
     """Its time is after all that is stored, so that the state could be gone on from."""
     data_dir = fresh_dir()
     put(data_dir, *BASE)
@@ -174,7 +169,7 @@ def test_a_correction_that_would_simply_follow(put, fresh_dir):
 
 
 @pytest.mark.parametrize("minimum", [1, 5, 99])
-def test_persons_with_few_readings(put, fresh_dir, minimum):
+def test_persons_with_few_readings(put, fresh_dir, minimum, said):
     data_dir = fresh_dir()
     few = {"settings": {"data": {"min_readings": minimum}}}
     put(data_dir, *BASE[:3], **few)
@@ -186,7 +181,7 @@ def test_persons_with_few_readings(put, fresh_dir, minimum):
     assert len(said(data_dir)) == (11 if minimum < 99 else 0)
 
 
-def test_nothing_is_left_of_a_person(put, fresh_dir):
+def test_nothing_is_left_of_a_person(put, fresh_dir, smooth, rows_of, said):
     data_dir = fresh_dir()
     put(data_dir, *BASE)
     put(data_dir, *(one | {"status": "entered-in-error"} for one in BASE))
@@ -214,7 +209,9 @@ records = st.lists(
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_any_order_and_split_ends_in_the_same_export(put, fresh_dir, data):
+def test_any_order_and_split_ends_in_the_same_export(
+    put, fresh_dir, data, smooth, rows_of, exported
+):
     made = [
         record(name, f"2024-03-0{day}", kg, f"2024-05-0{at}T00:00:00Z" if at else None, back, user)
         for name, day, kg, at, back, user in data.draw(records)
@@ -232,6 +229,6 @@ def test_any_order_and_split_ends_in_the_same_export(put, fresh_dir, data):
             if data.draw(st.booleans()):
                 smooth(many)
     smooth(many)
-    assert comparable(many) == comparable(once)
+    assert exported(many) == exported(once)
     aside = "select measurement_id, reason from set_aside order by 1"
     assert rows_of(many, aside) == rows_of(once, aside)

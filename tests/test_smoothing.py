@@ -1,22 +1,15 @@
 """Retro over stored persons: what it writes, what it leaves alone, and that order is forgotten."""
 
-import sqlite3
-from contextlib import closing
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.committing import commit
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR
-from weightstream.export import export
 from weightstream.judging import Judging
 from weightstream.smoothing import looked_at, smooth_persons
-from weightstream.store import reading
-from weightstream.store.connection import STORE_NAME, open_writer
-from weightstream.store.runs import begin_run
+from weightstream.store.connection import open_writer
 
 ROWS = [
     ("a", f"2024-01-{day:02}T07:00:00Z", f"{80 + day / 50:.2f}") for day in range(1, 21) if day != 9
@@ -27,42 +20,9 @@ def judging(min_readings=1, parameters=PRIOR):
     return Judging(Config().kalman, {}, parameters, "UTC", min_readings)
 
 
-def smooth(data_dir, rules=None):
-    """One retro run; the persons that were dirty."""
-    rules = rules or judging()
-    path = data_dir / STORE_NAME
-    with open_writer(data_dir) as connection:
-        run = begin_run(connection, path, f"retro-{connection.total_changes}", "retro")
-        persons, _ = reading.dirty(connection)
-        decided = smooth_persons(persons, connection, rules, run)
-        commit(
-            connection,
-            path,
-            decided,
-            lambda again: smooth_persons(again, connection, rules, run),
-            run,
-            100,
-            lambda *_: None,
-        )
-    return persons, decided
-
-
-def rows_of(data_dir, query):
-    with closing(sqlite3.connect(data_dir / STORE_NAME)) as connection:
-        return connection.execute(query).fetchall()
-
-
-def comparable(data_dir):
-    """The export without the columns that name run, version, file and line."""
-    out = data_dir / "out.csv"
-    with closing(sqlite3.connect(data_dir / STORE_NAME)) as connection:
-        export(connection, out, "UTC")
-    import pandas as pd
-
-    return pd.read_csv(out).drop(columns=["run_id", "version", "file", "line"]).to_csv()
-
-
-def test_every_decision_is_of_retro_afterwards_and_nobody_is_dirty(data_dir, csv_of, store_files):
+def test_every_decision_is_of_retro_afterwards_and_nobody_is_dirty(
+    data_dir, csv_of, store_files, smooth, rows_of
+):
     store_files(data_dir, csv_of(*ROWS))
     dirty, _ = smooth(data_dir)
     assert dirty == ["a", "b"]
@@ -73,7 +33,7 @@ def test_every_decision_is_of_retro_afterwards_and_nobody_is_dirty(data_dir, csv
     assert set(verdicts.values()) == {"accepted", "rejected"}
 
 
-def test_a_second_retro_has_nothing_to_do(data_dir, csv_of, store_files, tables):
+def test_a_second_retro_has_nothing_to_do(data_dir, csv_of, store_files, tables, smooth):
     store_files(data_dir, csv_of(*ROWS))
     smooth(data_dir)
     before = {name: rows for name, rows in tables(data_dir).items() if name != "runs"}
@@ -83,7 +43,7 @@ def test_a_second_retro_has_nothing_to_do(data_dir, csv_of, store_files, tables)
 
 
 def test_a_version_is_added_only_where_the_decision_says_something_else(
-    data_dir, csv_of, store_files
+    data_dir, csv_of, store_files, smooth, rows_of
 ):
     store_files(data_dir, csv_of(*ROWS))
     said = "select measurement_id, verdict, reason, suggested_kg from decisions where version = "
@@ -94,7 +54,7 @@ def test_a_version_is_added_only_where_the_decision_says_something_else(
     assert {row[0]: row[1:] for row in rows_of(data_dir, said + "1")} == before
 
 
-def test_an_ingest_leaves_what_retro_decided(data_dir, csv_of, store_files):
+def test_an_ingest_leaves_what_retro_decided(data_dir, csv_of, store_files, smooth, rows_of):
     store_files(data_dir, csv_of(*ROWS))
     smooth(data_dir)
     decided = "select * from decisions where stage = 'retro' order by 1, 2, 3, 4"
@@ -108,7 +68,9 @@ def test_an_ingest_leaves_what_retro_decided(data_dir, csv_of, store_files):
     assert smooth(data_dir)[0] == ["a"]
 
 
-def test_persons_with_too_few_readings_are_left_alone(data_dir, csv_of, store_files):
+def test_persons_with_too_few_readings_are_left_alone(
+    data_dir, csv_of, store_files, smooth, rows_of
+):
     store_files(data_dir, csv_of(*ROWS))
     before = rows_of(data_dir, "select * from decisions where user_id = 'b'")
     smooth(data_dir, judging(min_readings=5))
@@ -116,7 +78,7 @@ def test_persons_with_too_few_readings_are_left_alone(data_dir, csv_of, store_fi
     assert rows_of(data_dir, "select user_id from users where dirty") == [("b",)]
 
 
-def test_own_rows_that_change_sides_are_counted(data_dir, csv_of, store_files):
+def test_own_rows_that_change_sides_are_counted(data_dir, csv_of, store_files, rows_of):
     """What an ingest reports as accepted is what stands after its retro."""
     store_files(data_dir, csv_of(("a", "2024-01-01T07:00:00Z", "176.0")))
     run = rows_of(data_dir, "select max(run) from measurements")[0][0]
@@ -133,7 +95,7 @@ def test_own_rows_that_change_sides_are_counted(data_dir, csv_of, store_files):
 
 @settings(max_examples=12)
 @given(data=st.data())
-def test_order_and_splits_are_forgotten(data, fresh_dir, csv_of, store_files):
+def test_order_and_splits_are_forgotten(data, fresh_dir, csv_of, store_files, smooth, exported):
     once, many = fresh_dir(), fresh_dir()
     store_files(once, csv_of(*ROWS))
     smooth(once)
@@ -145,11 +107,11 @@ def test_order_and_splits_are_forgotten(data, fresh_dir, csv_of, store_files):
             if data.draw(st.booleans()):
                 smooth(many)
     smooth(many)
-    assert comparable(many) == comparable(once)
+    assert exported(many) == exported(once)
 
 
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS[-2:]])
-def test_few_readings_are_smoothed_too(data_dir, csv_of, store_files, rows):
+def test_few_readings_are_smoothed_too(data_dir, csv_of, store_files, rows, smooth, rows_of):
     store_files(data_dir, csv_of(*rows))
     smooth(data_dir)
     assert rows_of(data_dir, "select count(*) from current_decisions where stage = 'retro'") == [

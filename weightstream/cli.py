@@ -76,12 +76,14 @@ def _toml(value: Any) -> str:
 @click.option("--user", help="Only this person: their copy.")
 @click.option("--raw", is_flag=True, help="Rows as they were received, quarantined ones too.")
 @click.option("--package", is_flag=True, help="A folder with both, and a datapackage.json.")
+@click.option("--as-of", metavar="TIME", help="What was known then: a day (its end) or a time.")
 @settings
 def export(
     out: Path,
     user: str | None,
     raw: bool,
     package: bool,
+    as_of: str | None,
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
@@ -92,7 +94,7 @@ def export(
     from weightstream.export import export_store
     from weightstream.export_forms import form
 
-    rows = export_store(configured(config, data_dir), out, user, form(out, raw, package))
+    rows = export_store(configured(config, data_dir), out, user, form(out, raw, package, as_of))
     click.echo(f"{rows:,} rows in {out}", err=True)
 
 

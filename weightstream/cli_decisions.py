@@ -1,5 +1,6 @@
 """The commands about single decisions; they need no Prefect."""
 
+import json
 from pathlib import Path
 
 import click
@@ -58,3 +59,35 @@ def override(
         click.echo(done.to_text())
     if faults or done.faults:
         ctx.exit(1 if done.verdicts or done.unchanged else 2)
+
+
+@cli.command()
+@click.argument("measurement")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as one line of JSON.")
+@settings
+def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
+    """Tell what happened to MEASUREMENT: received, judged, corrected, decided on."""
+    from weightstream.history import history as events_of
+    from weightstream.history import told
+
+    events = events_of(configured(config, data_dir), measurement)
+    if as_json:
+        click.echo(json.dumps([event.as_json() for event in events], ensure_ascii=False))
+    else:
+        click.echo(told(events))
+
+
+@cli.command()
+@click.option("--user", help="Only readings of this person.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
+@click.option("--json", "as_json", is_flag=True, help="Print the readings as one line of JSON.")
+@settings
+def review(
+    user: str | None, limit: int, as_json: bool, config: Path | None, data_dir: Path | None
+) -> None:
+    """List the readings whose verdict is least certain, with ids for `override`."""
+    from weightstream.review import review as least_certain
+    from weightstream.review import reviewed
+
+    rows = least_certain(configured(config, data_dir), user, limit)
+    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else reviewed(rows))

@@ -1,7 +1,9 @@
 """Which form of export is meant."""
 
+from functools import partial
 from pathlib import Path
 
+from weightstream.as_of import export_known
 from weightstream.datapackage import export_package
 from weightstream.errors import ConfigError
 from weightstream.export import Write, export
@@ -9,13 +11,15 @@ from weightstream.observations import ENDING, export_observations
 from weightstream.received import export_received
 
 
-def form(out: Path, raw: bool = False, package: bool = False) -> Write:
+def form(out: Path, raw: bool = False, package: bool = False, as_of: str | None = None) -> Write:
     """What writes it. Raises ConfigError where two forms are asked for at once."""
     wanted: dict[str, Write] = {}
     if raw:
         wanted["--raw"] = export_received
     if package:
         wanted["--package"] = export_package
+    if as_of is not None:
+        wanted["--as-of"] = partial(export_known, as_of)
     if out.name.endswith(ENDING):
         wanted[ENDING] = export_observations
     if len(wanted) > 1:
