@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import baseline
 from benchmarks.runs import Place, busy_seconds, run_without_prefect
 from benchmarks.table import Line
+from weightstream import quality
 from weightstream.batch import UserBatch
 from weightstream.charts.page import write_assets
 from weightstream.config import Config
@@ -113,3 +114,13 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     yield Line("our pages", measured, "≥ 25 ×", rate >= 25 * slow)
     median = float(np.median(sizes)) / 1000
     yield Line("a page at 100 readings", f"{median:.0f} KB (median)", "≤ 60 KB", median <= 60)
+    yield quality_report(data)
+
+
+def quality_report(data: Path) -> Line:
+    with ReadPool(data, 1) as pool, pool.connection() as connection:
+        started = time.perf_counter()
+        measured = quality.measure(connection)
+        seconds = time.perf_counter() - started
+    rows = sum(tally.rows for weeks in measured.weeks.values() for tally in weeks.values())
+    return Line("report on data quality", f"{seconds:.1f} s for {rows:,} rows")

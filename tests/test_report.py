@@ -129,3 +129,12 @@ def test_without_a_store_one_sentence(tmp_path):
     assert "there is no store yet" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not Path(tmp_path / "none").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(store_files, csv_of, fresh_dir):
+    folder = fresh_dir()
+    store_files(folder, csv_of(("a", "2024-01-01", "80")))
+    (folder / "dashboards").write_text("a file")
+    done = run("--data-dir", folder)
+    assert done.exit_code == 2
+    assert done.stderr == f"weightstream: {folder}/dashboards: cannot be written (File exists)\n"

@@ -14,6 +14,7 @@ from math import sqrt
 from typing import Any
 
 from weightstream.config import Quality
+from weightstream.decisions import MOVED
 from weightstream.store import tallies
 
 CONFORMANCE = ("not_body_weight", "unknown_unit", "bad_number", "bad_timestamp")
@@ -68,7 +69,7 @@ class Tally:
 
     def take_in(self, found: tallies.ReadingTally) -> None:
         self.date_only += found.date_only
-        if found.verdict in ("rejected", "moved"):  # moved: a person said that it is another's
+        if found.verdict in ("rejected", MOVED):  # moved: a person said that it is another's
             self.rejected[found.reason] += found.readings
             return
         if found.verdict != "accepted":

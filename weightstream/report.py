@@ -14,6 +14,7 @@ from weightstream.charts.page import write_assets, write_page
 from weightstream.charts.quality import quality_page
 from weightstream.config import Config
 from weightstream.engine.model import source_model
+from weightstream.errors import ConfigError
 from weightstream.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
 from weightstream.store.connection import ReadPool
 from weightstream.store.presence import present
@@ -31,10 +32,14 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
 
 
 def report_on_store(config: Config) -> Document:
-    """As write_report, on the store of the configuration. Raises StoreError."""
+    """As write_report, on the store of the configuration. Raises StoreError, ConfigError."""
     data_dir = config.data.data_dir.absolute()
+    dashboards = data_dir / "dashboards"
     with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
-        return write_report(connection, data_dir / "dashboards", config)
+        try:
+            return write_report(connection, dashboards, config)
+        except OSError as error:
+            raise ConfigError(f"{dashboards}: cannot be written ({error.strerror})") from None
 
 
 def document(connection: sqlite3.Connection, config: Config) -> Document:

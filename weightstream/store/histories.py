@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import Ints
+from weightstream.decisions import MOVED
 from weightstream.times import parse_times
 
 MEASURED = (
@@ -39,8 +40,6 @@ DECIDED = (
     "level_margin_kg",
     "trend_kg_per_week",
 )
-MOVED = "moved"
-"""The verdict on a measurement that was assigned to somebody else, or is not any more."""
 REPLACED = ("version", "stage", "verdict", "reason", "suggested_kg")
 OWN = "{} t on t.user_id = w.value"
 ASSIGNED = (

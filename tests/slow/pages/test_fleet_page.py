@@ -1,9 +1,13 @@
 """The list of persons in a browser."""
 
 import time
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from weightstream.charts.index import read_index
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +39,7 @@ def test_ten_thousand_persons_open_fast_and_scroll(viewer: Any) -> None:
     assert usual < 50  # ms a screenful; about 5 on an idle machine
 
 
-def test_the_list_searches_sorts_and_filters(viewer: Any) -> None:
+def test_the_list_searches_sorts_and_filters(viewer: Any, dashboards: Path) -> None:
     tab = viewer.open("index.html")
     names = tab.locator(".person a")
     tab.locator("#search").fill("THRICE")
@@ -47,6 +51,18 @@ def test_the_list_searches_sorts_and_filters(viewer: Any) -> None:
     assert head.locator("xpath=..").get_attribute("aria-sort") == "descending"
     head.click()
     assert names.first.inner_text() == "once"
+    limit = tab.locator("#limit")
+    assert not limit.is_visible()  # nothing to choose for everyone
+    tab.locator("#filter").select_option("unseen")
+    assert limit.is_visible()
+    seen = {row["user_id"]: row["last"] for row in read_index(dashboards / "index.html").values()}
+    days = (date.fromisoformat(max(seen.values())) - date.fromisoformat(seen["once"])).days
+    tab.locator("#search").fill("once")
+    limit.fill(str(days))
+    assert names.all_inner_texts() == ["once"]
+    limit.fill(str(days + 1))
+    assert names.all_inner_texts() == []
+    tab.locator("#search").fill("")
     tab.locator("#filter").select_option("alert")
     assert names.all_inner_texts() == ["eventful"]
     assert "−3.1 in 7 d" in tab.locator(".person .badge").inner_text()
