@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser run test test-all lint bench fuzz docs lock clean
+.PHONY: install browser postgresql run test test-all lint bench fuzz docs lock clean
 
 install: $(STAMP)
 
@@ -24,13 +24,20 @@ browser:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "No Chromium was found and none could be installed: everything works but pictures (--png)."
 
+# Only tests of Prefect's server on PostgreSQL need it; without one they are skipped.
+postgresql:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
+	  echo "No PostgreSQL was found and none could be installed: its tests are skipped."
+
 run: install browser
 	$(BIN)/weightstream ingest sample/weights.csv --data-dir data
 
 test: install
 	$(BIN)/python -m pytest -m "not slow" -q
 
-test-all: test browser
+test-all: test browser postgresql
 	$(BIN)/python -m pytest -m slow -q
 
 lint: install

@@ -208,3 +208,18 @@ def server_check(config: Path | None, data_dir: Path | None) -> None:
     from deployments.server import found_wrong, report_findings
 
     report_findings(found_wrong(config, data_dir))
+
+
+@server.command("serve")
+@click.option("--limit", default=4, show_default=True, type=click.IntRange(1), help="Runs at once.")
+@settings
+def server_serve(limit: int, config: Path | None, data_dir: Path | None) -> None:
+    """Set up, then run here what the deployments ask for, until stopped: setup and a worker."""
+    from deployments.server import set_up
+    from deployments.wanted import POOL
+
+    for line in set_up(config, data_dir):
+        click.echo(line)
+    sys.stdout.flush()
+    worker = ["-m", "prefect", "worker", "start", "--pool", POOL, "--limit", str(limit)]
+    os.execv(sys.executable, [sys.executable, *worker])  # noqa: S606
