@@ -2,13 +2,11 @@
 
 import math
 
-from weightstream.batch import Floats, Ints
+from weightstream.batch import Floats
 from weightstream.engine.calendar import other_dates
 from weightstream.engine.compiled import jit
 from weightstream.engine.kernel import LEVEL, LEVEL_SD, SUGGESTED
 from weightstream.engine.mixture import (
-    COPY_DAYS,
-    COPY_KG,
     COPY_RATE,
     LATTICE_KG,
     OTHER_PERSON,
@@ -23,6 +21,7 @@ from weightstream.engine.mixture import (
 from weightstream.engine.model import LEVEL_NOISE, RATE, TREND_VAR, WATER_VAR
 from weightstream.engine.retro import (
     ALONE,
+    COPY_OF,
     FACTOR,
     LOO,
     LOO_VAR,
@@ -40,17 +39,6 @@ STRANGERS = 0.25  # another person who comes is a stranger as if so many had com
 SAME_PERSON_KG = 3.0  # how far two readings of one other person are apart, over months
 NEIGHBOURS = 30  # rejected readings of the source looked at on each side for that person
 TURNS = 8
-
-
-@jit
-def copies(day: Floats, weight: Floats, source: Ints, i: int, first: int) -> bool:
-    """Whether reading i is the one before, come through another app."""
-    return (
-        i > first
-        and source[i] != source[i - 1]
-        and day[i] - day[i - 1] <= COPY_DAYS
-        and abs(weight[i] - weight[i - 1]) <= COPY_KG
-    )
 
 
 @jit
@@ -91,7 +79,7 @@ def weigh_errors(k: Series, i: int, first: int, last: int) -> float:
     """Prior times density of each error at a rejected reading by itself; returns the sum."""
     w, s = k.work[i - first], k.table[k.source[i]]
     explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
-    if copies(k.day, k.weight, k.source, i, first):
+    if w[COPY_OF] >= 0.0:
         k.density[REPEAT] = COPY_RATE / LATTICE_KG
     k.density[WRONG_DATE] = on_other_day(k, i, first, last)
     total = 0.0

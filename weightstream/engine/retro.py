@@ -11,7 +11,9 @@ FACTOR, OFFSET, NOISE, JUMP = range(4)
 AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
 # ... what all others say of the reading, its weight as a noise variance, and densities.
 LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
-WORK_SIZE = 20
+# ... and the row of the reading that it only repeats, or -1.
+COPY_OF = 20
+WORK_SIZE = 21
 # Once the passes are over, of rejected readings, where predictions were: densities as a stranger's,
 # as another person's, as anything else and as the likeliest error with a name; and the probability
 # of another person.

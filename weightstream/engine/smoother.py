@@ -27,6 +27,7 @@ from weightstream.engine.kernel import (
     P,
 )
 from weightstream.engine.levels import take_back_bursts
+from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     COPY_RATE,
     LATTICE_KG,
@@ -51,10 +52,10 @@ from weightstream.engine.model import (
     WATER_VAR,
 )
 from weightstream.engine.naming import (
-    copies,
     name_rejected,
 )
 from weightstream.engine.retro import (
+    COPY_OF,
     FACTOR,
     JUMP,
     LOO,
@@ -148,7 +149,8 @@ def weigh(k: Series, first: int, last: int) -> float:
         if kg < p[LOWEST] or kg > p[HIGHEST]:
             valid = 0.0
         wrong = explain(kg, w[LOO], variance, s, p, k.density, k.undone)
-        if copies(k.day, k.weight, k.source, i, first):
+        if w[COPY_OF] >= 0.0:  # a second weighing would hardly show the same number
+            valid = (1.0 - COPY_RATE) * min(valid, 1.0 / LATTICE_KG)
             k.density[REPEAT] = COPY_RATE / LATTICE_KG
             wrong += k.density[REPEAT]
         w[VALID], w[WRONG] = valid, wrong
@@ -156,7 +158,7 @@ def weigh(k: Series, first: int, last: int) -> float:
         change = max(change, abs(probability - k.out[i, P]))
         k.out[i, P] = probability
         w[WEIGHED] = MISSING
-        if probability >= p[ACCEPT]:
+        if probability >= p[ACCEPT] and w[COPY_OF] < 0.0:
             precision = usual / w[NOISE] + (1.0 - usual) / (w[NOISE] + p[TAIL_VAR])
             w[WEIGHED] = 1.0 / (probability * precision)
         k.reason[i] = likeliest(k.density)
@@ -199,7 +201,7 @@ def prepare(k: Series, first: int, last: int) -> None:
         factor, offset, extra = conditions(k.day[i], k.hour[i], k.p)
         w[FACTOR], w[OFFSET], w[NOISE] = factor, offset + s[BIAS], s[NOISE_VAR] + extra
         w[JUMP] = 0.0 if math.isnan(k.out[i, SHIFT_TO]) else 1.0
-        w[WEIGHED] = w[NOISE] if k.accepted[i] else MISSING
+        w[WEIGHED] = w[NOISE] if k.accepted[i] and w[COPY_OF] < 0.0 else MISSING
 
 
 @jit
@@ -225,18 +227,24 @@ def run_passes(k: Series, first: int, last: int) -> float:
 
 
 @jit
+def judged_out(k: Series, i: int, first: int) -> bool:
+    """Whether reading i is rejected for its weight: by no person, and not as a copy."""
+    w = k.work[i - first]
+    return w[WEIGHED] == MISSING and w[COPY_OF] < 0.0 and k.forced[i] == 0
+
+
+@jit
 def crowded(k: Series, first: int, last: int) -> float:
     """The rejected weight that most other rejected ones are near; looks at some CENTRES of them."""
     best, most = 0.0, -1
     for i in range(first, last, max((last - first) // CENTRES, 1)):
         centre = k.weight[i]
         plausible = k.p[LOWEST] <= centre <= k.p[HIGHEST]
-        if not plausible or k.forced[i] != 0 or k.work[i - first, WEIGHED] != MISSING:
+        if not plausible or not judged_out(k, i, first):
             continue
         near = 0
         for n in range(first, last):
-            missing = k.work[n - first, WEIGHED] == MISSING
-            near += missing and abs(k.weight[n] - centre) < AROUND * centre
+            near += judged_out(k, n, first) and abs(k.weight[n] - centre) < AROUND * centre
         if near > most:
             best, most = centre, near
     return best
@@ -248,10 +256,11 @@ def start_from_rejected(k: Series, first: int, last: int) -> bool:
 
     A start confused by errors can make them the person's course, and reject the right readings.
     """
-    rejected = 0
+    rejected, copies = 0, 0
     for i in range(first, last):
-        rejected += k.work[i - first, WEIGHED] == MISSING and k.forced[i] == 0
-    if rejected < 3 or rejected < MUCH_REJECTED * (last - first):
+        rejected += judged_out(k, i, first)
+        copies += k.work[i - first, COPY_OF] >= 0.0
+    if rejected < 3 or rejected < MUCH_REJECTED * (last - first - copies):
         return False
     middle = crowded(k, first, last)
     prepare(k, first, last)
@@ -259,7 +268,7 @@ def start_from_rejected(k: Series, first: int, last: int) -> bool:
         w = k.work[i - first]
         w[JUMP] = 0.0
         near = abs(k.weight[i] - middle) < AROUND * middle
-        counts = near if k.forced[i] == 0 else k.forced[i] > 0
+        counts = (near and w[COPY_OF] < 0.0) if k.forced[i] == 0 else k.forced[i] > 0
         w[WEIGHED] = w[NOISE] if counts else MISSING
     return True
 
@@ -267,6 +276,7 @@ def start_from_rejected(k: Series, first: int, last: int) -> bool:
 @jit
 def smooth(k: Series, first: int, last: int) -> None:
     """All passes over one person's rows first:last; out, accepted hold the causal results."""
+    mark_copies(k, first, last)
     prepare(k, first, last)
     evidence = run_passes(k, first, last)
     if start_from_rejected(k, first, last) and run_passes(k, first, last) <= evidence:
