@@ -242,3 +242,22 @@ def test_importing_the_package_loads_nothing_heavy():
     program = "import weightstream, sys; print({'pandas', 'numba', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_corrections_and_what_is_taken_back_are_as_in_a_store(ingested, tmp_path):
+    source = tmp_path / "bulk.ndjson"
+    observation = (
+        '{"resourceType":"Observation","id":"%s","status":"%s","meta":{"lastUpdated":"%s"},'
+        '"code":{"coding":[{"code":"29463-7"}]},"subject":{"reference":"Patient/p"},'
+        '"effectiveDateTime":"2024-01-%02dT07:00:00Z","valueQuantity":{"value":%s,"unit":"kg"}}\n'
+    )
+    rows = [(n, "final", "2024-02-01T00:00:00Z", n, 80 + n / 10) for n in range(1, 9)]
+    rows += [(3, "amended", "2024-02-02T00:00:00Z", 3, 80.9)]
+    rows += [(5, "entered-in-error", "2024-02-02T00:00:00Z", 5, 80.5)]
+    source.write_text("".join(observation % row for row in rows))
+    ingested(source, tmp_path / "data", retro="inline")
+    cleaned = weightstream.clean(weightstream.read(source))
+    assert_same_decisions(cleaned, exported_frame(tmp_path / "data", tmp_path))
+    reasons = cleaned["reason"].to_list()
+    assert [reasons[row] for row in (2, 4, 8, 9)] == ["superseded", "retracted", "ok", "retracted"]
+    assert cleaned["outcome"].to_list()[-1] == "excluded"

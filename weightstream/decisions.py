@@ -89,7 +89,9 @@ def told_apart(
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
-        moved[known] = _differs(columns, was, known, ESTIMATES) & ~says[known] & ~stays
+        seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
+        moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
+        moved[known] &= ~says[known] & ~stays
         version[known] += says[known]
     columns["version"] = version if stored.any() else 1
     moving = ("version", *KEY, *ESTIMATES, "stage", "model")
