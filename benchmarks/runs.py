@@ -57,28 +57,34 @@ class Place:
 
     def ingest(self, source: Path, data_dir: Path, config: str = "") -> dict[str, Any]:
         """The summary line of an ingest without pages and retro. Raises CalledProcessError."""
+        return self._run(data_dir, config, "ingest", str(source), "--retro", "off")
+
+    def retro(self, data_dir: Path) -> dict[str, Any]:
+        """The summary line of a retro run without pages. Raises CalledProcessError."""
+        return self._run(data_dir, "", "retro")
+
+    def _run(self, data_dir: Path, config: str, *command: str) -> dict[str, Any]:
         settings = self.folder / "config.toml"
         settings.write_text(config)
-        arguments = [source, "--data-dir", data_dir, "--config", settings]
-        arguments += ["--no-dashboards", "--retro", "off", "--json"]
+        arguments = ["--data-dir", str(data_dir), "--config", str(settings)]
         done = subprocess.run(
-            [COMMAND, "ingest", *map(str, arguments)],
+            [COMMAND, *command, *arguments, "--no-dashboards", "--json"],
             check=True,
             stdout=subprocess.PIPE,
             env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")},
         )
         return json.loads(done.stdout.splitlines()[-1])
 
-    def next_day(self, source: Path) -> Path:
-        """One new reading for each person of a file, the day after the newest of all."""
-        path = source.with_name(f"next-{source.name}")
+    def next_day(self, source: Path, day: str = "2025-01-01", persons: int | None = None) -> Path:
+        """One new reading for each person of a file, or for the first ones, on a later day."""
+        path = source.with_name(f"next-{day}-{source.name}")
         table = pyarrow.csv.read_csv(
             source,
             convert_options=pyarrow.csv.ConvertOptions(include_columns=["user_id"]),
         )
         users = [user for user in pc.unique(table["user_id"]).to_pylist() if user]
         lines = ["user_id,effectiveDateTime,source_type,weight,unit"]
-        lines += [f"{user},2025-01-01T07:30:00Z,patient-device,80.5,kg" for user in users]
+        lines += [f"{user},{day}T07:30:00Z,patient-device,80.5,kg" for user in users[:persons]]
         path.write_text("\n".join(lines) + "\n")
         return path
 

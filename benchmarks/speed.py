@@ -44,6 +44,24 @@ def lines(place: Place, rows: int, persons: int) -> Iterator[Line]:
     yield next_day(place, source, data, busy_seconds(first))
     yield two_threads(rows // 2)
     yield from pages(place, data)
+    yield from retro(place, source, data, busy_seconds(first))
+
+
+def retro(place: Place, source: Path, data: Path, first_seconds: float) -> Iterator[Line]:
+    """Of all persons, none of whom retro has seen; then of a hundred of them."""
+    everyone = place.retro(data)
+    seconds, counts = everyone["seconds"]["retro"], everyone["retro"]
+    ratio = seconds / first_seconds
+    measured = f"{seconds:.1f} s, {ratio:.2f} × the first load, {everyone['peak_rss_mb']:,.0f} MB"
+    met = ratio <= 1.5 and everyone["peak_rss_mb"] < 1_000
+    what = f"retro of {counts['persons']:,} persons, {counts['readings']:,} readings"
+    yield Line(what, measured, "≤ 1.5 ×, < 1,000 MB", met)
+    place.ingest(place.next_day(source, "2025-01-02", 100), data)
+    some = place.retro(data)
+    seconds = some["seconds"]["retro"]
+    yield Line(
+        f"retro of {some['retro']['persons']} of them", f"{seconds:.2f} s", "< 3 s", seconds < 3
+    )
 
 
 def next_day(place: Place, source: Path, data: Path, first_seconds: float) -> Line:

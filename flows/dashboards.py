@@ -26,6 +26,7 @@ from weightstream.measuring import RunClock
 from weightstream.memory import free_memory_mb
 from weightstream.store import reading
 from weightstream.store.connection import existing, explained, transaction
+from weightstream.store.presence import drawing
 
 logger = logging.getLogger("weightstream")
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
@@ -68,7 +69,9 @@ def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
     troubles: list[str] = []
     try:
         with contained("draw"):
-            persons = _draw_pages(road, changed, troubles)
+            write_assets(road.dashboards)
+            with drawing(road.dashboards):
+                persons = _draw_pages(road, changed, troubles)
         if png and persons:
             troubles += _draw_pictures(road, persons)
         state = report(road.run_id, return_state=True)
@@ -81,7 +84,6 @@ def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
 
 def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str]:
     naming = road.config.visualization.file_names
-    write_assets(road.dashboards)
     persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
     width = draw_width(road.config.threading)
     share = -(-len(persons) // width)

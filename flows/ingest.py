@@ -26,7 +26,7 @@ from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import FORMATS, ReadOptions
-from weightstream.store.runs import register_files, write_quarantine
+from weightstream.store.runs import register_files, store_quarantine
 
 Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
 """The UI shows a choice."""
@@ -118,8 +118,8 @@ def take_in_all(road: Road) -> None:
     road.progress.end("read")
     numbers = register_files(road.connection, road.path, road.intake.files, road.run)
     road.expect(numbers)
-    for rows in road.intake.quarantined():
-        write_quarantine(road.connection, road.path, rows, road.intake.files, numbers, road.run)
+    quarantined = road.intake.quarantined()
+    store_quarantine(road.connection, road.path, quarantined, road.intake.files, numbers, road.run)
 
 
 def judge_and_store(road: Road) -> list[str]:

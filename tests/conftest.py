@@ -216,7 +216,7 @@ def store_files() -> Callable[..., Stored]:
         record_counts,
         register_files,
         remember_timezone,
-        write_quarantine,
+        store_quarantine,
     )
     from weightstream.tombstones import read_tombstones
 
@@ -241,8 +241,8 @@ def store_files() -> Callable[..., Stored]:
                 threads=1,
             )
             numbers = register_files(connection, path, intake.files, run)
-            for rows in intake.quarantined():
-                write_quarantine(connection, path, rows, intake.files, numbers, run)
+            quarantined = intake.quarantined()
+            store_quarantine(connection, path, quarantined, intake.files, numbers, run)
             counts = np.zeros((len(numbers), len(OUTCOMES)), np.int64)
 
             def count(decided: Any, start: int, stop: int) -> None:

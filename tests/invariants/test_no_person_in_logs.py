@@ -72,7 +72,7 @@ PLACES = {
     "smooth": ("tasks.road.Road", "smooth"),
     "write": ("tasks.write", "commit"),
     "draw": ("tasks.draw", "draw_persons"),
-    "quarantine": ("flows.ingest", "write_quarantine"),
+    "quarantine": ("flows.ingest", "store_quarantine"),
     "index": ("flows.dashboards", "draw_index"),
     "plan": ("weightstream.intake", "plan"),
 }

@@ -13,7 +13,7 @@ import pytest
 from weightstream.errors import RunsUnderWay, StoreLocked
 from weightstream.store import presence
 from weightstream.store.connection import open_writer
-from weightstream.store.presence import alone, present
+from weightstream.store.presence import alone, drawing, present
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -103,3 +103,19 @@ def test_where_nothing_can_be_written_readers_go_on(tmp_path, monkeypatch):
         pass
     with pytest.raises(Exception, match="cannot be written"), alone(tmp_path):
         pass
+
+
+def test_of_two_that_draw_one_waits(tmp_path):
+    done = []
+
+    def draw():
+        with drawing(tmp_path):
+            done.append("second")
+
+    with drawing(tmp_path):
+        other = threading.Thread(target=draw)
+        other.start()
+        time.sleep(0.2)
+        done.append("first")
+    other.join()
+    assert done == ["first", "second"]

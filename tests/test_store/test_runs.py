@@ -13,6 +13,7 @@ from weightstream.store.runs import (
     record_counts,
     register_files,
     remember_timezone,
+    store_quarantine,
     write_quarantine,
 )
 
@@ -110,3 +111,39 @@ def test_nothing_of_a_refused_file_counts(path):
     file.refuse()
     assert (file.rows_in, file.quarantined, file.skipped, file.excluded) == (0, 0, 0, {})
     assert file.refused
+
+
+def rows(file, *lines):
+    columns = {name: [None] * len(lines) for name in schema.QUARANTINE.names}
+    columns |= {"file": [file] * len(lines), "line": list(lines), "reason": ["r"] * len(lines)}
+    return pa.table(columns, schema=schema.QUARANTINE)
+
+
+def test_what_can_be_used_by_now_leaves_the_quarantine(connection, path):
+    files = [counted(path, "aa"), counted(path, "bb"), counted(path, "cc")]
+    files[2].refuse()
+
+    def read(*tables):
+        run = begin_run(connection, path, f"run-{connection.total_changes}", "ingest")
+        numbers = register_files(connection, path, files, run)
+        store_quarantine(connection, path, iter(tables), files, numbers, run)
+        return connection.execute("select file, line, run from quarantine order by 1, 2").fetchall()
+
+    first = read(rows(0, 1, 2), rows(0, 3), rows(1, 7, 8))
+    assert [row[:2] for row in first] == [
+        ("aa.csv", 1), ("aa.csv", 2), ("aa.csv", 3), ("bb.csv", 7), ("bb.csv", 8),
+    ]  # fmt: skip
+    assert read(rows(0, 1, 2), rows(0, 3), rows(1, 7, 8)) == first
+    assert read(rows(0, 1), rows(0, 3), rows(1, 8)) == [first[0], first[2], first[4]]
+    files[0].refuse()  # this time nothing of it could be read: that says nothing of its rows
+    assert read() == [first[0], first[2]]
+
+
+def test_a_refused_file_leaves_no_line(connection, path):
+    files = [counted(path, "aa"), counted(path, "bb")]
+    files[0].refuse()
+    run = begin_run(connection, path, "a", "ingest")
+    numbers = register_files(connection, path, files, run)
+    record_counts(connection, path, files, numbers)
+    assert numbers[0] == 0
+    assert connection.execute("select id, name from files").fetchall() == [(numbers[1], "bb.csv")]

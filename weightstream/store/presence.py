@@ -18,7 +18,7 @@ from pathlib import Path
 
 from weightstream.errors import RunsUnderWay, StoreError, StoreLocked
 
-GATE, RUNS = "erasure.lock", "runs.lock"
+GATE, RUNS, DRAWING = "erasure.lock", "runs.lock", ".drawing.lock"
 ALONE_SECONDS = 60.0
 PRESENT_SECONDS = 3600.0
 """An erasure ends: it waits for others a minute, and then looks through files."""
@@ -74,6 +74,26 @@ def alone(data_dir: Path) -> Iterator[None]:
         yield
     finally:
         _close(gate, runs)
+
+
+@contextmanager
+def drawing(dashboards: Path) -> Iterator[None]:
+    """Draw pages while nobody else does: of two pages of a person, the newer one stays.
+
+    A page shows what is read after this; one that was drawn earlier cannot come after it. Where
+    nothing can be locked, it goes on without.
+    """
+    lock = _opened(dashboards / DRAWING)
+    try:
+        if lock is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+        yield
+    finally:
+        _close(lock)
 
 
 def _entered(gate: int, runs: int) -> bool:

@@ -2,13 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weightstream.errors import StoreError
 from weightstream.store.connection import explained, transaction
@@ -91,10 +94,14 @@ def end_run(
 def register_files(
     connection: sqlite3.Connection, path: Path, files: Sequence[FileCounts], run: int
 ) -> list[int]:
-    """Returns the number of each file in the store; the same content is the same file."""
+    """Returns the number of each file in the store, 0 of a refused one; the same content is the
+    same file."""
     numbers = []
     with explained(path), transaction(connection):
         for file in files:
+            if file.refused:  # nothing is stored of it
+                numbers.append(0)
+                continue
             connection.execute(
                 "insert into files (sha256, name, importer, bytes, reads, last_run) "
                 "values (?, ?, ?, ?, 1, ?) on conflict (sha256) do update set "
@@ -126,6 +133,48 @@ def record_counts(
                     number,
                 ),
             )
+
+
+def store_quarantine(
+    connection: sqlite3.Connection,
+    path: Path,
+    tables: Iterable[pa.Table],
+    files: Sequence[FileCounts],
+    numbers: Sequence[int],
+    run: int,
+) -> None:
+    """Store what cannot be used of the files of a run (schema.QUARANTINE, some rows each).
+
+    What could not be used when a file was read before, and can be now, leaves the quarantine: such
+    as a time that lay in the future then.
+    """
+    released = _quarantined_before(connection, numbers)
+    for rows in tables:
+        write_quarantine(connection, path, rows, files, numbers, run)
+        for index in rows["file"].unique().to_pylist() if released else ():
+            lines = rows.filter(pc.equal(rows["file"], index))["line"].to_numpy()
+            before = released.get(numbers[index], lines)
+            released[numbers[index]] = np.setdiff1d(before, lines)
+    with explained(path), transaction(connection):
+        for number, gone in released.items():
+            connection.execute(
+                "delete from quarantine where file_id = ? "
+                "and line in (select value from json_each(?))",
+                (number, json.dumps(gone.tolist())),
+            )
+
+
+def _quarantined_before(
+    connection: sqlite3.Connection, numbers: Sequence[int]
+) -> dict[int, npt.NDArray[np.int64]]:
+    """Lines in quarantine by file, of those of the files that have any."""
+    found: dict[int, list[int]] = {}
+    for number, line in connection.execute(
+        "select file_id, line from quarantine where file_id in (select value from json_each(?))",
+        (json.dumps(list(numbers)),),
+    ):
+        found.setdefault(number, []).append(line)
+    return {number: np.array(lines, np.int64) for number, lines in found.items()}
 
 
 def write_quarantine(
