@@ -197,6 +197,14 @@ def test_weeks_before_the_checked_ones_do_not_count():
     assert quality.breaches(measured, Quality(weeks=0)) != []
 
 
+def test_what_a_source_takes_back_is_not_held_against_it():
+    taken_back = Counter(superseded=300, retracted=200)
+    measured = measured_of(changed(rejected=taken_back + Counter(outlier=100)))
+    assert quality.breaches(measured, Quality(max_rejected=0.091)) == []
+    (said,) = quality.breaches(measured, Quality(max_rejected=0.09))
+    assert "9.1% of 1,100 readings" in said
+
+
 def test_a_drift_that_may_be_chance_is_none():
     noisy = {"squares": 100_000.0}  # SD 10 kg: the mean of 1,000 readings is known to 0.3 kg
     now, before = changed(difference=300.0, **noisy), changed(difference=-300.0, **noisy)

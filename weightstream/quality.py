@@ -22,6 +22,7 @@ COMPLETENESS = ("missing_field",)
 PLAUSIBILITY = ("too_old", "future_timestamp")
 """Reasons of quarantine by what they say of the data; those of rejection are of plausibility."""
 
+WITHDRAWN = ("superseded", "retracted")
 NEWEST_RUNS = 50
 
 
@@ -54,6 +55,11 @@ class Tally:
     def rows(self) -> int:
         """Stored or quarantined; duplicates and excluded rows are known by file only."""
         return self.readings + self.quarantined.total()
+
+    @property
+    def withdrawn(self) -> int:
+        """Readings that their source corrected or took back: nothing that it got wrong stands."""
+        return sum(self.rejected[reason] for reason in WITHDRAWN)
 
     @property
     def mean_difference(self) -> float | None:
@@ -194,7 +200,12 @@ def _of_source(tally: Tally, limits: Quality) -> list[str]:
     said = []
     for what, count, among, key in (
         ("rows were quarantined", tally.quarantined.total(), tally.rows, "max_quarantined"),
-        ("readings were rejected", tally.rejected.total(), tally.readings, "max_rejected"),
+        (
+            "readings were rejected",
+            tally.rejected.total() - tally.withdrawn,
+            tally.readings - tally.withdrawn,
+            "max_rejected",
+        ),
     ):
         most = getattr(limits, key)
         if among and count / among > most:
