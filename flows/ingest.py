@@ -18,6 +18,7 @@ from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
+from tasks.posting import posting
 from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width
@@ -128,8 +129,10 @@ def judge_and_store(road: Road) -> list[str]:
     batches = numbered(road, width)
     road.progress.begin("write", road.intake.partitions.rows, "rows")
     troubles = []
-    at_once = road.at_once("filter", width)
-    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once, road.has_room):
+    at_once, posted = road.at_once("filter", width), posting(road, "filter")
+    for batch, filtered in in_parallel(
+        filter_batch, road.run_id, batches, at_once, road.has_room, posted
+    ):
         before = int(road.counts.sum())
         state = (
             write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from prefect.states import State
 
-from weightstream.errors import BatchError, StoreLocked, WeightstreamError
+from weightstream.errors import BatchError, ExchangeError, StoreLocked, WeightstreamError
 
 
 @contextmanager
@@ -27,6 +27,6 @@ def contained(stage: str, batch: int | None = None) -> Iterator[None]:
         raise BatchError(f"{where} failed with {name} at {place}") from None
 
 
-def locked(_task: object, _run: object, state: State) -> bool:
-    """Whether a task failed because the store was locked: what another try may mend."""
-    return isinstance(state.data, StoreLocked)
+def passing(_task: object, _run: object, state: State) -> bool:
+    """Whether a task failed of what another try may mend: a locked store, an exchange far away."""
+    return isinstance(state.data, StoreLocked | ExchangeError)

@@ -3,11 +3,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.contained import contained, locked
-from tasks.road import ROADS
+from tasks.contained import contained, passing
+from tasks.road import ROADS, road_of
 from tasks.viz_memory import viz_memory
 from weightstream.charts.image import BROWSER_MB, TAB_MB
-from weightstream.drawing import draw_persons, draw_png, needed_mb
+from weightstream.drawing import draw_png
 
 
 @task(
@@ -17,21 +17,13 @@ from weightstream.drawing import draw_persons, draw_png, needed_mb
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=locked,
+    retry_condition_fn=passing,
 )
 def draw(run: str, batch: int) -> int:
     """Draw the pages of a batch of persons; their index rows wait on the road."""
-    road = ROADS[run]
-    persons, most_mb = road.persons[batch], road.drawing.most_mb
-    with contained("draw", batch), road.pool.connection() as store:
-        megabytes = needed_mb(store, persons, most_mb)
-    with (
-        contained("draw", batch),
-        viz_memory(road, megabytes),
-        road.clocks["draw"].running(),
-        road.pool.connection() as store,
-    ):
-        road.drawn[batch] = draw_persons(store, road.drawing, persons)
+    road = road_of(run)
+    with contained("draw", batch), viz_memory(road.slots, road.needed_mb(batch)):
+        road.draw(batch)
     return batch
 
 
@@ -47,7 +39,7 @@ def picture(run: str, tabs: int) -> list[str]:
     megabytes = BROWSER_MB + tabs * TAB_MB
     with (
         contained("picture"),
-        viz_memory(road, megabytes),
+        viz_memory(road.slots, megabytes),
         road.clocks["draw"].running(),
         road.pool.connection() as store,
     ):

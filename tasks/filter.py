@@ -3,8 +3,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.contained import contained, locked
-from tasks.road import ROADS
+from tasks.contained import contained, passing
+from tasks.road import road_of
 
 
 @task(
@@ -14,11 +14,10 @@ from tasks.road import ROADS
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=locked,
+    retry_condition_fn=passing,
 )
 def filter_batch(run: str, batch: int) -> int:
     """Judge the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    road = ROADS[run]
-    with contained("filter", batch), road.clocks["filter"].running():
-        road.judged[batch] = road.judge(batch)
+    with contained("filter", batch):
+        road_of(run).filter(batch)
     return batch

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from weightstream.batch import Ints
 from weightstream.cleaning import Rules
 from weightstream.config import Config
 from weightstream.decided import Decided
-from weightstream.drawing import Drawing, IndexRow
+from weightstream.drawing import Drawing, IndexRow, draw_persons, drawing_of, needed_mb
 from weightstream.intake import Intake
 from weightstream.judging import Judging, judge_part
 from weightstream.measuring import StageClock
@@ -28,6 +29,10 @@ from weightstream.report import Document
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
+
+if TYPE_CHECKING:
+    from tasks.cluster import Cluster
+    from tasks.far import FarRoad
 
 ROWS_UNDER_WAY = 140_000
 """About 1 kB each, from their being taken out of the partition until they are stored."""
@@ -59,6 +64,7 @@ class Road:
     progress: Progress
     spill: Path
     slots: dict[str, int]
+    cluster: "Cluster | None" = None  # that works for the run
     intake: Intake = field(init=False)  # from the task `read`
     file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
@@ -77,6 +83,7 @@ class Road:
     net_accepted: int = 0
     smoothed: bool = False
     looked_at: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))
+    worker_peaks: dict[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -85,6 +92,23 @@ class Road:
     @property
     def dashboards(self) -> Path:
         return self.data_dir / "dashboards"
+
+    def filter(self, batch: int) -> None:
+        with self.clocks["filter"].running():
+            self.judged[batch] = self.judge(batch)
+
+    def smooth(self, batch: int) -> None:
+        with self.clocks["smooth"].running():
+            self.judged[batch] = self.look_again(batch)
+
+    def needed_mb(self, batch: int) -> int:
+        """What drawing a batch of persons takes at most."""
+        with self.pool.connection() as store:
+            return needed_mb(store, self.persons[batch], self.drawing.most_mb)
+
+    def draw(self, batch: int) -> None:
+        with self.clocks["draw"].running(), self.pool.connection() as store:
+            self.drawn[batch] = draw_persons(store, self.drawing, self.persons[batch])
 
     def judge(self, batch: int, persons: Sequence[str] | None = None) -> Decided:
         """Judge a batch of new measurements, or only those of some of its persons."""
@@ -96,7 +120,7 @@ class Road:
             self.copies[batch] = copies
         return decided
 
-    def smooth(self, batch: int, persons: Sequence[str] | None = None) -> Decided:
+    def look_again(self, batch: int, persons: Sequence[str] | None = None) -> Decided:
         """Look at the series of a batch of persons again, or of some of them."""
         with self.pool.connection() as connection:
             return smooth_persons(
@@ -106,7 +130,8 @@ class Road:
     def decide_again(self, batch: int, persons: Sequence[str]) -> Decided:
         """For persons whom another process changed after their batch was decided."""
         self.known_persons = True
-        return self.judge(batch, persons) if batch in self.parts else self.smooth(batch, persons)
+        again = self.judge if batch in self.parts else self.look_again
+        return again(batch, persons)
 
     def expect(self, numbers: list[int]) -> None:
         """The files are read; these are their numbers in the store."""
@@ -157,15 +182,7 @@ class Road:
 
     @property
     def drawing(self) -> Drawing:
-        return Drawing(
-            self.dashboards,
-            self.config.visualization.file_names,
-            self.judging.timezone,
-            self.judging.parameters,
-            self.judging.model(()),
-            self.config.visualization.false_alerts_per_year,
-            self.config.threading.memory.viz_memory_limit_mb,
-        )
+        return drawing_of(self.dashboards, self.config, self.judging)
 
     @contextmanager
     def reader(self) -> Iterator[sqlite3.Connection | None]:
@@ -182,3 +199,12 @@ class Road:
 
 ROADS: dict[str, Road] = {}
 """By flow run id; several runs may share a process."""
+
+
+def road_of(run: str) -> "Road | FarRoad":
+    """The run's road; on a worker of a cluster, what is there of it at the address `run`."""
+    if run in ROADS:
+        return ROADS[run]
+    from tasks.far import FarRoad  # only where there is a cluster
+
+    return FarRoad(run)

@@ -1,23 +1,22 @@
 """Memory of drawing: runs share a limit on the server, and each looks at what is free."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from prefect.concurrency.sync import concurrency
 
 from tasks import VIZ_MEMORY
-from tasks.road import Road
 from weightstream.config import Memory
 from weightstream.memory import free_memory_mb
 
 
 @contextmanager
-def viz_memory(road: Road, megabytes: int) -> Iterator[None]:
+def viz_memory(slots_of: Mapping[str, int], megabytes: int) -> Iterator[None]:
     """Wait for so much of the limit VIZ_MEMORY and hold it; nothing where the server has none.
 
     Never more than the whole limit is asked for: what is larger draws alone.
     """
-    slots = road.slots.get(VIZ_MEMORY)
+    slots = slots_of.get(VIZ_MEMORY)
     if slots is None:
         yield
         return

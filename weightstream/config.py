@@ -172,6 +172,13 @@ class Visualization(Section):
 class Execution(Section):
     users_per_task: int = Field(0, ge=0)
     """0 = one person a task while there are at most 64, else batches balanced by rows."""
+    runner: Literal["threads", "dask"] = "threads"
+    """threads of one process, or dask: worker processes, here or on other machines."""
+    dask_address: str = ""
+    """Of a Dask scheduler, as tls://10.0.0.5:8786; empty = workers of this machine, for the run."""
+    exchange_url: str = ""
+    """Where batches travel to the workers and back, an fsspec URL that all of them reach; empty =
+    a folder of the data directory."""
 
 
 class Config(Section):

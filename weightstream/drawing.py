@@ -25,8 +25,10 @@ from weightstream.charts.page import (
     write_page,
 )
 from weightstream.charts.person import EarlierDecision, Override, Person
+from weightstream.config import Config
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
+from weightstream.judging import Judging
 from weightstream.store import reading
 from weightstream.store.histories import histories
 
@@ -59,6 +61,19 @@ class Drawing:
         return self.dashboards / PERSONS / file_name(user_id, self.naming)
 
 
+def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
+    """As configured."""
+    return Drawing(
+        dashboards,
+        config.visualization.file_names,
+        judging.timezone,
+        judging.parameters,
+        judging.model(()),
+        config.visualization.false_alerts_per_year,
+        config.threading.memory.viz_memory_limit_mb,
+    )
+
+
 def draw_persons(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> list[IndexRow]:
@@ -67,15 +82,29 @@ def draw_persons(
     Who has no decided reading, any more or yet, has no page and no row.
     """
     rows = []
+    for page, content, row in rendered(connection, drawing, user_ids):
+        write_page(page, content)
+        rows.append(row)
+    remove_undrawn(drawing, user_ids, rows)
+    return rows
+
+
+def rendered(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[tuple[Path, bytes, IndexRow]]:
+    """Of each of user_ids: where the page goes, what is on it, and the row of the index."""
     for some in portions(connection, user_ids, drawing.most_mb):
         with ONE_AT_A_TIME:
             for person in _people(connection, drawing, some):
-                write_page(drawing.page(person.user_id), person_page(person, drawing.timezone))
-                rows.append(index_row(person, drawing.naming))
+                page = person_page(person, drawing.timezone)
+                yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
+
+
+def remove_undrawn(drawing: Drawing, user_ids: Iterable[str], rows: Iterable[IndexRow]) -> None:
+    """Take away the pages of those of user_ids who were asked for and are not in rows."""
     for user in {*user_ids} - {row["user_id"] for row in rows}:
         drawing.page(user).unlink(missing_ok=True)
         drawing.page(user).with_suffix(".png").unlink(missing_ok=True)
-    return rows
 
 
 def portions(

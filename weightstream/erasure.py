@@ -91,7 +91,8 @@ def erase_person(
         erase_pages(data_dir / "dashboards", user_id)
         said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
         _redraw(connection, config, neighbours, said)
-        shutil.rmtree(data_dir / "spill", ignore_errors=True)
+        for left in ("spill", "exchange"):
+            shutil.rmtree(data_dir / left, ignore_errors=True)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
         erasing.finish(connection, path, token(key, user_id))
         erased.stale = reading.stale_models(connection)
@@ -203,7 +204,7 @@ def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):
             inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
+            if inside in OWN or inside.startswith(("spill/", "exchange/", *DRAWN)):
                 continue
         if path.is_symlink() or not path.is_file():
             continue

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.batch import Ints, UserBatch
-from weightstream.config import Kalman, Source
+from weightstream.config import Config, Kalman, Source
 from weightstream.decided import Column, Decided, Rows, nothing, rows_of
 from weightstream.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
 from weightstream.engine import Filtered, Model, build_model, filter_batch
@@ -61,6 +61,12 @@ class Judging:
     def model(self, sources: Sequence[str]) -> Model:
         """The parameters as the engine takes them, for the sources of a batch."""
         return build_model(self.kalman, self.sources, sources, self.parameters)
+
+
+def judging_of(config: Config, parameters: Parameters) -> Judging:
+    """As configured, with the parameters that are active."""
+    data = config.data
+    return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
 
 
 def decide(

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -31,12 +30,11 @@ def most_at_once(weights, slots):
     """Hold each of weights for a while, all at once; gives the most that were held together."""
     from tasks.viz_memory import viz_memory
 
-    road = SimpleNamespace(slots=slots)
     lock, held, most = threading.Lock(), 0, 0
 
     def hold(megabytes):
         nonlocal held, most
-        with viz_memory(road, megabytes):
+        with viz_memory(slots, megabytes):
             with lock:
                 held += megabytes
                 most = max(most, held)
