@@ -232,3 +232,26 @@ def test_any_order_and_split_ends_in_the_same_export(
     assert exported(many) == exported(once)
     aside = "select measurement_id, reason from set_aside order by 1"
     assert rows_of(many, aside) == rows_of(once, aside)
+
+
+def test_the_same_files_again_change_nothing(put, fresh_dir, smooth, tables, decide, rows_of):
+    """Corrections, copies under other ids, records taken back, and decisions of persons."""
+    data_dir = fresh_dir()
+    batches = [
+        [*BASE, record("copy", "2024-01-03", 80.3, "2024-02-01T00:00:00Z")],
+        [record("r4", "2024-01-05", 70.5, "2024-03-01T00:00:00Z"), record("b", "2024-01-01", 60)],
+        [record("r5", "2024-01-06", 80.6, "2024-03-01T00:00:00Z", retracted=True)],
+        [record("later", "2024-01-07", 80.7, retracted=True, user="bob")],
+        [record("first", "2024-01-09", 61, user="bob")],
+    ]
+    for batch in batches:
+        put(data_dir, *batch)
+    smooth(data_dir)
+    (moved,) = rows_of(data_dir, "select measurement_id from measurements where weight_kg = 60")
+    decide(data_dir, moved[0], "assign", "bob")
+    before = tables(data_dir, "runs", "files")
+    assert all(before[name] for name in ("records", "set_aside", "overrides"))
+    for batch in reversed(batches):
+        outcomes = put(data_dir, *batch)
+        assert outcomes["accepted"] == outcomes["rejected"] == 0
+    assert tables(data_dir, "runs", "files") == before

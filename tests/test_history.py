@@ -217,3 +217,15 @@ def test_nothing_to_review(store_files, csv_of, fresh_dir, decide, id_of):
     store_files(data_dir, csv_of(("a", "2024-01-01", "80")))
     decide(data_dir, id_of(data_dir, "80"), "accept")
     assert run("review", "--data-dir", data_dir).stdout == "nothing to review\n"
+
+
+def test_a_copy_names_what_it_repeats(store_files, csv_of, fresh_dir, smooth, id_of, rows_of):
+    data_dir = fresh_dir()
+    rows = [("a", f"2024-01-{day:02}T07:00:00Z", "80.4", "kg", "scale") for day in range(1, 9)]
+    rows.append(("a", "2024-01-08T07:01:00Z", "177.3", "lb", "app"))
+    store_files(data_dir, csv_of(*rows))
+    smooth(data_dir)
+    told = sentences(data_dir, id_of(data_dir, "177.3"))
+    query = "select measurement_id from measurements where effective_at = '2024-01-08T07:00:00Z'"
+    ((repeated,),) = rows_of(data_dir, query)
+    assert any(f"another source ({repeated} from scale)" in one for one in told), told

@@ -49,6 +49,19 @@ order by r.id, s.updated, s.measurement_id
 """
 
 
+# Readings that may be the same weighing, as it came through other apps.
+SAME_WEIGHING = """
+select m.measurement_id, m.source from measurements m
+where m.user_id = ?1 and m.measurement_id <> ?3 and m.source <> (
+    select source from measurements where user_id = ?1 and effective_at = ?2 and measurement_id = ?3
+  )
+  and length(m.effective_at) = length(?2)
+  and abs(julianday(m.effective_at) - julianday(?2)) * 86400 <= 120.5
+  and abs(m.weight_kg - ?4) < 0.1
+order by m.effective_at, m.source, m.measurement_id
+"""
+
+
 @dataclass(frozen=True)
 class Event:
     """at: UTC. kind: received, record, decision, override. facts: what the sentence is made of."""
@@ -134,6 +147,7 @@ def _overridden(connection: sqlite3.Connection, measured: Measured) -> Iterator[
 
 def _versions(connection: sqlite3.Connection, measured: Measured) -> Iterator[Event]:
     before: dict[str, Any] = {}
+    others = connection.execute(SAME_WEIGHING, measured[:4]).fetchall()
     for (
         user,
         version,
@@ -155,6 +169,9 @@ def _versions(connection: sqlite3.Connection, measured: Measured) -> Iterator[Ev
             changed = before and before["verdict"] != verdict
             sentence += f" ({before['verdict']} before)" if changed else ""
             sentence += _because(reason, suggested)
+            if reason == "repeat" and others:
+                facts["repeats"] = [name for name, _ in others]
+                sentence += f" ({' and '.join(f'{name} from {app}' for name, app in others)})"
             sentence += f"; by {kind}, last confirmed as {stage}, {model}"
             before = facts
         yield Event(at, "decision", f"{sentence} (run {run_id})", facts)

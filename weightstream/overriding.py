@@ -205,13 +205,9 @@ def judge_anew(
     def again(some: Sequence[str]) -> Decided:
         return smooth_persons(some, connection, judging, run)
 
-    commit(
-        connection,
-        path,
-        again(persons),
-        again,
-        run,
-        config.threading.db_write_batch_size,
-        lambda *_: None,
-    )
-    end_run(connection, path, run, "completed", {"users": len(persons)}, {})
+    at_a_time, status = config.threading.db_write_batch_size, "failed"
+    try:
+        commit(connection, path, again(persons), again, run, at_a_time, lambda *_: None)
+        status = "completed"
+    finally:  # who was not judged is dirty, and the next retro's
+        end_run(connection, path, run, status, {"users": len(persons)}, {})
