@@ -19,7 +19,6 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import Settings
 
 from deployments.parts import Part
 from deployments.wanted import POOL, QUEUES, VIZ_MEMORY, deployments
@@ -51,25 +50,22 @@ def of_part(part: Part) -> Iterator[Finding]:
 def of_server(client: SyncPrefectClient) -> Iterator[Finding]:
     """Its settings, those that prefect.toml is there for, and its version."""
     answer = client.request("GET", "/admin/settings")
-    settings = Settings.model_validate(answer.json()).server
+    settings = answer.json()["server"]
     restart = "start it where prefect.toml is (the folder of weightstream), or set"
-    if settings.concurrency.lease_storage.endswith(".memory"):
+    if settings["concurrency"]["lease_storage"].endswith(".memory"):
         yield Finding(
             "the server keeps its leases in memory, so that slots that are held while it restarts "
             f"are lost for ever; {restart} PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE="
             "prefect.server.concurrency.lease_storage.filesystem"
         )
-    services = settings.services
-    for name, seconds in (
-        ("TASK_RUN_RECORDER", services.task_run_recorder.flush_interval),
-        ("EVENT_PERSISTER", services.event_persister.flush_interval),
-    ):
+    for name in ("task_run_recorder", "event_persister"):
+        seconds = settings["services"][name]["flush_interval"]
         if seconds < 1:
             yield Finding(
-                f"the server's {name.lower()} flushes every {seconds} s, which Prefect takes for 0 "
-                f"and spins; {restart} PREFECT_SERVER_SERVICES_{name}_FLUSH_INTERVAL=1"
+                f"the server's {name} flushes every {seconds} s, which Prefect takes for 0 "
+                f"and spins; {restart} PREFECT_SERVER_SERVICES_{name.upper()}_FLUSH_INTERVAL=1"
             )
-    wait = settings.tasks.tag_concurrency_slot_wait_seconds
+    wait = settings["tasks"]["tag_concurrency_slot_wait_seconds"]
     if wait > SLOWEST_POLL:
         yield Finding(
             f"the server lets a task wait {wait:.0f} s before it asks for a slot again, which "

@@ -29,7 +29,7 @@ def api() -> Iterator[SyncPrefectClient]:
         )
     try:
         with get_client(sync_client=True) as client:
-            client.raise_for_api_version_mismatch()
+            client.api_version()
             yield client
     except (httpx.TransportError, OSError) as error:
         raise PrefectError(

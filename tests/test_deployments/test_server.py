@@ -18,6 +18,18 @@ def test_without_a_server_it_is_one_sentence(command, monkeypatch, name):
     assert said.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["setup", "check"])
+def test_a_server_that_does_not_answer_is_one_sentence(command, name):
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    nowhere = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(nowhere):
+        said = command("server", name)
+    assert said.exit_code == 2
+    assert said.stderr.startswith("weightstream: the Prefect server at http://127.0.0.1:9/api does")
+    assert said.stderr.count("\n") == 1
+
+
 def said(differences):
     findings = list(of_part(Part("limit tag:kalman", differences, lambda: None, "nothing bounds")))
     return [finding.sentence for finding in findings if finding.wrong]
