@@ -37,7 +37,7 @@ _MEASUREMENTS = (
 )
 _QUARANTINE = (
     "select user_id, time, source, weight, unit, null, null, reason, detail, file, line "
-    "from quarantine where ? is null or user_id in (select value from json_each(?)) "
+    "from quarantine where ? is null or trim(user_id) in (select value from json_each(?)) "
     "order by file_id, line"
 )
 
