@@ -214,6 +214,12 @@ SCENARIOS: dict[str, Scenario] = {
         errors=dict.fromkeys(TYPED, 1.0),
         about="every error of the menu equally often, in every source",
     ),
+    "named_errors": Scenario(
+        {"home": 0.4, "mixed": 0.4, "clinic": 0.1, "diary": 0.1},
+        error_factor=1.5,
+        errors={name: 1.0 for name in TYPED if name not in ("outlier", "implausible")},
+        about="every error that has a cause equally often, no unnamed offsets",
+    ),
     "bursts": Scenario(
         {"home": 0.5, "mixed": 0.5}, bursts=1.0, about="three to ten errors in a row"
     ),
