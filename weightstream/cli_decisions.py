@@ -52,11 +52,16 @@ def override(
         if fault := fault_of(wish):
             raise ConfigError(fault.replace("(by)", "(--by NAME)"))
         wishes = [wish]
-    done = decide(configured(config, data_dir), wishes)
+    loaded = configured(config, data_dir)
+    done = decide(loaded, wishes)
     for fault in [*faults, *done.faults]:
         click.echo(f"weightstream: {fault}", err=True)
     if done.verdicts or done.unchanged:
         click.echo(done.to_text())
+        if done.verdicts and (loaded.data.data_dir / "dashboards" / "index.html").exists():
+            click.echo(
+                "pages are as they were; `weightstream dashboards` draws them anew", err=True
+            )
     if faults or done.faults:
         ctx.exit(1 if done.verdicts or done.unchanged else 2)
 

@@ -64,7 +64,7 @@ def explain(
         told += f": {suggested_kg:.1f} kg"
     parts.append(told)
     if _is_number(p_valid):
-        parts.append(f"probability {_below_one(1.0 - p_valid)}")
+        parts.append(f"probability {below_one(1.0 - p_valid)}")
     return "; ".join(parts)
 
 
@@ -78,6 +78,6 @@ def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and isfinite(value)
 
 
-def _below_one(probability: float) -> str:
+def below_one(probability: float) -> str:
     """Three places, but never rounded up to certainty."""
     return "above 0.999" if probability > 0.999 else f"{probability:.3f}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
-from weightstream.explanation import explain
+from weightstream.explanation import below_one, explain
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
 from weightstream.store.presence import present
@@ -49,7 +49,7 @@ def explained(row: dict[str, Any]) -> str:
         return explain(*(row[name] for name in COLUMNS[5:]))
     low, high = row["expected_lo_kg"], row["expected_hi_kg"]
     expected = f"expected {low:.1f}-{high:.1f} kg; " if low is not None else ""
-    return f"{expected}{row['weight_kg']:.1f} was accepted; probability {row['p_valid']:.3f}"
+    return f"{expected}{row['weight_kg']:.1f} was accepted; probability {below_one(row['p_valid'])}"
 
 
 def reviewed(rows: list[dict[str, Any]]) -> str:
