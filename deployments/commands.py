@@ -7,7 +7,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +64,7 @@ def _flattened(
 @settings
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
+    from weightstream.import_report import check_report
     from weightstream.intake import check_sources, files_of
     from weightstream.readers import ReadOptions
 
@@ -72,7 +72,10 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     config = configured(parameters["config"], parameters["data_dir"])
     told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
     options = ReadOptions(**told, columns=config.data.columns)
-    check_sources(files_of(parameters["sources"]), options, config.data)
+    files = files_of(parameters["sources"])
+    check_sources(files, options, config.data)
+    if json_report is not None:
+        check_report(json_report, files)
 
     from flows.ingest import ingest as flow
 
@@ -81,17 +84,23 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
     with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
         file = json_report or Path(folder) / "report.json"
-        with suppress(OSError):
-            file.unlink(missing_ok=True)  # of an earlier run; this one may not come to write it
+        earlier = inode(file)  # a run that fails does not come to write its own
         parameters["json_report"] = file.absolute()
-        report(flow, parameters, as_json, lambda: tell_imports(file))
+        report(flow, parameters, as_json, lambda: tell_imports(file, earlier))
 
 
-def tell_imports(file: Path) -> None:
-    """Say what was found in the sources; cells of them only to a person at a terminal."""
+def inode(file: Path) -> int | None:
+    return file.stat().st_ino if file.exists() else None
+
+
+def tell_imports(file: Path, earlier: int | None = None) -> None:
+    """Say what was found in the sources; cells of them only to a person at a terminal.
+
+    earlier: the inode of an earlier run's report, which is not told again.
+    """
     from weightstream.import_report import told
 
-    if file.exists():
+    if inode(file) not in (None, earlier):
         click.echo(told(json.loads(file.read_text("utf-8")), sys.stderr.isatty()), err=True)
 
 

@@ -1,6 +1,7 @@
 """Sources to decisions to pages."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
@@ -24,6 +25,7 @@ from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
 from weightstream.errors import ConfigError, WeightstreamError
+from weightstream.import_report import check_report
 from weightstream.intake import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import FORMATS, ReadOptions
@@ -84,6 +86,8 @@ def ingest(
         )
         paths = files_of(sources)
         check_sources(paths, options, settings.data)
+        if json_report is not None:
+            check_report(Path(json_report), paths)
         with (
             contained("ingest"),
             opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road,

@@ -152,9 +152,20 @@ def test_the_commands_report(command, tmp_path, monkeypatch):
     missing = command(*arguments, "--json-report", tmp_path / "none/report.json")
     assert missing.exit_code == 1
     assert "report.json: cannot be written (No such file" in missing.output
-    out.write_text("{}")
+    out.write_text("an earlier one")
     refused = command("ingest", tmp_path / "none.csv", "--json-report", out)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert out.read_text() == "an earlier one"
+
+
+def test_a_report_is_not_written_over_a_source(command, ingested, tmp_path):
+    path = save(tmp_path, MIXED)
+    ran = command("ingest", path, "--data-dir", tmp_path / "d", "--json-report", path)
+    assert ran.exit_code == 2
+    assert "is one of the sources; name another file" in ran.stderr
+    served = ingested(path, tmp_path / "d", json_report=str(tmp_path / "d/../weights.csv"))
+    assert "is one of the sources" in str(served.result)
+    assert path.read_text() == MIXED
 
 
 def test_a_terminal_is_told_the_cells(report, tmp_path, monkeypatch, capsys):

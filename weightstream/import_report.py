@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weightstream.errors import ConfigError
 from weightstream.table_files import appearing
 
 EXAMPLES = 3
@@ -92,6 +93,12 @@ class Findings:
             },
             "refused": self.refused,
         }
+
+
+def check_report(path: Path, sources: Sequence[Path]) -> None:
+    """Raises ConfigError if the report would be written over a source."""
+    if path.resolve() in {source.resolve() for source in sources}:
+        raise ConfigError(f"{path} is one of the sources; name another file for the report")
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
