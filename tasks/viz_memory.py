@@ -9,6 +9,9 @@ from tasks import VIZ_MEMORY
 from weightstream.config import Memory
 from weightstream.memory import free_memory_mb
 
+LEASE_SECONDS = 60
+"""As long a killed run keeps its share; with Prefect's 300, the next waits five minutes to draw."""
+
 
 @contextmanager
 def viz_memory(slots_of: Mapping[str, int], megabytes: int) -> Iterator[None]:
@@ -20,7 +23,7 @@ def viz_memory(slots_of: Mapping[str, int], megabytes: int) -> Iterator[None]:
     if slots is None:
         yield
         return
-    with concurrency(VIZ_MEMORY, occupy=min(megabytes, slots)):
+    with concurrency(VIZ_MEMORY, occupy=min(megabytes, slots), lease_duration=LEASE_SECONDS):
         yield
 
 
