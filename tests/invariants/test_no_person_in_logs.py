@@ -71,7 +71,7 @@ PLACES = {
     "filter": ("tasks.road.Road", "judge"),
     "smooth": ("tasks.road.Road", "smooth"),
     "write": ("tasks.write", "commit"),
-    "draw": ("tasks.draw", "draw_persons"),
+    "draw": ("tasks.road.Road", "draw"),
     "quarantine": ("flows.ingest", "store_quarantine"),
     "index": ("flows.dashboards", "draw_index"),
     "plan": ("weightstream.intake", "plan"),
