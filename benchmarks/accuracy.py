@@ -23,8 +23,8 @@ from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import Filtered, Model, build_model, filter_batch, smooth_batch
-from weightstream.learning import learn
-from weightstream.scenarios import SCENARIOS
+from weightstream.judging.learning import learn
+from weightstream.simulator.scenarios import SCENARIOS
 
 DEV_SEEDS = (1, 2)
 TEST_SEEDS = (301, 302, 303, 304, 305)

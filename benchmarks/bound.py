@@ -18,8 +18,8 @@ from benchmarks.report import table
 from benchmarks.scoring import CODED
 from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import Floats, Ints
-from weightstream.error_menu import SMALL_KG, SMALL_SHARE
-from weightstream.scenarios import SCENARIOS
+from weightstream.simulator.error_menu import SMALL_KG, SMALL_SHARE
+from weightstream.simulator.scenarios import SCENARIOS
 
 HOME = "patient-device"
 """Where another person is always the same housemate; elsewhere it is anyone."""

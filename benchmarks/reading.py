@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.runs import Place
 from benchmarks.table import Line
-from weightstream.cleaning import Rules, read_clean
+from weightstream.intake.cleaning import Rules, read_clean
 from weightstream.readers import ReadOptions
 
 RULES = Rules(started=datetime(2030, 1, 1, tzinfo=UTC))
@@ -26,7 +26,7 @@ PEAK = (
     "import sys\n"
     "from pathlib import Path\n"
     "from datetime import UTC, datetime\n"
-    "from weightstream.cleaning import Rules, read_clean\n"
+    "from weightstream.intake.cleaning import Rules, read_clean\n"
     "from weightstream.readers import ReadOptions\n"
     "rules = Rules(datetime(2030, 1, 1, tzinfo=UTC))\n"
     "for part in read_clean(Path(sys.argv[1]), ReadOptions(user='me'), rules, 0, 2): pass\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.plots import plots
 from benchmarks.scoring import Tally, figures
-from weightstream.scenarios import SCENARIOS
+from weightstream.simulator.scenarios import SCENARIOS
 
 Result = Mapping[str, Mapping[str, Tally]]
 Found = Mapping[str, Mapping[str, Mapping[str, Any]]]

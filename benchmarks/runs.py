@@ -19,14 +19,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from weightstream.cleaning import Rules
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR
-from weightstream.intake import take_in
-from weightstream.judging import Judging, judge_part
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.selection import Selection
+from weightstream.intake.sources import take_in
+from weightstream.judging.causal import Judging, judge_part
 from weightstream.readers import ReadOptions
-from weightstream.selection import Selection
-from weightstream.simulate import simulate_csv
+from weightstream.simulator.streams import simulate_csv
 from weightstream.store.connection import STORE_NAME, Checkpointer, open_writer
 from weightstream.store.runs import begin_run, register_files, write_quarantine
 from weightstream.store.writing import write_decided

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from weightstream.batch import Floats, Ints, UserBatch
-from weightstream.simulate import simulate
+from weightstream.simulator.streams import simulate
 
 Bools = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.object_]

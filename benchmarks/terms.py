@@ -32,7 +32,7 @@ from weightstream.engine.model import (
     WATER_VAR,
     WEEKDAY_SHARE,
 )
-from weightstream.learning import REFERENCE
+from weightstream.judging.learning import REFERENCE
 
 WITHOUT: Mapping[str, tuple[int, ...]] = {
     "all": (),

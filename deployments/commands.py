@@ -64,8 +64,8 @@ def _flattened(
 @settings
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
-    from weightstream.import_report import check_report
-    from weightstream.intake import check_sources, files_of
+    from weightstream.intake.import_report import check_report
+    from weightstream.intake.sources import check_sources, files_of
     from weightstream.readers import ReadOptions
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
@@ -98,7 +98,7 @@ def tell_imports(file: Path, earlier: int | None = None) -> None:
 
     earlier: the inode of an earlier run's report, which is not told again.
     """
-    from weightstream.import_report import told
+    from weightstream.intake.import_report import told
 
     if inode(file) not in (None, earlier):
         click.echo(told(json.loads(file.read_text("utf-8")), sys.stderr.isatty()), err=True)

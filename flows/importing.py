@@ -6,8 +6,8 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.road import Road
 from weightstream.errors import ConfigError
-from weightstream.import_report import first_quarantined, write_report
-from weightstream.intake import report_of
+from weightstream.intake.import_report import first_quarantined, write_report
+from weightstream.intake.sources import report_of
 
 ROWS_SHOWN = 100
 

@@ -19,8 +19,8 @@ from tasks.opening import configured, opened_road
 from tasks.road import Road
 from weightstream.config import Config
 from weightstream.errors import ConfigError, WeightstreamError
-from weightstream.inbox import Claims, claiming
-from weightstream.intake import check_options
+from weightstream.intake.inbox import Claims, claiming
+from weightstream.intake.sources import check_options
 from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import make_durable

@@ -25,8 +25,8 @@ from tasks.road import Road
 from tasks.widths import filter_width
 from tasks.write import write
 from weightstream.errors import ConfigError, WeightstreamError
-from weightstream.import_report import check_report
-from weightstream.intake import check_sources, files_of
+from weightstream.intake.import_report import check_report
+from weightstream.intake.sources import check_sources, files_of
 from weightstream.measuring import RunClock
 from weightstream.readers import FORMATS, ReadOptions
 from weightstream.store.runs import register_files, store_quarantine

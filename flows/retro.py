@@ -20,8 +20,8 @@ from tasks.widths import retro_width
 from tasks.write import write
 from weightstream.batch import split_by_rows
 from weightstream.errors import WeightstreamError
+from weightstream.intake.partition import batches
 from weightstream.measuring import RunClock
-from weightstream.partition import batches
 from weightstream.store import reading
 from weightstream.store.connection import existing
 

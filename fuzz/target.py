@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fuzz.seeds import options_of
-from weightstream.cleaning import Rules, read_clean
 from weightstream.errors import InputError
+from weightstream.intake.cleaning import Rules, read_clean
 from weightstream.readers import ReadOptions
 
 RULES = Rules(started=datetime(2030, 1, 1, tzinfo=UTC))

@@ -19,18 +19,18 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from weightstream import parameters
 from weightstream.batch import Ints
 from weightstream.config import Config
-from weightstream.decided import Decided
-from weightstream.decided_table import to_table
 from weightstream.drawing import drawing_of, needed_mb, rendered
 from weightstream.errors import ConfigError
 from weightstream.exchange import Exchange
-from weightstream.judging import Judging, judge_part, judging_of
+from weightstream.intake.partition import Part
+from weightstream.judging import parameters
+from weightstream.judging.causal import Judging, judge_part, judging_of
+from weightstream.judging.decided import Decided
+from weightstream.judging.decided_table import to_table
+from weightstream.judging.smoothing import smooth_persons
 from weightstream.memory import peak_rss_mb
-from weightstream.partition import Part
-from weightstream.smoothing import smooth_persons
 from weightstream.store.excerpt import opened
 from weightstream.store.migrations import migrations
 

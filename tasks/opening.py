@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
 from tasks.slots import slots_of_stages
-from weightstream import parameters
-from weightstream.cleaning import Rules
 from weightstream.config import Config, load
 from weightstream.errors import StoreError, StoreLocked
-from weightstream.judging import judging_of
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.partition import spill_folder
+from weightstream.judging import parameters
+from weightstream.judging.causal import judging_of
 from weightstream.memory import give_back
-from weightstream.partition import spill_folder
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
 from weightstream.store.datasette import write_metadata

@@ -25,9 +25,9 @@ from tasks.far import (
 )
 from tasks.road import Road
 from weightstream.charts.page import write_page
-from weightstream.decided_table import from_table
 from weightstream.drawing import IndexRow, remove_undrawn
 from weightstream.errors import WeightstreamError
+from weightstream.judging.decided_table import from_table
 from weightstream.store.excerpt import excerpt
 
 if TYPE_CHECKING:

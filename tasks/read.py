@@ -5,9 +5,9 @@ from tasks import STAGES
 from tasks.contained import contained
 from tasks.parallel import usable_threads
 from tasks.road import ROADS
-from weightstream.intake import take_in
-from weightstream.selection import Selection
-from weightstream.tombstones import read_tombstones
+from weightstream.erasing.tombstones import read_tombstones
+from weightstream.intake.selection import Selection
+from weightstream.intake.sources import take_in
 
 
 @task(name="read", task_run_name="read", tags=[STAGES["read"].tag], cache_policy=NO_CACHE)

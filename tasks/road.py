@@ -16,18 +16,18 @@ import numpy as np
 
 from tasks.progress import Progress
 from weightstream.batch import Ints
-from weightstream.cleaning import Rules
 from weightstream.config import Config
-from weightstream.decided import Decided
 from weightstream.drawing import Drawing, IndexRow, draw_persons, drawing_of, needed_mb
-from weightstream.intake import Intake
-from weightstream.judging import Judging, judge_part
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.partition import Part
+from weightstream.intake.sources import Intake
+from weightstream.judging.causal import Judging, judge_part
+from weightstream.judging.decided import Decided
+from weightstream.judging.smoothing import smooth_persons
 from weightstream.measuring import StageClock
-from weightstream.partition import Part
 from weightstream.readers import ReadOptions
 from weightstream.report import Document
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
-from weightstream.smoothing import smooth_persons
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks import STAGES
 from tasks.contained import contained
 from tasks.road import ROADS
-from weightstream.committing import commit
+from weightstream.judging.committing import commit
 
 
 @task(

@@ -116,7 +116,7 @@ def write_config(path: Path, settings: dict[str, Any]) -> Path:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A simulated file; made once for the same arguments."""
-    from weightstream.simulate import simulate_csv
+    from weightstream.simulator.streams import simulate_csv
 
     folder = tmp_path_factory.mktemp("simulated")
 
@@ -135,7 +135,7 @@ def exported() -> Callable[[Path], bytes]:
     import pyarrow as pa
     import pyarrow.csv
 
-    from weightstream.export import EXPORT, current_decisions
+    from weightstream.exports.decisions import EXPORT, current_decisions
 
     def export(data_dir: Path) -> bytes:
         with sqlite3.connect(data_dir / "weightstream.db") as connection:
@@ -200,16 +200,17 @@ def store_files() -> Callable[..., Stored]:
 
     import numpy as np
 
-    from weightstream.cleaning import Rules
-    from weightstream.committing import commit
     from weightstream.config import Config
     from weightstream.engine.model import PRIOR
-    from weightstream.intake import take_in
-    from weightstream.judging import Judging, judge_part
-    from weightstream.partition import spill_folder
+    from weightstream.erasing.tombstones import read_tombstones
+    from weightstream.intake.cleaning import Rules
+    from weightstream.intake.partition import spill_folder
+    from weightstream.intake.selection import Selection
+    from weightstream.intake.sources import take_in
+    from weightstream.judging.causal import Judging, judge_part
+    from weightstream.judging.committing import commit
     from weightstream.readers import ReadOptions
     from weightstream.schema import OUTCOMES
-    from weightstream.selection import Selection
     from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
     from weightstream.store.runs import (
         begin_run,
@@ -218,7 +219,6 @@ def store_files() -> Callable[..., Stored]:
         remember_timezone,
         store_quarantine,
     )
-    from weightstream.tombstones import read_tombstones
 
     def store(
         data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
@@ -324,11 +324,11 @@ def smooth() -> Callable[..., Any]:
     """One retro run without Prefect; the persons that were dirty, and what was decided."""
     import secrets
 
-    from weightstream.committing import commit
     from weightstream.config import Config
     from weightstream.engine.model import PRIOR
-    from weightstream.judging import Judging
-    from weightstream.smoothing import smooth_persons
+    from weightstream.judging.causal import Judging
+    from weightstream.judging.committing import commit
+    from weightstream.judging.smoothing import smooth_persons
     from weightstream.store import reading
     from weightstream.store.connection import STORE_NAME, open_writer
     from weightstream.store.runs import begin_run
@@ -354,7 +354,7 @@ def smooth() -> Callable[..., Any]:
 def decide() -> Callable[..., Any]:
     """Override one measurement, as `weightstream override` does; keys of [data] as keywords."""
     from weightstream.config import Config
-    from weightstream.overriding import Wish, override
+    from weightstream.judging.overriding import Wish, override
 
     def wish(
         data_dir: Path, which: str, action: str, user: str | None = None, by: str = "eva",

@@ -25,7 +25,7 @@ from benchmarks.scoring import figures, tally
 from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import UserBatch
 from weightstream.schema import REASONS
-from weightstream.simulate import simulate, write_csv
+from weightstream.simulator.streams import simulate, write_csv
 
 
 def series(*persons: list[float], days: list[float] | None = None, source: str = "s") -> UserBatch:

@@ -8,14 +8,14 @@ import pytest
 
 from tasks.widths import draw_width, filter_width, retro_width
 from weightstream.charts.page import file_name
-from weightstream.cleaning import Rules
 from weightstream.config import PROFILES, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
-from weightstream.intake import take_in
-from weightstream.judging import Judging, judge_part
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.selection import Selection
+from weightstream.intake.sources import take_in
+from weightstream.judging.causal import Judging, judge_part
 from weightstream.readers import ReadOptions
-from weightstream.selection import Selection
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,7 +17,7 @@ from weightstream.drawing import (
     undrawn,
 )
 from weightstream.engine.model import PRIOR, build_model
-from weightstream.overriding import Wish, override
+from weightstream.judging.overriding import Wish, override
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 
 from weightstream import quality
 from weightstream.config import Config, Quality
-from weightstream.export import current_decisions
-from weightstream.overriding import Wish, override
+from weightstream.exports.decisions import current_decisions
+from weightstream.judging.overriding import Wish, override
 from weightstream.quality import Measured, Tally
 from weightstream.schema import QUARANTINE_REASONS, REASONS
 

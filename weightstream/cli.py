@@ -91,8 +91,8 @@ def export(
 
     OUT.fhir.ndjson: accepted readings as FHIR Observations.
     """
-    from weightstream.export import export_store
-    from weightstream.export_forms import form
+    from weightstream.exports.decisions import export_store
+    from weightstream.exports.forms import form
 
     rows = export_store(configured(config, data_dir), out, user, form(out, raw, package, as_of))
     click.echo(f"{rows:,} rows in {out}", err=True)
@@ -144,7 +144,7 @@ def simulate(
     data_dir: Path | None,
 ) -> None:
     """Write a labelled stream of made-up persons to OUT, as the main CSV."""
-    from weightstream.simulate import simulate_csv
+    from weightstream.simulator.streams import simulate_csv
 
     configured(config, data_dir)
     written = simulate_csv(out, persons, rows, seed, scenario, labels)
@@ -155,7 +155,7 @@ def simulate(
 @settings
 def learn(config: Path | None, data_dir: Path | None) -> None:
     """Learn sources and bodies from all that is stored; retro then looks at everyone again."""
-    from weightstream.learning_run import learn_from_store
+    from weightstream.judging.learning_run import learn_from_store
 
     click.echo(learn_from_store(configured(config, data_dir)))
 
@@ -181,7 +181,7 @@ def erase(
     data_dir: Path | None,
 ) -> None:
     """Remove USER from everything in the data directory, for good, and keep them out."""
-    from weightstream.erasure import erase_person
+    from weightstream.erasing.erasure import erase_person
 
     loaded = configured(config, data_dir)
     if not yes and on_a_terminal():

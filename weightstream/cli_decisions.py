@@ -36,8 +36,8 @@ def override(
     It outlives every rerun until it is withdrawn. An accepted reading counts, a rejected one does
     not, an assigned one moves to the series of USER. The persons concerned are judged at once.
     """
-    from weightstream.overriding import Wish, fault_of, wishes_of
-    from weightstream.overriding import override as decide
+    from weightstream.judging.overriding import Wish, fault_of, wishes_of
+    from weightstream.judging.overriding import override as decide
 
     faults: list[str] = []
     if table is not None:
@@ -72,8 +72,8 @@ def override(
 @settings
 def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
     """Tell what happened to MEASUREMENT: received, judged, corrected, decided on."""
-    from weightstream.history import history as events_of
-    from weightstream.history import told
+    from weightstream.judging.history import history as events_of
+    from weightstream.judging.history import told
 
     events = events_of(configured(config, data_dir), measurement)
     if as_json:
@@ -91,8 +91,8 @@ def review(
     user: str | None, limit: int, as_json: bool, config: Path | None, data_dir: Path | None
 ) -> None:
     """List the readings whose verdict is least certain, with ids for `override`."""
-    from weightstream.review import review as least_certain
-    from weightstream.review import reviewed
+    from weightstream.judging.review import review as least_certain
+    from weightstream.judging.review import reviewed
 
     rows = least_certain(configured(config, data_dir), user, limit)
     click.echo(json.dumps(rows, ensure_ascii=False) if as_json else reviewed(rows))

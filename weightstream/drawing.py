@@ -28,7 +28,7 @@ from weightstream.charts.person import EarlierDecision, Override, Person
 from weightstream.config import Config
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
-from weightstream.judging import Judging
+from weightstream.judging.causal import Judging
 from weightstream.store import reading
 from weightstream.store.histories import histories
 

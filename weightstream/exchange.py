@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from weightstream.errors import ConfigError, ExchangeError
-from weightstream.partition import alive
+from weightstream.intake.partition import alive
 
 _OWNED = re.compile(r"(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{8}")
 

@@ -12,29 +12,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream import cleaning, schema
+from weightstream import schema
 from weightstream.batch import Ints
-from weightstream.cleaning import Cleaned, Rules
 from weightstream.config import Columns, Config, from_values, load, required_timezone
-from weightstream.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.engine import filter_batch, smooth_batch
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
-from weightstream.explanation import EXPLAINED_BY, explain_rows
-from weightstream.export import NUMBERS
-from weightstream.hearing import links_told
-from weightstream.identity import deduplicate, measurement_ids
-from weightstream.intake import check_sources, dates_at_noon, files_of
-from weightstream.judging import Judging
+from weightstream.exports.decisions import NUMBERS
+from weightstream.intake import cleaning
+from weightstream.intake.cleaning import Cleaned, Rules
+from weightstream.intake.identity import deduplicate, measurement_ids
+from weightstream.intake.selection import Selection
+from weightstream.intake.sources import check_sources, dates_at_noon, files_of
+from weightstream.intake.times import order_evidence
+from weightstream.judging.causal import Judging
+from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
+from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
+from weightstream.judging.hearing import links_told
+from weightstream.judging.records import SAID, links, set_aside
+from weightstream.judging.series import NOTHING_TOLD, Told, by_person, join
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
 from weightstream.readers.delimited import FIELDS, REQUIRED, match_columns, unit_in_name
 from weightstream.readers.parquet import texts_of
-from weightstream.records import SAID, links, set_aside
-from weightstream.selection import Selection
-from weightstream.series import NOTHING_TOLD, Told, by_person, join
 from weightstream.store import reading
-from weightstream.times import order_evidence
 
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"

@@ -14,7 +14,7 @@ from math import sqrt
 from typing import Any
 
 from weightstream.config import Quality
-from weightstream.decisions import MOVED
+from weightstream.judging.decisions import MOVED
 from weightstream.store import tallies
 
 CONFORMANCE = ("not_body_weight", "unknown_unit", "bad_number", "bad_timestamp")

@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 
-from weightstream import parameters, quality
+from weightstream import quality
 from weightstream.charts.page import write_assets, write_page
 from weightstream.charts.quality import quality_page
 from weightstream.config import Config
 from weightstream.engine.model import source_model
 from weightstream.errors import ConfigError
+from weightstream.judging import parameters
 from weightstream.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
 from weightstream.store.connection import ReadPool
 from weightstream.store.presence import present

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weightstream.config import Config
-from weightstream.explanation import EXPLAINED_BY, explain
+from weightstream.judging.explanation import EXPLAINED_BY, explain
 from weightstream.store import reading
 from weightstream.store.connection import STORE_NAME, ReadPool
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weightstream.simulate import simulate_csv
+from weightstream.simulator.streams import simulate_csv
 
 ROOT = Path(__file__).parents[2]
 

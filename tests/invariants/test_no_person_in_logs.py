@@ -74,7 +74,7 @@ PLACES = {
     "draw": ("tasks.road.Road", "draw"),
     "quarantine": ("flows.ingest", "store_quarantine"),
     "index": ("flows.dashboards", "draw_index"),
-    "plan": ("weightstream.intake", "plan"),
+    "plan": ("weightstream.intake.sources", "plan"),
 }
 
 

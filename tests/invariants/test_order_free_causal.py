@@ -8,8 +8,8 @@ import sqlite3
 
 import pytest
 
-from weightstream.export import STORED
-from weightstream.simulate import simulate_csv
+from weightstream.exports.decisions import STORED
+from weightstream.simulator.streams import simulate_csv
 
 ASIDE = ("run_id", "version", "file", "line")
 SAID = ", ".join(name for name in STORED.names if name not in ASIDE)

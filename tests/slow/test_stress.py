@@ -34,7 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
 
 FORKER = """
 import json, os, signal, sys, time, traceback
-import flows.ingest, flows.retro, flows.dashboards, weightstream.erasure, weightstream.overriding
+import flows.ingest, flows.retro, flows.dashboards, weightstream.erasing.erasure
+import weightstream.judging.overriding
 from deployments.commands import main
 for line in sys.stdin:
     arguments, log, kill_after = json.loads(line)

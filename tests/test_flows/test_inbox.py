@@ -108,7 +108,7 @@ def test_files_of_a_batch_that_failed_are_not_done(run_inbox, folder, monkeypatc
 
 
 def test_a_reader_that_trips_over_one_file_does_not_stop_the_others(run_inbox, folder, monkeypatch):
-    from weightstream import intake
+    from weightstream.intake import sources as intake
 
     read = intake._read
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from weightstream import schema
-from weightstream.cleaning import Cleaned, Rules, read_clean
+from weightstream.intake.cleaning import Cleaned, Rules, read_clean
 from weightstream.readers import ReadOptions
 
 RULES = Rules(started=datetime(2030, 1, 1, tzinfo=UTC))

@@ -13,7 +13,7 @@ import pytest
 
 from fuzz.seeds import CSV, OMH, SEEDS, binary_seeds
 from weightstream.errors import InputError
-from weightstream.intake import files_of
+from weightstream.intake.sources import files_of
 
 ROOT = Path(__file__).parents[2]
 WITHINGS = SEEDS["withings"]
@@ -22,7 +22,7 @@ ENDLESS = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from weightstream.cleaning import Rules, read_clean
+from weightstream.intake.cleaning import Rules, read_clean
 from weightstream.errors import InputError
 from weightstream.readers import ReadOptions
 

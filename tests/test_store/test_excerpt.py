@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from weightstream.errors import StoreError
-from weightstream.export import current_decisions
+from weightstream.exports.decisions import current_decisions
 from weightstream.store import reading
 from weightstream.store.excerpt import excerpt, opened
 from weightstream.store.histories import histories

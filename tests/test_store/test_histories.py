@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from weightstream.config import Config
-from weightstream.export import decisions_of
-from weightstream.overriding import Wish, override
+from weightstream.exports.decisions import decisions_of
+from weightstream.intake.times import parse_times
+from weightstream.judging.overriding import Wish, override
 from weightstream.store import reading
 from weightstream.store.histories import REPLACED, histories
-from weightstream.times import parse_times
 
 ZONE = "America/New_York"
 

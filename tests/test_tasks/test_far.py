@@ -14,11 +14,11 @@ from tasks.posting import Posting
 from tasks.road import road_of
 from weightstream.charts.page import write_assets
 from weightstream.config import Config
-from weightstream.decided import Rows
 from weightstream.errors import ConfigError
 from weightstream.exchange import begin_exchange
-from weightstream.intake import take_in
-from weightstream.selection import Selection
+from weightstream.intake.selection import Selection
+from weightstream.intake.sources import take_in
+from weightstream.judging.decided import Rows
 
 
 def rows(first, last):

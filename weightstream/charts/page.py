@@ -18,7 +18,7 @@ from typing import Any, Literal
 import orjson
 
 from weightstream.charts.person import Person, person_data
-from weightstream.partition import alive
+from weightstream.intake.partition import alive
 
 PERSONS = "persons"
 ASSETS = (

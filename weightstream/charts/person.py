@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.charts.alerts import Alert
-from weightstream.explanation import LOOKS_LIKE, TOLD
+from weightstream.judging.explanation import LOOKS_LIKE, TOLD
 
 if TYPE_CHECKING:  # a page is drawn without the compiled engine being loaded
     from weightstream.charts.outlook import Outlook

@@ -12,8 +12,8 @@ import numpy as np
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.model import HEIGHT_M, HIGHEST, LOWEST, OTHERS_KG, RATE
+from weightstream.intake.units import POUND_KG
 from weightstream.schema import REASONS
-from weightstream.units import POUND_KG
 
 OK = REASONS.index("ok")
 UNIT_LB_AS_KG = REASONS.index("unit_lb_as_kg")

@@ -9,8 +9,8 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
+from weightstream.intake.times import DateOrder
 from weightstream.readers.source import Source
-from weightstream.times import DateOrder
 
 
 @dataclass(frozen=True)

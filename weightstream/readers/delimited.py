@@ -20,6 +20,8 @@ from pyarrow import csv
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
+from weightstream.intake.times import DateOrder, may_need_order, order_evidence
+from weightstream.intake.units import canonical_unit
 from weightstream.readers import records
 from weightstream.readers.block import (
     EACH_RECORD,
@@ -32,8 +34,6 @@ from weightstream.readers.block import (
     raw_table,
 )
 from weightstream.readers.source import Source, open_source
-from weightstream.times import DateOrder, may_need_order, order_evidence
-from weightstream.units import canonical_unit
 
 FIELDS = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
 REQUIRED = {"user_id": "user", "time": "time", "weight": "weight", "unit": "unit"}

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from weightstream.errors import InputError
+from weightstream.intake.units import POUND_KG, required_unit
 from weightstream.readers.block import (
     BMI,
     OPTION,
@@ -23,7 +24,6 @@ from weightstream.readers.block import (
 )
 from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source
-from weightstream.units import POUND_KG, required_unit
 
 HEIGHTS_M = (1.40, 2.10)
 """Of adults; a height that was taken in the wrong unit of weight is off by a factor of 1.48."""

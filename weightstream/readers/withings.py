@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from weightstream.errors import InputError
+from weightstream.intake.units import canonical_unit
 from weightstream.readers import exports
 from weightstream.readers.block import (
     FORMAT,
@@ -23,7 +24,6 @@ from weightstream.readers.block import (
 )
 from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
 from weightstream.readers.source import Source, head_of
-from weightstream.units import canonical_unit
 
 _BRACKETS = re.compile(r".+[(\[]([^()\[\]]+)[)\]]")
 _WEIGHT, _GOAL = "1", "2"

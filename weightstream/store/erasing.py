@@ -6,8 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from weightstream.coded import trimmed
 from weightstream.errors import RunsUnderWay
+from weightstream.intake.coded import trimmed
 from weightstream.store import overrides
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now

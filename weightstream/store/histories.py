@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import Ints
-from weightstream.decisions import MOVED
-from weightstream.times import parse_times
+from weightstream.intake.times import parse_times
+from weightstream.judging.decisions import MOVED
 
 MEASURED = (
     "measurement_id",

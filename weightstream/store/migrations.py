@@ -248,7 +248,7 @@ def learnt_parameters(db: Database) -> None:
             "active": int,
             "learnt_at": str,
             "readings": int,
-            "parameters": str,  # JSON, as weightstream.parameters writes it
+            "parameters": str,  # JSON, as weightstream.judging.parameters writes it
         },
         pk="name",
     )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.decided import Decided
 from weightstream.errors import StaleRevision, StoreError
+from weightstream.judging.decided import Decided
 from weightstream.store.connection import explained, transaction
 
 Columns = Mapping[str, list[Any] | str | int]

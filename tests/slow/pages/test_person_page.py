@@ -8,7 +8,7 @@ import pytest
 
 from weightstream.charts import page
 from weightstream.charts.person import Person
-from weightstream.explanation import explain
+from weightstream.judging.explanation import explain
 from weightstream.schema import REASONS
 
 pytestmark = pytest.mark.slow

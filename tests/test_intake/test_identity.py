@@ -1,0 +1,136 @@
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weightstream.intake.cleaning import Rules, clean
+from weightstream.intake.identity import deduplicate, measurement_ids
+from weightstream.readers.block import raw_table_of_rows
+
+RULES = Rules(started=datetime(2024, 6, 1, tzinfo=UTC))
+GOOD = {
+    "user_id": "u1",
+    "time": "2024-01-31 07:12",
+    "source": "scale",
+    "weight": "80.0",
+    "unit": "kg",
+}
+
+
+def measurements(*changes, file=0):
+    rows = [GOOD | change | {"line": number} for number, change in enumerate(changes, 2)]
+    return clean(raw_table_of_rows(rows), RULES, file).measurements
+
+
+def ids(*changes):
+    return measurement_ids(measurements(*changes)).to_pylist()
+
+
+def test_an_id_is_known():
+    """Stored ids must stay what they are: from one release to the next nothing may change them."""
+    text = b"80 kg 2024-01-31T07:12:00 2 u1 scale"
+    assert ids({}) == [blake2b(text, digest_size=8).hexdigest()] == ["dde9bfbfed4d26e6"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weight": "80"}, {"weight": "8e1"}, {"unit": "KG"}, {"time": "2024-01-31T07:12:00.0"},
+     {"user_id": " u1"}, {"record_id": "9"}],
+)  # fmt: skip
+def test_spelling_does_not_matter(change):
+    assert ids(change) == ids({})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weight": "80.00000000000000001"}, {"weight": "80000", "unit": "g"}, {"source": "app"},
+     {"time": "2024-01-31T07:12Z"}, {"time": "2024-01-31"}, {"user_id": "u2"},
+     {"time": "2024-01-31 07:12:00.001"}],
+)  # fmt: skip
+def test_content_does(change):
+    assert ids(change) != ids({})
+
+
+def test_no_name_imitates_the_separator():
+    assert len(set(ids({"user_id": "a b", "source": "c"}, {"user_id": "a", "source": "b c"}))) == 2
+    assert (
+        len(set(ids({"user_id": "1 2 x", "source": "y"}, {"user_id": "1", "source": "2 x y"}))) == 2
+    )
+
+
+def test_copies_leave_the_smallest_spelling_and_are_counted_by_file():
+    table = pa.concat_tables(
+        [
+            measurements({"weight": "80.0", "record_id": "b", "updated": "2024-02-01"}),
+            measurements({"weight": "80", "record_id": None}, {"time": "2024-01-30"}, file=1),
+            measurements({"weight": "80", "unit": "KG", "record_id": "a"}, file=2),
+        ]
+    )
+    result = deduplicate(table, measurement_ids(table))
+    kept = result.measurements.to_pylist()
+    assert [row["wall"] for row in kept] == ["2024-01-30", "2024-01-31T07:12:00"]
+    assert (kept[1]["raw_weight"], kept[1]["raw_unit"], kept[1]["file"]) == ("80", "KG", 2)
+    assert (kept[1]["record_id"], kept[1]["updated"]) == ("a", None)
+    assert result.duplicates == {0: 1, 1: 1}
+
+
+def test_a_record_keeps_its_latest_update():
+    changes = [{"record_id": "a", "updated": f"2024-02-0{day}"} for day in (2, 3, 1)]
+    table = measurements(*changes)
+    result = deduplicate(table, measurement_ids(table))
+    assert result.measurements["updated"].to_pylist() == ["2024-02-03T12:00:00.000000Z"]
+
+
+def test_order_of_users_is_by_bytes_and_same_times_by_source_kg_id():
+    table = measurements(
+        {"user_id": "é"}, {"user_id": "b"}, {"user_id": "B"}, {"user_id": "b", "source": "a"},
+        {"user_id": "b", "weight": "79"}, {"user_id": "b", "time": "2023-01-01"},
+    )  # fmt: skip
+    rows = deduplicate(table, measurement_ids(table)).measurements.to_pylist()
+    found = [(row["user_id"], row["wall"][:4], row["source"], row["weight_kg"]) for row in rows]
+    assert found == [
+        ("B", "2024", "scale", 80.0),
+        ("b", "2023", "scale", 80.0),
+        ("b", "2024", "a", 80.0),
+        ("b", "2024", "scale", 79.0),
+        ("b", "2024", "scale", 80.0),
+        ("é", "2024", "scale", 80.0),
+    ]
+
+
+few = st.fixed_dictionaries(
+    {
+        "user_id": st.sampled_from(["u1", "u2"]),
+        "time": st.sampled_from(["2024-01-31", "2024-01-31 12:00", "2024-01-31 12:00:00"]),
+        "source": st.sampled_from(["a", "b"]),
+        "weight": st.sampled_from(["80", "80.0", "79"]),
+        "unit": st.sampled_from(["kg", "KG"]),
+        "record_id": st.sampled_from([None, "1", "2"]),
+        "updated": st.sampled_from([None, "2024-02-01", "2024-02-02"]),
+    }
+)
+
+
+@settings(deadline=None)
+@given(st.lists(few, max_size=12), st.randoms(use_true_random=False))
+def test_what_is_kept_does_not_depend_on_the_order_of_rows(rows, random):
+    table = measurements(*rows)
+    shuffled = list(range(table.num_rows))
+    random.shuffle(shuffled)
+    mixed = table.take(pa.array(shuffled, pa.int64()))
+    one = deduplicate(table, measurement_ids(table))
+    other = deduplicate(mixed, measurement_ids(mixed))
+    assert one.ids.equals(other.ids)
+    assert repr(one.measurements.to_pylist()) == repr(other.measurements.to_pylist())
+    assert one.duplicates == other.duplicates
+    assert sum(one.duplicates.values()) + len(one.ids) == len(rows)
+    assert len(set(one.ids.to_pylist())) == len(one.ids)
+    keys = [
+        (r["user_id"], r["time_us"], r["source"], r["weight_kg"])
+        for r in one.measurements.to_pylist()
+    ]
+    full = [(*key, key_id) for key, key_id in zip(keys, one.ids.to_pylist(), strict=True)]
+    assert full == sorted(full)

@@ -1,0 +1,41 @@
+from math import nan
+
+import pytest
+
+from weightstream.judging.explanation import EXPLAINED_BY, LOOKS_LIKE, explain, explain_rows
+from weightstream.schema import REASONS
+
+
+def test_the_sentence_has_expectation_name_value_and_probability():
+    sentence = explain("unit_lb_as_kg", 183.0, 82.1, 84.3, 83.007, 0.002)
+    assert sentence == (
+        "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
+    )
+
+
+def test_what_is_not_known_is_left_out():
+    for missing in (nan, None):
+        sentence = explain("implausible", 6553.5, missing, missing, missing, 0.0)
+        assert sentence == "6553.5 is no weight of an adult; probability above 0.999"
+        assert explain("outlier", 60.0, missing, 80.0, 70.0, missing) == (
+            "60.0 fits no explanation: 70.0 kg"
+        )
+
+
+@pytest.mark.parametrize("reason", [r for r in REASONS if r != "ok"])
+def test_every_reason_for_rejection_has_words(reason):
+    assert explain(reason, 100.0, 80.0, 82.0, nan, 0.1)
+
+
+def test_an_accepted_reading_needs_none():
+    assert explain("ok", 80.0, 79.0, 81.0, nan, 0.99) == ""
+
+
+def test_no_words_for_reasons_that_do_not_exist():
+    assert set(LOOKS_LIKE) < set(REASONS)
+
+
+def test_rows_of_the_export_are_told_one_by_one():
+    rows = [("ok", 80.0, 79.0, 81.0, None, 0.99), ("digit_swap", 57.0, 74.0, 76.0, 75.0, 0.01)]
+    columns = dict(zip(EXPLAINED_BY, zip(*rows, strict=True), strict=True))
+    assert explain_rows(columns, [1, 0]) == [explain(*rows[1]), ""]

@@ -1,0 +1,214 @@
+"""`weightstream erase`: a person out of everything in the data directory, and kept out.
+
+What goes and what stays is written in docs/erasure.md.
+"""
+
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weightstream.config import Config
+from weightstream.drawing import (
+    Drawing,
+    draw_index,
+    draw_persons,
+    erase_pages,
+    pages_that_say,
+)
+from weightstream.engine import build_model
+from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
+from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
+from weightstream.errors import ConfigError
+from weightstream.intake.coded import trimmed
+from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
+from weightstream.judging import parameters
+from weightstream.judging.overriding import judge_anew
+from weightstream.readers import ReadOptions
+from weightstream.report import write_report
+from weightstream.store import erasing, reading
+from weightstream.store.connection import STORE_NAME, existing, open_writer
+from weightstream.store.erasing import SHORT_ID, holds_id
+from weightstream.store.presence import ALONE_SECONDS, GATE, RUNS, alone
+
+OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
+DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
+_UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
+
+
+@dataclass
+class Erased:
+    """What was done. rows: by table. files: what was, or can be, done to each; left: why not."""
+
+    rows: dict[str, int]
+    files: dict[Path, str] = field(default_factory=dict)
+    left: dict[Path, str] = field(default_factory=dict)
+    stale: list[str] = field(default_factory=list)
+
+    def to_text(self) -> str:
+        counts = ", ".join(f"{count:,} of {table}" for table, count in self.rows.items())
+        lines = [f"erased: {counts or 'no rows'}; what comes of this person again is left out"]
+        lines += [f"{path}: {said}" for path, said in self.files.items()]
+        lines += [f"left: {path}: {said}" for path, said in self.left.items()]
+        if self.stale:
+            lines.append(f"learnt with this person: {', '.join(self.stale)}; `weightstream learn`")
+        return "\n".join(lines)
+
+
+def erase_person(
+    config: Config, user: str, rewrite: bool = False, in_advance: bool = False
+) -> Erased:
+    """Erase a person. Waits up to a minute for runs, and lets none begin until it has ended.
+
+    rewrite: also take the rows out of source files under the data directory and the inbox.
+    in_advance: keep out a person of whom nothing is stored yet. Cut short anywhere, it is to be run
+    again.
+    Raises ConfigError for an unknown person, StoreError, RunsUnderWay.
+    """
+    data_dir = config.data.data_dir.absolute()
+    existing(data_dir)
+    user_id, path = trimmed(user), data_dir / STORE_NAME
+    with open_writer(data_dir, alone) as connection:
+        key = key_of(connection, data_dir)
+        erased = Erased(erasing.rows_of(connection, user_id))
+        before = key and erasing.erased_at(connection, token(key, user_id))
+        if not (erased.rows or before or in_advance):
+            raise ConfigError(
+                f"the store {path} knows no person called {user_id!r}; with --in-advance, what "
+                "comes of them later is left out"
+            )
+        key = key or make_key(data_dir)
+        _sweep(connection, config, user_id, rewrite, erased)
+        renamed, neighbours = erasing.delete_person(
+            connection, path, user_id, token(key, user_id), check_of(key)
+        )
+        if neighbours:
+            judge_anew(connection, path, config, neighbours)
+        erase_pages(data_dir / "dashboards", user_id)
+        said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
+        _redraw(connection, config, neighbours, said)
+        for left in ("spill", "exchange"):
+            shutil.rmtree(data_dir / left, ignore_errors=True)
+        erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
+        erasing.finish(connection, path, token(key, user_id))
+        erased.stale = reading.stale_models(connection)
+    return erased
+
+
+def _redraw(
+    connection: sqlite3.Connection, config: Config, neighbours: list[str], texts: set[str]
+) -> None:
+    """Draw the pages anew of some, and of those that name a file called after the person.
+
+    And the report on quality: a source that only the person had is not in it any more.
+    """
+    dashboards = config.data.data_dir.absolute() / "dashboards"
+    if (dashboards / "quality.json").exists():
+        write_report(connection, dashboards, config)  # it names sources
+    persons = sorted({*neighbours, *pages_that_say(dashboards, texts)})
+    if persons and (dashboards / "index.html").exists():
+        timezone = reading.setting(connection, "timezone") or config.data.timezone
+        known = parameters.active(connection)
+        model = build_model(config.kalman, config.sources, (), known)
+        shown = config.visualization
+        drawing = Drawing(
+            dashboards,
+            shown.file_names,
+            timezone,
+            known,
+            model,
+            shown.false_alerts_per_year,
+            config.threading.memory.viz_memory_limit_mb,
+        )
+        rows = draw_persons(connection, drawing, persons)
+        draw_index(connection, dashboards, rows, shown.file_names)
+
+
+def _sweep(
+    connection: sqlite3.Connection, config: Config, user_id: str, rewrite: bool, erased: Erased
+) -> None:
+    """Go through the files under the data directory: exports without the person, sources if asked.
+
+    Before the store forgets which files held the person, so that a second try still knows.
+    """
+    data_dir, inbox = config.data.data_dir.absolute(), config.data.inbox_dir
+    options = ReadOptions(columns=config.data.columns)
+    digests = erasing.source_files(connection, user_id)
+    for held in holdings(_files(data_dir, inbox), user_id, options, digests):
+        if held.ours and held.others == 0:
+            held.path.unlink()
+            erased.files[held.path] = "deleted, it was an export of theirs alone"
+        elif held.ours:
+            _rewrite(held, user_id, options, erased)
+        elif _waits(held.path, inbox):
+            erased.files[held.path] = "waits to be read, their rows will be left out"
+        elif not held.rewritable:
+            erased.left[held.path] = ADVICE[held.kind]
+        elif not rewrite:
+            what = f"{held.rows:,} rows of theirs" if held.rows else "nobody else"
+            erased.files[held.path] = f"holds {what}; --rewrite takes them out"
+        elif held.kind == "whole":
+            held.path.unlink()
+            erased.files[held.path] = "deleted, it held nobody else"
+        elif made := _rewrite(held, user_id, options, erased):
+            erasing.rename_content(connection, data_dir / STORE_NAME, *made)
+    _look_at_names(data_dir, inbox, user_id, rewrite, erased)
+
+
+def _rewrite(
+    held: Held, user_id: str, options: ReadOptions, erased: Erased
+) -> tuple[str, str] | None:
+    """Take the rows out; returns the digests before and after, or None where it cannot be done."""
+    try:
+        digests = take_out(held, user_id, options)
+    except Unfit:
+        erased.left[held.path] = ADVICE["other"]
+    except OSError as error:
+        erased.left[held.path] = f"cannot be written ({error.strerror})"
+    else:
+        erased.files[held.path] = f"{held.rows:,} rows taken out"
+        return digests
+    return None
+
+
+def _look_at_names(
+    data_dir: Path, inbox: Path, user_id: str, rewrite: bool, erased: Erased
+) -> None:
+    """Remove the person's empty folders of the inbox; name what else is called after them."""
+    for folder in sorted(inbox.rglob(f"{USER_FOLDER}*"), reverse=True):
+        if folder_of(folder, user_id):
+            with suppress(OSError):  # not empty, or no folder
+                folder.rmdir()
+    for path in _files(data_dir, inbox):
+        root = inbox if path.is_relative_to(inbox) else data_dir
+        told = path in erased.left or (path in erased.files and not rewrite)
+        if not told and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
+            erased.left[path] = ADVICE["name"]
+
+
+def _waits(path: Path, inbox: Path) -> bool:
+    """Whether a file is in the inbox and still to be read: somebody may be at work on it."""
+    if not path.is_relative_to(inbox):
+        return False
+    return path.relative_to(inbox).parts[0] not in (DONE.name, FAILED.name)
+
+
+def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
+    """Files under the data directory and the inbox that are not weightstream's own; its
+    unfinished ones go."""
+    roots = [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir))
+    for path in (path for root in roots for path in sorted(root.rglob("*"))):
+        if path.is_relative_to(data_dir):
+            inside = path.relative_to(data_dir).as_posix()
+            if inside in OWN or inside.startswith(("spill/", "exchange/", *DRAWN)):
+                continue
+        if path.is_symlink() or not path.is_file():
+            continue
+        if _UNFINISHED.fullmatch(path.name) and not _waits(path, inbox):
+            path.unlink()
+            continue
+        yield path

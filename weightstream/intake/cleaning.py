@@ -1,0 +1,340 @@
+"""From raw rows to measurements: every row becomes one, or goes to quarantine with a reason."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream import schema
+from weightstream.intake.coded import Bools, Coded, blank, dictionary, encode, plain
+from weightstream.intake.decimals import Amounts, parse_amounts
+from weightstream.intake.import_report import times_of, units_of
+from weightstream.intake.times import Times, parse_times, utc_text
+from weightstream.intake.units import (
+    CODES,
+    Units,
+    measures_something_else,
+    parse_units,
+    required_unit,
+)
+from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, parses
+
+MAX_NAME = 1000
+"""Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
+FUTURE = timedelta(hours=24)
+
+logger = logging.getLogger("weightstream")
+_NO_NAME = r"[\x00-\x1f]"
+_EPOCH_DAY = date(1970, 1, 1)
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What cleaning has to know. started: aware; the run's start, never "now"."""
+
+    started: datetime
+    timezone: str = "UTC"
+    min_date: date = date(1900, 1, 1)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
+
+    retractions: schema.RETRACTION, records that their source took back; they count as rows.
+    skipped: records of other kinds, which count as no row. units: measurements by unit and by who
+    said it. times: measurements by how their time is written, as import_report.TIMES.
+    """
+
+    measurements: pa.Table
+    quarantine: pa.Table
+    retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
+    skipped: int = 0
+    units: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return len(self.measurements) + len(self.quarantine) + len(self.retractions)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """What the cells of N rows mean; kg (N,) is nan where weight or unit is none."""
+
+    user: Coded
+    source: Coded
+    weight: Coded
+    unit: Coded
+    amounts: Amounts
+    units: Units
+    times: Times
+    kg: npt.NDArray[np.float64]
+
+
+def read_clean(
+    path: Path, options: ReadOptions, rules: Rules, file: int, threads: int = 2
+) -> Iterator[Cleaned]:
+    """Read and clean a file block by block, in its order; at most threads + 1 blocks are held.
+
+    threads: how many blocks are parsed and cleaned at a time; 1 uses no other thread.
+    Raises InputError, at any block, when the file cannot be used; then nothing of it counts.
+    """
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        rules = replace(rules, timezone=options.timezone)
+    work = (partial(_clean_parsed, parse, rules, file) for parse in parses(path, options))
+    yield from _in_threads(work, threads) if threads > 1 else (one() for one in work)
+
+
+def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator[Cleaned]:
+    """Results in their order. Where no thread can be started, this one does what is left."""
+    pending: deque[Future[Cleaned]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="clean") as pool:
+        try:
+            for one in work:
+                try:
+                    pending.append(pool.submit(one))
+                except RuntimeError:
+                    logger.warning("read: a thread cannot be started; going on without it")
+                    yield from (future.result() for future in pending)
+                    pending.clear()
+                    yield one()
+                    break
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            yield from (future.result() for future in pending)
+            pending.clear()
+            yield from (one() for one in work)
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
+    block = parse()
+    cleaned = clean(block.rows, rules, file, block.dialect)
+    units = units_of(cleaned.measurements, block.unit_from)
+    times = times_of(cleaned.measurements)
+    return replace(cleaned, skipped=block.skipped, units=units, times=times)
+
+
+def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:
+    """Judge the form of N raw rows: units, numbers, times.
+
+    block: schema.RAW (plain strings will do); each row ends in exactly one of the tables.
+    The reason is the first of schema.QUARANTINE_REASONS that fits, the reader's own fault among
+    them.
+    """
+    block, retractions = _without_retracted(block.combine_chunks(), rules, file)
+    parsed = _parsed(block, rules, dialect)
+    missing = _missing(block, parsed)
+    reason = _reasons(block, parsed, missing, rules)
+    kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
+    return Cleaned(
+        _measurements(block, parsed, kept, file, rules),
+        _quarantine(block, file, bad, reason[bad], missing, rules),
+        retractions,
+    )
+
+
+def _parsed(block: pa.Table, rules: Rules, dialect: Dialect) -> _Parsed:
+    user, source, weight, unit = (
+        encode(block[name]) for name in ("user_id", "source", "weight", "unit")
+    )
+    amounts = parse_amounts(weight.texts, dialect.decimal_comma)
+    units = parse_units([text or "" for text in unit.texts.to_pylist()])
+    times = parse_times(plain(block["time"]), rules.timezone, dialect.date_order)
+    with np.errstate(over="ignore"):
+        kg = weight.spread(amounts.value, np.nan) * unit.spread(units.multiplier, 1.0)
+    kg /= unit.spread(units.divisor, 1.0)
+    return _Parsed(user, source, weight, unit, amounts, units, times, kg)
+
+
+def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
+    """By what is missing, (N,) whether it is."""
+    return {
+        "user": parsed.user.is_blank() | _no_names(parsed.user),
+        # Of a record without time a reader may know more, and says so as its fault.
+        "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
+        "weight": parsed.weight.is_blank(),
+        "unit": parsed.unit.is_blank(),
+        "source that can be kept": _no_names(parsed.source),
+    }
+
+
+def _reasons(
+    block: pa.Table, parsed: _Parsed, missing: dict[str, Bools], rules: Rules
+) -> npt.NDArray[np.int8]:
+    """(N,) index into QUARANTINE_REASONS of the first that fits, -1 for none."""
+    times, kg = parsed.times, parsed.kg
+    latest = int((rules.started + FUTURE).timestamp() * 1e6)
+    found = {
+        "missing_field": np.logical_or.reduce(list(missing.values())),
+        "not_body_weight": parsed.unit.spread(parsed.units.not_body_weight, False),
+        "unknown_unit": parsed.unit.spread(parsed.units.code, -1) < 0,
+        "bad_number": ~(np.isfinite(kg) & (kg > 0)),
+        "bad_timestamp": times.bad,
+        "too_old": times.day < (rules.min_date - _EPOCH_DAY).days,
+        "future_timestamp": times.us > latest,
+    }
+    reason = np.full(len(kg), -1, dtype=np.int8)
+    for index, name in reversed(list(enumerate(schema.QUARANTINE_REASONS))):
+        reason[found[name]] = index
+    fault = block["fault"]
+    if fault.null_count == len(fault):
+        return reason
+    own = pc.index_in(fault, pa.array(schema.QUARANTINE_REASONS)).fill_null(-1).to_numpy()
+    first = np.where(reason >= 0, np.minimum(own, reason), own)
+    return np.where(own >= 0, first, reason).astype(np.int8)
+
+
+def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Table, pa.Table]:
+    """The rows that stand, and schema.RETRACTION of the others."""
+    if "retracted" not in block.column_names or not pc.any(block["retracted"]).as_py():
+        return block, schema.RETRACTION.empty_table()
+    taken_back = block["retracted"].fill_null(False)
+    rows = block.filter(taken_back)
+    user, source = (encode(rows[name]) for name in ("user_id", "source"))
+    columns = {
+        "user_id": user.texts.take(pa.array(user.codes, mask=user.codes < 0)),
+        "source": _sources(source, np.arange(len(rows))).cast(pa.string()),
+        "record_id": plain(rows["record_id"]),
+    }
+    columns["updated"] = _updated(rows["updated"], rows["record_id"], rules)
+    columns |= {"file": pa.repeat(pa.scalar(file, pa.int32()), len(rows)), "line": rows["line"]}
+    retractions = pa.table(columns, schema=schema.RETRACTION)
+    return block.filter(pc.invert(taken_back)).combine_chunks(), retractions
+
+
+def _measurements(
+    block: pa.Table, parsed: _Parsed, kept: Ints, file: int, rules: Rules
+) -> pa.Table:
+    """schema.MEASUREMENT of the rows `kept`."""
+    rows = pa.array(kept)
+
+    def chosen(column: Any) -> Any:
+        return column if len(kept) == len(column) else column.take(rows)
+
+    times, weight, unit = parsed.times, parsed.weight, parsed.unit
+    weight_rows = pa.array(weight.codes[kept])
+    columns = {
+        "user_id": dictionary(parsed.user.codes[kept], parsed.user.texts),
+        "source": _sources(parsed.source, kept),
+        "time_us": pa.array(times.us[kept]),
+        "effective_at": chosen(times.effective_at),
+        "wall": chosen(times.wall),
+        "hour": pa.array(times.hour[kept]),
+        "weight_kg": pa.array(parsed.kg[kept]),
+        "amount": parsed.amounts.amount.take(weight_rows),
+        "unit": dictionary(parsed.units.code[unit.codes[kept]], pa.array(CODES)),
+        "raw_weight": weight.texts.take(weight_rows),
+        "raw_unit": dictionary(unit.codes[kept], unit.texts),
+        "raw_time": chosen(block["time"]),
+        "record_id": chosen(block["record_id"]),
+        "updated": _updated(chosen(block["updated"]), chosen(block["record_id"]), rules),
+        "file": pa.array(np.full(len(kept), file, dtype=np.int32)),
+        "line": chosen(block["line"]),
+    }
+    return pa.table(columns, schema=schema.MEASUREMENT)
+
+
+def _updated(texts: pa.ChunkedArray, record_id: pa.ChunkedArray, rules: Rules) -> pa.ChunkedArray:
+    """UTC with microseconds, so that texts compare as times do; null where it serves no purpose."""
+    if texts.null_count == len(texts) or record_id.null_count == len(record_id):
+        return pa.nulls(len(texts), pa.string())
+    times = parse_times(plain(texts), rules.timezone, None)
+    fraction = pc.utf8_lpad(pa.array(times.us % 1_000_000).cast(pa.string()), 6, "0")
+    seconds = pc.utf8_slice_codeunits(utc_text(times.us), 0, 19)
+    text = pc.binary_join_element_wise(seconds, ".", fraction, "Z", "")
+    return pc.if_else(pa.array(times.bad), None, text)
+
+
+def _sources(source: Coded, kept: Ints) -> pa.DictionaryArray:
+    """Sources of the kept rows; an empty one is "unknown"."""
+    named = pc.if_else(pa.array(blank(source.texts)), "unknown", source.texts)
+    names = pa.concat_arrays([named, pa.array(["unknown"])]).dictionary_encode()
+    codes = source.codes[kept]  # -1 finds the last, which is "unknown"
+    return dictionary(names.indices.to_numpy()[codes], names.dictionary)
+
+
+def _quarantine(
+    block: pa.Table,
+    file: int,
+    bad: Ints,
+    reason: npt.NDArray[np.int8],
+    missing: dict[str, Bools],
+    rules: Rules,
+) -> pa.Table:
+    rows = pa.array(bad)
+    cells = {
+        name: pc.utf8_slice_codeunits(plain(block[name].take(rows)), 0, MAX_NAME)
+        for name in ("user_id", "time", "source", "weight", "unit")
+    }
+    faults, own = (block[name].take(rows).to_pylist() for name in ("fault", "detail"))
+    units, weights, times = (cells[name].to_pylist() for name in ("unit", "weight", "time"))
+    details = []
+    for index, code in enumerate(reason):
+        name = schema.QUARANTINE_REASONS[code]
+        lacking = [what for what, rows_of in missing.items() if rows_of[bad[index]]]
+        told = own[index] if faults[index] == name else None
+        details.append(
+            told or _detail(name, lacking, units[index], weights[index], times[index], rules)
+        )
+    columns = {
+        "reason": pa.array([schema.QUARANTINE_REASONS[code] for code in reason], pa.string()),
+        "detail": pa.array(details, pa.string()),
+        "file": pa.array(np.full(len(bad), file, dtype=np.int32)),
+        "line": block["line"].take(rows),
+    }
+    return pa.table(columns | cells, schema=schema.QUARANTINE)
+
+
+def _detail(
+    reason: str,
+    lacking: list[str],
+    unit: str | None,
+    weight: str | None,
+    time: str | None,
+    rules: Rules,
+) -> str:
+    """One sentence on a row; it depends on the row and the configuration only."""
+    match reason:
+        case "missing_field":
+            return f"the row has no {' and no '.join(lacking)}"
+        case "not_body_weight" if unit and measures_something_else(unit):
+            return f"{_quoted(unit)} is the unit of a body mass index or a body surface"
+        case "unknown_unit":
+            return f"{_quoted(unit)} is no unit of weight that is known"
+        case "bad_number":
+            return f"{_quoted(weight)} is no positive number"
+        case "bad_timestamp":
+            return f"{_quoted(time)} is no time that can be read without doubt"
+        case "too_old":
+            return f"{_quoted(time)} is before {rules.min_date}"
+        case "future_timestamp":
+            return f"{_quoted(time)} is more than 24 hours after the start of the run"
+    return "the record is not a weighing"
+
+
+def _quoted(cell: str | None) -> str:
+    return repr(cell if cell is None or len(cell) <= 60 else cell[:60] + "…")
+
+
+def _no_names(column: Coded) -> Bools:
+    """(N,) whether the text is no name: too long, or with control characters."""
+    long = pc.greater(pc.utf8_length(column.texts), MAX_NAME)
+    odd = pc.or_(long, pc.match_substring_regex(column.texts, _NO_NAME)).fill_null(False)
+    return column.spread(odd.to_numpy(zero_copy_only=False), False)

@@ -1,0 +1,156 @@
+"""What was found in each source: counts, units and times, and the first rows that were put aside.
+
+The whole of it, with cells of the files, is for the terminal and for a file that a person asks for.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.errors import ConfigError
+from weightstream.exports.table_files import appearing
+
+EXAMPLES = 3
+"""Quarantined rows that are shown of each file and reason: the first."""
+FILES_TOLD = 20
+"""Files that are told one by one on a terminal."""
+TIMES = ("with an offset", "without an offset", "a date alone")
+"""How a time is written."""
+
+_OFFSET = r"[+-][0-9]{2}:[0-9]{2}$"
+_CELLS = ("user_id", "time", "source", "weight", "unit")
+
+
+def units_of(measurements: pa.Table, unit_from: str) -> dict[tuple[str, str], int]:
+    """Rows of schema.MEASUREMENT by canonical unit, beside who said it."""
+    counts = pc.value_counts(measurements["unit"].combine_chunks().cast(pa.string()))
+    return {(row["values"], unit_from): row["counts"] for row in counts.to_pylist()}
+
+
+def times_of(measurements: pa.Table) -> dict[str, int]:
+    """Rows of schema.MEASUREMENT by TIMES."""
+    wall = measurements["wall"].combine_chunks()
+    dates = int(np.isnan(measurements["hour"].to_numpy()).sum())
+    instants = pc.sum(pc.ends_with(wall, "Z")).as_py() or 0
+    if instants + dates < len(wall):
+        instants += pc.sum(pc.match_substring_regex(wall, _OFFSET)).as_py() or 0
+    return dict(zip(TIMES, (instants, len(wall) - instants - dates, dates), strict=True))
+
+
+@dataclass
+class Findings:
+    """What was found in one file, beside its counts. refused: why nothing of it counts."""
+
+    units: Counter[tuple[str, str]] = field(default_factory=Counter)
+    times: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    refused: str | None = None
+
+    def add(
+        self,
+        units: Mapping[tuple[str, str], int],
+        times: Mapping[str, int],
+        quarantine: pa.Table,
+    ) -> None:
+        """Count the next rows of the file. quarantine: schema.QUARANTINE."""
+        self.units.update(units)
+        self.times.update(times)
+        for reason in pc.unique(quarantine["reason"]).to_pylist():
+            rows = quarantine.filter(pc.equal(quarantine["reason"], reason))
+            self.reasons[reason] += len(rows)
+            shown = self.examples.setdefault(reason, [])
+            shown += rows.select(["line", "detail", *_CELLS])[: EXAMPLES - len(shown)].to_pylist()
+
+    def refuse(self, sentence: str) -> None:
+        """Nothing of the file counts."""
+        self.units, self.times, self.reasons = Counter(), Counter(), Counter()
+        self.examples, self.refused = {}, sentence
+
+    def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
+        """timezone: of times without an offset, by what zone_from says."""
+        return {
+            "units": [
+                {"unit": unit, "rows": rows, "because": because}
+                for (unit, because), rows in sorted(self.units.items())
+            ],
+            "times": [
+                {"written": written, "rows": self.times[written]}
+                | ({"timezone": timezone, "because": zone_from} if written != TIMES[0] else {})
+                for written in TIMES
+                if self.times[written]
+            ],
+            "quarantined": {
+                reason: {"rows": rows, "examples": self.examples[reason]}
+                for reason, rows in sorted(self.reasons.items())
+            },
+            "refused": self.refused,
+        }
+
+
+def check_report(path: Path, sources: Sequence[Path]) -> None:
+    """Raises ConfigError if the report would be written over a source."""
+    if path.resolve() in {source.resolve() for source in sources}:
+        raise ConfigError(f"{path} is one of the sources; name another file for the report")
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """For its owner alone, since it holds cells of the files. Raises ConfigError."""
+    with appearing(path) as unfinished:
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
+
+
+def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The examples of all files as file, line and reason: nothing that stood in them."""
+    return [
+        {"file": name, "line": example["line"], "reason": reason}
+        for name, found in zip(names, findings, strict=True)
+        for reason, examples in sorted(found.examples.items())
+        for example in examples
+    ]
+
+
+def told(report: Mapping[str, Any], with_cells: bool) -> str:
+    """The report for a person. with_cells: quote what stood in quarantined rows."""
+    files = report["files"]
+    lines = [line for file in files[:FILES_TOLD] for line in _file_told(file, with_cells)]
+    if len(files) > FILES_TOLD:
+        lines.append(f"and {len(files) - FILES_TOLD:,} more files; --json-report FILE has them all")
+    return "\n".join(lines)
+
+
+def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
+    counts = ", ".join(f"{file[name]:,} {name}" for name in ("duplicates", "excluded", "skipped"))
+    yield f"{file['file']} ({file['format']}): {file['rows_in']:,} rows, {counts}"
+    if file["refused"]:
+        yield "  refused: nothing of it counts"
+        return
+    if file["units"]:
+        said = (f"{one['rows']:,} {one['unit']} ({one['because']})" for one in file["units"])
+        yield f"  unit: {', '.join(said)}"
+    if file["times"]:
+        yield f"  times: {', '.join(map(_time_told, file['times']))}"
+    for reason, found in file["quarantined"].items():
+        lines = ", ".join(str(example["line"]) for example in found["examples"])
+        more = ", ..." if found["rows"] > len(found["examples"]) else ""
+        yield f"  quarantined as {reason}: {found['rows']:,} (line {lines}{more})"
+        for example in found["examples"] if with_cells else ():
+            cells = "; ".join(f"{name} {example[name]!r}" for name in _CELLS if example[name])
+            yield f"    line {example['line']}: {example['detail']} ({_cut(cells)})"
+
+
+def _time_told(times: Mapping[str, Any]) -> str:
+    zone = f" in {times['timezone']} ({times['because']})" if "timezone" in times else ""
+    return f"{times['rows']:,} {times['written']}{zone}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "…"

@@ -1,0 +1,90 @@
+"""Who and what is processed: a list of persons, a range of days, a window over all persons."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.config import Data
+from weightstream.erasing.tombstones import NOBODY, Tombstones
+from weightstream.errors import ConfigError
+
+ERASED = "erased"
+NOT_LISTED = "not_in_users_file"
+OUTSIDE_DATES = "outside_date_range"
+OUTSIDE_WINDOW = "outside_user_window"
+
+
+class Selection:
+    """Rows are dropped as they come; the window over persons is cut once all of them are known."""
+
+    def __init__(self, data: Data, tombstones: Tombstones = NOBODY) -> None:
+        self.tombstones = tombstones
+        self._listed = _read_ids(data.users_file) if data.users_file else None
+        self._from = data.date_from.isoformat() if data.date_from else None
+        self._to = data.date_to.isoformat() if data.date_to else None
+        self._window = slice(
+            data.user_offset, data.user_offset + data.max_users if data.max_users else None
+        )
+        self._seen: set[str] = set()
+        self._of_source: set[str] = set()
+        self._chosen: pa.Array | None = None
+
+    @property
+    def persons(self) -> int:
+        """How many are in the window, of those seen so far."""
+        return len(range(len(self._seen))[self._window])
+
+    @property
+    def windowed(self) -> bool:
+        return self._window != slice(0, None)
+
+    def of_rows(self, measurements: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+        """The rows that the list and the range of days leave in; counts of the others."""
+        excluded = {}
+        if self._listed is not None:
+            listed = pc.is_in(measurements["user_id"].cast(pa.string()), self._listed)
+            measurements, excluded[NOT_LISTED] = _split(measurements, listed)
+        if self._from or self._to:
+            day = pc.utf8_slice_codeunits(measurements["wall"], 0, 10)
+            inside = pc.and_(
+                pc.greater_equal(day, self._from or ""), pc.less_equal(day, self._to or "9999")
+            )
+            measurements, excluded[OUTSIDE_DATES] = _split(measurements, inside)
+        for chunk in measurements["user_id"].chunks:
+            self._of_source.update(pc.unique(chunk).to_pylist())
+        return measurements, {reason: count for reason, count in excluded.items() if count}
+
+    def of_listed(self, retractions: pa.Table) -> pa.Table:
+        """Those of persons whom the list leaves in."""
+        if self._listed is None:
+            return retractions
+        return retractions.filter(pc.is_in(retractions["user_id"], self._listed))
+
+    def end_of_source(self, usable: bool) -> None:
+        """Its persons count towards the window, unless nothing of the source counts."""
+        if usable:
+            self._seen |= self._of_source
+        self._of_source.clear()
+
+    def of_persons(self, measurements: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Rows of the persons inside the window, and the others, once all sources are read."""
+        if not self.windowed:
+            return measurements, measurements.slice(0, 0)
+        if self._chosen is None:
+            self._chosen = pa.array(sorted(self._seen)[self._window], pa.string())
+        inside = pc.is_in(measurements["user_id"].cast(pa.string()), self._chosen)
+        return measurements.filter(inside), measurements.filter(pc.invert(inside))
+
+
+def _split(measurements: pa.Table, inside: pa.ChunkedArray) -> tuple[pa.Table, int]:
+    kept = measurements.filter(inside)
+    return kept, len(measurements) - len(kept)
+
+
+def _read_ids(path: Path) -> pa.Array:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.users_file {path} cannot be read ({error})") from None
+    return pa.array([line.strip() for line in lines if line.strip()], pa.string())

@@ -1,0 +1,249 @@
+"""Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.config import Data, required_timezone
+from weightstream.errors import ConfigError, InputError
+from weightstream.intake.cleaning import Rules, read_clean
+from weightstream.intake.import_report import Findings
+from weightstream.intake.partition import Part, Partitions, Spool, plan
+from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
+from weightstream.intake.times import parse_times
+from weightstream.intake.units import required_unit
+from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
+from weightstream.readers.source import reading
+from weightstream.schema import MEASUREMENT, RETRACTION
+from weightstream.store.runs import FileCounts
+
+QUARANTINE_ROWS_HELD = 100_000
+
+
+@dataclass
+class Intake:
+    """What was read of all sources. findings: of each of the files.
+
+    refused: one sentence for each source that cannot be used.
+    """
+
+    partitions: Partitions
+    quarantine: Spool
+    selection: Selection
+    files: list[FileCounts] = field(default_factory=list)
+    findings: list[Findings] = field(default_factory=list)
+    retractions: list[pa.Table] = field(default_factory=list)
+    refused: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def rows_in(self) -> int:
+        return sum(file.rows_in for file in self.files)
+
+    def parts(self, width: int, users_per_task: int) -> Iterator[Part]:
+        """Batches of whole persons, partition by partition; who is not selected is counted.
+
+        What is taken back comes with its person's measurements, or after all others.
+        """
+        left = self._usable(pa.concat_tables([RETRACTION.empty_table(), *self.retractions]))
+        left, _ = self.selection.of_persons(left)
+        for table in self.partitions.tables():
+            chosen, others = self.selection.of_persons(self._usable(table))
+            counts = np.bincount(others["file"].to_numpy(), minlength=len(self.files))
+            for file, count in zip(self.files, counts.tolist(), strict=True):
+                file.exclude(OUTSIDE_WINDOW, count)
+            for part in plan(chosen, width, users_per_task) if len(chosen) else ():
+                own, left = _of_part(left, part) if len(left) else (left, left)
+                yield replace(part, retractions=own)
+        if len(left):
+            yield Part(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
+
+    def quarantined(self) -> Iterator[pa.Table]:
+        yield from map(self._usable, self.quarantine.tables())
+
+    def _usable(self, table: pa.Table) -> pa.Table:
+        """Without the rows that were read of a file before it turned out to be unusable."""
+        unusable = [number for number, file in enumerate(self.files) if file.refused]
+        if not unusable:
+            return table
+        return table.filter(pc.invert(pc.is_in(table["file"], pa.array(unusable, pa.int32()))))
+
+
+def take_in(
+    sources: Sequence[Path],
+    options: ReadOptions,
+    rules: Rules,
+    selection: Selection,
+    spill: Path,
+    spill_rows: int,
+    on_rows: Callable[[int], None],
+    threads: int,
+    users: Mapping[Path, str] = MappingProxyType({}),
+) -> Intake:
+    """Read every source once; on_rows is told of rows as they are read.
+
+    users: whose readings a source's are, before what the options say.
+
+    A source that cannot be used is refused as a whole, with a sentence, and the others go on.
+    """
+    intake = Intake(
+        Partitions(spill, spill_rows),
+        Spool(spill / "quarantine.parquet", QUARANTINE_ROWS_HELD),
+        selection,
+    )
+    for path in sources:
+        its_options = replace(options, user=users.get(path, options.user))
+        try:
+            with reading(path):
+                file = FileCounts(path, named_format(path, its_options), *_digest(path))
+        except InputError as error:
+            intake.refused[path] = str(error)
+            continue
+        intake.files.append(file)
+        intake.findings.append(Findings())
+        try:
+            _read(file, len(intake.files) - 1, intake, its_options, rules, on_rows, threads)
+        except InputError as error:
+            _refuse(intake, str(error))
+        except (OSError, MemoryError):
+            raise  # of the spill folder or the machine, not of this file
+        except Exception as error:  # a file that a reader trips over must not stop the others
+            _refuse(intake, f"{path} cannot be read ({type(error).__name__})")
+        selection.end_of_source(usable=not file.refused)
+    return intake
+
+
+def _refuse(intake: Intake, sentence: str) -> None:
+    """The newest of the files cannot be used."""
+    file = intake.files[-1]
+    intake.refused[file.path] = sentence
+    intake.findings[-1].refuse(sentence)
+    file.refuse()
+
+
+def _read(
+    file: FileCounts,
+    number: int,
+    intake: Intake,
+    options: ReadOptions,
+    rules: Rules,
+    on_rows: Callable[[int], None],
+    threads: int,
+) -> None:
+    for everyone in read_clean(file.path, options, rules, number, threads):
+        file.rows_in += everyone.rows
+        cleaned = intake.selection.tombstones.of_others(everyone)
+        file.exclude(ERASED, everyone.rows - cleaned.rows)
+        file.quarantined += len(cleaned.quarantine)
+        file.skipped += cleaned.skipped
+        intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
+        file.exclude("retracted", len(cleaned.retractions))
+        if len(cleaned.retractions):
+            intake.retractions.append(intake.selection.of_listed(cleaned.retractions))
+        measurements = cleaned.measurements
+        if options.timezone not in (None, rules.timezone):
+            measurements = dates_at_noon(measurements, rules.timezone)
+        kept, excluded = intake.selection.of_rows(measurements)
+        for reason, count in excluded.items():
+            file.exclude(reason, count)
+        if len(kept):
+            intake.partitions.append(kept)
+        if len(cleaned.quarantine):
+            intake.quarantine.append(cleaned.quarantine)
+        on_rows(everyone.rows)
+
+
+def _of_part(retractions: pa.Table, part: Part) -> tuple[pa.Table, pa.Table]:
+    """Those of the part's persons, and the others."""
+    own = pc.is_in(retractions["user_id"], pc.unique(part.take()["user_id"].cast(pa.string())))
+    return retractions.filter(own), retractions.filter(pc.invert(own))
+
+
+def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:
+    """The import report, once the files' counts are complete. timezone: the configured one.
+
+    It holds cells of the files: see import_report.
+    """
+    zone = options.timezone or timezone, "--timezone" if options.timezone else "data.timezone"
+    files = [
+        {
+            "file": str(file.path),
+            "format": file.importer,
+            "rows_in": file.rows_in,
+            "duplicates": file.duplicates,
+            "excluded": sum(file.excluded.values()),
+            "excluded_reasons": file.excluded,
+            "skipped": file.skipped,
+        }
+        | found.as_json(*zone)
+        for file, found in zip(intake.files, intake.findings, strict=True)
+    ]
+    return {"files": files, "refused": list(intake.refused.values())}
+
+
+def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
+    """Dates without a time at 12:00 of the store's timezone, as they are when read back from it."""
+    dates = np.isnan(measurements["hour"].to_numpy())
+    time_us = measurements["time_us"].to_numpy().copy()
+    texts = measurements["effective_at"].filter(pa.array(dates)).combine_chunks()
+    time_us[dates] = parse_times(texts, timezone, None).us
+    at = measurements.schema.get_field_index("time_us")
+    return measurements.set_column(at, measurements.schema.field(at), pa.array(time_us))
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return digest.hexdigest(), stream.tell()
+
+
+def named_format(path: Path, options: ReadOptions) -> str:
+    """The format that is asked for, or that the content shows. Raises InputError."""
+    return recognise(path) if options.format == "auto" else options.format
+
+
+def files_of(sources: Sequence[str]) -> list[Path]:
+    """The files that are meant: of a folder, those in it whose format is known.
+
+    A folder without any stands for itself, to be refused like a file that cannot be used.
+    """
+    files: list[Path] = []
+    for path in map(Path, sources):
+        files += (files_in(path) if path.is_dir() else []) or [path]
+    return files
+
+
+def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
+    """Raise InputError, with every source's sentence, if not one can be used.
+
+    Raises ConfigError as check_options does. Takes milliseconds, so that it can be asked before
+    anything is started.
+    """
+    check_options(options, data)
+    refused = []
+    for path in sources:
+        try:
+            named_format(path, options)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            return
+    raise InputError("; ".join(refused) or "no source was named")
+
+
+def check_options(options: ReadOptions, data: Data) -> None:
+    """Raise ConfigError for a wrong format, unit, timezone or list of persons."""
+    if options.format not in ("auto", *FORMATS):
+        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.unit is not None:
+        required_unit(options.unit)
+    if options.timezone is not None:
+        required_timezone(options.timezone)
+    Selection(data)

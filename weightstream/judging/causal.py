@@ -1,0 +1,343 @@
+"""Judge a batch of persons: the new readings, and what they change in earlier decisions."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream import schema
+from weightstream.batch import Ints, UserBatch
+from weightstream.config import Config, Kalman, Source
+from weightstream.engine import Filtered, Model, build_model, filter_batch
+from weightstream.engine.model import Parameters
+from weightstream.intake.identity import deduplicate, measurement_ids
+from weightstream.intake.partition import Part
+from weightstream.judging.decided import Column, Decided, Rows, nothing, rows_of
+from weightstream.judging.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
+from weightstream.judging.hearing import Heard, hear, links_told, records_that_came
+from weightstream.judging.parameters import to_json
+from weightstream.judging.records import SAID
+from weightstream.judging.series import (
+    NOTHING_TOLD,
+    Persons,
+    Readings,
+    Told,
+    join,
+    local_hour,
+    read_persons,
+    told_of,
+)
+from weightstream.store import reading
+
+ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
+    schema.OUTCOMES.index(name) for name in ("accepted", "rejected", "duplicates", "excluded")
+)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What a decision depends on besides the readings."""
+
+    kalman: Kalman
+    sources: Mapping[str, Source]
+    parameters: Parameters
+    timezone: str
+    min_readings: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that a filter's state depends on; one under another fingerprint is not gone on."""
+        sources = {name: source.model_dump_json() for name, source in self.sources.items()}
+        text = json.dumps(
+            [to_json(self.parameters), self.kalman.model_dump_json(), sources], sort_keys=True
+        )
+        return blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def model(self, sources: Sequence[str]) -> Model:
+        """The parameters as the engine takes them, for the sources of a batch."""
+        return build_model(self.kalman, self.sources, sources, self.parameters)
+
+
+def judging_of(config: Config, parameters: Parameters) -> Judging:
+    """As configured, with the parameters that are active."""
+    data = config.data
+    return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
+
+
+def decide(
+    new: pa.Table,
+    links: pa.Table,
+    file_numbers: Ints,
+    connection: sqlite3.Connection | None,
+    judging: Judging,
+) -> Decided:
+    """Judge the new measurements of a batch of persons.
+
+    new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
+    links: records.LINK, what records said besides: of copies, and that they are taken back.
+    file_numbers: (files,) int64, the number in the store of each file of the run.
+    connection: to the store, or None while it is empty.
+    """
+    basis = judging.fingerprint
+    persons = read_persons(connection, new, links["user_id"].unique().to_pylist(), basis)
+    users = len(persons.user_ids)
+    user = np.repeat(np.arange(users), np.diff(persons.indptr))
+    came = records_that_came(persons, new, user)
+    persons = replace(persons, appendable=persons.appendable & ~came.again & ~came.told(links))
+    stored = stored_history(connection, persons)
+    fresh = pc.invert(pc.is_in(new["measurement_id"], stored["measurement_id"])).to_numpy()
+    was = stored_copies(connection, new, ~fresh, persons, user)
+    heard = hear(connection, persons, came, new, fresh, was, links)
+    added = np.bincount(user[fresh], minlength=users)
+    touched = (added > 0) | heard.linked
+    judged = touched & (persons.readings + added >= judging.min_readings)
+
+    told = told_with(connection, heard, persons)
+    older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
+    history = stored.filter(pc.is_in(stored["user_id"], pa.array(older, pa.string())))
+    history = told.placed(connection, history, older)
+    series = join(new, fresh & judged[user], history, judging.timezone)
+    readings = told.laid_out(series, persons.user_ids)
+    filtered = readings.judged(run_filter(readings.batch(), persons, judging))
+    recomputed = judged & ~persons.appendable
+    said = told_apart(connection, readings, filtered, recomputed, CAUSAL, judging.parameters.name)
+    return Decided(
+        user_ids=persons.user_ids,
+        revisions=persons.revisions,
+        recomputed=recomputed,
+        linked=heard.linked,
+        measurements=measurement_rows(new, fresh, user, users, file_numbers),
+        decisions=said.decisions,
+        estimates=said.estimates,
+        users=user_rows(persons, new, judged, touched, readings, filtered, said.accepted, added),
+        states=state_rows(filtered, judged, touched, persons, heard, basis),
+        shifts=shift_rows(readings, filtered),
+        respelled=respelled_rows(was, new, ~fresh, persons, user, file_numbers),
+        links=link_rows(heard, persons, file_numbers),
+        aside=aside_rows(heard, stored, new, persons),
+        outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
+        net_accepted=np.zeros(users, np.int64),
+    )
+
+
+def outcome_columns(
+    new: pa.Table, fresh: Mask, series: pa.Table, filtered: Filtered
+) -> dict[str, Ints]:
+    """Accepted or rejected where judged, else excluded; a duplicate where the store had it."""
+    outcome = np.where(fresh, EXCLUDED, DUPLICATE)
+    new_row = series["new_row"].to_numpy()
+    is_new = new_row >= 0
+    outcome[new_row[is_new]] = np.where(filtered.accepted[is_new], ACCEPTED, REJECTED)
+    return {"outcome": outcome, "file": new["file"].to_numpy()}
+
+
+def told_with(connection: sqlite3.Connection | None, heard: Heard, persons: Persons) -> Told:
+    """What was told of the readings of those whose series is looked at as a whole."""
+    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
+    told = told_of(connection, older) if connection and older else NOTHING_TOLD
+    if not heard.linked.any():
+        return told
+    anew = pa.array([persons.user_ids[u] for u in np.flatnonzero(heard.linked)])
+    aside = told.aside.filter(pc.invert(pc.is_in(told.aside["user_id"], anew)))
+    columns = heard.aside.column_names
+    return replace(told, aside=pa.concat_tables([aside.select(columns), heard.aside]))
+
+
+def stored_history(connection: sqlite3.Connection | None, persons: Persons) -> pa.Table:
+    """The stored measurements of those whose new readings cannot simply follow."""
+    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
+    if connection is None or not older:
+        return reading.HISTORY.empty_table()
+    return reading.history(connection, older)
+
+
+def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:
+    start = np.where(persons.appendable[:, None], persons.state, np.nan)
+    return filter_batch(batch, judging.model(batch.sources), start, judging.kalman.engine)
+
+
+def measurement_rows(
+    new: pa.Table, fresh: Mask, user: Ints, users: int, file_numbers: Ints
+) -> Rows:
+    kept = new.filter(pa.array(fresh))
+    text = ["raw_weight", "raw_unit", "raw_time"]
+    text += [name for name in ("record_id", "updated") if kept[name].null_count < len(kept)]
+    names = (*KEY, "source", *text)
+    columns = {name: kept[name].cast(pa.string()).combine_chunks() for name in names}
+    return rows_of(
+        user[fresh],
+        users,
+        columns
+        | {
+            "weight_kg": kept["weight_kg"].to_numpy(),
+            "local_hour": local_hour(kept),
+            "file": file_numbers[kept["file"].to_numpy()],
+            "line": kept["line"].to_numpy(),
+        },
+    )
+
+
+def user_rows(
+    persons: Persons,
+    new: pa.Table,
+    judged: Mask,
+    touched: Mask,
+    readings: Readings,
+    filtered: Filtered,
+    accepted: Mask,
+    added: Ints,
+) -> Rows:
+    """The line of each person whose series changed: what lists and the index page show of them."""
+    users = len(added)
+    time_us = new["time_us"].to_numpy()
+    whole = judged & ~persons.appendable
+    rejected = np.where(whole, 0, persons.rejected)
+    rejected += np.bincount(readings.user[~accepted], minlength=users)
+    with_rows = np.diff(persons.indptr) > 0
+    first_us, last_us = persons.first_us.copy(), persons.last_us.copy()
+    first_us[with_rows] = np.minimum(first_us, first_of(time_us, persons.indptr))[with_rows]
+    last_us[with_rows] = np.maximum(last_us, last_of(time_us, persons.indptr))[with_rows]
+    changed = np.flatnonzero(touched)
+    columns = {
+        "user_id": np.array(persons.user_ids, object),
+        "revision": persons.revisions + 1,
+        "dirty": np.ones(users, np.int64),
+        "readings": np.where(whole, np.diff(readings.indptr), persons.readings + added),
+        "rejected": rejected,
+        "first_us": first_us,
+        "last_us": last_us,
+        "level_kg": newest(filtered.level, readings),
+        "trend_kg_per_week": newest(filtered.trend, readings),
+    }
+    return rows_of(changed, users, {name: values[changed] for name, values in columns.items()})
+
+
+def first_of(values: Ints, indptr: Ints) -> Ints:
+    """(U,) the first value of each person; anything where they have none."""
+    return np.append(values, 0)[indptr[:-1]]
+
+
+def last_of(values: Ints, indptr: Ints) -> Ints:
+    return np.append(values, 0)[indptr[1:] - 1]
+
+
+def state_rows(
+    filtered: Filtered, judged: Mask, touched: Mask, persons: Persons, heard: Heard, basis: str
+) -> Rows:
+    """Of each person whose series changed; not settled where the new readings stay undecided."""
+    users = len(persons.user_ids)
+    number = np.flatnonzero(touched)
+    state = np.where(judged[:, None], filtered.state, np.nan)
+    blobs = heard.records.blobs(users)
+    return rows_of(
+        number,
+        users,
+        {
+            "user_id": np.array(persons.user_ids, object)[number],
+            "basis": basis,
+            "settled": (filtered.settled & judged)[number].astype(np.int64),
+            "state": pa.array([row.tobytes() for row in state[number]], pa.binary()),
+            "records": pa.array([blobs[u] for u in number], pa.binary()),
+        },
+    )
+
+
+def link_rows(heard: Heard, persons: Persons, file_numbers: Ints) -> Rows:
+    """What records said that the store did not know."""
+    links, users = heard.links, len(persons.user_ids)
+    if not len(links):
+        return nothing(users)
+    number = pc.index_in(links["user_id"], pa.array(persons.user_ids)).to_numpy()
+    order = np.argsort(number, kind="stable")
+    links = links.take(order)
+    columns: dict[str, Column] = {name: links[name].combine_chunks() for name in SAID}
+    columns["file"] = file_numbers[links["file"].to_numpy()]
+    columns["line"] = links["line"].to_numpy()
+    return rows_of(number[order], users, columns)
+
+
+def aside_rows(heard: Heard, stored: pa.Table, new: pa.Table, persons: Persons) -> Rows:
+    """Readings of the linked persons that do not stand."""
+    users = len(persons.user_ids)
+    if not len(heard.aside):
+        return nothing(users)
+    columns = [*KEY]
+    fresh = new.select(columns).cast(stored.select(columns).schema)
+    every = pa.concat_tables([stored.select(columns), fresh])
+    rows = every.take(pc.index_in(heard.aside["measurement_id"], every["measurement_id"]))
+    number = pc.index_in(rows["user_id"], pa.array(persons.user_ids)).to_numpy()
+    order = np.argsort(number, kind="stable")
+    table = rows.append_column("reason", heard.aside["reason"]).take(order)
+    return rows_of(
+        number[order], users, {name: table[name].combine_chunks() for name in table.column_names}
+    )
+
+
+def stored_copies(
+    connection: sqlite3.Connection | None, new: pa.Table, again: Mask, persons: Persons, user: Ints
+) -> pa.Table:
+    """How the measurements that came again are stored: reading.SPELLINGS of those new rows."""
+    rows = np.flatnonzero(again)
+    if connection is None or not len(rows):
+        return reading.SPELLINGS.empty_table()
+    stored = reading.spellings(
+        connection, [persons.user_ids[u] for u in np.unique(user[rows]).tolist()]
+    )
+    ids = new["measurement_id"].take(pa.array(rows))
+    return stored.take(pc.index_in(ids, stored["measurement_id"]))
+
+
+def respelled_rows(
+    was: pa.Table, new: pa.Table, again: Mask, persons: Persons, user: Ints, file_numbers: Ints
+) -> Rows:
+    """Stored measurements whose copy is written in a smaller text; that spelling stays.
+
+    Otherwise the raw text in an export would depend on which file came first.
+    """
+    users = len(persons.user_ids)
+    rows = np.flatnonzero(again)
+    copy = new.take(rows)
+    smaller, tied = np.zeros(len(rows), bool), np.ones(len(rows), bool)
+    for name in ("raw_weight", "raw_unit", "raw_time"):
+        text, before = copy[name].cast(pa.string()), was[name]
+        smaller |= tied & pc.less(text, before).to_numpy()
+        tied &= pc.equal(text, before).to_numpy()
+    kept = copy.filter(pa.array(smaller))
+    text_columns = (*KEY, "raw_weight", "raw_unit", "raw_time")
+    return rows_of(
+        user[rows[smaller]],
+        users,
+        {name: kept[name].cast(pa.string()).combine_chunks() for name in text_columns}
+        | {"file": file_numbers[kept["file"].to_numpy()], "line": kept["line"].to_numpy()},
+    )
+
+
+def judge_part(
+    part: Part,
+    file_numbers: Ints,
+    connection: sqlite3.Connection | None,
+    judging: Judging,
+    persons: Sequence[str] | None = None,
+) -> tuple[Decided, Ints]:
+    """Identify, sort and judge a batch of measurements, or only those of some of its persons.
+
+    Returns what there is to write, and (files,) int64: copies within the batch.
+    """
+    measurements, retractions = part.take(), part.retractions
+    if persons is not None:
+        measurements, retractions = (
+            table.filter(pc.is_in(table["user_id"].cast(pa.string()), pa.array(persons)))
+            for table in (measurements, retractions)
+        )
+    one_each = deduplicate(measurements, measurement_ids(measurements))
+    copies = np.zeros(len(file_numbers), np.int64)
+    for file, count in one_each.duplicates.items():
+        copies[file] = count
+    new = one_each.measurements.append_column("measurement_id", one_each.ids)
+    links = links_told(one_each.copies, retractions)
+    return decide(new, links, file_numbers, connection, judging), copies

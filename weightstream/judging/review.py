@@ -1,0 +1,63 @@
+"""The readings whose verdict is least certain, for a person to look at."""
+
+from typing import Any
+
+from weightstream.config import Config
+from weightstream.errors import ConfigError
+from weightstream.judging.explanation import below_one, explain
+from weightstream.store import reading
+from weightstream.store.connection import ReadPool
+from weightstream.store.presence import present
+
+COLUMNS = (
+    "measurement_id",
+    "user_id",
+    "effective_at",
+    "source",
+    "verdict",
+    "reason",
+    "weight_kg",
+    "expected_lo_kg",
+    "expected_hi_kg",
+    "suggested_kg",
+    "p_valid",
+)
+QUERY = f"""
+select {", ".join(COLUMNS)} from current_decisions
+where override is null and p_valid is not null and (?1 is null or user_id = ?1)
+order by abs(p_valid - 0.5), user_id, effective_at, measurement_id limit ?2
+"""  # noqa: S608
+
+
+def review(config: Config, user: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """COLUMNS and explanation of readings that nobody decided on, the least certain first.
+
+    Raises StoreError; ConfigError for a person that the store does not know.
+    """
+    data_dir = config.data.data_dir.absolute()
+    with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        if user is not None and user not in reading.persons(connection, [user]):
+            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+        rows = connection.execute(QUERY, (user, limit)).fetchall()
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    return [row | {"explanation": explained(row)} for row in found]
+
+
+def explained(row: dict[str, Any]) -> str:
+    """Why a reading is in doubt, accepted or rejected."""
+    if row["verdict"] == "rejected":
+        return explain(*(row[name] for name in COLUMNS[5:]))
+    low, high = row["expected_lo_kg"], row["expected_hi_kg"]
+    expected = f"expected {low:.1f}-{high:.1f} kg; " if low is not None else ""
+    return f"{expected}{row['weight_kg']:.1f} was accepted; probability {below_one(row['p_valid'])}"
+
+
+def reviewed(rows: list[dict[str, Any]]) -> str:
+    """Lines for a person; ids first, to be given to `override`."""
+    if not rows:
+        return "nothing to review"
+    return "\n".join(
+        f"{row['measurement_id']}  {row['effective_at']:<20}  {row['user_id']}  {row['source']}  "
+        f"{row['verdict']}: {row['explanation']}"
+        for row in rows
+    )

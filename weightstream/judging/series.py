@@ -1,0 +1,324 @@
+"""The series of a batch of persons: what is new joined to what is stored, in the one order."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream import schema
+from weightstream.batch import Codes, Floats, Ints, UserBatch
+from weightstream.engine import STATE_SIZE, Filtered
+from weightstream.intake.times import parse_times
+from weightstream.judging.records import Sketch, sketch
+from weightstream.store import reading
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+Mask = npt.NDArray[np.bool_]
+
+SERIES = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("time_us", pa.int64()),
+        ("source", pa.string()),
+        ("weight_kg", pa.float64()),
+        ("measurement_id", pa.string()),
+        ("effective_at", pa.string()),
+        ("local_hour", pa.float64()),
+        ("new_row", pa.int64()),  # index into the new measurements, -1 where the row is stored
+    ]
+)
+SERIES_ORDER = [(name, "ascending") for name in SERIES.names[:5]]
+
+
+@dataclass(frozen=True)
+class Persons:
+    """What the store knew of the U persons of a batch when it was read.
+
+    indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
+    a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
+    the new readings can follow the stored state: the person is new, or settled, under the same
+    model, and all that is new is later than all that is stored. records: those that are known of
+    them. unsketched: (U,) bool, the store does not say which are.
+    """
+
+    user_ids: tuple[str, ...]
+    indptr: Ints
+    revisions: Ints
+    readings: Ints
+    rejected: Ints
+    first_us: Ints
+    last_us: Ints
+    state: Floats
+    appendable: Mask
+    records: Sketch
+    unsketched: Mask
+
+
+def read_persons(
+    connection: sqlite3.Connection | None, new: pa.Table, others: Sequence[str], basis: str
+) -> Persons:
+    """new: measurements sorted by person and time. others: persons of whom only records are told.
+
+    basis: Judging.fingerprint of now.
+    """
+    user_ids, indptr = with_others(*by_person(new["user_id"]), others)
+    users = len(user_ids)
+    limits = np.iinfo(np.int64)
+    first_new_us = np.full(users, limits.max)
+    first_new_us[np.diff(indptr) > 0] = new["time_us"].to_numpy()[
+        np.unique(indptr[:-1][np.diff(indptr) > 0])
+    ]
+    persons = Persons(
+        user_ids,
+        indptr,
+        revisions=np.zeros(users, np.int64),
+        readings=np.zeros(users, np.int64),
+        rejected=np.zeros(users, np.int64),
+        first_us=np.full(users, limits.max),
+        last_us=np.full(users, limits.min),
+        state=np.full((users, STATE_SIZE), np.nan),
+        appendable=np.ones(users, bool),
+        records=sketch([]),
+        unsketched=np.zeros(users, bool),
+    )
+    known = reading.persons(connection, user_ids) if connection else {}
+    blobs = [b""] * users
+    for u, user_id in enumerate(user_ids) if known else ():
+        if user_id not in known:
+            continue
+        row = known[user_id]
+        persons.revisions[u], persons.readings[u], persons.rejected[u] = row[:3]
+        persons.first_us[u], persons.last_us[u], settled, its_basis, state, records = row[3:]
+        persons.unsketched[u] = records is None and persons.readings[u] > 0
+        blobs[u] = records or b""
+        persons.appendable[u] = (
+            settled and its_basis == basis and first_new_us[u] > persons.last_us[u]
+        )
+        if persons.appendable[u]:
+            persons.state[u] = np.frombuffer(state)
+    return replace(persons, records=sketch(blobs)) if known else persons
+
+
+def with_others(
+    user_ids: tuple[str, ...], indptr: Ints, others: Sequence[str]
+) -> tuple[tuple[str, ...], Ints]:
+    """Persons with some more who own no rows, in the order of their ids, and offsets."""
+    more = set(others).difference(user_ids)
+    if not more:
+        return user_ids, indptr
+    every = tuple(sorted(more.union(user_ids)))
+    rows = dict(zip(user_ids, np.diff(indptr).tolist(), strict=True))
+    return every, np.cumsum([0, *(rows.get(user, 0) for user in every)])
+
+
+def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
+    """Persons in their order of appearance, and offsets, of a column sorted by person."""
+    codes = user_id.cast(pa.string()).combine_chunks().dictionary_encode()
+    names = tuple(codes.dictionary.to_pylist())
+    return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
+
+
+def join(new: pa.Table, taken: Mask, stored: pa.Table, timezone: str) -> pa.Table:
+    """The taken rows of the new measurements and the stored ones as one SERIES, in its order."""
+    rows = np.flatnonzero(taken)
+    fresh = new if len(rows) == len(new) else new.take(rows)
+    series = pa.table(
+        [
+            fresh["user_id"].cast(pa.string()),
+            fresh["time_us"],
+            fresh["source"].cast(pa.string()),
+            fresh["weight_kg"],
+            fresh["measurement_id"],
+            fresh["effective_at"],
+            pa.array(local_hour(fresh)),
+            pa.array(rows),
+        ],
+        schema=SERIES,
+    )
+    if not len(stored):
+        return series
+    both = pa.concat_tables([series, _unsorted(stored, timezone)])
+    return both.sort_by(SERIES_ORDER)
+
+
+def stored_readings(
+    connection: sqlite3.Connection, user_ids: Sequence[str], stored: pa.Table, timezone: str
+) -> "Readings":
+    """All stored readings of some persons. stored: their reading.history. user_ids: ascending."""
+    told = told_of(connection, user_ids)
+    placed = told.placed(connection, stored, user_ids)
+    return told.laid_out(_unsorted(placed, timezone).sort_by(SERIES_ORDER), user_ids)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All readings of U persons, N rows in the order of the series, and what was told of them.
+
+    table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
+    aside: (N,) int8, index into schema.REASONS of those that are no data, as their source
+    corrected them or took them back; 0: data. forced: as in UserBatch. received_user: (N,) string,
+    the person that the reading was received for, null where that is the same. None: none is so.
+    """
+
+    table: pa.Table
+    user_ids: tuple[str, ...]
+    indptr: Ints
+    aside: Codes | None = None
+    forced: Codes | None = None
+    received_user: pa.Array | None = None
+
+    @property
+    def user(self) -> Ints:
+        """(N,) number of each reading's person."""
+        return np.repeat(np.arange(len(self.user_ids)), np.diff(self.indptr))
+
+    @property
+    def data(self) -> Mask | None:
+        """(N,) whether a reading is data; None: all are."""
+        return None if self.aside is None else self.aside == 0
+
+    def batch(self) -> UserBatch:
+        """The data of all U persons as the engine takes them."""
+        table, indptr, forced, data = self.table, self.indptr, self.forced, self.data
+        if data is not None:
+            table = table.filter(pa.array(data))
+            indptr = np.append(0, np.cumsum(data))[indptr]
+            forced = None if forced is None else forced[data]
+        return replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
+
+    def judged(self, filtered: Filtered) -> Filtered:
+        """What the engine said of the data, as what is said of all readings."""
+        data = self.data
+        if data is None or self.aside is None:
+            return filtered
+        changed = {
+            name: _spread(getattr(filtered, name), data, np.nan)
+            for name in (
+                "p_valid",
+                "expected",
+                "expected_lo",
+                "expected_hi",
+                "level",
+                "level_lo",
+                "level_hi",
+                "trend",
+                "suggested",
+            )
+        }
+        return replace(
+            filtered,
+            **changed,
+            accepted=_spread(filtered.accepted, data, False),
+            reason=np.where(data, _spread(filtered.reason, data, 0), self.aside),
+            shift_row=np.flatnonzero(data)[filtered.shift_row],
+        )
+
+
+def _spread(values: npt.NDArray[Any], data: Mask, default: Any) -> npt.NDArray[Any]:
+    out = np.full(len(data), default, values.dtype)
+    out[data] = values
+    return out
+
+
+@dataclass(frozen=True)
+class Told:
+    """What sources and persons said of readings besides the readings themselves.
+
+    aside: measurement_id and reason of readings that are no data. overrides: reading.OVERRIDES.
+    """
+
+    aside: pa.Table
+    overrides: pa.Table
+
+    @property
+    def _moved(self) -> pa.Table:
+        """Overrides that put a reading into another person's series."""
+        return self.overrides.filter(pc.not_equal(pc.field("assigned_to"), pc.field("user_id")))
+
+    def placed(
+        self, connection: sqlite3.Connection | None, stored: pa.Table, user_ids: Sequence[str]
+    ) -> pa.Table:
+        """reading.HISTORY without what is assigned to others, with what is assigned to user_ids."""
+        moved = self._moved
+        if connection is None or not len(moved):
+            return stored
+        away = pc.is_in(stored["measurement_id"], moved["measurement_id"])
+        here = moved.filter(pc.is_in(moved["assigned_to"], pa.array(user_ids, pa.string())))
+        came = reading.assigned(
+            connection, here.select(["user_id", "effective_at", "measurement_id"])
+        )
+        at = pc.index_in(came["measurement_id"], here["measurement_id"])
+        came = came.set_column(0, "user_id", here["assigned_to"].take(at))
+        return pa.concat_tables([stored.filter(pc.invert(away)), came])
+
+    def laid_out(self, series: pa.Table, user_ids: Sequence[str]) -> Readings:
+        """series: SERIES of some of user_ids, which are ascending."""
+        indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
+        readings = Readings(series, tuple(user_ids), indptr)
+        ids = series["measurement_id"]
+        if len(self.aside):
+            reason = _looked_up(ids, self.aside, pc.index_in(self.aside["reason"], REASONS))
+            if (reason > 0).any():
+                readings = replace(readings, aside=reason)
+        if len(self.overrides):
+            forced = _looked_up(ids, self.overrides, pc.index_in(self.overrides["action"], ACTIONS))
+            moved = self._moved
+            at = pc.index_in(ids, moved["measurement_id"])
+            readings = replace(
+                readings,
+                forced=np.array([0, 1, -1], np.int8)[forced],
+                received_user=moved["user_id"].take(at).combine_chunks() if len(moved) else None,
+            )
+        return readings
+
+
+REASONS = pa.array(schema.REASONS)
+ACTIONS = pa.array(["assign", "accept", "reject"])
+
+
+def _looked_up(ids: pa.ChunkedArray, table: pa.Table, codes: pa.ChunkedArray) -> Codes:
+    """(N,) the code of each id's row of a table; 0 where it has none."""
+    at = pc.index_in(ids, table["measurement_id"])
+    return pc.fill_null(codes.take(at), 0).to_numpy().astype(np.int8)
+
+
+NOTHING_TOLD = Told(reading.SET_ASIDE.empty_table(), reading.OVERRIDES.empty_table())
+
+
+def told_of(connection: sqlite3.Connection, user_ids: Sequence[str]) -> Told:
+    """What stands in the store of the readings of some persons, as theirs or assigned to them."""
+    overrides = reading.overrides(connection, user_ids)
+    elsewhere = overrides["user_id"].unique().to_pylist() if len(overrides) else []
+    return Told(reading.set_aside(connection, [*{*user_ids, *elsewhere}]), overrides)
+
+
+def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:
+    instants = parse_times(stored["effective_at"].combine_chunks(), timezone, None).us
+    series = stored.append_column("time_us", pa.array(instants, pa.int64()))
+    series = series.append_column("new_row", pa.array(np.full(len(stored), -1, np.int64)))
+    return series.select(SERIES.names).cast(SERIES)
+
+
+def local_hour(measurements: pa.Table) -> Floats:
+    """As the store keeps it: the same number whether a reading is new or comes from the store."""
+    return np.round(measurements["hour"].to_numpy().astype(np.float64), 4)
+
+
+def user_batch(series: pa.Table, persons: tuple[tuple[str, ...], Ints] | None = None) -> UserBatch:
+    """persons: as by_person gives them, if that is known."""
+    user_ids, indptr = persons or by_person(series["user_id"])
+    source = series["source"].combine_chunks().dictionary_encode()
+    return UserBatch(
+        user_ids=user_ids,
+        indptr=indptr,
+        day=series["time_us"].to_numpy() / MICROSECONDS_PER_DAY,
+        hour=pc.fill_null(series["local_hour"], np.nan).to_numpy().copy(),  # kernels want writable
+        weight_kg=series["weight_kg"].to_numpy().copy(),
+        source=source.indices.to_numpy().astype(np.int64),
+        sources=tuple(source.dictionary.to_pylist()),
+    )

@@ -1,0 +1,102 @@
+"""Look at whole series again, past and future at once, and revise what was decided."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.batch import Floats, Ints
+from weightstream.engine import smooth_batch
+from weightstream.judging.causal import Judging
+from weightstream.judging.decided import Decided, nothing, rows_of
+from weightstream.judging.decisions import RETRO, newest, shift_rows, told_apart
+from weightstream.judging.series import stored_readings
+from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
+from weightstream.store import reading
+
+READINGS = reading.PERSON_COLUMNS.index("readings")
+
+
+def smooth_persons(
+    user_ids: Sequence[str], connection: sqlite3.Connection, judging: Judging, run: int
+) -> Decided:
+    """Judge every stored reading of some persons by all their others.
+
+    user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
+    Persons below judging.min_readings are left as they are, and dirty, unless somebody decided on
+    a reading of theirs.
+    """
+    known = reading.persons(connection, user_ids)
+    concerned = set(reading.overridden(connection, user_ids))
+    persons = tuple(
+        user
+        for user in user_ids
+        if user in known and (known[user][READINGS] >= judging.min_readings or user in concerned)
+    )
+    users = len(persons)
+    line = np.array([known[user][:5] for user in persons], np.int64).reshape(users, 5)
+    revision, _, _, first_us, last_us = line.T
+    stored = reading.history(connection, persons)
+    all_of = stored_readings(connection, persons, stored, judging.timezone)
+    batch = all_of.batch()
+    smoothed = all_of.judged(smooth_batch(batch, judging.model(batch.sources)))
+    user, whole = all_of.user, np.ones(users, bool)
+    said = told_apart(connection, all_of, smoothed, whole, RETRO, judging.parameters.name)
+    ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())
+    own = pc.is_in(all_of.table["measurement_id"], ours).to_numpy()
+    levels = reading.levels(connection, persons)
+    standing = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
+    level = newest(smoothed.level, all_of)
+    return Decided(
+        user_ids=persons,
+        revisions=revision,
+        recomputed=whole,
+        linked=np.zeros(users, bool),
+        measurements=nothing(users),
+        decisions=said.decisions,
+        estimates=said.estimates,
+        users=rows_of(
+            np.arange(users),
+            users,
+            {
+                "user_id": np.array(persons, object),
+                "revision": revision + 1,
+                "dirty": np.zeros(users, np.int64),
+                "readings": np.diff(all_of.indptr),
+                "rejected": np.bincount(user[~said.accepted], minlength=users),
+                "first_us": first_us,
+                "last_us": last_us,
+                "level_kg": level,
+                "trend_kg_per_week": newest(smoothed.trend, all_of),
+            },
+        ),
+        states=nothing(users),
+        shifts=shift_rows(all_of, smoothed),
+        respelled=nothing(users),
+        links=nothing(users),
+        aside=nothing(users),
+        outcome=nothing(users),
+        net_accepted=np.bincount(user[own], weights=said.net_accepted[own], minlength=users).astype(
+            np.int64
+        ),
+        looked_at=looked_at(user, said.net_accepted, standing, level),
+    )
+
+
+def looked_at(user: Ints, net_accepted: Ints, standing: Floats, level: Floats) -> Ints:
+    """(U, len(RETRO_COUNTS)) int64: what changed for each of U persons.
+
+    user: (N,) person of each reading. net_accepted: (N,) 1 where it is accepted now, -1 where it no
+    longer is. standing, level: (U,) level at the newest reading before and now, kg; NaN: none.
+    """
+    users = len(level)
+    columns = {
+        "persons": np.ones(users),
+        "readings": np.bincount(user, minlength=users),
+        "accepted_to_rejected": np.bincount(user[net_accepted < 0], minlength=users),
+        "rejected_to_accepted": np.bincount(user[net_accepted > 0], minlength=users),
+        "levels_moved": np.abs(level - standing) > LEVEL_MOVED_KG,
+    }
+    return np.column_stack([columns[name] for name in RETRO_COUNTS]).astype(np.int64)
