@@ -185,8 +185,9 @@ def test_the_artifact_names_file_line_and_reason_only(ingested, tmp_path):
     with get_client(sync_client=True) as client:
 
         def tables():
-            found = client.request("POST", "/artifacts/filter", json={"limit": 200}).json()
-            return [json.loads(one["data"]) for one in found if one["key"] == "quarantine"]
+            only = {"artifacts": {"key": {"any_": ["quarantine"]}}, "limit": 200}
+            found = client.request("POST", "/artifacts/filter", json=only).json()
+            return [json.loads(one["data"]) for one in found]
 
         before = len(tables())
         ran = ingested(save(tmp_path, MIXED, "mine.csv"), tmp_path / "d")
