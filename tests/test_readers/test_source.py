@@ -1,10 +1,11 @@
 import gzip
 import os
+import zipfile
 
 import pytest
 
 from weightstream.errors import InputError
-from weightstream.readers.source import HEAD_BYTES, Source, head_of, open_source
+from weightstream.readers.source import HEAD_BYTES, Source, head_of, members, open_source
 
 
 def test_plain_and_gzip_read_alike(tmp_path):
@@ -31,3 +32,14 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     for function in (head_of, lambda source: open_source(source).__enter__()):
         with pytest.raises(InputError, match="not a regular file"):
             function(Source(tmp_path / "pipe"))
+
+
+def test_a_zip_whose_inner_name_is_damaged_is_refused(tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("gewicht-ü.csv", "user_id\n")
+    content = path.read_bytes()
+    path.write_bytes(content.replace("ü".encode(), b"\xe9\xe9", 1))  # the name before the content
+    (inside,) = members(path)
+    with pytest.raises(InputError, match="damaged"):
+        head_of(inside)

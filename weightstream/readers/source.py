@@ -149,6 +149,8 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
                 raise InputError(
                     f"{source} is encrypted or packed in a rare way; unpack it yourself"
                 ) from None
+            except (ValueError, IndexError, struct.error):  # as a name that is no UTF-8
+                raise zipfile.BadZipFile from None
             with member:
                 yield member
 
