@@ -36,7 +36,12 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             if size > path.stat().st_size:
                 raise InputError(f"{source} is cut off; export it again")
             cursor = connection.execute(_query(connection, source))
+            last = None
             while rows := cursor.fetchmany(_ROWS):
+                for number, *_ in rows:
+                    if last is not None and number <= last:  # a damaged tree gives rows twice
+                        raise sqlite3.DatabaseError
+                    last = number
                 yield partial(_convert, rows, user)
         except (sqlite3.Error, UnicodeDecodeError):  # also of its own error messages
             raise InputError(f"{source} is damaged, or no database; export it again") from None
