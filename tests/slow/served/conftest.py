@@ -92,6 +92,18 @@ class Served:
             time.sleep(1)
         raise AssertionError(f"{found['name']} is {found['state_name']} after {seconds} s")
 
+    def task_runs(self, run: str, seconds: float = 60) -> list[dict[str, Any]]:
+        """The task runs of an ended run. A server records their ends from events, which may
+        arrive after the process that sent them is gone."""
+        wanted = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200}
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = self.ask("POST", "/task_runs/filter", json=wanted)
+            if found and all(one["end_time"] for one in found):
+                return found
+            time.sleep(1)
+        raise AssertionError([(one["name"], one["state_name"]) for one in found])
+
     def stop(self) -> None:
         for process in reversed(self.processes):
             if process.poll() is None:

@@ -33,11 +33,6 @@ WAITING_SECONDS = {"sqlite": 45.0, "postgresql": 20.0}
 finds no slot asks again after 30 s; on SQLite one in a few requests is answered after 2 to 8 s."""
 
 
-def task_runs(served, run_id):
-    wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "limit": 200}
-    return served.ask("POST", "/task_runs/filter", json=wanted)
-
-
 def spans(runs):
     """(start, end) of the task runs of each tag, in seconds."""
     found = {}
@@ -68,7 +63,7 @@ def test_two_runs_share_the_limits(served, simulated, tmp_path):
     ended = [process.communicate(timeout=400) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ended
     ids = [json.loads(out.splitlines()[-1])["run_id"] for out, _ in ended]
-    by_tag = spans(run for run_id in ids for run in task_runs(served, run_id))
+    by_tag = spans(run for run_id in ids for run in served.task_runs(run_id))
     assert len(by_tag["kalman"]) == 2 * TASKS_EACH
     for tag, width in WIDTHS.items():
         assert most_at_once(by_tag[tag]) <= width, tag
