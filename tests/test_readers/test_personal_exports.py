@@ -285,6 +285,29 @@ def test_health_connect_of_fewer_columns_and_other_databases(tmp_path, cleaned):
         cleaned(path, user="me")
 
 
+def test_health_connect_that_gives_rows_twice(tmp_path, cleaned):
+    """The first page of the table's tree named twice: SQLite reads it twice, without an error."""
+    path = health_connect(
+        tmp_path / "export.db",
+        "pragma page_size = 512",
+        "create table weight_record_table(time,weight)",
+        *[
+            f"insert into weight_record_table values ({1706681553000 + n * 10**7}, {80_000 + n})"
+            for n in range(100)
+        ],
+    )
+    assert cleaned(path, user="me").rows == 100
+    content = bytearray(path.read_bytes())
+    root = 512  # the second page; from its 13th byte on, where its cells are, each a page's number
+    assert content[root] == 5, "an inner page of a table"
+    cells = [int.from_bytes(content[root + n : root + n + 2], "big") for n in (12, 14)]
+    first, second = (root + cell for cell in cells)
+    content[second : second + 4] = content[first : first + 4]
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        cleaned(path, user="me")
+
+
 def test_all_of_them_need_the_person(save, cleaned):
     for content in (WITHINGS, GARMIN, fitbit((176.4, 25.0))):
         with pytest.raises(InputError, match="give --user"):
