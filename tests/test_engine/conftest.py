@@ -28,3 +28,8 @@ def _batch(*persons, sources=("patient-device",), forced=None):
 @pytest.fixture(scope="session")
 def make_batch():
     return _batch
+
+
+@pytest.fixture(params=["compiled", "pykalman"])
+def engine(request):
+    return request.param

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.test_engine.readings import SOURCES, persons, said_of, series, to_series
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman, Source
 from weightstream.engine import (
@@ -27,44 +28,12 @@ from weightstream.engine import (
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
-SOURCES = ("patient-device", "care-team-upload", "somewhere new")
 EXACT = ("accepted", "reason", "settled", "shift_user", "shift_row")
-
-gaps = st.one_of(st.just(0.0), st.floats(1e-6, 1e-3), st.floats(0.1, 40), st.floats(300, 11_000))
-kilos = st.one_of(
-    st.floats(78, 82),
-    st.floats(60, 64),
-    st.integers(300, 4000).map(lambda tenths: tenths / 10),
-    st.integers(300, 4000).map(lambda tenths: tenths / 10 * mixture.LB),
-    st.integers(300, 4000).map(lambda tenths: round(tenths / 10 * mixture.LB, 2)),
-    st.floats(1e-3, 1e4),
-    st.sampled_from([1e-300, 1e300]),
-)
-hours = st.one_of(st.just(float("nan")), st.floats(0, 24))
-reading = st.tuples(gaps, kilos, st.integers(0, 2), hours)
-persons = st.lists(st.lists(reading, min_size=1, max_size=14), min_size=1, max_size=3)
-
-
-def to_series(person):
-    days = 19_000 + np.cumsum([gap for gap, *_ in person])
-    return [(day, *rest) for day, (_, *rest) in zip(days, person, strict=True)]
 
 
 def verdicts(batch, **kalman):
     result = filter_batch(batch, build_model(Kalman(**kalman), {}, batch.sources))
     return result.accepted.tolist()
-
-
-def series(kilos, every=1.0, start=19_000.0):
-    return [(start + every * i, kg) for i, kg in enumerate(kilos)]
-
-
-@pytest.fixture(params=["compiled", "pykalman"])
-def engine(request):
-    return request.param
-
-
-said_of = st.lists(st.sampled_from([0, 0, 0, 1, -1]), max_size=20)
 
 
 @given(persons, st.floats(0, 20), st.floats(0.01, 20), st.one_of(st.just([]), said_of))
@@ -102,50 +71,6 @@ def test_whatever_comes_results_are_finite_and_intervals_ordered(
         assert ((low[known] <= mid[known]) & (mid[known] <= high[known])).all()
     assert not np.isnan(result.level[result.accepted]).any()
     assert (result.accepted == (result.reason == 0)).all()
-
-
-@given(persons, said_of)
-@settings(max_examples=60, deadline=None)
-def test_what_a_person_said_of_a_reading_holds(make_batch, people, forced):
-    batch = make_batch(*map(to_series, people), sources=SOURCES, forced=forced)
-    result = filter_batch(batch, build_model(Kalman(), {}, SOURCES))
-    held_to(result, batch.forced)
-    free = batch.forced == 0
-    assert (result.accepted == (result.reason == 0))[free].all()
-
-
-def held_to(result, forced):
-    said = forced != 0
-    assert (result.accepted[said] == (forced[said] > 0)).all()
-    assert (result.p_valid[said] == (forced[said] > 0)).all()
-    assert ((result.reason == REASONS.index("override")) == said).all()
-    assert np.isnan(result.suggested[said]).all()
-    assert np.isfinite(result.level[result.accepted]).all()
-
-
-def test_a_reading_that_a_person_rejects_moves_nothing(make_batch, engine):
-    days = series([80, 80.3, 79.8, 80.4, 80.1])
-    model = build_model(Kalman(), {}, ("patient-device",))
-    with_it = filter_batch(make_batch(days, forced=[0, 0, 0, -1]), model, engine=engine)
-    without = filter_batch(make_batch(days[:3] + days[4:]), model, engine=engine)
-    assert with_it.level[4] == pytest.approx(without.level[3], abs=1e-12)
-    assert with_it.expected[3] == pytest.approx(80, abs=0.5)
-    assert with_it.p_valid[3] == 0
-
-
-def test_a_reading_that_a_person_accepts_counts(make_batch, engine):
-    batch = make_batch(series([80, 80.3, 79.8, 86.4, 80.1]), forced=[0, 0, 0, 1])
-    result = filter_batch(batch, build_model(Kalman(), {}, ("patient-device",)), engine=engine)
-    assert result.accepted[3]
-    assert result.level[3] > result.level[2] + 0.5
-    assert result.expected[3] == pytest.approx(80, abs=0.5)  # the prediction is made without it
-
-
-def test_a_start_that_a_person_accepted_is_not_deposed(make_batch, engine):
-    days = series([176.4, 80, 80.2, 79.9, 80.1])
-    model = build_model(Kalman(), {}, ("patient-device",))
-    assert not filter_batch(make_batch(days), model, engine=engine).accepted[0]
-    assert filter_batch(make_batch(days, forced=[1]), model, engine=engine).accepted[0]
 
 
 @given(persons)

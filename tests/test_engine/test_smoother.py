@@ -1,39 +1,24 @@
 """The retro engine: against a dense Gaussian oracle, and what it must decide."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_series
 from weightstream.config import Kalman, Source
-from weightstream.engine import both_ways, build_model, calendar, retro, smooth_batch, track
+from weightstream.engine import both_ways, build_model, retro, smooth_batch, track
 from weightstream.engine import kernel as k
 from weightstream.engine import model as m
 from weightstream.schema import REASONS
 
 HOME = ("patient-device",)
-TWO = ("patient-device", "patient-upload")
-gaps = st.one_of(st.just(0.0), st.floats(1e-6, 1e-3), st.floats(0.1, 40), st.floats(300, 11_000))
-kilos = st.one_of(
-    st.floats(78, 82), st.floats(60, 64), st.floats(1e-3, 1e4), st.sampled_from([1e-300, 1e300])
-)
-hours = st.one_of(st.just(float("nan")), st.floats(0, 24))
-person = st.lists(st.tuples(gaps, kilos, st.integers(0, 1), hours), min_size=1, max_size=14)
-
-
-def series(kilos, every=1.0, start=19_000.0):
-    return [(start + every * i, kg) for i, kg in enumerate(kilos)]
 
 
 def smoothed(batch, **kalman):
     return smooth_batch(batch, build_model(Kalman(**kalman), {}, batch.sources))
-
-
-def names(result):
-    return [REASONS[code] for code in result.reason]
 
 
 def dense(day, factor, noise, jump, p):
@@ -101,12 +86,9 @@ def test_both_passes_give_what_all_other_readings_say(gap_list, seed):
 def test_whatever_comes_results_are_finite_and_intervals_ordered(
     make_batch, readings, noise, error_rate
 ):
-    days = 19_000 + np.cumsum([gap for gap, *_ in readings])
-    batch = make_batch(
-        [(d, *rest) for d, (_, *rest) in zip(days, readings, strict=True)], sources=TWO
-    )
-    table = {name: Source(noise_kg=noise, error_rate=error_rate) for name in TWO}
-    result = smooth_batch(batch, build_model(Kalman(), table, TWO))
+    batch = make_batch(to_series(readings), sources=SOURCES)
+    table = {name: Source(noise_kg=noise, error_rate=error_rate) for name in SOURCES}
+    result = smooth_batch(batch, build_model(Kalman(), table, SOURCES))
     assert ((result.p_valid >= 0) & (result.p_valid <= 1)).all()
     for name in ("expected", "level"):
         low, mid, high = (getattr(result, name + end) for end in ("_lo", "", "_hi"))
@@ -282,124 +264,3 @@ def test_threads_change_no_bit(make_batch):
     for name in ("p_valid", "expected", "level_hi", "trend", "accepted", "suggested"):
         joined = np.concatenate([getattr(result, name) for result in parts])
         np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
-
-
-@given(st.dates(date(1900, 1, 1), date(2200, 1, 1)))
-@settings(deadline=None)
-def test_calendar(day):
-    number = (day - date(1970, 1, 1)).days
-    assert calendar.civil(number) == (day.year, day.month, day.day)
-    assert calendar.days_since_1970(day.year, day.month, day.day) == number
-
-
-def test_dates_that_are_easily_written_for_another():
-    day = float((date(2024, 3, 9) - date(1970, 1, 1)).days) + 0.25
-    before, after, swapped = calendar.other_dates(day)
-    assert (before, after) == (day - 365, day + 365)
-    assert swapped == (date(2024, 9, 3) - date(1970, 1, 1)).days + 0.25
-    assert np.isnan(calendar.other_dates(day + 10)[2])
-
-
-@given(person, st.lists(st.sampled_from([0, 0, 1, -1]), max_size=14))
-@settings(max_examples=60, deadline=None)
-def test_what_a_person_said_of_a_reading_holds_in_retro(make_batch, readings, forced):
-    days = 19_000 + np.cumsum([gap for gap, *_ in readings])
-    rows = [(day, *rest) for day, (_, *rest) in zip(days, readings, strict=True)]
-    batch = make_batch(rows, sources=TWO, forced=forced)
-    result = smooth_batch(batch, build_model(Kalman(), {}, TWO))
-    said = batch.forced != 0
-    assert (result.accepted[said] == (batch.forced[said] > 0)).all()
-    assert (result.p_valid[said] == result.accepted[said]).all()
-    assert ((result.reason == REASONS.index("override")) == said).all()
-    assert np.isnan(result.suggested[said]).all()
-
-
-def test_retro_counts_what_a_person_said(make_batch):
-    """A burst of three that would be taken back stands if a person accepts one of them."""
-    kilos = [80.0, 80.2, 79.9, 80.1, 88.4, 80.0, 79.8, 80.2]
-    days = [(19_000.0 + day, kg) for day, kg in enumerate(kilos)]
-    model = build_model(Kalman(), {}, ("patient-device",))
-    free = smooth_batch(make_batch(days), model)
-    counted = smooth_batch(make_batch(days, forced=[0, 0, 0, 0, 1]), model)
-    assert not free.accepted[4]
-    assert counted.level[4] > free.level[4] + 0.2
-    assert counted.expected[4] == pytest.approx(free.expected[4], abs=0.5)
-    left_out = smooth_batch(make_batch(days, forced=[0, -1]), model)
-    without = smooth_batch(make_batch(days[:1] + days[2:]), model)
-    assert np.delete(left_out.level, 1) == pytest.approx(without.level, abs=0.05)
-
-
-def twice(days, seconds=60.0, shown=lambda kg: kg, source=1):
-    """Each weighing also through another app, somewhat later and as that app shows it."""
-    both = [(day, kg, 0) for day, kg in days]
-    both += [(day + seconds / 86_400, shown(kg), source) for day, kg in days]
-    return sorted(both, key=lambda row: (row[0], row[2]))
-
-
-def in_pounds(kg):
-    return round(kg / 0.45359237, 1) * 0.45359237
-
-
-@pytest.mark.parametrize("shown", [lambda kg: kg, in_pounds], ids=["as it is", "in pounds"])
-@pytest.mark.parametrize("seconds", [0.0, 60.0, 119.0])
-def test_one_weighing_through_two_apps_counts_once(make_batch, shown, seconds):
-    rng = np.random.default_rng(3)
-    days = series(np.round(80 + rng.normal(0, 0.5, 40), 1))
-    model = build_model(Kalman(), {}, TWO)
-    once = smooth_batch(make_batch([(day, kg, 0) for day, kg in days], sources=TWO), model)
-    both = smooth_batch(make_batch(twice(days, seconds, shown), sources=TWO), model)
-    assert names(both)[1::2] == ["repeat"] * 40
-    np.testing.assert_allclose(both.level[::2], once.level, atol=1e-9)
-    np.testing.assert_allclose((both.level_hi - both.level_lo)[::2], once.level_hi - once.level_lo)
-    assert (both.accepted[::2] == once.accepted).all()
-    assert (both.p_valid[1::2] <= 0.1).all()
-
-
-def test_a_copy_need_not_be_the_next_reading(make_batch):
-    """Three apps; a strange value comes between, from a fourth source."""
-    sources = ("a", "b", "c", "d")
-    day = 19_010.0
-    rows = [(19_000.0 + n, 80 + n / 10, 0) for n in range(10)]
-    rows += [(day, 80.4, 0), (day + 1e-4, 95.0, 3), (day + 2e-4, 80.4, 1), (day + 3e-4, 80.4, 2)]
-    result = smooth_batch(make_batch(rows, sources=sources), build_model(Kalman(), {}, sources))
-    assert names(result)[10] == "ok"
-    assert names(result)[12:] == ["repeat", "repeat"]
-    assert names(result)[11] not in ("ok", "repeat")
-
-
-@pytest.mark.parametrize(
-    ("kg", "source", "seconds"),
-    [(80.4, 0, 60), (80.5, 1, 60), (80.4, 1, 130), (80.46, 1, 60)],
-    ids=["same source", "other weight", "later", "other hundredth"],
-)
-def test_what_is_no_copy(make_batch, kg, source, seconds):
-    rows = [(19_000.0 + n, 80.1 + n % 3 / 10, n % 2) for n in range(20)]
-    rows += [(19_020.0, 80.4, 0), (19_020.0 + seconds / 86_400, kg, source)]
-    result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
-    assert names(result)[-2:] == ["ok", "ok"]
-
-
-def test_a_source_repeats_no_weighing_of_its_own(make_batch):
-    """Two weighings of one minute, each through both apps: two count."""
-    rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]
-    rows += [(19_010.0 + n / 86_400, 80.4, n % 2) for n in range(4)]
-    result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
-    assert names(result)[10:] == ["ok", "repeat", "ok", "repeat"]
-
-
-def test_a_copy_that_a_person_accepts_counts(make_batch):
-    rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]
-    rows.append((19_009.0001, 80.4, 1))
-    batch = make_batch(rows, sources=TWO, forced=[*[0] * 10, 1])
-    result = smooth_batch(batch, build_model(Kalman(), {}, TWO))
-    assert names(result)[9:] == ["ok", "override"]
-    assert result.accepted[9:].all()
-
-
-def test_most_readings_may_be_copies(make_batch):
-    """Half of all are; they are no rejected course that could be the right one."""
-    days = series([80, 80.2, 79.9, 80.1, 176.4, 80.3, 80.0])
-    result = smooth_batch(make_batch(twice(days), sources=TWO), build_model(Kalman(), {}, TWO))
-    assert names(result)[1::2] == ["repeat"] * 7
-    assert names(result)[8] == "unit_lb_as_kg"
-    assert result.accepted[::2].sum() == 6
