@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser postgresql run test test-all lint bench fuzz docs lock clean
+.PHONY: install browser postgresql run test test-all lint bench fuzz docs lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -61,6 +61,17 @@ docs: install
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+# The plotly.js that pages carry. To renew it, write the version and the hash that
+# `npm view plotly.js-basic-dist-min version dist.integrity` tells into $(PLOTLYJS)/npm.
+PLOTLYJS := weightstream/charts/assets/plotly
+
+plotlyjs:
+	read package integrity < $(PLOTLYJS)/npm && folder=$$(mktemp -d) && \
+	  npm pack --silent --pack-destination $$folder $$package && \
+	  test "sha512-$$(openssl dgst -sha512 -binary $$folder/*.tgz | base64 -w 0)" = "$$integrity" && \
+	  tar -xzf $$folder/*.tgz -C $(PLOTLYJS) --strip-components 1 --touch --no-same-owner package/plotly-basic.min.js package/LICENSE && \
+	  rm -r $$folder
 
 clean:
 	rm -rf $(VENV) build data *.egg-info .pytest_cache .mypy_cache .ruff_cache

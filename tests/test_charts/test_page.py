@@ -95,7 +95,7 @@ def test_a_person_called_like_a_placeholder_gets_one_copy_of_the_data(make_perso
 
 def test_pages_name_no_other_place():
     folder = Path(page.__file__).parent / "assets"
-    for asset in folder.iterdir():
+    for asset in filter(Path.is_file, folder.iterdir()):
         text = asset.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttpRequest", text), asset.name
 
@@ -156,7 +156,17 @@ def test_assets_hold_plotly_once_and_everything_that_pages_ask_for(tmp_path, mak
         if not link.startswith("data:"):
             assert (tmp_path / page.PERSONS / link).resolve().is_file(), link
     assert len(list(tmp_path.rglob("plotly*"))) == 1
+    assert sum(path.stat().st_size for path in (tmp_path / "assets").iterdir()) < 1_500_000
     assert stat.S_IMODE((tmp_path / page.PERSONS).stat().st_mode) == 0o700
+
+
+def test_the_plotly_of_pages_is_the_version_that_its_note_names():
+    package, hashed = (Path(str(page.PLOTLY)).parent / "npm").read_text().split()
+    assert hashed.startswith("sha512-")
+    name, version = package.split("@")
+    assert name == "plotly.js-basic-dist-min"
+    head = page.PLOTLY.read_bytes()[:200].decode()
+    assert f"(basic - minified) v{version}\n" in head
 
 
 def test_pages_of_persons_who_left_go_with_their_pictures(tmp_path):

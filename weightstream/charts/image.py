@@ -22,7 +22,7 @@ from choreographer.errors import (
 )
 from kaleido import Kaleido, PageGenerator
 
-from weightstream.charts.page import write_page
+from weightstream.charts.page import PLOTLY, write_page
 from weightstream.charts.person import Person, person_data
 
 NO_BROWSER = (
@@ -185,9 +185,8 @@ def _plain(data: Any) -> Any:
 def _page() -> PageGenerator:
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
     own = files("weightstream.charts") / "assets"
-    plotly = files("plotly") / "package_data" / "plotly.min.js"
     ours = [own / f"{name}.js" for name in ("columns", "words", "figure", "picture")]
-    first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (plotly, *ours)]
+    first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (PLOTLY, *ours)]
     return PageGenerator(plotly=first, mathjax=False, others=list(others))
 
 

@@ -4,7 +4,7 @@ import runpy
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -165,15 +165,25 @@ def viewer(browser: Any, dashboards: Path) -> Iterator[Viewer]:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from npm."""
+def from_npm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], bytes]:
+    """A file of a package ("name@version"), which is skipped for where npm cannot fetch it."""
     npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, so there is no axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", str(folder), AXE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
-        pytest.skip(f"npm could not fetch axe-core: {done.stderr.strip()[-200:]}")
-    return source.read_text("utf-8")
+
+    def fetch(package: str, file: str) -> bytes:
+        if npm is None:
+            pytest.skip(f"npm is not installed, so there is no {package}")
+        folder = tmp_path_factory.mktemp("npm")
+        command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", str(folder)]
+        done = subprocess.run([*command, package], capture_output=True, text=True, timeout=120)
+        source = folder / "node_modules" / package.split("@")[0] / file
+        if not source.is_file():
+            pytest.skip(f"npm could not fetch {package}: {done.stderr.strip()[-200:]}")
+        return source.read_bytes()
+
+    return fetch
+
+
+@pytest.fixture(scope="session")
+def axe(from_npm: Callable[[str, str], bytes]) -> str:
+    """The source of axe-core."""
+    return from_npm(AXE, "axe.min.js").decode()
