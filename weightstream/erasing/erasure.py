@@ -14,19 +14,18 @@ from pathlib import Path
 
 from weightstream.config import Config
 from weightstream.drawing import (
-    Drawing,
     draw_index,
     draw_persons,
+    drawing_of,
     erase_pages,
     pages_that_say,
 )
-from weightstream.engine import build_model
 from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
 from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
 from weightstream.errors import ConfigError
 from weightstream.intake.coded import trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
-from weightstream.judging import parameters
+from weightstream.judging.causal import judging_on
 from weightstream.judging.overriding import judge_anew
 from weightstream.readers import ReadOptions
 from weightstream.report import write_report
@@ -111,21 +110,9 @@ def _redraw(
         write_report(connection, dashboards, config)  # it names sources
     persons = sorted({*neighbours, *pages_that_say(dashboards, texts)})
     if persons and (dashboards / "index.html").exists():
-        timezone = reading.setting(connection, "timezone") or config.data.timezone
-        known = parameters.active(connection)
-        model = build_model(config.kalman, config.sources, (), known)
-        shown = config.visualization
-        drawing = Drawing(
-            dashboards,
-            shown.file_names,
-            timezone,
-            known,
-            model,
-            shown.false_alerts_per_year,
-            config.threading.memory.viz_memory_limit_mb,
-        )
+        drawing = drawing_of(dashboards, config, judging_on(connection, config))
         rows = draw_persons(connection, drawing, persons)
-        draw_index(connection, dashboards, rows, shown.file_names)
+        draw_index(connection, dashboards, rows, drawing.naming)
 
 
 def _sweep(

@@ -20,7 +20,7 @@ from weightstream.intake.partition import Part
 from weightstream.judging.decided import Column, Decided, Rows, nothing, rows_of
 from weightstream.judging.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
 from weightstream.judging.hearing import Heard, hear, links_told, records_that_came
-from weightstream.judging.parameters import to_json
+from weightstream.judging.parameters import active, to_json
 from weightstream.judging.records import SAID
 from weightstream.judging.series import (
     NOTHING_TOLD,
@@ -67,6 +67,12 @@ def judging_of(config: Config, parameters: Parameters) -> Judging:
     """As configured, with the parameters that are active."""
     data = config.data
     return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
+
+
+def judging_on(connection: sqlite3.Connection, config: Config) -> Judging:
+    """As a store is judged outside a run: with its active parameters, in its own timezone."""
+    timezone = reading.setting(connection, "timezone") or config.data.timezone
+    return replace(judging_of(config, active(connection)), timezone=timezone)
 
 
 def decide(

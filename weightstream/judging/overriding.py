@@ -9,15 +9,13 @@ from uuid import uuid4
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
-from weightstream.judging import parameters
-from weightstream.judging.causal import Judging
+from weightstream.judging.causal import judging_on
 from weightstream.judging.committing import commit
 from weightstream.judging.decided import Decided
 from weightstream.judging.smoothing import smooth_persons
 from weightstream.store import overrides
 from weightstream.store.connection import STORE_NAME, existing, explained, open_writer, transaction
 from weightstream.store.overrides import InForce, Measured
-from weightstream.store.reading import setting
 from weightstream.store.runs import begin_run, end_run, now
 
 ACTIONS = ("accept", "reject", "assign", "withdraw")
@@ -192,14 +190,7 @@ def judge_anew(
     connection: sqlite3.Connection, path: Path, config: Config, persons: Sequence[str]
 ) -> None:
     """Retro over some persons, now."""
-    timezone = setting(connection, "timezone") or config.data.timezone
-    judging = Judging(
-        config.kalman,
-        config.sources,
-        parameters.active(connection),
-        timezone,
-        config.data.min_readings,
-    )
+    judging = judging_on(connection, config)
     run = begin_run(connection, path, str(uuid4()), "override")
 
     def again(some: Sequence[str]) -> Decided:
