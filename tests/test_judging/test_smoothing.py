@@ -54,6 +54,20 @@ def test_a_version_is_added_only_where_the_decision_says_something_else(
     assert {row[0]: row[1:] for row in rows_of(data_dir, said + "1")} == before
 
 
+def test_a_standing_version_stays_the_one_of_the_run_that_said_it(
+    data_dir, csv_of, store_files, smooth, rows_of
+):
+    store_files(data_dir, csv_of(*ROWS[:10]))
+    store_files(data_dir, csv_of(*ROWS[10:]))
+    versions = "select measurement_id, version, run, verdict, reason from decisions order by 1, 2"
+    before = set(rows_of(data_dir, versions))
+    assert len({run for _, _, run, *_ in before}) == 2
+    smooth(data_dir)
+    assert before <= set(rows_of(data_dir, versions))
+    figures = "select level_kg from current_decisions where verdict = 'accepted' and user_id = 'a'"
+    assert len(set(rows_of(data_dir, figures))) == 19  # they did move
+
+
 def test_an_ingest_leaves_what_retro_decided(data_dir, csv_of, store_files, smooth, rows_of):
     store_files(data_dir, csv_of(*ROWS))
     smooth(data_dir)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weightstream.store.connection import open_writer
-from weightstream.store.writing import ROWS_PER_STATEMENT, insert, literal, update
+from weightstream.store.writing import ROWS_PER_STATEMENT, insert, literal
 
 
 @pytest.fixture
@@ -53,16 +53,14 @@ def test_a_literal_reads_back_as_itself(value):
     connection.close()
 
 
-def test_update_changes_the_named_rows_only(connection):
+def test_replace_changes_the_named_rows_only(connection):
     insert(connection, "t", {"a": [1, 2, 3], "b": ["x", "y", "z"], "c": [1.0, 2.0, 3.0], "d": ""})
-    update(connection, "t", ("a",), {"a": [3, 1], "c": [30.0, 10.0], "b": "new"})
+    insert(connection, "t", {"a": [3, 1], "c": [30.0, 10.0], "b": "new"}, verb="replace")
     assert connection.execute("select a, b, c from t order by a").fetchall() == [
         (1, "new", 10.0),
         (2, "y", 2.0),
         (3, "new", 30.0),
     ]
-    update(connection, "t", ("a",), {"a": [], "c": [], "b": "no one"})
-    assert connection.execute("select count(*) from t where b = 'no one'").fetchone() == (0,)
 
 
 def test_tables_hold_what_the_documentation_says(data_dir):

@@ -27,21 +27,13 @@ FALLEN_FROM = schema.REASONS.index("superseded")
 VERDICTS = pa.array(["rejected", "accepted"])
 REASONS = pa.array(schema.REASONS)
 KEY = ("user_id", "effective_at", "measurement_id")
-ESTIMATES = (
-    "p_valid",
-    "expected_kg",
-    "expected_margin_kg",
-    "level_kg",
-    "level_margin_kg",
-    "trend_kg_per_week",
-)
 
 
 @dataclass(frozen=True)
 class Said:
     """The decisions of a pass over N readings, against those that stand.
 
-    decisions: new versions. estimates: figures of standing versions that moved.
+    decisions: new versions. estimates: standing versions whose figures moved, as they are now.
     accepted: (N,) bool, the verdicts that stand afterwards. net_accepted: (N,) int64, 1 where a
     rejected reading is accepted now, -1 where an accepted one no longer is.
     """
@@ -71,12 +63,13 @@ def told_apart(
     columns = decision_columns(readings, filtered, stage, model)
     stored = series["new_row"].to_numpy() < 0
     version = np.ones(len(series), np.int64)
+    run = np.zeros(len(series), np.int64)
     says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
     gone = reading.PLACED.empty_table()
     if connection is not None and whole.any():
         ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
-        before, at, gone = standing(connection, ids, series)
+        before, at, gone = standing(connection, ids, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
@@ -88,14 +81,14 @@ def told_apart(
         accepted[known] = np.where(stays, was_accepted, accepted[known])
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
+        run[known] = was["run"].to_numpy()
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
-        moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
+        moved[known] = _differs(columns, was, known, reading.ESTIMATES) | seen_anew
         moved[known] &= ~says[known] & ~stays
         version[known] += says[known]
     columns["version"] = version if stored.any() else 1
-    moving = ("version", *KEY, *ESTIMATES, "stage", "model")
-    estimates = _filter({name: columns[name] for name in moving}, moved)
+    estimates = _filter(columns | {"run": run}, moved)
     says_new = rows_of(user[says], users, _filter(columns, says))
     return Said(
         with_moves(says_new, gone, readings.user_ids, stage, model) if len(gone) else says_new,
@@ -106,15 +99,15 @@ def told_apart(
 
 
 def standing(
-    connection: sqlite3.Connection, user_ids: list[str], series: pa.Table
+    connection: sqlite3.Connection, user_ids: list[str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
     """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
     where it has none; and those (PLACED) whose reading is in another's series now."""
     if not reading.has_moves(connection, user_ids):
-        before = reading.current(connection, user_ids)
+        before = reading.current(connection, user_ids, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
         return before, pc.fill_null(at, -1).to_numpy(), reading.PLACED.empty_table()
-    before = reading.current(connection, user_ids, reading.PLACED)
+    before = reading.current(connection, user_ids, stage, reading.PLACED)
     whose, was_whose = (
         pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
         for table in (series, before)

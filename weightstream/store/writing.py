@@ -17,7 +17,6 @@ Columns = Mapping[str, list[Any] | str | int]
 ROWS_PER_STATEMENT = 500
 
 MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
-DECISION_KEY = (*MEASUREMENT_KEY, "version")
 
 
 def write_decided(
@@ -70,7 +69,7 @@ def write_part(
 ) -> None:
     insert(connection, "measurements", decided.measurements.part(start, stop) | {"run": run})
     insert(connection, "decisions", decided.decisions.part(start, stop) | {"run": run})
-    update(connection, "decisions", DECISION_KEY, decided.estimates.part(start, stop))
+    insert(connection, "decisions", decided.estimates.part(start, stop), verb="replace")
     respell(connection, decided.respelled.part(start, stop))
     insert(connection, "records", decided.links.part(start, stop) | {"run": run}, verb="replace")
     insert(connection, "users", decided.users.part(start, stop), verb="replace")
@@ -167,20 +166,3 @@ def respell(connection: sqlite3.Connection, columns: Columns) -> None:
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
         zip(*lists, strict=True),
     )
-
-
-def update(
-    connection: sqlite3.Connection, table: str, key: tuple[str, ...], columns: Columns
-) -> None:
-    """Set the columns that are not of the key, row by row."""
-    changed = [name for name in columns if name not in key]
-    statement = (
-        f"update {table} set {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608
-        f"where {' and '.join(f'{name} = ?' for name in key)}"
-    )
-    lists = {name: values for name, values in columns.items() if isinstance(values, list)}
-    rows = len(next(iter(lists.values()), ()))
-    if rows == 0:
-        return
-    bound = [lists.get(name) or [columns[name]] * rows for name in (*changed, *key)]
-    connection.executemany(statement, zip(*bound, strict=True))
