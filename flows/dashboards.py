@@ -13,7 +13,7 @@ from flows.names import of_dashboards
 from tasks.contained import contained
 from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
-from tasks.parallel import in_parallel
+from tasks.parallel import aside, in_parallel
 from tasks.posting import posting
 from tasks.report import report
 from tasks.road import Road
@@ -71,11 +71,13 @@ def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
     try:
         with contained("draw"):
             write_assets(road.dashboards)
-            with drawing(road.dashboards):
+        # It scans the whole store, which takes no turn of Python's from those that draw.
+        with aside(report, road.run_id, road.config.threading.enabled) as reported:
+            with contained("draw"), drawing(road.dashboards):
                 persons = _draw_pages(road, changed, troubles)
-        if png and persons:
-            troubles += _draw_pictures(road, persons)
-        state = report(road.run_id, return_state=True)
+            if png and persons:
+                troubles += _draw_pictures(road, persons)
+            state = reported()
         if not state.is_completed():
             troubles.append(said(state))
     except WeightstreamError as error:

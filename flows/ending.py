@@ -12,7 +12,7 @@ from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
 from weightstream.measuring import RunClock
 from weightstream.memory import peak_rss_mb
 from weightstream.schema import OUTCOMES
-from weightstream.store.runs import end_run, record_counts
+from weightstream.store.runs import change_run, end_run, record_counts
 from weightstream.summary import Summary
 
 BELOW_MIN_READINGS = "below_min_readings"
@@ -36,23 +36,33 @@ def failed(error: WeightstreamError) -> State[WeightstreamError]:
     return Failed(message=str(error), data=error)
 
 
-def finished(
-    road: Road, clock: RunClock, troubles: list[str], json_report: str | None = None
-) -> State[Summary]:
-    """Close the books of an ingest: every row that came in has its outcome."""
+def settle(road: Road) -> None:
+    """All is judged: every row that came in has its outcome, and the store says so.
+
+    Before pages are drawn, since the one on data quality tells of this run too.
+    """
     outcomes = dict(zip(OUTCOMES, road.counts.sum(axis=0).tolist(), strict=True))
     for file, counts in zip(road.intake.files, road.counts.tolist(), strict=True):
         file.duplicates = counts[OUTCOMES.index("duplicates")]
         file.exclude(BELOW_MIN_READINGS, counts[OUTCOMES.index("excluded")])
     record_counts(road.connection, road.path, road.intake.files, road.file_numbers.tolist())
-    troubles += tell_imports(road, json_report)
     outcomes["quarantined"] = sum(file.quarantined for file in road.intake.files)
     outcomes["excluded"] = sum(sum(file.excluded.values()) for file in road.intake.files)
     outcomes["failed"] = road.failed
     outcomes["accepted"] += road.net_accepted  # what retro made of this run's rows
     outcomes["rejected"] -= road.net_accepted
+    road.outcomes = outcomes
+    counts = {"rows_in": road.intake.rows_in, **outcomes, "users": road.users}
+    change_run(road.connection, road.path, road.run, counts)
+
+
+def finished(
+    road: Road, clock: RunClock, troubles: list[str], json_report: str | None = None
+) -> State[Summary]:
+    """Close the books of an ingest."""
+    troubles += tell_imports(road, json_report)
     summary = summarise(road, clock, troubles)
-    summary.rows_in, summary.counts, summary.users = road.intake.rows_in, outcomes, road.users
+    summary.rows_in, summary.counts, summary.users = road.intake.rows_in, road.outcomes, road.users
     summary.sources = len(road.sources)
     summary.unusable_sources = sum(path in road.intake.refused for path in road.sources)
     return closed(road, summary)

@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from flows.dashboards import draw_pages
 from flows.deferral import When, retro_place, start_elsewhere
-from flows.ending import failed, finished, said, stop_without_store
+from flows.ending import failed, finished, said, settle, stop_without_store
 from flows.names import of_ingest
 from flows.retro import smooth_dirty
 from tasks.contained import contained
@@ -109,6 +109,7 @@ def go_on(
     place = retro_place(retro)
     if place == "here":
         troubles += smooth_dirty(road)
+    settle(road)
     if dashboards:
         troubles += draw_pages(road, road.changed, png)
     if place == "elsewhere":

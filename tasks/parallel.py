@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -71,6 +72,28 @@ def in_parallel(
     else:
         for batch in waiting:
             yield batch, cast(State, task(run, batch, return_state=True))
+
+
+@contextmanager
+def aside(task: Task[..., Any], run: str, width: int) -> Iterator[Callable[[], State]]:
+    """Run a task of the whole run while the caller goes on; what is given waits for its end.
+
+    width 0, or no thread to be had: it runs when it is waited for.
+    """
+    if not usable_threads(task.name, min(width, 1)):
+        yield lambda: cast(State, task(run, return_state=True))
+        return
+    with ThreadPoolTaskRunner[Any](max_workers=1) as runner:
+        future = runner.submit(task, {"run": run})
+
+        def ended() -> State:
+            future.wait()
+            return future.state
+
+        try:
+            yield ended
+        finally:
+            future.wait()  # the runner would cancel it
 
 
 def side_by_side(

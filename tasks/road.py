@@ -78,6 +78,7 @@ class Road:
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)  # of all rows that came in, at the end
     quality: Document = field(default_factory=dict)  # from the task `report`
     failed_files: set[int] = field(default_factory=set)
     net_accepted: int = 0

@@ -44,6 +44,25 @@ def test_a_run_tells_counts_sources_and_places(ingested, csv_of, tmp_path, artif
     assert FOREIGN not in str(told)
 
 
+def test_the_page_on_quality_counts_the_run_that_writes_it(ingested, csv_of, tmp_path):
+    rows = [("P-1", f"2024-01-{day:02}T07:00:00Z", "80") for day in range(1, 21)]
+    page = tmp_path / "data" / "dashboards" / "quality.json"
+    settings = {"quality.max_quarantined": 0.4}
+    ingested(csv_of(*rows), tmp_path / "data", settings, dashboards=True)
+    first = json.loads(page.read_text())
+    assert (first["total"]["rows_in"], first["breaches"]) == (20, [])
+    ran = ingested(
+        csv_of(rows[0], ("P-1", "2024-02-01", "x")), tmp_path / "data", settings, dashboards=True
+    )
+    told = json.loads(page.read_text())
+    newest = told["runs"][0]
+    counts = ran.result.counts
+    assert {name: newest[name] for name in counts} == counts
+    assert (newest["rows_in"], newest["duplicates"], newest["quarantined"]) == (2, 1, 1)
+    assert (told["total"]["rows_in"], told["total"]["duplicates"]) == (22, 1)
+    assert told["breaches"][0].startswith("the newest ingest: 50.0% of 2 rows")
+
+
 def test_progress_of_a_long_stage_moves_to_its_end(prefect_harness, artifacts, monkeypatch):
     from prefect import flow
     from prefect.runtime import flow_run

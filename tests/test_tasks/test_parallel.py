@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tasks.parallel import in_parallel, startable_threads, usable_threads
+from tasks.parallel import aside, in_parallel, startable_threads, usable_threads
 
 
 @pytest.fixture
@@ -111,3 +111,45 @@ def test_startable_threads_are_counted_and_let_go(monkeypatch, caplog):
     assert usable_threads("draw", 0) == 0
     assert "draw" not in caplog.text
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("width", [0, 1, 3])
+def test_a_task_aside_runs_while_the_caller_goes_on(prefect_harness, width):
+    from prefect import flow, task
+
+    met = threading.Barrier(2, timeout=60)
+    told = []
+
+    @task(name="aside")
+    def work(run):
+        told.append(run)
+        if width:
+            met.wait()
+
+    @flow(name="stand-in", persist_result=False)
+    def stand_in():
+        with aside(work, "run", width) as ended:
+            if width:
+                met.wait()
+            assert told == ["run"] * bool(width)
+            return ended().name
+
+    assert stand_in() == "Completed"
+    assert told == ["run"]
+
+
+@pytest.mark.parametrize("width", [0, 1])
+def test_a_failure_aside_is_told_to_who_waits(prefect_harness, width):
+    from prefect import flow, task
+
+    @task(name="aside")
+    def work(run):
+        raise ValueError("it")
+
+    @flow(name="stand-in", persist_result=False)
+    def stand_in():
+        with aside(work, "run", width) as ended:
+            pass
+        return ended().is_failed()
+
+    assert stand_in()

@@ -81,13 +81,22 @@ def end_run(
     results: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
     """results: what stages that count no rows did, by stage; null in the store where none ran."""
-    names = [*counts, "seconds", "results", "status", "finished_at"]
-    told = json.dumps(results) if results else None
-    values = [*counts.values(), json.dumps(dict(seconds)), told, status, now()]
+    told = {
+        "seconds": json.dumps(dict(seconds)),
+        "results": json.dumps(results) if results else None,
+    }
+    ended = {"status": status, "finished_at": now()}
+    change_run(connection, path, run, {**counts, **told, **ended})
+
+
+def change_run(
+    connection: sqlite3.Connection, path: Path, run: int, values: Mapping[str, int | str | None]
+) -> None:
+    """values: by column."""
     with explained(path), transaction(connection):
         connection.execute(
-            f"update runs set {', '.join(f'{name} = ?' for name in names)} where id = ?",  # noqa: S608
-            [*values, run],
+            f"update runs set {', '.join(f'{name} = ?' for name in values)} where id = ?",  # noqa: S608
+            [*values.values(), run],
         )
 
 

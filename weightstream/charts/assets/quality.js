@@ -107,7 +107,7 @@
   const RUNS = [
     ["Started (UTC)", (run) => run.started_at.slice(0, 16).replace("T", " ")],
     ["Kind", (run) => run.kind],
-    ["Ended as", (run) => run.status],
+    ["Ended as", (run) => (run.status === "running" ? "under way" : run.status)],
     ...["rows_in", "accepted", "rejected", "duplicates", "quarantined", "excluded", "failed"].map((key) => [
       key === "rows_in" ? "Rows" : key[0].toUpperCase() + key.slice(1),
       (run) => count(run[key]),
