@@ -70,13 +70,18 @@ def test_status_and_export(store, tmp_path):
         (["export", "out.xlsx", "--data-dir", "{store}"], "must end in"),
         (["status", "--config", "missing.toml"], "no such configuration file"),
         (["config", "--config", "{bad}"], "did you mean"),
+        (["export", "{bad}/out.csv", "--data-dir", "{store}"], "cannot be written (Not a dir"),
+        (["export", "o" * 250 + ".csv", "--data-dir", "{store}"], "File name too long"),
         (["simulate", "x.csv", "--scenario", "moon"], "moon"),
+        (["simulate", "none/x.csv", "--persons", 1], "none/x.csv: cannot be written"),
+        (["simulate", "x.csv", "--persons", 1, "--labels", "no/l.csv"], "cannot be written"),
+        (["simulate", "x.csv", "--persons", 1, "--labels", "./x.csv"], "name two files"),
     ],
 )
 def test_our_errors_are_one_sentence_and_status_2(store, tmp_path, arguments, words):
     (tmp_path / "bad.toml").write_text("[data]\ntimezon = 'UTC'")
     bad = tmp_path / "bad.toml"
-    done = run(*(text.format(store=store, bad=bad) for text in arguments))
+    done = run(*(str(text).format(store=store, bad=bad) for text in arguments))
     assert done.exit_code == 2
     assert done.stderr.startswith("weightstream: ")
     assert words in done.stderr

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import os
 import sqlite3
 
 import pyarrow.parquet as pq
@@ -114,6 +115,20 @@ def test_a_place_that_cannot_be_written(store, tmp_path, ending):
     with pytest.raises(ConfigError) as raised:
         export_store(configured(store), tmp_path / "no" / f"out.{ending}")
     assert str(raised.value).endswith("cannot be written (No such file or directory)")
+
+
+def test_what_is_no_file_is_not_replaced(store, tmp_path):
+    """Not by root either: a pipe, and what stands for a device, stay what they are."""
+    pipe, link = tmp_path / "pipe.csv", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "far.csv")
+    with pytest.raises(ConfigError, match="is a device or a pipe; name a file"):
+        export_store(configured(store), pipe)
+    assert pipe.is_fifo()
+    assert export_store(configured(store), link) == 10
+    assert link.is_symlink()
+    assert len(read_csv(tmp_path / "far.csv")) == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far.csv", "link.csv", "pipe.csv"]
 
 
 def test_an_unknown_person_or_store(store, tmp_path):

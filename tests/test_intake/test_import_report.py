@@ -149,9 +149,9 @@ def test_the_commands_report(command, tmp_path, monkeypatch):
     assert "soon" not in ran.output  # no terminal: it may be a log
     again = command(*arguments)
     assert "7 rows, 5 duplicates" in again.stderr
-    missing = command(*arguments, "--json-report", tmp_path / "none/report.json")
-    assert missing.exit_code == 1
-    assert "report.json: cannot be written (No such file" in missing.output
+    told_anew = command(*arguments, "--json-report", out)
+    assert told_anew.exit_code == 0
+    assert json.loads(out.read_text())["files"][0]["duplicates"] == 5
     out.write_text("an earlier one")
     refused = command("ingest", tmp_path / "none.csv", "--json-report", out)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
@@ -166,6 +166,28 @@ def test_a_report_is_not_written_over_a_source(command, ingested, tmp_path):
     served = ingested(path, tmp_path / "d", json_report=str(tmp_path / "d/../weights.csv"))
     assert "is one of the sources" in str(served.result)
     assert path.read_text() == MIXED
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_read(command, tmp_path):
+    data = tmp_path / "d"
+    arguments = ["ingest", save(tmp_path, MIXED), "--data-dir", data, "--no-dashboards"]
+    (tmp_path / "other.txt").write_text("dear diary")
+    for place, words in {
+        "none/report.json": "No such file",
+        "weights.csv/report.json": "Not a directory",
+        "r" * 300: "File name too long",
+        "other.txt": "is no earlier report",
+    }.items():
+        ran = command(*arguments, "--json-report", tmp_path / place)
+        assert ran.exit_code == 2, place
+        assert words in ran.stderr
+        assert (ran.stderr.count("\n"), ran.stdout) == (1, "")
+    assert not data.exists()
+    assert command(*arguments).exit_code == 0
+    store = (data / "weightstream.db").read_bytes()
+    assert command(*arguments, "--json-report", data / "weightstream.db").exit_code == 2
+    assert (data / "weightstream.db").read_bytes() == store
+    assert (tmp_path / "other.txt").read_text() == "dear diary"
 
 
 def test_a_terminal_is_told_the_cells(report, tmp_path, monkeypatch, capsys):

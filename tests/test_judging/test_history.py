@@ -172,7 +172,11 @@ def test_moments(text, timezone, at):
     assert moment(text, timezone) == at
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-13-01", "05/06/2024", "2024"])
+UNUSABLE = ["", "yesterday", "2024-13-01", "05/06/2024", "2024"]
+BEYOND = ["9999-12-31", "0000-01-01", "0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00"]
+
+
+@pytest.mark.parametrize("text", [*UNUSABLE, *BEYOND])
 def test_an_unusable_time_is_one_sentence(store, tmp_path, text):
     with pytest.raises(ConfigError, match="is no time"):
         moment(text, "UTC")

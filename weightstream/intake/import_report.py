@@ -4,6 +4,7 @@ The whole of it, with cells of the files, is for the terminal and for a file tha
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ FILES_TOLD = 20
 TIMES = ("with an offset", "without an offset", "a date alone")
 """How a time is written."""
 
+_START = b'{\n "files": ['
 _OFFSET = r"[+-][0-9]{2}:[0-9]{2}$"
 _CELLS = ("user_id", "time", "source", "weight", "unit")
 
@@ -96,9 +98,22 @@ class Findings:
 
 
 def check_report(path: Path, sources: Sequence[Path]) -> None:
-    """Raises ConfigError if the report would be written over a source."""
-    if path.resolve() in {source.resolve() for source in sources}:
+    """Raises ConfigError if the report cannot be written there, or would be written over a source
+    or another file that is none.
+    """
+    place = Path(os.path.realpath(path))
+    if place in {Path(os.path.realpath(source)) for source in sources}:
         raise ConfigError(f"{path} is one of the sources; name another file for the report")
+    start = b""
+    try:
+        os.stat(os.path.join(place.parent, ""))  # with a slash: that it is a folder
+        if place.is_file():
+            with place.open("rb") as file:
+                start = file.read(len(_START))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
+    if start not in (b"", _START):
+        raise ConfigError(f"{path} is no earlier report; name another file for the report")
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:

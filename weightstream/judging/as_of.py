@@ -72,14 +72,18 @@ def moment(text: str, timezone: str) -> str:
     """
     times = parse_times(pa.array([text]), timezone, None)
     us = int(times.us[0])
-    if not times.bad[0] and np.isnan(times.hour[0]):
-        after = datetime.fromisoformat(str(times.effective_at[0])) + timedelta(days=1)
-        us = int(parse_times(pa.array([f"{after:%Y-%m-%d}T00:00:00"]), timezone, None).us[0]) - 1000
-    if times.bad[0]:
+    try:
+        if not times.bad[0] and np.isnan(times.hour[0]):
+            after = datetime.fromisoformat(str(times.effective_at[0])) + timedelta(days=1)
+            midnight = pa.array([f"{after:%Y-%m-%d}T00:00:00"])
+            us = int(parse_times(midnight, timezone, None).us[0]) - 1000
+        at = None if times.bad[0] else datetime.fromtimestamp(us // 1000 / 1000, UTC)
+    except (ValueError, OverflowError):  # beyond the years that a datetime holds
+        at = None
+    if at is None:
         raise ConfigError(
             f"--as-of {text!r} is no time; write a day as 2024-05-31, or 2024-05-31T12:00:00Z"
         )
-    at = datetime.fromtimestamp(us // 1000 / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -79,6 +79,16 @@ def simulate_csv(
 
 
 def _append(frames: Iterator[pd.DataFrame], path: Path, labels: Path | None) -> int:
+    """Raises ConfigError where a file cannot be written."""
+    if labels is not None and labels.resolve() == path.resolve():
+        raise ConfigError(f"{path} cannot hold both the stream and its labels; name two files")
+    try:
+        return _written(frames, path, labels)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _written(frames: Iterator[pd.DataFrame], path: Path, labels: Path | None) -> int:
     done = 0
     for frame in frames:
         head = done == 0
@@ -101,8 +111,8 @@ def _blocks(
         raise ConfigError(f"no scenario is called {scenario!r}; there are {', '.join(SCENARIOS)}")
     if persons < 1 or seed < 0 or (rows is not None and rows < persons):
         raise ConfigError(
-            f"cannot simulate {rows} rows of {persons} persons with seed {seed}: at least one "
-            "person, a row for each, and a seed from 0"
+            f"cannot simulate {'some' if rows is None else rows} rows of {persons} persons with "
+            f"seed {seed}: at least one person, a row for each, and a seed from 0"
         )
     world = SCENARIOS[scenario]
     own = zlib.crc32(scenario.encode())  # the same seed gives other persons in another scenario
