@@ -93,6 +93,61 @@ def test_an_assigned_reading_moves(
     assert rows_of(store, "select user_id, readings from users order by 1") == [("a", 22), ("b", 2)]
 
 
+STATES = "select user_id, basis, settled, state from user_states order by 1"
+ENDS = "select user_id, first_us, last_us, readings from users order by 1"
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        [("80.20", "a", "reject", None)],
+        [("176.4", "a", "accept", None)],
+        [("61", "b", "assign", "a")],
+        [("80.20", "a", "reject", None), ("80.20", "a", "withdraw", None)],
+    ],
+)
+def test_the_filter_is_at_once_where_a_later_ingest_would_bring_it(
+    store_files, csv_of, fresh_dir, rows_of, decide, id_of, course, wishes
+):
+    once, before = fresh_dir(), fresh_dir()
+    store_files(once, csv_of(*course))
+    store_files(before, csv_of(*course[3:10], *course[19:]))
+    for data_dir in (once, before):
+        for kg, user, action, to in wishes:
+            decide(data_dir, id_of(data_dir, kg, user), action, to)
+    store_files(before, csv_of(*course[:3], *course[10:19]))  # so that all is filtered anew
+    assert rows_of(once, STATES) == rows_of(before, STATES)
+    assert rows_of(once, ENDS) == rows_of(before, ENDS)
+
+
+def test_a_reading_assigned_after_the_last_is_not_overtaken(
+    store_files, csv_of, fresh_dir, rows_of, decide, id_of
+):
+    mine = [("b", f"2024-01-{day:02}", f"{60 + day / 10}") for day in range(1, 12)]
+    late = [("b", "2024-02-01", "61.5"), ("b", "2024-02-15", "61.7")]
+    states = []
+    for before, after in (([*mine, *late], []), (mine, late)):
+        data_dir = fresh_dir()
+        store_files(data_dir, csv_of(*before, ("a", "2024-03-01", "61.9")))
+        decide(data_dir, id_of(data_dir, "61.9"), "assign", "b")
+        for row in after:
+            store_files(data_dir, csv_of(row))
+        states.append((rows_of(data_dir, STATES), rows_of(data_dir, ENDS)))
+    assert states[0] == states[1]
+
+
+def test_whom_it_concerns_has_a_new_revision(store, rows_of, decide, id_of):
+    """By which pages are found that are not as the store says."""
+    revisions = "select user_id, revision from users order by 1"
+    before = dict(rows_of(store, revisions))
+    decide(store, id_of(store, "80.20"), "reject")
+    after = dict(rows_of(store, revisions))
+    assert after["a"] > before["a"]
+    assert after["b"] == before["b"]
+    decide(store, id_of(store, "61", "b"), "assign", "a")
+    assert dict(rows_of(store, revisions))["b"] > before["b"]
+
+
 def test_it_may_be_the_only_reading(store_files, csv_of, fresh_dir, rows_of, decide, id_of, shown):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-02", "81")))

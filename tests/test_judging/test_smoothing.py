@@ -1,5 +1,7 @@
 """Retro over stored persons: what it writes, what it leaves alone, and that order is forgotten."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,22 @@ def test_every_decision_is_of_retro_afterwards_and_nobody_is_dirty(
     verdicts = dict(rows_of(data_dir, "select raw_weight, verdict from current_decisions"))
     assert verdicts["176.4"] == "rejected"
     assert set(verdicts.values()) == {"accepted", "rejected"}
+
+
+def test_under_new_parameters_the_filter_can_be_gone_on_from(
+    data_dir, csv_of, store_files, smooth, rows_of
+):
+    states = "select basis, settled, state from user_states where user_id = 'a'"
+    store_files(data_dir, csv_of(*ROWS))
+    before = rows_of(data_dir, states)
+    smooth(data_dir)
+    assert rows_of(data_dir, states) == before  # nothing was wrong with it
+    new = judging(parameters=replace(PRIOR, name="learnt", unknown=PRIOR.sources["patient-device"]))
+    store_files(data_dir, csv_of(("a", "2024-02-01", "80.5")))
+    smooth(data_dir, new)
+    ((basis, settled, state),) = rows_of(data_dir, states)
+    assert (basis, settled) == (new.fingerprint, 1)
+    assert state != before[0][2]
 
 
 def test_a_second_retro_has_nothing_to_do(data_dir, csv_of, store_files, tables, smooth):

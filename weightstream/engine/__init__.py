@@ -101,7 +101,7 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     """Judge each reading by all others of its person, and smooth the level over the whole series.
 
     Returns what filter_batch does, with this meaning: expected and its interval from all other
-    readings; level and trend from all accepted ones. state is NaN and settled False.
+    readings; level and trend from all accepted ones; state and settled as filter_batch gives them.
     tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
     is added. A function of the sorted series alone. Raises BatchError as filter_batch does.
     Formulas: docs/judging.md, eq. 7-9.
@@ -110,15 +110,16 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     _check(batch, model)
     out = np.empty((rows, kernel.OUT_SIZE))
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
-    state, settled = np.full((users, STATE_SIZE), np.nan), np.zeros(users, np.bool_)
+    state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
     readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
-    kernel.filter_kernel(*series, *parameters, state, out, accepted, reason, state.copy(), settled)
+    start = state.copy()
+    kernel.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
     smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
-    return _named(batch, out, accepted, reason, state, np.zeros(users, np.bool_))
+    return _named(batch, out, accepted, reason, state, settled)
 
 
 def _check(batch: UserBatch, model: Model) -> None:

@@ -200,14 +200,16 @@ def user_rows(
 ) -> Rows:
     """The line of each person whose series changed: what lists and the index page show of them."""
     users = len(added)
-    time_us = new["time_us"].to_numpy()
     whole = judged & ~persons.appendable
     rejected = np.where(whole, 0, persons.rejected)
     rejected += np.bincount(readings.user[~accepted], minlength=users)
-    with_rows = np.diff(persons.indptr) > 0
     first_us, last_us = persons.first_us.copy(), persons.last_us.copy()
-    first_us[with_rows] = np.minimum(first_us, first_of(time_us, persons.indptr))[with_rows]
-    last_us[with_rows] = np.maximum(last_us, last_of(time_us, persons.indptr))[with_rows]
+    # The series too: what was assigned to a person is in it, and may be the first or the last.
+    for rows, indptr in ((new, persons.indptr), (readings.table, readings.indptr)):
+        some = np.diff(indptr) > 0
+        time_us = rows["time_us"].to_numpy()
+        first_us[some] = np.minimum(first_us, first_of(time_us, indptr))[some]
+        last_us[some] = np.maximum(last_us, last_of(time_us, indptr))[some]
     changed = np.flatnonzero(touched)
     columns = {
         "user_id": np.array(persons.user_ids, object),

@@ -1,22 +1,30 @@
 """Look at whole series again, past and future at once, and revise what was decided."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import Floats, Ints
-from weightstream.engine import smooth_batch
+from weightstream.engine import Filtered, smooth_batch
 from weightstream.judging.causal import Judging
-from weightstream.judging.decided import Decided, nothing, rows_of
+from weightstream.judging.decided import Decided, Rows, nothing, rows_of
 from weightstream.judging.decisions import RETRO, newest, shift_rows, told_apart
-from weightstream.judging.series import stored_readings
+from weightstream.judging.series import Readings, stored_readings
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
 from weightstream.store import reading
 
-READINGS = reading.PERSON_COLUMNS.index("readings")
+REVISION, READINGS, FIRST_US, LAST_US, SETTLED, BASIS, STATE, RECORDS = (
+    reading.PERSON_COLUMNS.index(name)
+    for name in (
+        "revision", "readings", "first_us", "last_us", "settled", "basis", "state", "records",
+    )
+)  # fmt: skip
+Known = Mapping[str, tuple[Any, ...]]
+"""reading.PERSON_COLUMNS by person."""
 
 
 def smooth_persons(
@@ -36,8 +44,7 @@ def smooth_persons(
         if user in known and (known[user][READINGS] >= judging.min_readings or user in concerned)
     )
     users = len(persons)
-    line = np.array([known[user][:5] for user in persons], np.int64).reshape(users, 5)
-    revision, _, _, first_us, last_us = line.T
+    revision = np.array([known[user][REVISION] for user in persons], np.int64)
     stored = reading.history(connection, persons)
     all_of = stored_readings(connection, persons, stored, judging.timezone)
     batch = all_of.batch()
@@ -49,6 +56,7 @@ def smooth_persons(
     levels = reading.levels(connection, persons)
     standing = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
     level = newest(smoothed.level, all_of)
+    first_us, last_us = ends(all_of, known)
     return Decided(
         user_ids=persons,
         revisions=revision,
@@ -72,7 +80,7 @@ def smooth_persons(
                 "trend_kg_per_week": newest(smoothed.trend, all_of),
             },
         ),
-        states=nothing(users),
+        states=stale_states(smoothed, all_of, known, judging),
         shifts=shift_rows(all_of, smoothed),
         respelled=nothing(users),
         links=nothing(users),
@@ -82,6 +90,49 @@ def smooth_persons(
             np.int64
         ),
         looked_at=looked_at(user, said.net_accepted, standing, level),
+    )
+
+
+def ends(readings: Readings, known: Known) -> tuple[Ints, Ints]:
+    """(U,) time of the first and the last reading in each series; as it was of an empty one."""
+    first, last = (
+        np.array([known[user][column] for user in readings.user_ids], np.int64)
+        for column in (FIRST_US, LAST_US)
+    )
+    time_us = readings.table["time_us"].to_numpy()
+    some = np.diff(readings.indptr) > 0
+    first[some] = time_us[readings.indptr[:-1][some]]
+    last[some] = time_us[readings.indptr[1:][some] - 1]
+    return first, last
+
+
+def stale_states(smoothed: Filtered, readings: Readings, known: Known, judging: Judging) -> Rows:
+    """The filter's state after each series, where the stored one cannot be gone on from.
+
+    So it is after an override, which changes what is in the series, and under new parameters.
+    """
+    basis, users = judging.fingerprint, len(readings.user_ids)
+    rows = []
+    enough = smoothed.settled & (np.diff(readings.indptr) >= judging.min_readings)
+    for number, user in enumerate(readings.user_ids):
+        was, settled = known[user], int(enough[number])
+        state = smoothed.state[number].tobytes()
+        good = was[SETTLED] and was[BASIS] == basis
+        if not good and (was[SETTLED], was[BASIS], was[STATE]) != (settled, basis, state):
+            rows.append((number, user, settled, state, was[RECORDS]))
+    if not rows:
+        return nothing(users)
+    numbers, user_ids, settleds, states, records = zip(*rows, strict=True)
+    return rows_of(
+        np.array(numbers),
+        users,
+        {
+            "user_id": pa.array(user_ids, pa.string()),
+            "basis": basis,
+            "settled": np.array(settleds, np.int64),
+            "state": pa.array(states, pa.binary()),
+            "records": pa.array(records, pa.binary()),
+        },
     )
 
 
