@@ -51,7 +51,7 @@ class Person:
     """One person's measurements with their current decisions, sorted by time.
 
     columns: those of schema.EXPORT_COLUMNS, each of N values (list or array), None or NaN where
-    empty; trend_lo_kg_per_week and trend_hi_kg_per_week besides, if known (95 % interval).
+    empty.
     day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
     outlook: where the level goes from the last reading, if known.
@@ -116,7 +116,6 @@ _VERDICT_CODE = {name: code for code, name in enumerate(VERDICTS)}
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
-    lo, hi = (column.get(f"trend_{end}_kg_per_week") for end in ("lo", "hi"))
     return {
         "kg": _rounded(column["weight_kg"], 2),
         "p": _rounded(column["p_valid"], 3),
@@ -127,8 +126,6 @@ def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         "level_lo": _rounded(column["level_lo_kg"], 2),
         "level_hi": _rounded(column["level_hi_kg"], 2),
         "rate": _rounded(column["trend_kg_per_week"], 3),
-        "rate_lo": None if lo is None else _rounded(lo, 3),
-        "rate_hi": None if hi is None else _rounded(hi, 3),
         "suggested": {"rows": rows, "kg": suggested[rows]},
     }
 

@@ -96,6 +96,14 @@ def test_the_keyboard_reaches_every_reading(viewer: Any, make_person: Any) -> No
     assert [text[: len(kg[0])] for text in heard] == [kg[2], kg[1], kg[0], kg[0]]
 
 
+def test_no_two_sources_look_the_same(viewer: Any) -> None:
+    looks = viewer.person("once").evaluate(
+        """Object.values(Figure.THEMES).map(theme => Array.from({ length: 21 },
+             (_, s) => Object.values(Figure.sourceLook(theme, s)).join()))"""
+    )
+    assert [len(set(theme)) for theme in looks] == [21, 21]
+
+
 def test_sources_and_rejected_readings_can_be_switched_off(viewer: Any, eventful: Person) -> None:
     tab = viewer.person("eventful")
     tab.locator("#legend .chip", has_text="patient-device").click()
@@ -117,6 +125,11 @@ def test_units_change_everywhere_and_are_remembered(viewer: Any, eventful: Perso
     tab.locator("#units button[value=st]").click()
     stones, pounds = divmod(round(level * 2.2046226218, 1), 14)
     assert facts(tab)["Level"] == f"{stones:.0f} st {pounds:.1f} lb"
+    marks = tab.evaluate("[chart.layout.yaxis.tickvals, chart.layout.yaxis.ticktext]")
+    assert len(marks[0]) > 2
+    for at, text in zip(*marks, strict=True):  # stones have 14 pounds, not ten tenths
+        stones, _, pounds = text.partition(" st")
+        assert int(stones) + int(pounds or 0) / 14 == pytest.approx(at)
     tab.reload()
     tab.wait_for_selector("html[data-ready]")
     assert " st " in facts(tab)["Level"]
@@ -149,6 +162,8 @@ def test_what_happened_is_marked(viewer: Any) -> None:
     assert any("level shift −4.0 kg" in note for note in notes)
     assert any("days<br>no reading" in note for note in notes)
     assert "In 4 weeks" in facts(tab)
+    bars = tab.evaluate("chart.data.filter(t => t.marker?.symbol === 'line-ew-open').map(t => t.y)")
+    assert bars == [[-0.9, -0.2]]  # the rate's interval
     log = tab.locator("#log tbody").inner_text()
     while tab.locator("#log button.more").count():
         tab.locator("#log button.more").click()

@@ -9,16 +9,12 @@
   const levelAt = (data, ms) => data.ms.findLastIndex((t, i) => t <= ms && data.level[i] !== null);
 
   /* 95 % interval of the weekly rate at the newest level, or null. */
-  function rateInterval(data, row) {
-    if (row < 0 || data.ms.length < 2) return null;
-    if (data.rate_lo && data.rate_lo[row] !== null) return [data.rate_lo[row], data.rate_hi[row]];
-    return data.outlook ? data.outlook.rate : null;
-  }
+  const rateInterval = (data) => (data.outlook && data.ms.length > 1 ? data.outlook.rate : null);
 
   function sentence(data, unit) {
     const now = levelAt(data, Infinity);
     if (now < 0) return "";
-    const rate = rateInterval(data, now);
+    const rate = rateInterval(data);
     const amount = `${Words.change(Math.abs(data.rate[now]), unit, 2).slice(1)} a week`;
     const level = `${Words.weight(data.level[now], unit)}.`;
     if (!rate) return level;
@@ -37,7 +33,7 @@
   function levelFacts(data, unit) {
     const now = levelAt(data, Infinity);
     if (now < 0) return [];
-    const rate = rateInterval(data, now);
+    const rate = rateInterval(data);
     const bounds = rate ? `${Words.change(rate[0], unit, 2)} to ${Words.change(rate[1], unit, 2)}` : "";
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
     const ahead = data.outlook ? data.outlook.days.indexOf(28) : -1;
@@ -56,7 +52,7 @@
     const last = data.ms.length - 1;
     const bad = data.ms.filter((_, i) => Columns.rejected(data, i)).length;
     const share = bad ? `${bad} rejected (${Words.percent(bad / data.ms.length)})` : "none rejected";
-    const facts = [["Readings", String(data.ms.length), share, bad ? "warn" : ""]];
+    const facts = [["Readings", data.ms.length.toLocaleString("en-US"), share, bad ? "warn" : ""]];
     if (last < 0) return facts;
     const weight = Words.weight(data.kg[last], unit) + (Columns.rejected(data, last) ? ", rejected" : "");
     return [...facts, ["Last reading", Words.date(data.ms[last]), weight]];

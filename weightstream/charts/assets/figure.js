@@ -109,8 +109,19 @@
     return [low - pad, high + pad];
   }
 
-  function rateRange(data, { all, rateScale }) {
-    const most = all.reduce((m, i) => Math.max(m, Math.abs(data.rate[i] || 0)), 0.4);
+  const lastLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
+
+  /* The newest level's row and the 95 % interval of the rate there, if both are known and in sight. */
+  function rateNow(data, { from, to }) {
+    const row = lastLevel(data);
+    if (!data.outlook || row < 0 || data.ms.length < 2 || data.ms[row] < from || data.ms[row] > to) return null;
+    return { row, interval: data.outlook.rate };
+  }
+
+  function rateRange(data, { all, rateScale, ...sight }) {
+    const now = rateNow(data, sight);
+    const rates = [...all.map((i) => data.rate[i] || 0), ...(now ? now.interval : [])];
+    const most = rates.reduce((m, rate) => Math.max(m, Math.abs(rate)), 0.4);
     return [-1.1 * most * rateScale, 1.1 * most * rateScale];
   }
 
@@ -167,9 +178,17 @@
   }
 
   function rateTraces(data, { theme, rateScale, ...sight }) {
-    const estimates = { mid: data.rate, lo: data.rate_lo, hi: data.rate_hi };
-    const style = { axis: "y2", fill: theme.rateBand, color: theme.rate, width: 1.8 };
-    return course(data, sight, rateScale, { ...estimates, ...style });
+    const [, dots, line] = course(data, sight, rateScale, { mid: data.rate, axis: "y2", color: theme.rate, width: 1.8 });
+    return [dots, line];
+  }
+
+  /* A bar: how sure the rate is at the newest reading. */
+  function rateBar(data, { theme, rateScale, ...sight }) {
+    const now = rateNow(data, sight);
+    if (!now) return [];
+    const [x, y] = [now.interval.map(() => data.ms[now.row]), now.interval.map((rate) => rate * rateScale)];
+    const marker = { symbol: "line-ew-open", size: 9, line: { color: theme.rate, width: 1.8 } };
+    return [{ ...LINE, mode: "lines+markers", x, y, yaxis: "y2", line: { color: theme.rate, width: 1.8 }, marker }];
   }
 
   const clamp = (kg, [low, high]) => Math.min(high, Math.max(low, kg));
@@ -203,6 +222,12 @@
     return crowd > 800 ? 5 : crowd > 250 ? 6 : 7.5;
   }
 
+  /* Where the colours begin anew, the symbols do not: no two of 49 sources look the same. */
+  function sourceLook({ sources: colors }, s) {
+    const round = Math.floor(s / colors.length);
+    return { color: colors[s % colors.length], symbol: SYMBOLS[(s + round) % SYMBOLS.length] };
+  }
+
   function acceptedTraces(data, view, sight) {
     const { rows, theme } = sight;
     const size = pointSize(rows, view);
@@ -210,8 +235,8 @@
     return data.sources.flatMap((name, s) => {
       const own = accepted.filter((i) => cell(data.source, i) === s);
       if (!own.length) return [];
-      const look = { color: theme.sources[s % theme.sources.length], symbol: SYMBOLS[s % SYMBOLS.length] };
-      return points(data, view, sight, own, name, { ...look, size, opacity: 0.85, line: ring(data, own, theme) });
+      const marker = { ...sourceLook(theme, s), size, opacity: 0.85, line: ring(data, own, theme) };
+      return points(data, view, sight, own, name, marker);
     });
   }
 
@@ -239,7 +264,7 @@
 
   /* Where the level goes if the rate fades as the model says. */
   function outlookTraces(data, view, { theme, scale }) {
-    const last = data.level.findLastIndex((kg) => kg !== null);
+    const last = lastLevel(data);
     if (!data.outlook || !view.showOutlook || last < 0) return [];
     const { days, level, lo, hi } = data.outlook;
     const from = (first, rest) => [first, ...rest].map((kg) => kg * scale);
@@ -308,6 +333,17 @@
     return [shapes, notes];
   }
 
+  /* Stones are counted in pounds, not in tenths. */
+  function weightTicks({ unit }, [low, high]) {
+    if (unit !== "st") return {};
+    const [from, to] = [low * Words.UNITS.lb, high * Words.UNITS.lb];
+    const step = [1, 2, 7, 14, 28, 70].find((lb) => (to - from) / lb <= 10) || 140;
+    const marks = [];
+    for (let lb = Math.ceil(from / step) * step; lb <= to; lb += step) marks.push(lb);
+    const name = (lb) => `${Math.floor(lb / 14)} st${lb % 14 ? ` ${lb % 14}` : ""}`;
+    return { tickmode: "array", tickvals: marks.map((lb) => lb / 14), ticktext: marks.map(name) };
+  }
+
   function layout(data, view, sight) {
     const { theme, scale, range, from, to } = sight;
     const [gapShapes, gapNotes] = gapMarks(data, sight);
@@ -339,6 +375,7 @@
         domain: [WEIGHT_FLOOR, 1],
         range: range.map((kg) => kg * scale),
         title: title(`weight, ${view.unit}`),
+        ...weightTicks(view, range),
       },
       yaxis2: { ...axis, domain: [0, RATE_TOP], range: rateRange(data, sight), nticks: 5, title: rateTitle },
     };
@@ -353,6 +390,7 @@
       ground,
       dots,
       ...rateTraces(data, sight),
+      ...rateBar(data, sight),
       ...acceptedTraces(data, view, sight),
       ...rejectedTraces(data, view, sight),
       line, // above the readings, or many of them would hide it
@@ -361,5 +399,5 @@
     return { data: traces, layout: layout(data, view, sight) };
   }
 
-  root.Figure = { THEMES, SYMBOLS, defaultView, span, build };
+  root.Figure = { THEMES, sourceLook, defaultView, span, build };
 })(window);

@@ -39,12 +39,9 @@
 
   function badge([kind, days, kg, p]) {
     const unconfirmed = kind === "unconfirmed";
-    const title = `${unconfirmed ? "unconfirmed reading" : "unusual change"}, probability ${p.toFixed(2)}`;
-    return element(
-      "span",
-      { class: "badge", title },
-      `${delta(kg, 1)} in ${Math.max(1, days)} d${unconfirmed ? "?" : ""}`,
-    );
+    const title = `${unconfirmed ? "unconfirmed reading" : "unusual change"}, probability ${Words.probability(p)}`;
+    const moved = `${delta(kg, 1)} in ${Math.max(1, days)} d${unconfirmed ? "?" : ""}`;
+    return element("span", { class: "badge", title }, moved, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
   }
 
   function personCell(i) {
@@ -71,7 +68,7 @@
     { key: "rate_kg_per_week", name: "Per week", number: true, cell: (i) => delta(data.rate_kg_per_week[i], 2) },
     { key: "change_30d_kg", name: "30 days", number: true, value: changed, cell: changeCell },
     { key: "last", name: "Last reading", cell: (i) => data.last[i] || "–" },
-    { key: "readings", name: "Readings", number: true, cell: (i) => String(data.readings[i]) },
+    { key: "readings", name: "Readings", number: true, cell: (i) => count(data.readings[i]) },
     {
       key: "rejected",
       name: "Rejected",

@@ -31,7 +31,7 @@
       text: (data, i, unit) =>
         data.expected[i] === null ? "–" : Words.between(data.expected_lo[i], data.expected_hi[i], unit),
     },
-    { name: "P(right)", number: true, text: (data, i) => (data.p[i] === null ? "–" : data.p[i].toFixed(2)) },
+    { name: "P(right)", number: true, text: (data, i) => (data.p[i] === null ? "–" : Words.probability(data.p[i])) },
     { name: "Record", text: record },
   ];
 

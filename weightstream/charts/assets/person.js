@@ -67,8 +67,8 @@
 
   function sourceChip(name, source, theme) {
     const count = rows.filter((i) => cell(data.source, i) === source).length;
-    const color = theme.sources[source % theme.sources.length];
-    const icon = glyph(Figure.SYMBOLS[source % Figure.SYMBOLS.length], color);
+    const { color, symbol } = Figure.sourceLook(theme, source);
+    const icon = glyph(symbol, color);
     const toggle = () => view.hidden.delete(source) || view.hidden.add(source);
     return chip(icon, `${name} (${count})`, !view.hidden.has(source), toggle);
   }

@@ -44,11 +44,11 @@
   }
 
   function drawLimits() {
-    const since = data.checked_since ? `since ${data.checked_since}` : "over all weeks";
+    const since = data.checked_since ? `since the week of ${data.checked_since}` : "over all weeks";
     const limits = Object.entries(data.limits).map(([key, value]) => `${key} = ${value}`);
     const said = data.breaches.length
       ? element("ul", { class: "breaches" }, ...data.breaches.map((text) => element("li", {}, text)))
-      : element("p", {}, `No source ${since} and no newest ingest passes a limit.`);
+      : element("p", {}, `Nothing is beyond its limit: no source ${since}, nor the newest ingest.`);
     const hint = element("p", { class: "hint" }, `Checked ${since}. [quality] ${limits.join(", ")}`);
     find("limits").replaceChildren(said, hint);
   }

@@ -79,10 +79,13 @@
     return sentences.filter(Boolean).join(". ");
   }
 
+  /* Never rounded to certainty. */
+  const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : p.toFixed(2));
+
   function alert(mark, unit) {
     const days = Math.max(1, Math.round(mark.days));
     const moved = `${change(mark.kg, unit)} in ${days} ${days === 1 ? "day" : "days"}, until ${date(mark.ms)}`;
-    const p = mark.p > 0.99 ? "over 0.99" : mark.p.toFixed(2);
+    const p = probability(mark.p);
     if (mark.kind !== "unconfirmed") return `Unusual change: ${moved} (probability ${p})`;
     return `Unconfirmed: the newest reading would be ${moved}; no known slip explains it (probability ${p} that it is right)`;
   }
@@ -105,7 +108,7 @@
       const range = between(data.expected_lo[row], data.expected_hi[row], unit);
       lines.push(`expected ${weight(data.expected[row], unit)} (${range})`);
     }
-    if (!Columns.rejected(data, row) && data.p[row] !== null) lines.push(`probability of being right ${data.p[row].toFixed(2)}`);
+    if (!Columns.rejected(data, row) && data.p[row] !== null) lines.push(`probability of being right ${probability(data.p[row])}`);
     return lines.join("<br>");
   }
 
@@ -116,6 +119,7 @@
     change,
     changeUnit,
     percent,
+    probability,
     date,
     time,
     explain,
