@@ -206,6 +206,19 @@ def test_the_least_certain_come_first(store, decide, course):
         review(configured(store), "z")
 
 
+def test_what_is_no_longer_so_or_decided_leaves_no_gap(store, decide, rows_of):
+    for row in review(configured(store), limit=4):
+        decide(store, row["measurement_id"], "reject")
+    standing = (
+        "select measurement_id from current_decisions where override is null and p_valid is not "
+        "null order by abs(p_valid - 0.5), user_id, effective_at, measurement_id"
+    )
+    wanted = [which for (which,) in rows_of(store, standing)]
+    for limit in (1, 2, 5, 100):
+        found = [row["measurement_id"] for row in review(configured(store), limit=limit)]
+        assert found == wanted[:limit]
+
+
 def test_review_in_the_terminal(store, rows_of):
     done = run("review", "--limit", "2", "--data-dir", store)
     lines = done.stdout.splitlines()

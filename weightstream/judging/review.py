@@ -1,5 +1,7 @@
 """The readings whose verdict is least certain, for a person to look at."""
 
+import json
+import sqlite3
 from typing import Any
 
 from weightstream.config import Config
@@ -22,10 +24,19 @@ COLUMNS = (
     "suggested_kg",
     "p_valid",
 )
-QUERY = f"""
-select {", ".join(COLUMNS)} from current_decisions
-where override is null and p_valid is not null and (?1 is null or user_id = ?1)
+# Versions, old ones and decided ones too: to look at a million through the view takes seconds.
+CANDIDATES = """
+select user_id, effective_at, measurement_id, version from decisions
+where p_valid is not null and {whose}
 order by abs(p_valid - 0.5), user_id, effective_at, measurement_id limit ?2
+"""
+STANDING = f"""
+select {", ".join("v." + name for name in COLUMNS)}
+from json_each(?) c cross join current_decisions v on v.user_id = json_extract(c.value, '$[0]')
+  and v.effective_at = json_extract(c.value, '$[1]')
+  and v.measurement_id = json_extract(c.value, '$[2]')
+  and v.version = json_extract(c.value, '$[3]')
+where v.override is null order by c.key
 """  # noqa: S608
 
 
@@ -38,9 +49,24 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
     with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         if user is not None and user not in reading.persons(connection, [user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
-        rows = connection.execute(QUERY, (user, limit)).fetchall()
+        connection.execute("begin")  # candidates and what stands, as of one moment
+        rows = least_certain(connection, user, limit)
     found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     return [row | {"explanation": explained(row)} for row in found]
+
+
+def least_certain(
+    connection: sqlite3.Connection, user: str | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """COLUMNS of at most `limit` standing decisions that are no person's."""
+    query = CANDIDATES.format(whose="?1 is null" if user is None else "user_id = ?1")
+    wanted = 2 * limit
+    while True:
+        candidates = connection.execute(query, (user, wanted)).fetchall()
+        found = connection.execute(STANDING, (json.dumps(candidates),)).fetchall()
+        if len(found) >= limit or len(candidates) < wanted:
+            return found[:limit]
+        wanted *= 4
 
 
 def explained(row: dict[str, Any]) -> str:
