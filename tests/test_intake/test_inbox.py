@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -265,6 +267,29 @@ def test_two_processes_on_one_inbox_never_share_a_file(inbox, drop):
     taken = [*read[0], *read[1]]
     assert len(taken) == len(set(taken))
     assert sorted(below(inbox / "done").values(), key=int) == [str(n) for n in range(400)]
+
+
+def test_a_claim_that_its_owner_is_removing_stops_nobody(inbox):
+    """Between the end of its owner and that of its folders another run may come upon it."""
+    claim, ended = inbox / ".claimed" / "other-0", threading.Event()
+    claim.parent.mkdir(parents=True)
+
+    def make_and_remove():
+        while not ended.is_set():
+            with suppress(OSError):  # the run that came upon it removes it too
+                (claim / "0/1/2").mkdir(parents=True)
+            for folder in (claim / "0/1/2", claim / "0/1", claim / "0", claim):
+                with suppress(OSError):
+                    folder.rmdir()
+
+    other = threading.Thread(target=make_and_remove)
+    other.start()
+    try:
+        for _ in range(300):
+            assert settled(inbox) == []
+    finally:
+        ended.set()
+        other.join()
 
 
 def test_an_inbox_that_cannot_be_is_one_sentence(tmp_path):

@@ -214,15 +214,17 @@ def _lock(folder: Path) -> int | None:
 def _end(folder: Path) -> None:
     """Remove a claim, of which nothing but folders should be left; a file would stay."""
     (folder / OWNER).unlink()
-    for path in sorted((folder, *folder.rglob("*")), reverse=True):
+    for path, _, _ in os.walk(folder, topdown=False):
         with suppress(OSError):
-            path.rmdir()
+            os.rmdir(path)
 
 
 def _take_over(claims: Claims, folder: Path) -> None:
     """The files of a claim whose run has died. What several runs have died of goes to failed/."""
     attempts = (folder / OWNER).stat().st_size
-    for path in sorted(folder.rglob("*")):
+    # Its owner may still be removing the folders in it, which stops os.walk nowhere.
+    found = [Path(inside) / name for inside, _, names in os.walk(folder) for name in names]
+    for path in sorted(found):
         mode, seen = _look(path)
         if not stat.S_ISREG(mode) or path == folder / OWNER:
             continue
