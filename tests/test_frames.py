@@ -124,6 +124,27 @@ def test_cells_of_many_types_in_one_column():
     assert cleaned["reason"].to_list()[3:] == ["bad_number", "missing_field"]
 
 
+def test_times_with_and_without_a_zone_in_one_column():
+    """Whichever comes first; pandas and Arrow would give all of them one zone, or none."""
+    wall, instant = datetime(2024, 1, 1, 8), pd.Timestamp("2024-01-01 08:00+05:00")
+    for times in ([wall, instant, None], [instant, wall, None]):
+        column = pd.Series(times, dtype=object)
+        frame = pd.DataFrame({"user": "a", "date": column, "Weight (kg)": [80, 81, 82]})
+        cleaned = weightstream.clean(frame, {"data": {"timezone": "Europe/Oslo"}})
+        found = dict(zip(times, cleaned["effective_at"], strict=True))
+        assert found[wall] == "2024-01-01T07:00:00Z"
+        assert found[instant] == "2024-01-01T03:00:00Z"
+
+
+def test_cells_that_no_text_or_number_of_arrow_can_hold():
+    users = pd.Series(["a\udcff", 10**30, "b"], dtype=object)
+    weights = pd.Series([80, 10**30, 81], dtype=object)
+    frame = pd.DataFrame({"user": users, "date": "2024-01-01", "Weight (kg)": weights})
+    cleaned = weightstream.clean(frame)
+    assert cleaned["user_id"].to_list() == ["a?", "1" + "0" * 30, "b"]
+    assert cleaned["outcome"].to_list() == ["accepted", "rejected", "accepted"]
+
+
 def test_dates_in_either_order_are_told_by_the_whole_frame():
     ambiguous = frame_of(("a", "03/04/2024", 80, "kg"), ("a", "03/05/2024", 80, "kg"))
     assert set(weightstream.clean(ambiguous)["reason"]) == {"bad_timestamp"}

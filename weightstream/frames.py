@@ -33,7 +33,13 @@ from weightstream.judging.records import SAID, links, set_aside
 from weightstream.judging.series import NOTHING_TOLD, Told, by_person, join
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
-from weightstream.readers.delimited import FIELDS, REQUIRED, match_columns, unit_in_name
+from weightstream.readers.delimited import (
+    FIELDS,
+    REQUIRED,
+    match_columns,
+    repeated_names,
+    unit_in_name,
+)
 from weightstream.readers.parquet import texts_of
 from weightstream.store import reading
 
@@ -160,6 +166,8 @@ def _raw(frame: pd.DataFrame, wanted: Columns) -> pa.Table:
     names = [str(name).strip().lower() for name in frame.columns]
     own = {field: (field, *getattr(wanted, field)) for field in FIELDS}
     found = match_columns(names, wanted.model_copy(update=own))
+    if repeated := repeated_names(names, found):
+        raise InputError(f"the frame has several columns called {repeated[0]!r}; leave one of them")
     columns = {field: _texts(frame.iloc[:, at]) for field, at in found.items()}
     stated = unit_in_name(names[found["weight"]])[1] if "weight" in found else None
     if "unit" not in columns and stated:
@@ -184,11 +192,18 @@ def _texts(column: "pd.Series[Any]") -> pa.StringArray:
     """Any column as text; objects of several types one by one."""
     try:
         array = pa.array(column, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        values = [None if pd.api.types.is_scalar(v) and pd.isna(v) else str(v) for v in column]
-        return pa.array(values, pa.string())
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+        return _one_by_one(column)
+    if column.dtype == object and pa.types.is_timestamp(array.type):
+        return _one_by_one(column)  # some may have a zone and others none
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return texts_of(whole).cast(pa.string())
+
+
+def _one_by_one(column: "pd.Series[Any]") -> pa.StringArray:
+    values = [None if pd.api.types.is_scalar(v) and pd.isna(v) else str(v) for v in column]
+    texts = [value and value.encode(errors="replace").decode() for value in values]
+    return pa.array(texts, pa.string())
 
 
 def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, str | None]]:

@@ -182,7 +182,7 @@ def test_gzip_is_told_by_content(tmp_path):
         (gzip.compress(HEADER.encode() + ROW.encode() * 5000)[:-200], "cut off gzip"),
         (b"\x1f\x8bnonsense", "damaged or cut off gzip"),
         (bytes(range(256)) * 10, "in no format"),
-        ((HEADER + ROW).encode("utf-16"), "in no format|UTF-16"),
+        ((HEADER + ROW).encode("utf-16"), "written in UTF-16"),
         (ROW.encode(), "no header"),
         (b"u1,2024-01-31,80\n", "no header"),
         (b"user_id,effectiveDateTime,unit\n", "no column for weight"),

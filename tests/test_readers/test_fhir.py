@@ -66,6 +66,7 @@ def test_numbers_are_exact(save, cleaned):
     [
         ({"subject": {"reference": "https://h/fhir/Patient/7/_history/2"}}, "user_id", "7"),
         ({"subject": {"reference": "urn:uuid:ab-c"}}, "user_id", "ab-c"),
+        ({"subject": {"reference": "#p", "identifier": {"value": "9"}}}, "user_id", "9"),
         ({"subject": {"identifier": {"value": "mrn9"}}}, "user_id", "mrn9"),
         ({"effectiveDateTime": "2024-01-31"}, "wall", "2024-01-31"),
         ({"effectiveDateTime": None, "effectiveInstant": "2024-01-31T07:12:33Z"}, "wall",
@@ -190,7 +191,7 @@ def test_xml_is_refused_by_its_name(save, cleaned):
 
 
 def test_a_record_that_names_no_person_says_what_to_do(single):
-    for subject in (None, {"reference": ""}, {"display": "somebody"}):
+    for subject in (None, {"reference": ""}, {"display": "somebody"}, {"reference": "#p"}):
         row = single({"subject": subject})
         assert row["reason"] == "missing_field"
         assert row["detail"] == "the record names no person; give --user"

@@ -1,5 +1,6 @@
 """What holds for every format: safety against broken and hostile files, archives, folders."""
 
+import gzip
 import io
 import random
 import zipfile
@@ -143,11 +144,12 @@ def test_an_encrypted_member_is_named(tmp_path, cleaned):
         cleaned(path)
 
 
-def test_folders_give_the_files_that_some_format_knows(tmp_path):
+def test_folders_give_the_files_that_some_format_knows_or_that_cannot_be_read(tmp_path):
     (tmp_path / "deep").mkdir()
     contents = {
         "b.json": FITBIT, "deep/a.csv": CSV, "deep/notes.csv": "title,text\na,b\n", "c.txt": "hi",
         "empty.csv": "", "broken.zip": b"PK\x03\x04xx", "photo.jpg": b"\xff\xd8\xff\x00",
+        "cut.csv.gz": gzip.compress(CSV.encode())[:-9], "wide.csv": CSV.encode("utf-16"),
     }  # fmt: skip
     for name, content in contents.items():
         data = content if isinstance(content, bytes) else content.encode()
@@ -155,7 +157,9 @@ def test_folders_give_the_files_that_some_format_knows(tmp_path):
     archive(tmp_path, {"w.json": FITBIT})
     (tmp_path / "loop").symlink_to(tmp_path)
     found = [str(path.relative_to(tmp_path)) for path in files_in(tmp_path)]
-    assert found == ["b.json", "deep/a.csv", "takeout.zip"]
+    assert found == [
+        "b.json", "broken.zip", "cut.csv.gz", "deep/a.csv", "takeout.zip", "wide.csv"
+    ]  # fmt: skip
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(save, cleaned):

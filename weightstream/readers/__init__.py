@@ -75,9 +75,14 @@ def parses(path: Path, options: ReadOptions) -> Iterator[Parse]:
     return _reader(name).read(Source(path), options)
 
 
+class _Unknown(InputError):
+    """Nothing is wrong with the file but that its format is not known."""
+
+
 def files_in(folder: Path) -> list[Path]:
     """The files below a folder that a format other than plain CSV recognises, or that look like
-    our CSV; in the order of their paths. Unreadable and unknown ones are left out.
+    our CSV; in the order of their paths. Unknown ones are left out. Those that cannot be read are
+    in: what might hold weighings is to be refused, not passed over.
     """
     found = []
     for path in sorted(folder.rglob("*")):
@@ -88,8 +93,10 @@ def files_in(folder: Path) -> list[Path]:
                 recognise(path)
             elif not _format_in_company(Source(path), FORMATS):
                 continue
-        except InputError:
+        except _Unknown:
             continue
+        except InputError:
+            pass
         found.append(path)
     return found
 
@@ -122,7 +129,7 @@ def _usable_members(path: Path, wanted: str) -> list[tuple[Source, str]]:
     found = [(source, _format_in_company(source, names)) for source in members(path)]
     usable = [(source, name) for source, name in found if name is not None]
     if not usable:
-        raise InputError(f"{path} holds no file in a format that weightstream knows")
+        raise _Unknown(f"{path} holds no file in a format that weightstream knows")
     return usable
 
 

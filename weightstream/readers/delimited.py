@@ -48,7 +48,10 @@ _UNIT_IN_NAME = re.compile(r"(?P<name>.+?)[ _]*[(\[_ ](?P<unit>[a-z]+)[)\]]?")
 
 @dataclass(frozen=True)
 class Header:
-    """What the header line says. columns: field to column index; constants: field to its value."""
+    """What the header line says. columns: field to column index; constants: field to its value.
+
+    repeated: names that several columns have, where a field is in one of them.
+    """
 
     delimiter: str
     width: int
@@ -56,6 +59,7 @@ class Header:
     constants: dict[str, str]
     line: int
     unit_from: str = EACH_RECORD
+    repeated: tuple[str, ...] = ()
 
 
 @dataclass
@@ -96,13 +100,17 @@ class _DateOrderOfFile:
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """Whether it is text at all: this is the format that others are told apart from."""
+    """Whether it is text at all: this is the format that others are told apart from. UTF-16 too."""
+    if head.startswith(_UTF16_BOMS):  # to be refused by its name
+        return True
     first_line = head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0]
     return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
 
 
 def has_columns(head: bytes) -> bool:
     """Whether the first line names a time and a weight in the usual words."""
+    if head.startswith(_UTF16_BOMS):
+        head = head.decode("utf-16", errors="ignore").encode()
     text = records.decode(head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0])
     cells = max((records.cells_of(text, delimiter) for delimiter in ",;\t"), key=len)
     columns = match_columns([cell.strip().lower() for cell in cells], Columns())
@@ -164,7 +172,13 @@ def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOpti
     unit_from = HEADER if constants else OPTION if options.unit else EACH_RECORD
     given = {"user_id": options.user, "unit": options.unit}
     constants |= {name: value for name, value in given.items() if value is not None}
-    return Header(delimiter, len(names), columns, constants, line, unit_from)
+    repeated = repeated_names(names, columns)
+    return Header(delimiter, len(names), columns, constants, line, unit_from, repeated)
+
+
+def repeated_names(names: list[str], columns: dict[str, int]) -> tuple[str, ...]:
+    """Names of the columns that were chosen and are not the only ones of their name."""
+    return tuple(names[index] for index in columns.values() if names.count(names[index]) > 1)
 
 
 def match_columns(names: list[str], wanted: Columns) -> dict[str, int]:
@@ -210,6 +224,10 @@ def _check_header(header: Header, source: Source, options: ReadOptions) -> None:
         raise InputError(
             f"{source} has no column for {' and '.join(missing)};"
             f" name it in [data.columns] of the configuration{also}"
+        )
+    if header.repeated:
+        raise InputError(
+            f"{source} has several columns called {header.repeated[0]!r}; leave one of them"
         )
     for name, given in (("user_id", options.user), ("unit", options.unit)):
         if given is not None and name in header.columns:

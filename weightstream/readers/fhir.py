@@ -182,7 +182,7 @@ def _subject(resource: dict[str, Any]) -> str | None:
     """The person's id: of Patient/7 or https://host/fhir/Patient/7 it is 7."""
     subject = fields_of(resource.get("subject"))
     reference = text_of(subject.get("reference"))
-    if reference:
+    if reference and not reference.startswith("#"):  # which says something in its resource only
         kind, _, rest = reference.partition("/")
         if kind == "Patient" and "/" not in rest:
             return rest or None

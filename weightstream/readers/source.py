@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from weightstream.errors import InputError
+from weightstream.errors import InputError, shown
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -119,6 +119,8 @@ def _bomb(source: Source) -> InputError:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Raise InputError for a path that is no file, and for whatever goes wrong in reading it."""
+    if shown(path) != str(path):  # the store could not keep it
+        raise InputError(f"the name of {shown(path)!r} is not UTF-8; rename it")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise InputError(f"{path} is not a regular file; save its content to one")
