@@ -1,4 +1,5 @@
 import csv
+import os
 import tomllib
 
 import pytest
@@ -87,6 +88,17 @@ def test_our_errors_are_one_sentence_and_status_2(store, tmp_path, arguments, wo
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("erase", b"\xff"), ("export", b"\xff.csv"), ("status", "--data-dir", b"\xff")],
+    ids=str,
+)
+def test_an_argument_that_is_no_text_is_wrong_usage(arguments):
+    done = run(*(os.fsdecode(argument) for argument in arguments))
+    assert done.exit_code == 2
+    assert "is not UTF-8; rename it" in done.stderr
 
 
 def test_simulate_writes_what_was_asked(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from weightstream.config import Config, flatten, load
-from weightstream.errors import WeightstreamError
+from weightstream.errors import WeightstreamError, shown
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
@@ -19,6 +19,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class Commands(click.Group):
     """Says our errors in one sentence, with their exit status."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for arg in args:
+            if shown(arg) != arg:  # neither SQLite nor Prefect could hold it
+                raise click.UsageError(f"{shown(arg)!r} is not UTF-8; rename it", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

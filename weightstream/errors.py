@@ -14,6 +14,9 @@ WeightstreamError
     └── StaleRevision    a person's series changed since it was read; decide again
 """
 
+import os
+from pathlib import Path
+
 
 class WeightstreamError(Exception):
     """The message is one sentence for a person: what, where, and what to do."""
@@ -65,3 +68,8 @@ class StaleRevision(StoreError):
     def __init__(self, user_ids: list[str]) -> None:
         super().__init__(f"{len(user_ids)} persons changed since they were read; decide them again")
         self.user_ids = user_ids
+
+
+def shown(name: str | Path) -> str:
+    """A file name or argument as a sentence can hold it, whatever its bytes are."""
+    return os.fsencode(name).decode(errors="replace")

@@ -211,6 +211,18 @@ def test_an_unknown_person_is_one_sentence_unless_in_advance(
     assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
 
 
+@pytest.mark.parametrize("nobody", ["", " ", "NULL"])
+def test_nobody_cannot_be_erased(command, store_files, csv_of, fresh_dir, tables, nobody):
+    """A blank id would be found in every name, and in every row that names nobody."""
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of((OTHER, "2024-01-01", "80"), ("", "2024-01-02", "80")))
+    before = tables(data_dir)
+    done = command("erase", nobody, "--in-advance", "--rewrite", "--data-dir", data_dir)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "is nobody's id" in done.stderr
+    assert tables(data_dir) == before
+
+
 def test_a_person_is_asked_only_on_a_terminal(store_files, csv_of, fresh_dir, monkeypatch):
     from click.testing import CliRunner
 

@@ -134,8 +134,10 @@ def test_what_is_no_file_is_not_replaced(store, tmp_path):
 def test_an_unknown_person_or_store(store, tmp_path):
     with pytest.raises(ConfigError, match="no person called 'z'"):
         export_store(configured(store), tmp_path / "out.csv", "z")
-    with pytest.raises(StoreError, match="no store yet"):
-        export_store(configured(tmp_path / "nothing"), tmp_path / "out.csv")
+    (tmp_path / "file").write_text("")
+    for place in ("nothing", "file/data"):
+        with pytest.raises(StoreError, match="no store yet"):
+            export_store(configured(tmp_path / place), tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "ndjson"])

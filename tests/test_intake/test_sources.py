@@ -1,4 +1,5 @@
 import gzip
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,6 +146,10 @@ def test_no_source_can_be_used(csv_of, tmp_path):
     [
         ({"format": "punchcards"}, {}, "'punchcards' is no format"),
         ({"unit": "furlong"}, {}, "'furlong' is no unit"),
+        ({"user": ""}, {}, "'' is no user id"),
+        ({"user": " null"}, {}, "' null' is no user id"),
+        ({"user": "a\nb"}, {}, "is no user id"),
+        ({"user": "x" * 1001}, {}, "is no user id"),
         ({"timezone": "Oslo"}, {}, "no timezone is called 'Oslo'"),
         ({}, {"users_file": "missing.txt"}, r"missing\.txt cannot be read"),
     ],
@@ -152,6 +157,15 @@ def test_no_source_can_be_used(csv_of, tmp_path):
 def test_wrong_options_are_found_before_anything_starts(csv_of, options, data, words):
     with pytest.raises(WeightstreamError, match=words):
         check_sources([csv_of(GOOD)], ReadOptions(**options), Data(**data))
+
+
+def test_a_file_whose_name_is_no_text_is_refused_and_others_are_read(taken, csv_of, tmp_path):
+    path = tmp_path / os.fsdecode(b"J\xf6rg.csv")
+    path.write_bytes(csv_of(GOOD).read_bytes())
+    intake = taken(path, csv_of(GOOD))
+    (sentence,) = intake.refused.values()
+    assert sentence == f"the name of '{tmp_path}/J\ufffdrg.csv' is not UTF-8; rename it"
+    assert intake.rows_in == 1
 
 
 def test_an_unknown_format_is_refused(taken, csv_of):

@@ -36,6 +36,13 @@ def test_those_at_work_do_not_wait_for_each_other(tmp_path):
         pass
 
 
+def test_where_no_folder_can_be_there_is_nothing_to_wait_for(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "data", tmp_path / ("x" * 300)):
+        with present(place):
+            pass
+
+
 def test_an_erasure_gives_up_and_lets_others_in_again(tmp_path):
     with present(tmp_path):
         with pytest.raises(RunsUnderWay, match="nothing was erased") as raised, alone(tmp_path):

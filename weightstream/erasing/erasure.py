@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from weightstream.config import Config
 from weightstream.drawing import (
     draw_index,
@@ -23,7 +25,7 @@ from weightstream.drawing import (
 from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
 from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import trimmed
+from weightstream.intake.coded import blank, trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
 from weightstream.judging.causal import judging_on
 from weightstream.judging.overriding import judge_anew
@@ -66,11 +68,13 @@ def erase_person(
     rewrite: also take the rows out of source files under the data directory and the inbox.
     in_advance: keep out a person of whom nothing is stored yet. Cut short anywhere, it is to be run
     again.
-    Raises ConfigError for an unknown person, StoreError, RunsUnderWay.
+    Raises ConfigError for an unknown person or a blank id, StoreError, RunsUnderWay.
     """
     data_dir = config.data.data_dir.absolute()
     existing(data_dir)
     user_id, path = trimmed(user), data_dir / STORE_NAME
+    if blank(pa.array([user_id]))[0]:
+        raise ConfigError(f"{user!r} is nobody's id; name the person who is to be erased")
     with open_writer(data_dir, alone) as connection:
         key = key_of(connection, data_dir)
         erased = Erased(erasing.rows_of(connection, user_id))

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.exports.table_files import write_tables
+from weightstream.intake.coded import trimmed
 from weightstream.intake.times import parse_times
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
 from weightstream.schema import EXPORT_COLUMNS
@@ -95,6 +96,7 @@ def export_store(config: Config, out: Path, user: str | None = None, write: Writ
     with present(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         connection.execute("begin")  # one state of the store, whatever is written meanwhile
         timezone = reading.setting(connection, "timezone") or config.data.timezone
+        user = None if user is None else trimmed(user)
         if user is not None and user not in reading.persons(connection, [user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
         return write(connection, out, timezone, None if user is None else [user])

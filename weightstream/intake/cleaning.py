@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
+from weightstream.errors import ConfigError
 from weightstream.intake.coded import Bools, Coded, blank, dictionary, encode, plain
 from weightstream.intake.decimals import Amounts, parse_amounts
 from weightstream.intake.import_report import times_of, units_of
@@ -331,6 +332,17 @@ def _detail(
 
 def _quoted(cell: str | None) -> str:
     return repr(cell if cell is None or len(cell) <= 60 else cell[:60] + "…")
+
+
+def required_person(name: str) -> str:
+    """The name as a user id. Raises ConfigError if no row could bear it."""
+    said = encode(pa.chunked_array([[name]]))
+    if said.is_blank()[0] or _no_names(said)[0]:
+        raise ConfigError(
+            f"{name[:60]!r} is no user id; give one of 1 to {MAX_NAME:,} characters, without "
+            "control characters, that is not the word NULL"
+        )
+    return name
 
 
 def _no_names(column: Coded) -> Bools:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
-from weightstream.intake.cleaning import Rules, read_clean
+from weightstream.intake.cleaning import Rules, read_clean, required_person
 from weightstream.intake.import_report import Findings
 from weightstream.intake.partition import Part, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
@@ -239,9 +239,11 @@ def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> 
 
 
 def check_options(options: ReadOptions, data: Data) -> None:
-    """Raise ConfigError for a wrong format, unit, timezone or list of persons."""
+    """Raise ConfigError for a wrong format, person, unit, timezone or list of persons."""
     if options.format not in ("auto", *FORMATS):
         raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if options.user is not None:
+        required_person(options.user)
     if options.unit is not None:
         required_unit(options.unit)
     if options.timezone is not None:

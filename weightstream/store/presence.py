@@ -24,6 +24,10 @@ PRESENT_SECONDS = 3600.0
 """An erasure ends: it waits for others a minute, and then looks through files."""
 TOLD_SECONDS = 5.0
 POLL_SECONDS = 0.02
+NOT_THERE = (
+    *(errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT),
+    *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+)
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 logger = logging.getLogger("weightstream")
@@ -130,7 +134,7 @@ def _opened(path: Path) -> int | None:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT):
+        if error.errno not in NOT_THERE:
             raise
         return None
 
