@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from weightstream import report
-from weightstream.charts.page import ASSETS
+from weightstream.charts.template import asset_names
 from weightstream.cli import cli
 from weightstream.config import Config
 
@@ -99,7 +99,7 @@ def test_the_pages_scripts_are_written_too(store):
     run("--data-dir", store)
     page = (store / "dashboards" / "quality.html").read_text()
     wanted = {part.split('"')[0] for part in page.split("assets/")[1:]}
-    assert wanted <= {*ASSETS, "plotly.min.js"}
+    assert wanted <= {*asset_names(), "plotly.min.js"}
     assert all((store / "dashboards" / "assets" / name).is_file() for name in wanted)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weightstream.charts import page
+from weightstream.charts.template import PLOTLY
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -161,11 +162,11 @@ def test_assets_hold_plotly_once_and_everything_that_pages_ask_for(tmp_path, mak
 
 
 def test_the_plotly_of_pages_is_the_version_that_its_note_names():
-    package, hashed = (Path(str(page.PLOTLY)).parent / "npm").read_text().split()
+    package, hashed = (Path(str(PLOTLY)).parent / "npm").read_text().split()
     assert hashed.startswith("sha512-")
     name, version = package.split("@")
     assert name == "plotly.js-basic-dist-min"
-    head = page.PLOTLY.read_bytes()[:200].decode()
+    head = PLOTLY.read_bytes()[:200].decode()
     assert f"(basic - minified) v{version}\n" in head
 
 

@@ -22,8 +22,9 @@ from choreographer.errors import (
 )
 from kaleido import Kaleido, PageGenerator
 
-from weightstream.charts.page import PLOTLY, write_page
+from weightstream.charts.page import write_page
 from weightstream.charts.person import Person, person_data
+from weightstream.charts.template import PLOTLY
 
 NO_BROWSER = (
     "No pictures: no Chromium or Chrome was found; install one (Debian: apt-get install chromium) "

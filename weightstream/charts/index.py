@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import orjson
 from weightstream.charts.alerts import Alert
 from weightstream.charts.page import embedded, file_name
 from weightstream.charts.person import Person
+from weightstream.charts.template import template
 
 INDEX_COLUMNS = (
     "user_id",
@@ -71,8 +71,8 @@ def index_page(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """HTML of the index; rows as index_row makes them, in any order."""
     ordered = sorted(rows, key=lambda row: str(row["user_id"]))
     table = {name: [row[name] for row in ordered] for name in INDEX_COLUMNS}
-    template = (files("weightstream.charts") / "assets" / "index.html").read_bytes()
-    return template.replace(b"{{data}}", embedded(table))
+    before, after = template("index", "All persons")
+    return before + embedded(table) + after
 
 
 def read_index(path: Path) -> dict[str, dict[str, Any]] | None:

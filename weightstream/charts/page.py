@@ -11,32 +11,16 @@ import re
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from weightstream.charts.person import Person, person_data
+from weightstream.charts.template import PLOTLY, asset, asset_names, template
 from weightstream.intake.partition import alive
 
 PERSONS = "persons"
-ASSETS = (
-    "style.css",
-    "common.js",
-    "columns.js",
-    "words.js",
-    "figure.js",
-    "facts.js",
-    "log.js",
-    "person.js",
-    "index.js",
-    "weeks.js",
-    "quality.js",
-)
-
-PLOTLY = files("weightstream.charts") / "assets" / "plotly" / "plotly-basic.min.js"
-"""plotly.js with scatter and bar charts alone, as npm has it: of all that a page loads, most."""
 
 
 def person_page(person: Person, timezone: str = "UTC") -> bytes:
@@ -74,9 +58,8 @@ def write_assets(dashboards: Path) -> None:
     """Create the folders (mode 0700) and the files that all pages share, plotly.js among them."""
     for folder in (dashboards, dashboards / PERSONS, dashboards / "assets"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    own = files("weightstream.charts") / "assets"
-    for name in ASSETS:
-        write_page(dashboards / "assets" / name, (own / name).read_bytes())
+    for name in asset_names():
+        write_page(dashboards / "assets" / name, asset(name))
     write_page(dashboards / "assets" / "plotly.min.js", PLOTLY.read_bytes())
 
 
@@ -116,6 +99,4 @@ def remove_pages(dashboards: Path, keep: Iterable[str]) -> int:
 _TEMPORARY = re.compile(r"\.(\d+)-\d+\.tmp$")
 _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # device names on Windows
-_HEAD, _FOOT = (
-    (files("weightstream.charts") / "assets" / "person.html").read_bytes().split(b"{{data}}")
-)
+_HEAD, _FOOT = template("person", "{{user}}", "../")

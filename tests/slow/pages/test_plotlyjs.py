@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from weightstream.charts import page
+from weightstream.charts.template import PLOTLY
 
 pytestmark = pytest.mark.slow
 
 
 def test_nobody_changed_it(from_npm: Callable[[str, str], bytes]) -> None:
-    package, _ = (Path(str(page.PLOTLY)).parent / "npm").read_text().split()
-    assert page.PLOTLY.read_bytes() == from_npm(package, page.PLOTLY.name)
+    package, _ = (Path(str(PLOTLY)).parent / "npm").read_text().split()
+    assert PLOTLY.read_bytes() == from_npm(package, PLOTLY.name)
