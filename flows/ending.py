@@ -45,6 +45,8 @@ def settle(road: Road) -> None:
     for file, counts in zip(road.intake.files, road.counts.tolist(), strict=True):
         file.duplicates = counts[OUTCOMES.index("duplicates")]
         file.exclude(BELOW_MIN_READINGS, counts[OUTCOMES.index("excluded")])
+    for (number, source), rows in road.shared_ids.items():
+        road.intake.findings[number].shared_ids[source] = rows
     record_counts(road.connection, road.path, road.intake.files, road.file_numbers.tolist())
     outcomes["quarantined"] = sum(file.quarantined for file in road.intake.files)
     outcomes["excluded"] = sum(sum(file.excluded.values()) for file in road.intake.files)

@@ -1,14 +1,16 @@
 """What an ingest found in its sources, told where it may be told."""
 
+import logging
 from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
 
 from tasks.road import Road
 from weightstream.errors import ConfigError
-from weightstream.intake.import_report import first_quarantined, write_report
+from weightstream.intake.import_report import first_quarantined, shared_told, write_report
 from weightstream.intake.sources import report_of
 
+logger = logging.getLogger("weightstream")
 ROWS_SHOWN = 100
 
 
@@ -28,7 +30,10 @@ def tell_imports(road: Road, json_report: str | None) -> list[str]:
             table=rows[:ROWS_SHOWN],
             description=f"{quarantined:,} rows in quarantine; the first of each file and reason",
         )
-    if json_report is None:
+    if json_report is None:  # which would tell
+        for name, found in zip(names, intake.findings, strict=True):
+            if found.shared_ids:
+                logger.warning(shared_told(f"{name} of the store", found.shared_ids.total()))
         return []
     try:
         write_report(Path(json_report), report_of(intake, road.reading, road.config.data.timezone))

@@ -5,7 +5,7 @@ key and a batch number, and find the arrays here. The writer takes them away whe
 """
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +75,7 @@ class Road:
     drawn: dict[int, list[IndexRow]] = field(default_factory=dict)
     pictured: list[str] = field(default_factory=list)
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
+    shared_ids: Counter[tuple[int, str]] = field(default_factory=Counter)
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
@@ -149,6 +150,7 @@ class Road:
             self.looked_at += decided.looked_at[start:stop].sum(axis=0)
         if decided.outcome.columns:  # rows that came in, not a second look at stored ones
             self.users += len(persons)
+            self.shared_ids += decided.shared_ids(start, stop)
             self._add(decided.counts(start, stop, len(self.file_numbers)))
 
     def count_copies(self, batch: int) -> None:

@@ -247,6 +247,8 @@ def store_files() -> Callable[..., Stored]:
 
             def count(decided: Any, start: int, stop: int) -> None:
                 counts[:] += decided.counts(start, stop, len(numbers))
+                for (file, source), rows in decided.shared_ids(start, stop).items():
+                    intake.findings[file].shared_ids[source] += rows
 
             for part in intake.parts(2, config.execution.users_per_task):
 

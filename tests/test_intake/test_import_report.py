@@ -221,3 +221,56 @@ def test_the_artifact_names_file_line_and_reason_only(ingested, tmp_path):
         ] in tables()
         ingested(save(tmp_path, HEADER + "u1,2024-01-01,s,80,kg\n"), tmp_path / "d")
         assert len(tables()) == before + 1
+
+
+WITH_IDS = "user_id,effectiveDateTime,source_type,weight,unit,id,timestamp\n"
+
+
+def with_id(day, kg, record="x", user="u1", updated=1):
+    return f"{user},2024-01-{day:02},Ann's phone,{kg},kg,{record},2024-02-{updated:02}T00:00:00Z\n"
+
+
+def test_one_id_for_all_readings_of_a_person_is_told(report, tmp_path):
+    own = "".join(with_id(day, 70, f"r{day}", "u2") for day in range(1, 9))
+    path = save(tmp_path, WITH_IDS + own + "".join(with_id(day, 80) for day in range(1, 5)))
+    found = report(path)
+    assert found["files"][0]["shared_ids"] == [{"source": "Ann's phone", "rows": 4}]
+    assert 'the source "Ann\'s phone" gives one record id' in told(found, with_cells=True)
+    assert "(4 readings)" in told(found, with_cells=False)
+    assert "Ann" not in told(found, with_cells=False)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [with_id(1, kg, updated=kg - 79) for kg in range(80, 90)],  # of its weight, again and again
+        [with_id(1, 80), with_id(2, 80, updated=2)],  # of its day
+        [with_id(day, 80, user=f"u{day}") for day in range(1, 9)],  # of as many persons
+    ],
+)
+def test_corrections_are_not_told_as_shared_ids(report, tmp_path, rows):
+    found = report(save(tmp_path, WITH_IDS + "".join(rows)))
+    assert found["files"][0]["shared_ids"] == []
+
+
+def test_an_id_that_comes_with_another_time_each_day(store_files, data_dir, tmp_path, rows_of):
+    days = [
+        save(tmp_path, WITH_IDS + with_id(day, 80, updated=day), f"{day}.csv") for day in (1, 2, 3)
+    ]
+    stored = [store_files(data_dir, path) for path in days]
+    assert [dict(one.intake.findings[0].shared_ids) for one in stored] == [
+        {},
+        {},
+        {"Ann's phone": 1},
+    ]
+    standing = "select count(*) from current_decisions where verdict = 'accepted'"
+    assert rows_of(data_dir, standing) == [(1,)]
+    store_files(data_dir, *days, settings={"data": {"columns": {"record_id": []}}})  # as advised
+    assert rows_of(data_dir, standing) == [(3,)]
+
+
+def test_where_no_report_is_asked_for_the_log_tells(ingested, tmp_path, caplog):
+    path = save(tmp_path, WITH_IDS + "".join(with_id(day, 80) for day in range(1, 4)))
+    ingested(path, tmp_path / "data", retro="off")
+    assert "file 1 of the store gives one record id" in caplog.text
+    assert "Ann" not in caplog.text

@@ -48,12 +48,17 @@ def times_of(measurements: pa.Table) -> dict[str, int]:
 
 @dataclass
 class Findings:
-    """What was found in one file, beside its counts. refused: why nothing of it counts."""
+    """What was found in one file, beside its counts.
+
+    shared_ids: by source, new readings whose record id is that of readings at several other times.
+    refused: why nothing of it counts.
+    """
 
     units: Counter[tuple[str, str]] = field(default_factory=Counter)
     times: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    shared_ids: Counter[str] = field(default_factory=Counter)
     refused: str | None = None
 
     def add(
@@ -93,6 +98,9 @@ class Findings:
                 reason: {"rows": rows, "examples": self.examples[reason]}
                 for reason, rows in sorted(self.reasons.items())
             },
+            "shared_ids": [
+                {"source": source, "rows": rows} for source, rows in self.shared_ids.most_common()
+            ],
             "refused": self.refused,
         }
 
@@ -160,6 +168,18 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
         for example in found["examples"] if with_cells else ():
             cells = "; ".join(f"{name} {example[name]!r}" for name in _CELLS if example[name])
             yield f"    line {example['line']}: {example['detail']} ({_cut(cells)})"
+    for shared in file["shared_ids"]:
+        source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
+        yield f"  {shared_told(source, shared['rows'])}"
+
+
+def shared_told(who: str, rows: int) -> str:
+    """A sentence on `rows` readings whose record id is that of others. who: which gives it."""
+    return (
+        f"{who} gives one record id to readings of a person at several times ({rows:,} readings), "
+        "so that each replaces the one before; if they are readings of their own, let them have "
+        "other ids or none (data.columns.record_id = []) and read the file again"
+    )
 
 
 def _time_told(times: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from weightstream.judging.decided import Column, Decided, Rows, nothing, rows_of
 from weightstream.judging.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
 from weightstream.judging.hearing import Heard, hear, links_told, records_that_came
 from weightstream.judging.parameters import active, to_json
-from weightstream.judging.records import SAID
+from weightstream.judging.records import SAID, shared
 from weightstream.judging.series import (
     NOTHING_TOLD,
     Persons,
@@ -111,6 +111,7 @@ def decide(
     readings = told.laid_out(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
     recomputed = judged & ~persons.appendable
+    every = keys_of(stored, new) if len(heard.said) else stored
     said = told_apart(connection, readings, filtered, recomputed, CAUSAL, judging.parameters.name)
     return Decided(
         user_ids=persons.user_ids,
@@ -125,8 +126,11 @@ def decide(
         shifts=shift_rows(readings, filtered),
         respelled=respelled_rows(was, new, ~fresh, persons, user, file_numbers),
         links=link_rows(heard, persons, file_numbers),
-        aside=aside_rows(heard, stored, new, persons),
-        outcome=Rows(persons.indptr, outcome_columns(new, fresh, series, filtered)),
+        aside=aside_rows(heard, every, persons),
+        outcome=Rows(
+            persons.indptr,
+            outcome_columns(new, fresh, series, filtered) | shared_column(new, fresh, heard, every),
+        ),
         net_accepted=np.zeros(users, np.int64),
     )
 
@@ -140,6 +144,21 @@ def outcome_columns(
     is_new = new_row >= 0
     outcome[new_row[is_new]] = np.where(filtered.accepted[is_new], ACCEPTED, REJECTED)
     return {"outcome": outcome, "file": new["file"].to_numpy()}
+
+
+def keys_of(stored: pa.Table, new: pa.Table) -> pa.Table:
+    """KEY of all measurements that there are of some persons."""
+    keys = stored.select(KEY)
+    return pa.concat_tables([keys, new.select(KEY).cast(keys.schema)])
+
+
+def shared_column(new: pa.Table, fresh: Mask, heard: Heard, every: pa.Table) -> dict[str, Column]:
+    """The source of each new measurement whose record says too many of them; empty of others."""
+    ids = shared(heard.said, every) if len(heard.said) else []
+    if not len(ids):
+        return {"shared": ""}
+    among = pa.array(fresh & pc.is_in(new["measurement_id"], ids).to_numpy())
+    return {"shared": pc.if_else(among, new["source"].cast(pa.string()).combine_chunks(), "")}
 
 
 def told_with(connection: sqlite3.Connection | None, heard: Heard, persons: Persons) -> Told:
@@ -269,14 +288,11 @@ def link_rows(heard: Heard, persons: Persons, file_numbers: Ints) -> Rows:
     return rows_of(number[order], users, columns)
 
 
-def aside_rows(heard: Heard, stored: pa.Table, new: pa.Table, persons: Persons) -> Rows:
-    """Readings of the linked persons that do not stand."""
+def aside_rows(heard: Heard, every: pa.Table, persons: Persons) -> Rows:
+    """Readings of the linked persons that do not stand. every: KEY of all that may be."""
     users = len(persons.user_ids)
     if not len(heard.aside):
         return nothing(users)
-    columns = [*KEY]
-    fresh = new.select(columns).cast(stored.select(columns).schema)
-    every = pa.concat_tables([stored.select(columns), fresh])
     rows = every.take(pc.index_in(heard.aside["measurement_id"], every["measurement_id"]))
     number = pc.index_in(rows["user_id"], pa.array(persons.user_ids)).to_numpy()
     order = np.argsort(number, kind="stable")

@@ -1,5 +1,6 @@
 """What one batch of persons adds to the store and changes in it, ready to be written in parts."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -67,7 +68,7 @@ class Decided:
     shifts: Rows
     respelled: Rows  # stored measurements that came again in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
-    outcome: Rows  # of each new measurement: index into OUTCOMES, and its file
+    outcome: Rows  # of each new measurement: index into OUTCOMES, its file, whose id it shares
     links: Rows  # what records said that the store did not know
     aside: Rows  # readings that are no data, of persons of whom records said something new
     looked_at: Ints | None = None  # (U, len(RETRO_COUNTS)) what retro did; None of an ingest
@@ -84,3 +85,14 @@ class Decided:
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
         np.add.at(counts, (file[rows], outcome[rows]), 1)
         return counts
+
+    def shared_ids(self, start: int, stop: int) -> Counter[tuple[int, str]]:
+        """New measurements of persons start:stop whose source's id is that of others too, by file
+        and source."""
+        source = self.outcome.columns["shared"]
+        if not isinstance(source, pa.Array):
+            return Counter()
+        rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
+        file = np.asarray(self.outcome.columns["file"])[rows].tolist()
+        pairs = zip(file, source[rows].to_pylist(), strict=True)
+        return Counter((number, name) for number, name in pairs if name)

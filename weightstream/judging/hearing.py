@@ -25,6 +25,8 @@ from weightstream.store import reading
 Mask = npt.NDArray[np.bool_]
 NO_ASIDE = pa.table({name: pa.array([], pa.string()) for name in ("measurement_id", "reason")})
 
+NOTHING_SAID = pa.table({name: pa.array([], pa.string()) for name in SAID})
+
 
 @dataclass(frozen=True)
 class Came:
@@ -52,12 +54,13 @@ class Came:
 class Heard:
     """links: LINK, what records said that the store did not know. linked: (U,) bool, of whom.
 
-    aside: measurement_id and reason of what does not stand, of all linked persons. records: those
-    that are known now.
+    said: SAID of all linked persons. aside: measurement_id and reason of what does not stand of
+    it. records: those that are known now.
     """
 
     links: pa.Table
     linked: Mask
+    said: pa.Table
     aside: pa.Table
     records: Sketch
 
@@ -134,7 +137,7 @@ def hear(
         several = np.sort(keys)
         again = np.concatenate([again, several[1:][several[1:] == several[:-1]]])
     linked[(again >> np.uint64(32)).astype(np.int64)] = True
-    aside = NO_ASIDE
+    said, aside = NOTHING_SAID, NO_ASIDE
     if linked.any():
         who = [persons.user_ids[u] for u in np.flatnonzero(linked)]
         of_linked = told.filter(pc.is_in(told["user_id"], pa.array(who))).select(SAID)
@@ -144,7 +147,7 @@ def hear(
             keys = np.concatenate(
                 [keys, _keys_of(said, {name: u for u, name in enumerate(persons.user_ids)})]
             )
-    return Heard(told, linked, aside, persons.records.with_keys(keys))
+    return Heard(told, linked, said, aside, persons.records.with_keys(keys))
 
 
 def news_told(

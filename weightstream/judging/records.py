@@ -37,6 +37,8 @@ LINK = pa.schema(
 SAID = ("user_id", "source", "record_id", "measurement_id", "updated")
 RECORD = ("user_id", "source", "record_id")
 SUPERSEDED, RETRACTED = "superseded", "retracted"
+SEVERAL_TIMES = 3
+"""A correction keeps the time of a reading, or mends it: an id with so many times is shared."""
 
 
 def links(measurements: pa.Table) -> pa.Table:
@@ -86,6 +88,22 @@ def set_aside(said: pa.Table) -> pa.Table:
     ids = ranked["measurement_id"].filter(pa.array(fallen)).unique()
     reason = pc.if_else(pc.is_in(ids, retracted), RETRACTED, SUPERSEDED)
     return pa.table({"measurement_id": ids, "reason": reason})
+
+
+def shared(said: pa.Table, times: pa.Table) -> pa.Array:
+    """Ids of measurements whose record says readings at SEVERAL_TIMES, as corrections hardly do.
+
+    said: SAID. times: measurement_id, effective_at of all that it names.
+    """
+    named = said.filter(
+        pc.and_(pc.not_equal(said["record_id"], ""), pc.not_equal(said["measurement_id"], ""))
+    )
+    at = times["effective_at"].take(pc.index_in(named["measurement_id"], times["measurement_id"]))
+    record = pc.binary_join_element_wise(*(named[name] for name in RECORD), "\0")
+    counts = pa.table({"record": record, "at": at}).group_by("record")
+    counts = counts.aggregate([("at", "count_distinct")])
+    many = counts.filter(pc.greater_equal(counts["at_count_distinct"], SEVERAL_TIMES))["record"]
+    return named["measurement_id"].filter(pc.is_in(record, many)).unique()
 
 
 def news(said: pa.Table, known: pa.Table) -> pa.Table:
