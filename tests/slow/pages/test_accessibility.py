@@ -14,7 +14,7 @@ def test_nothing_sticks_out_at_the_side(viewer: Any, name: str, width: int) -> N
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("width", [390, 820, 1280])
+@pytest.mark.parametrize("width", [390, 1200, 1280])
 def test_no_part_of_a_decision_is_out_of_sight(viewer: Any, width: int) -> None:
     tab = viewer.open("persons/eventful.html", size=(width, 800))
     assert tab.evaluate("log.scrollWidth - log.clientWidth") <= 0
