@@ -98,6 +98,10 @@ class FarRoad:
     def _judging(self) -> Judging:
         return judging_of(self._config, parameters.from_json(self._job["parameters"]))
 
+    @property
+    def task_timeout_seconds(self) -> float:
+        return self._config.execution.task_timeout_seconds
+
     def filter(self, batch: int) -> None:
         table = self._exchange.get_table(batch_name("filter", batch))
         retractions = self._exchange.get_table(retractions_name("filter", batch))

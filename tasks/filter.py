@@ -5,6 +5,7 @@ from prefect.tasks import exponential_backoff
 from tasks import STAGES
 from tasks.contained import contained, passing
 from tasks.road import road_of
+from tasks.watchdog import watched
 
 
 @task(
@@ -18,6 +19,7 @@ from tasks.road import road_of
 )
 def filter_batch(run: str, batch: int) -> int:
     """Judge the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    with contained("filter", batch):
-        road_of(run).filter(batch)
+    road = road_of(run)
+    with contained("filter", batch), watched(road, "filter", batch):
+        road.filter(batch)
     return batch

@@ -5,6 +5,7 @@ from tasks import STAGES
 from tasks.contained import contained
 from tasks.parallel import usable_threads
 from tasks.road import ROADS
+from tasks.watchdog import watched
 from weightstream.erasing.tombstones import read_tombstones
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
@@ -14,7 +15,12 @@ from weightstream.intake.sources import take_in
 def read(run: str) -> int:
     """Read and clean every source of the run, in the flow's thread; returns the rows read."""
     road = ROADS[run]
-    with contained("read"), road.clocks["read"].running():
+    with contained("read"), watched(road, "read") as moved, road.clocks["read"].running():
+
+        def on_rows(rows: int) -> None:
+            moved()
+            road.progress.advance("read", rows)
+
         road.intake = take_in(
             road.sources,
             road.reading,
@@ -22,7 +28,7 @@ def read(run: str) -> int:
             Selection(road.config.data, read_tombstones(road.connection, road.data_dir)),
             road.spill,
             road.config.data.spill_rows,
-            lambda rows: road.progress.advance("read", rows),
+            on_rows,
             threads=max(1, usable_threads("read", 2 * road.config.threading.enabled)),
             users=road.people,
         )

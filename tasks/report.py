@@ -5,6 +5,7 @@ from prefect.tasks import exponential_backoff
 from tasks import STAGES
 from tasks.contained import contained, passing
 from tasks.road import ROADS
+from tasks.watchdog import watched
 from weightstream.report import write_report
 
 
@@ -20,6 +21,11 @@ from weightstream.report import write_report
 def report(run: str) -> int:
     """Measure the data of each source, and write the page on it. Returns the limits passed."""
     road = ROADS[run]
-    with contained("report"), road.clocks["draw"].running(), road.pool.connection() as store:
+    with (
+        contained("report"),
+        watched(road, "report"),
+        road.clocks["draw"].running(),
+        road.pool.connection() as store,
+    ):
         road.quality = write_report(store, road.dashboards, road.config)
     return len(road.quality["breaches"])

@@ -95,6 +95,10 @@ class Road:
     def dashboards(self) -> Path:
         return self.data_dir / "dashboards"
 
+    @property
+    def task_timeout_seconds(self) -> float:
+        return self.config.execution.task_timeout_seconds
+
     def filter(self, batch: int) -> None:
         with self.clocks["filter"].running():
             self.judged[batch] = self.judge(batch)

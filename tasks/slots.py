@@ -1,10 +1,15 @@
 """The limits on the Prefect server that stages are under, as they are when a run begins."""
 
+from collections.abc import Iterator
+
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 
 from tasks import STAGES, VIZ_MEMORY
 from weightstream.errors import PrefectError
+
+PAGE = 200
+"""As many limits as the server gives at once."""
 
 
 def slots_of_stages() -> dict[str, int]:
@@ -13,20 +18,23 @@ def slots_of_stages() -> dict[str, int]:
     A thread beyond the slots would hold its task and wait; a task of a stage without any would
     wait for ever.
     """
-    limits = {stage.name: f"tag:{stage.tag}" for stage in STAGES.values()}
-    limits[VIZ_MEMORY] = VIZ_MEMORY
-    found = {}
+    stages = {f"tag:{stage.tag}": stage.name for stage in STAGES.values()}
+    stages[VIZ_MEMORY] = VIZ_MEMORY
+    ours = [limit for limit in _limits() if limit.active and limit.name in stages]
+    for limit in ours:
+        if limit.limit == 0:
+            raise PrefectError(
+                f"the limit {limit.name} on the Prefect server is 0, so that this run would wait "
+                "for ever; run `weightstream server setup`, and pause queues, not limits"
+            )
+    return {stages[limit.name]: limit.limit for limit in ours}
+
+
+def _limits() -> Iterator[GlobalConcurrencyLimitResponse]:
+    """All of the server's, mostly in one request."""
     with get_client(sync_client=True) as client:
-        for stage, name in limits.items():
-            try:
-                limit = client.read_global_concurrency_limit_by_name(name)
-            except ObjectNotFound:
-                continue
-            if limit.active:
-                found[stage] = limit.limit
-            if limit.active and limit.limit == 0:
-                raise PrefectError(
-                    f"the limit {name} on the Prefect server is 0, so that this run would wait for "
-                    "ever; run `weightstream server setup`, and pause queues, not limits"
-                )
-    return found
+        offset, page = 0, list[GlobalConcurrencyLimitResponse]()
+        while offset == 0 or len(page) == PAGE:
+            page = client.read_global_concurrency_limits(limit=PAGE, offset=offset)
+            yield from page
+            offset += PAGE

@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks import STAGES
 from tasks.contained import contained
 from tasks.road import ROADS
+from tasks.watchdog import watched
 from weightstream.judging.committing import commit
 
 
@@ -22,7 +23,11 @@ def write(run: str, batch: int) -> int:
     committed must not be counted twice. Returns the batch.
     """
     road = ROADS[run]
-    with contained("write", batch), road.clocks["write"].running():
+    with (
+        contained("write", batch),
+        watched(road, "write", batch),
+        road.clocks["write"].running(),
+    ):
         road.count_copies(batch)
         commit(
             road.connection,

@@ -172,6 +172,9 @@ class Visualization(Section):
 class Execution(Section):
     users_per_task: int = Field(0, ge=0)
     """0 = one person a task while there are at most 64, else batches balanced by rows."""
+    task_timeout_seconds: float = Field(3600.0, ge=0)
+    """A task that does not get on for so long hangs: its run fails, and its process ends; 0 = wait
+    for ever."""
     runner: Literal["threads", "dask"] = "threads"
     """threads of one process, or dask: worker processes, here or on other machines."""
     dask_address: str = ""
