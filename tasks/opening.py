@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
-from tasks.slots import slots_of_stages
+from tasks.slots import end_tasks, slots_of_stages
 from weightstream.config import Config, load
 from weightstream.errors import StoreError, StoreLocked
 from weightstream.intake.cleaning import Rules
@@ -94,9 +94,12 @@ def opened_road(
             yield ROADS[run_id]
         except StoreLocked:
             raise  # the run's own line cannot be written either
-        except BaseException:
+        except BaseException as error:
             with suppress(StoreError):
                 end_run(connection, data_dir / STORE_NAME, ROADS[run_id].run, "failed", {}, {})
+            if not isinstance(error, Exception):  # cancelled or interrupted, in some task's midst
+                with suppress(Exception):
+                    end_tasks(run_id, "its run was ended from outside")
             raise
         finally:
             progress.close()

@@ -1,9 +1,20 @@
-"""The limits on the Prefect server that stages are under, as they are when a run begins."""
+"""The limits on the Prefect server that stages are under, as they are when a run begins; and the
+slots that a run gives back when it is cut short."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
+from prefect.states import Crashed
 
 from tasks import STAGES, VIZ_MEMORY
 from weightstream.errors import PrefectError
@@ -38,3 +49,17 @@ def _limits() -> Iterator[GlobalConcurrencyLimitResponse]:
             page = client.read_global_concurrency_limits(limit=PAGE, offset=offset)
             yield from page
             offset += PAGE
+
+
+def end_tasks(run: str, why: str) -> None:
+    """Tell the server that the tasks of a run that is cut short are over.
+
+    Their slots are free then. Left to itself the server keeps those of a task that was interrupted
+    for a minute, as it does if the process is killed.
+    """
+    client = get_client(sync_client=True)
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)]))
+    types = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+    under_way = TaskRunFilter(state=TaskRunFilterState(type=types))
+    for task in client.read_task_runs(flow_run_filter=of_run, task_run_filter=under_way):
+        client.set_task_run_state(task.id, Crashed(message=why), force=True)

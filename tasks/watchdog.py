@@ -13,17 +13,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import StateType
-from prefect.states import Crashed, Failed
+from prefect.states import Failed
 
 from tasks.road import Road
+from tasks.slots import end_tasks
 from weightstream.errors import StoreError
 from weightstream.store.runs import end_run
 
@@ -98,12 +91,8 @@ def end_process(road: "Road | FarRoad", sentence: str) -> None:
 def tell(road: Road, sentence: str) -> None:
     """Say in Prefect and in the store how the run ended; Prefect then gives back its slots."""
     with suppress(Exception):  # a server that does not answer finds out by the missing heartbeat
+        end_tasks(road.run_id, sentence)
         client = get_client(sync_client=True)
-        of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(road.run_id)]))
-        types = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
-        under_way = TaskRunFilter(state=TaskRunFilterState(type=types))
-        for run in client.read_task_runs(flow_run_filter=of_run, task_run_filter=under_way):
-            client.set_task_run_state(run.id, Crashed(message=sentence), force=True)
         client.set_flow_run_state(UUID(road.run_id), Failed(message=sentence), force=True)
     with suppress(StoreError):
         end_run(road.connection, road.path, road.run, "failed", {}, {})

@@ -30,7 +30,7 @@ def most_at_once(weights, slots):
     """Hold each of weights for a while, all at once; gives the most that were held together."""
     from tasks.viz_memory import viz_memory
 
-    lock, held, most = threading.Lock(), 0, 0
+    lock, held, most, came = threading.Lock(), 0, 0, []
 
     def hold(megabytes):
         nonlocal held, most
@@ -38,6 +38,7 @@ def most_at_once(weights, slots):
             with lock:
                 held += megabytes
                 most = max(most, held)
+                came.append(megabytes)
             time.sleep(0.5)
             with lock:
                 held -= megabytes
@@ -48,6 +49,7 @@ def most_at_once(weights, slots):
     for thread in threads:
         thread.join()
     assert held == 0
+    assert sorted(came) == sorted(weights)  # else one has failed, in a thread that nobody hears
     return most
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,23 @@ def free_port() -> int:
 
 @dataclass
 class Served:
-    """A Prefect server, its home, and what was started against it."""
+    """A Prefect server, its home, what was started against it. path: of modules before ours."""
 
-    url: str
+    port: int
     home: Path
     settings: dict[str, str]
+    path: str = ""
     processes: list[subprocess.Popen] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
 
     @property
     def environment(self) -> dict[str, str]:
         own = {"PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url}
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        own["PREFECT_WORKER_QUERY_SECONDS"] = "1"  # a worker looks for runs every 10 s otherwise
+        path = os.pathsep.join(filter(None, (self.path, str(ROOT), os.environ.get("PYTHONPATH"))))
         return {**os.environ, "PYTHONPATH": path, **own, **self.settings}
 
     def python(self, *arguments: str | Path, **more: Any) -> subprocess.Popen:
@@ -56,7 +62,7 @@ class Served:
 
     def logged(self, name: str, *arguments: str) -> subprocess.Popen:
         """With a log in the server's home."""
-        with (self.home / f"{name}.log").open("w") as log:
+        with (self.home / f"{name}.log").open("a") as log:
             return self.python(*arguments, cwd=ROOT, stdout=log, stderr=log)
 
     def begin(self, *arguments: str | Path, program: str = PROGRAM) -> subprocess.Popen:
@@ -69,17 +75,31 @@ class Served:
         out, err = process.communicate(timeout=SECONDS)
         return process.returncode, out + err
 
-    def worker(self) -> None:
-        self.logged("worker", "-m", "prefect", "worker", "start", "--pool", "weightstream")
+    def server(self) -> subprocess.Popen:
+        """Start it, and wait until it answers."""
+        server = self.logged("server", "-m", "prefect", "server", "start", "--port", str(self.port))
+        for _ in range(SECONDS * 2):
+            assert server.poll() is None, (self.home / "server.log").read_text()[-2000:]
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/health", timeout=2).status_code < 500:
+                    return server
+            time.sleep(0.5)
+        raise AssertionError(f"no answer after {SECONDS} s")
+
+    def worker(self) -> subprocess.Popen:
+        return self.logged("worker", "-m", "prefect", "worker", "start", "--pool", "weightstream")
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         answer = httpx.request(method, self.url + path, timeout=60, **more)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def deploy_run(self, name: str, **parameters: Any) -> str:
+    def deploy_run(self, name: str, variables: dict[str, str] | None = None, **given: Any) -> str:
+        """variables: of the environment of the run's process."""
         number = self.ask("GET", f"/deployments/name/{name}")["id"]
-        wanted = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        wanted = {"parameters": given, "state": {"type": "SCHEDULED"}}
+        if variables:
+            wanted["job_variables"] = {"env": variables}
         return self.ask("POST", f"/deployments/{number}/create_flow_run", json=wanted)["id"]
 
     def ended(self, run: str, seconds: float = SECONDS) -> dict[str, Any]:
@@ -96,11 +116,12 @@ class Served:
         """The task runs of an ended run. A server records their ends from events, which may
         arrive after the process that sent them is gone."""
         wanted = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200}
-        until = time.monotonic() + seconds
+        before, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
             found = self.ask("POST", "/task_runs/filter", json=wanted)
-            if found and all(one["end_time"] for one in found):
+            if before == len(found) and found and all(one["end_time"] for one in found):
                 return found
+            before = len(found)
             time.sleep(1)
         raise AssertionError([(one["name"], one["state_name"]) for one in found])
 
@@ -112,20 +133,11 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, **settings: str) -> Iterator[Served]:
+def serving(home: Path, path: str = "", **settings: str) -> Iterator[Served]:
     home.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    served = Served(f"http://127.0.0.1:{port}/api", home, settings)
+    served = Served(free_port(), home, settings, path)
     try:
-        server = served.logged("server", "-m", "prefect", "server", "start", "--port", str(port))
-        for _ in range(SECONDS):
-            assert server.poll() is None, (home / "server.log").read_text()[-2000:]
-            try:
-                if httpx.get(f"{served.url}/health", timeout=2).status_code < 500:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(1)
+        served.server()
         yield served
     finally:
         served.stop()
@@ -133,10 +145,12 @@ def serving(home: Path, **settings: str) -> Iterator[Served]:
 
 @dataclass(frozen=True)
 class PostgreSQL:
-    """A cluster of its own; url: of an empty database, for Prefect. dump: all of it as text."""
+    """A cluster of its own; url: of an empty database, for Prefect. dump: all of it as text.
+    restart: its processes are ended at once, with all connections, and started again."""
 
     url: str
     dump: Callable[[], bytes]
+    restart: Callable[[], None]
 
 
 @pytest.fixture
@@ -162,11 +176,16 @@ def postgresql() -> Iterator[PostgreSQL]:
     call("initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "prefect")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
     cluster = ["-D", f"{folder}/data", "-s", "-w"]
-    call("pg_ctl", *cluster, "-l", f"{folder}/log", "-o", options, "start")
+    begin = (*cluster, "-l", f"{folder}/log", "-o", options)
+    call("pg_ctl", *begin, "start")
     try:
         call("createdb", *where, "prefect")
         url = f"postgresql+asyncpg://prefect@127.0.0.1:{port}/prefect"
-        yield PostgreSQL(url, lambda: call("pg_dump", *where, "prefect"))
+        yield PostgreSQL(
+            url,
+            lambda: call("pg_dump", *where, "prefect"),
+            lambda: call("pg_ctl", *begin, "-m", "immediate", "restart") and None,
+        )
     finally:
         call("pg_ctl", *cluster, "-m", "immediate", "stop")
         shutil.rmtree(folder)
