@@ -90,9 +90,14 @@ class Served:
         return self.logged("worker", "-m", "prefect", "worker", "start", "--pool", "weightstream")
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        answer = httpx.request(method, self.url + path, timeout=60, **more)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        """As clients of Prefect do, again where a server on SQLite is contended."""
+        until = time.monotonic() + 60
+        while True:
+            answer = httpx.request(method, self.url + path, timeout=60, **more)
+            if answer.status_code != 503 or time.monotonic() > until:
+                answer.raise_for_status()
+                return answer.json() if answer.content else None
+            time.sleep(1)
 
     def deploy_run(self, name: str, variables: dict[str, str] | None = None, **given: Any) -> str:
         """variables: of the environment of the run's process."""
