@@ -215,9 +215,9 @@ def test_a_killed_worker(drill):
 
 
 def test_a_server_that_is_killed_while_slots_are_held(drill):
-    run = drill.run("serverless")
+    run = drill.run("serverless", "slow filter")
     begun(drill.served, run, "filter")
-    (server,) = (one for one in drill.served.processes if "server" in one.args)
+    (server,) = (one for one in drill.served.processes if "--port" in one.args)
     kill([psutil.Process(server.pid)])
     server.wait()
     drill.served.processes.remove(server)
