@@ -5,9 +5,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import State
 
-from weightstream.errors import BatchError, ExchangeError, StoreLocked, WeightstreamError
+from weightstream.errors import (
+    BatchError,
+    ExchangeError,
+    PrefectError,
+    StoreLocked,
+    WeightstreamError,
+)
 
 
 @contextmanager
@@ -17,6 +25,11 @@ def contained(stage: str, batch: int | None = None) -> Iterator[None]:
         yield
     except WeightstreamError:
         raise
+    except (httpx.TransportError, PrefectHTTPStatusError) as error:
+        raise PrefectError(
+            f"the Prefect server went away in the midst of the run ({type(error).__name__}); what "
+            "was stored stays, run it again when the server answers"
+        ) from None
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"

@@ -1,7 +1,8 @@
+import httpx
 import pytest
 
 from tasks.contained import contained
-from weightstream.errors import BatchError, InputError
+from weightstream.errors import BatchError, InputError, PrefectError
 
 
 def test_our_own_errors_pass():
@@ -17,6 +18,11 @@ def test_of_others_only_type_and_place_are_kept():
         "filter: batch 3 failed with KeyError at test_contained.py:"
     )
     assert caught.value.__suppress_context__
+
+
+def test_a_server_that_went_away_is_said_to_have():
+    with pytest.raises(PrefectError, match="server went away"), contained("draw", 1):
+        raise httpx.ConnectError("All connection attempts failed")
 
 
 def test_what_the_system_says_is_kept_without_its_file():
