@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import tomllib
@@ -19,9 +20,20 @@ from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.summary import Summary
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a service is stopped, or a job's time is over. It ends as by Ctrl-C."""
+
+
 def main() -> None:
     apply_prefect_settings()
+    # Ended by the signal itself, the process would leave Prefect's embedded server behind for ever.
+    signal.signal(signal.SIGTERM, terminate)
     cli()
+
+
+def terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the ending
+    raise Terminated
 
 
 def apply_prefect_settings() -> None:
@@ -142,9 +154,9 @@ def report(
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
-        sys.exit(130)
+        sys.exit(143 if isinstance(stopped, Terminated) else 130)
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
         first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PrefectError(

@@ -191,3 +191,32 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     assert "http://127.0.0.1:9/api" in said.stderr
     assert said.stderr.count("\n") == 1
     assert not (tmp_path / "data").exists()
+
+
+STOPPED = """
+import atexit, os, signal, time
+from deployments import commands
+
+atexit.register(print, "what was started here is stopped")  # as Prefect does with its server
+
+def flow(**parameters):
+    os.kill(os.getpid(), signal.{name})
+    time.sleep(60)
+
+commands.cli.command("wait")(lambda: commands.report(flow, {{}}, False))
+commands.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_run_that_is_stopped_leaves_nothing_running(name, status):
+    said = subprocess.run(
+        [sys.executable, "-c", STOPPED.format(name=name), "wait"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert said.returncode == status
+    assert said.stdout == "what was started here is stopped\n"
+    assert said.stderr == "weightstream: interrupted; what was stored stays, run again to go on\n"
