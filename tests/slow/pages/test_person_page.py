@@ -162,6 +162,10 @@ def test_what_happened_is_marked(viewer: Any) -> None:
     assert any("level shift −4.0 kg" in note for note in notes)
     assert any("days<br>no reading" in note for note in notes)
     assert "In 4 weeks" in facts(tab)
+    keys = tab.locator("#legend .key").all_inner_texts()
+    assert {"what it should have been", "a person decided", "unusual change"} <= {*keys}
+    few = viewer.person("once").locator("#legend .key").all_inner_texts()
+    assert "a person decided" not in few
     bars = tab.evaluate("chart.data.filter(t => t.marker?.symbol === 'line-ew-open').map(t => t.y)")
     assert bars == [[-0.9, -0.2]]  # the rate's interval
     log = tab.locator("#log tbody").inner_text()

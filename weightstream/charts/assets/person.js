@@ -47,6 +47,8 @@
     line: "M0 7h16v3H0z",
     band: "M0 3h16v10H0z",
     dash: "M0 7h6v3H0zM10 7h6v3h-6z",
+    arrow: "M7 1h2v7h3l-4 7-4-7h3z",
+    ring: "M8 1a7 7 0 1 0 .01 0zM8 3.5a4.5 4.5 0 1 1-.01 0z",
   };
 
   const glyph = (shape, fill) => Common.svg({ viewBox: "0 0 16 16" }, ["path", { d: SHAPES[shape], fill }]);
@@ -80,6 +82,9 @@
     const legend = data.sources.map((name, source) => sourceChip(name, source, theme));
     if (bad) legend.push(viewChip(glyph("x", theme.rejected), `rejected (${bad})`, "showRejected"));
     legend.push(key("line", theme.ink, "level"), key("band", theme.band, "95 % interval"));
+    if (data.suggestedBy.size) legend.push(key("arrow", theme.hint, "what it should have been"));
+    if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a person decided"));
+    if (data.alertMarks.some((a) => a.kind === "change")) legend.push(key("ring", theme.alert, "unusual change"));
     if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), "projection", "showOutlook"));
     if (bad) legend.push(viewChip("", "Zoom out to rejected", "fitAll"));
     if (data.firstBy.size) legend.push(viewChip("", "As first decided", "asFirst"));
