@@ -147,6 +147,17 @@ def test_ndjson_in_small_blocks_and_gzip(save, cleaned):
             assert (bad["line"], bad["reason"]) == (18, "missing_field")
 
 
+def test_a_first_line_that_is_damaged_costs_no_other(save, cleaned):
+    good = json.dumps(observation())
+    for block_bytes in (100, 4 << 20):
+        result = cleaned(save(f"{good[:-40]}\n{good}\n{good}\n"), block_bytes=block_bytes)
+        assert result.measurements["line"].to_pylist() == [2, 3]
+        assert result.quarantine["line"].to_pylist() == [1]
+    pretty = json.dumps(observation(), indent=1)
+    assert cleaned(save(pretty)).measurements["line"].to_pylist() == [1]
+    assert cleaned(save(f"[\n{good}\n]")).measurements["line"].to_pylist() == [1]
+
+
 def test_a_line_beyond_all_measure_is_one_faulty_record(save, cleaned, monkeypatch):
     monkeypatch.setattr("weightstream.readers.documents.MAX_LINE", 2000)
     good = json.dumps(observation())
