@@ -15,9 +15,10 @@ from weightstream import quality
 from weightstream.batch import UserBatch
 from weightstream.charts.page import write_assets
 from weightstream.config import Config
-from weightstream.drawing import Drawing, draw_persons
+from weightstream.drawing import draw_persons, drawing_of
 from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import PRIOR
+from weightstream.judging.causal import judging_of
 from weightstream.store import reading
 from weightstream.store.connection import ReadPool
 
@@ -113,8 +114,8 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     yield Line("go.Figure pages", f"{slow:.1f} persons/s, {slow_bytes / 1e6:.1f} MB each")
     dashboards = place.fresh("pages")
     write_assets(dashboards)
-    model = build_model(Config().kalman, {}, ())
-    drawing = Drawing(dashboards, "hash", "UTC", PRIOR, model, 0.1, 100)
+    config = Config()
+    drawing = drawing_of(dashboards, config, judging_of(config, PRIOR))
     threads = 4
     with ReadPool(data, threads) as pool, ThreadPoolExecutor(threads) as workers:
         with pool.connection() as connection:

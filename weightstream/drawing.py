@@ -175,6 +175,7 @@ def _people(
             earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
             alerts=alerted,
             outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
+            false_alerts=drawing.false_alerts_per_year,
             revision=known[name][REVISION],
         )
 

@@ -54,7 +54,8 @@ class Person:
     empty.
     day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
-    outlook: where the level goes from the last reading, if known.
+    outlook: where the level goes from the last reading, if known. false_alerts: how many a year
+    the alerts were set to, if known.
     """
 
     user_id: str
@@ -65,6 +66,7 @@ class Person:
     earlier: Sequence[EarlierDecision] = ()
     alerts: Sequence[Alert] = ()
     outlook: "Outlook | None" = None
+    false_alerts: float | None = None
     revision: int = 0
 
 
@@ -159,6 +161,7 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
             (a.at, a.kind, round(a.days, 1), round(a.change_kg, 2), round(a.probability, 3))
             for a in person.alerts
         ],
+        "false_alerts": person.false_alerts,
         "outlook": outlook
         and {
             "rate": (round(outlook.rate_lo, 3), round(outlook.rate_hi, 3)),

@@ -48,6 +48,7 @@ def eventful_person() -> Person:
         overrides=[Override(ids[50], "accept", "Dr Berg", "2024-05-01T10:00:00Z", "seen")],
         earlier=[EarlierDecision(ids[60], 1, "causal", "rejected", "digit_swap", 81.0)],
         alerts=[Alert(at[-3], "change", 7.0, -3.1, 0.97)],
+        false_alerts=0.5,
         outlook=Outlook(
             -0.9,
             -0.2,

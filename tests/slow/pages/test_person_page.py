@@ -157,7 +157,9 @@ def test_a_range_zooms_in_time_and_fits_the_weight(viewer: Any) -> None:
 def test_what_happened_is_marked(viewer: Any) -> None:
     tab = viewer.person("eventful")
     assert "Losing" in tab.locator("#summary").inner_text()
-    assert "Unusual change: −3.1 kg in 7 days" in tab.locator("#summary .alert").inner_text()
+    alert = tab.locator("#summary .alert").inner_text()
+    assert "Unusual change: −3.1 kg in 7 days" in alert
+    assert "at most 0.5 false alerts a year" in alert
     notes = tab.evaluate("chart.layout.annotations.map(a => a.text)")
     assert any("level shift −4.0 kg" in note for note in notes)
     assert any("days<br>no reading" in note for note in notes)

@@ -63,7 +63,10 @@
     const fresh = data.alertMarks.filter((a) => data.ms.at(-1) - a.ms <= 90 * DAY);
     if (!fresh.length) return [];
     const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
-    return [element("p", { class: "alert" }, `${Words.alert(fresh.at(-1), unit)}.${more}`)];
+    const newest = fresh.at(-1);
+    const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person.`;
+    const rate = data.false_alerts && newest.kind === "change" ? element("span", { class: "hint" }, stated) : "";
+    return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${more}`, rate)];
   }
 
   function drawSummary(box, data, unit) {
