@@ -149,7 +149,7 @@ def test_ndjson_in_small_blocks_and_gzip(save, cleaned):
 
 def test_a_first_line_that_is_damaged_costs_no_other(save, cleaned):
     good = json.dumps(observation())
-    for block_bytes in (100, 4 << 20):
+    for block_bytes in (1 << 10, 4 << 20):
         result = cleaned(save(f"{good[:-40]}\n{good}\n{good}\n"), block_bytes=block_bytes)
         assert result.measurements["line"].to_pylist() == [2, 3]
         assert result.quarantine["line"].to_pylist() == [1]

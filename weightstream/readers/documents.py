@@ -23,9 +23,6 @@ Convert = Callable[[Records], Block]
 Flatten = Callable[[Any], Iterator[Any]]
 """From a document to its records."""
 
-_PEEK = 1 << 20
-"""What a second line may have, to tell lines from a document."""
-
 NOT_JSON = object()
 _BOM = b"\xef\xbb\xbf"
 
@@ -87,12 +84,9 @@ def read_json(
     """
     with open_source(source) as stream:
         first, line = _first_line(stream)
-        in_lines, rest = _is_object(first), b""
-        if wanted and not in_lines and _opens_object(first):  # a damaged line is one bad record
-            rest = stream.readline(_PEEK)
-            in_lines = _is_object(rest)
-        rest += stream.read(options.block_bytes)
-        if wanted and in_lines and rest.strip():
+        second = stream.readline(options.block_bytes)
+        rest = second + stream.read(options.block_bytes)
+        if wanted and rest.strip() and _is_ndjson(first, second):
             for data, start in _line_chunks(stream, first + rest, line, options.block_bytes):
                 yield partial(_parse_lines, data, start, convert, wanted, parse_line)
             return
@@ -118,8 +112,10 @@ def _first_line(stream: BinaryIO) -> tuple[bytes, int]:
     raise AssertionError
 
 
-def _opens_object(line: bytes) -> bool:
-    return line.removeprefix(_BOM).lstrip()[:1] == b"{"
+def _is_ndjson(first: bytes, second: bytes) -> bool:
+    """Whether lines are objects. One that is damaged, be it the first, is one bad record."""
+    opens = first.removeprefix(_BOM).lstrip()[:1] == b"{"
+    return _is_object(first) or (opens and _is_object(second))
 
 
 def _is_object(line: bytes) -> bool:
