@@ -56,7 +56,7 @@ def override(
     done = decide(loaded, wishes)
     for fault in [*faults, *done.faults]:
         click.echo(f"weightstream: {fault}", err=True)
-    if done.verdicts or done.unchanged:
+    if done.verdicts or done.unchanged or not (faults or done.faults):
         click.echo(done.to_text())
         if done.verdicts and (loaded.data.data_dir / "dashboards" / "index.html").exists():
             click.echo(

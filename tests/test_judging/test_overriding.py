@@ -292,6 +292,14 @@ def test_what_is_wrong_is_one_sentence(store, tmp_path, arguments, words, tables
     assert tables(store) == before
 
 
+def test_a_file_without_lines_says_that_nothing_changed(store, tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text("measurement_id,action,by\n")
+    done = run("override", "--csv", path, "--data-dir", store)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == "0 changed, 0 as they were; 0 persons judged anew\n"
+
+
 def test_many_in_a_file(store, tmp_path, id_of, shown):
     path = tmp_path / "many.csv"
     one, two = id_of(store, "80.20"), id_of(store, "61", "b")

@@ -37,6 +37,7 @@ _LAYOUTS = tuple(
     re.compile(rb"\s*" + date + rb"(?:" + _CLOCK + rb")?\s*")
     for date in (_YEAR_FIRST, _DAY_FIRST, _EITHER_FIRST, _SHORT_YEAR)
 )
+_NO_BREAK = "[\u00a0\u2009\u202f]"
 _CANONICAL = re.compile(rb"0000-00-00(T00:00:00Z?)?")
 
 
@@ -95,6 +96,7 @@ def parse_times(texts: pa.StringArray, timezone: str, date_order: DateOrder | No
     A wall time that a clock change repeats is taken the first time; one that it skips is moved
     on by what was skipped.
     """
+    texts = _with_plain_spaces(texts)
     parts: list[Times] = []
     rows: list[Ints] = []
     for shape, members in _by_shape(texts):
@@ -115,6 +117,7 @@ def order_evidence(texts: pa.StringArray) -> set[str]:
     of a layout that leaves no doubt.
     """
     evidence: set[str] = set()
+    texts = _with_plain_spaces(texts)
     for shape, members in _by_shape(texts):
         layout = layout_of(shape, "dmy")
         if layout is None:
@@ -148,6 +151,14 @@ def utc_text(us: Ints) -> pa.StringArray:
     """(N,) microseconds since 1970 UTC to 2024-01-31T07:12:33Z, years 1-9999."""
     zed = np.full((len(us), 1), ord("Z"), dtype=np.uint8)
     return _strings(np.hstack([_second_digits(us), zed]))
+
+
+def _with_plain_spaces(texts: pa.StringArray) -> pa.StringArray:
+    """Programs that follow Unicode's locales part 7:12 and PM by a narrow no-break space."""
+    _, data = _buffers(texts)
+    if not np.any(data >= 0x80):
+        return texts
+    return pc.replace_substring_regex(texts, _NO_BREAK, " ")
 
 
 def _by_shape(texts: pa.StringArray) -> list[tuple[bytes, Ints]]:
