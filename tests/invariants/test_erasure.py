@@ -4,6 +4,7 @@ import gzip
 import shutil
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -209,6 +210,27 @@ def test_an_unknown_person_is_one_sentence_unless_in_advance(
     assert late.outcomes["excluded"] == 1
     assert users(data_dir) == [OTHER]
     assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
+
+
+def test_a_copy_that_cannot_be_deleted_is_told(
+    command, store_files, csv_of, fresh_dir, tmp_path, monkeypatch
+):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of((USER, "2024-01-01", "80"), (OTHER, "2024-01-01", "80")))
+    copy = data_dir / "copy.csv"
+    assert command("export", copy, "--user", USER, "--data-dir", data_dir).exit_code == 0
+    usual = Path.unlink
+
+    def unlink(path, **options):  # root may delete everything
+        if path == copy:
+            raise PermissionError(13, "Permission denied")
+        usual(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    done = command("erase", USER, "--data-dir", data_dir)
+    assert done.exit_code == 1, done.output
+    assert f"left: {copy}: cannot be deleted (Permission denied)" in done.stdout
+    assert users(data_dir) == [OTHER]
 
 
 @pytest.mark.parametrize("nobody", ["", " ", "NULL"])

@@ -143,6 +143,29 @@ def test_what_cannot_be_rewritten_is_told_apart(tmp_path):
     assert found(written(tmp_path / "short.bin", "\0Ann\n"), user="Ann") == []
 
 
+def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path, monkeypatch):
+    from weightstream.erasing import holdings as module
+
+    theirs, *odd = (
+        written(tmp_path / name, HEAD + "Ann-1,2024-01-01,s,80,kg\n")
+        for name in ("theirs.csv", "closed.csv", "gone.csv")
+    )
+    usual = module._may_hold
+
+    def may_hold(path, user_id):  # root may read everything
+        if path.name == "closed.csv":
+            raise PermissionError(13, "Permission denied")
+        return usual(path, user_id)
+
+    monkeypatch.setattr(module, "_may_hold", may_hold)
+    odd[1].unlink()
+    held = found(*odd, theirs)
+    assert [(one.path.name, one.kind, one.rewritable) for one in held] == [
+        ("closed.csv", "closed", False),
+        ("theirs.csv", "delimited", True),
+    ]
+
+
 @pytest.fixture(scope="module")
 def exported_files(store_files, csv_of, fresh_dir, tmp_path_factory):
     """Exports with odd texts: of a source called after the person, with quotes and empty cells."""

@@ -131,8 +131,7 @@ def _sweep(
     digests = erasing.source_files(connection, user_id)
     for held in holdings(_files(data_dir, inbox), user_id, options, digests):
         if held.ours and held.others == 0:
-            held.path.unlink()
-            erased.files[held.path] = "deleted, it was an export of theirs alone"
+            _delete(held.path, "deleted, it was an export of theirs alone", erased)
         elif held.ours:
             _rewrite(held, user_id, options, erased)
         elif _waits(held.path, inbox):
@@ -143,11 +142,19 @@ def _sweep(
             what = f"{held.rows:,} rows of theirs" if held.rows else "nobody else"
             erased.files[held.path] = f"holds {what}; --rewrite takes them out"
         elif held.kind == "whole":
-            held.path.unlink()
-            erased.files[held.path] = "deleted, it held nobody else"
+            _delete(held.path, "deleted, it held nobody else", erased)
         elif made := _rewrite(held, user_id, options, erased):
             erasing.rename_content(connection, data_dir / STORE_NAME, *made)
     _look_at_names(data_dir, inbox, user_id, rewrite, erased)
+
+
+def _delete(path: Path, said: str, erased: Erased) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        erased.left[path] = f"cannot be deleted ({error.strerror})"
+    else:
+        erased.files[path] = said
 
 
 def _rewrite(

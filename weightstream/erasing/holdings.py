@@ -32,11 +32,12 @@ from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.store.erasing import SHORT_ID
 
-Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text"]
+Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed"]
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
     "text": "the id stands in it, and weightstream does not know the file: look at it",
+    "closed": "it cannot be read: look at it with the rights that this takes",
     "name": "its name holds the id: rename or delete it",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")
@@ -72,14 +73,19 @@ def holdings(
 
     digests: SHA-256 to size of the files that the store has the person's rows from. One that names
     nobody was theirs as a whole, as somebody said when it was read; so is one in a folder of the
-    inbox that names them.
+    inbox that names them. One that cannot be read may hold anybody.
     """
     for path in files:
-        held = None if folder_of(path, user_id) else _held(path, user_id, options)
-        if held is not None:
-            yield held
-        elif folder_of(path, user_id) or _is_one_of(path, digests):
-            yield Held(path, "whole", 0)
+        try:
+            held = None if folder_of(path, user_id) else _held(path, user_id, options)
+            if held is not None:
+                yield held
+            elif folder_of(path, user_id) or _is_one_of(path, digests):
+                yield Held(path, "whole", 0)
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        except OSError:
+            yield Held(path, "closed", 0)
 
 
 def folder_of(path: Path, user_id: str) -> bool:
