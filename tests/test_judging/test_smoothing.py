@@ -72,6 +72,18 @@ def test_a_version_is_added_only_where_the_decision_says_something_else(
     assert {row[0]: row[1:] for row in rows_of(data_dir, said + "1")} == before
 
 
+def test_what_moves_is_written_whole(data_dir, csv_of, store_files, rows_of):
+    """Rows are replaced: a column that is left out would lose what it holds."""
+    store_files(data_dir, csv_of(*ROWS))
+    with open_writer(data_dir) as connection:
+        decided = smooth_persons(["a"], connection, judging(), 1)
+    columns = {
+        name for (name,) in rows_of(data_dir, "select name from pragma_table_info('decisions')")
+    }
+    assert len(decided.estimates.part(0, 1)["version"]) > 1
+    assert {*decided.estimates.columns, "received_user"} == columns  # that only where one was moved
+
+
 def test_a_standing_version_stays_the_one_of_the_run_that_said_it(
     data_dir, csv_of, store_files, smooth, rows_of
 ):

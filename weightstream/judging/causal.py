@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -49,7 +50,7 @@ class Judging:
     timezone: str
     min_readings: int
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Of all that a filter's state depends on; one under another fingerprint is not gone on."""
         sources = {name: source.model_dump_json() for name, source in self.sources.items()}
