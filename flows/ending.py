@@ -5,6 +5,7 @@ from typing import Any
 from prefect.states import Completed, Failed, State
 
 from flows.importing import tell_imports
+from flows.names import counted
 from flows.telling import tell
 from tasks import STAGES
 from tasks.road import Road
@@ -91,7 +92,8 @@ def closed(road: Road, summary: Summary) -> State[Summary]:
     results = {"retro": summary.retro} if summary.retro else {}
     end_run(road.connection, road.path, road.run, status, counts, summary.seconds, results)
     tell(road, summary)
-    message = "; ".join(summary.troubles) or f"{summary.rows_in:,} rows"
+    done = f"{summary.rows_in:,} rows" if road.sources else counted(road.users, "person")
+    message = "; ".join(summary.troubles) or done
     if summary.exit_status == 2:
         return Failed(message=message, data=summary)
     if summary.troubles:

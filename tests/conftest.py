@@ -79,7 +79,8 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
             **{"dashboards": False, **parameters},
             return_state=True,
         )
-        return Ran(state, state.result(raise_on_failure=False))
+        # Playwright keeps an event loop in this thread, for which Prefect would give a coroutine.
+        return Ran(state, state.result(raise_on_failure=False, _sync=True))
 
     return run
 

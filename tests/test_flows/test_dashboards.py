@@ -33,7 +33,7 @@ def test_the_index_shows_everyone_and_pages_stay_as_they_are(
     data = tmp_path / "data"
     ingested(simulated(30, 900), data, dashboards=False)
     state = dashboards(data)
-    assert state.name == "Completed"
+    assert (state.name, state.message) == ("Completed", "30 persons")
     assert state.result().dashboards_index == data / "dashboards" / "index.html"
     before = pages(data)
     assert len(before) == 30
