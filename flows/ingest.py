@@ -22,7 +22,7 @@ from tasks.parallel import in_parallel
 from tasks.posting import posting
 from tasks.read import read
 from tasks.road import Road
-from tasks.widths import filter_width
+from tasks.widths import filter_width, persons_per_task
 from tasks.write import write
 from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.intake.import_report import check_report
@@ -155,7 +155,9 @@ def judge_and_store(road: Road) -> list[str]:
 
 def numbered(road: Road, width: int) -> Iterator[int]:
     """Put the next batch on the road when there is room for it."""
-    parts = road.intake.parts(width, road.config.execution.users_per_task)
+    wanted, persons = road.config.execution.users_per_task, road.intake.selection.persons
+    each = persons_per_task(wanted, persons, width, "filter" in road.slots)
+    parts = road.intake.parts(width, each)
     for batch, part in enumerate(parts):
         road.parts[batch] = part
         yield batch

@@ -171,7 +171,8 @@ class Visualization(Section):
 
 class Execution(Section):
     users_per_task: int = Field(0, ge=0)
-    """0 = one person a task while there are at most 64, else batches balanced by rows."""
+    """0 = one person a task while there are at most 64 (under limits of a server: as few tasks as
+    slots), else batches balanced by rows."""
     task_timeout_seconds: float = Field(3600.0, ge=0)
     """A task that does not get on for so long hangs: its run fails, and its process ends; 0 = wait
     for ever."""
