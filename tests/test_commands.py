@@ -69,6 +69,8 @@ def test_version():
         ("data = 3", "data"),
         ("data.users_file = 'nobody.txt'", "nobody.txt"),
         ("profile = 'brave'", "profile = 'brave'"),
+        ("data.columns.weight = 'Gewicht'", "data.columns.weight = 'Gewicht': write a list, such"),
+        ("data.date_from = 2024-02-01\ndata.date_to = 2024-01-31", "before date_from, 2024-02-01"),
         ("this is not toml", "not valid TOML"),
     ],
 )

@@ -122,6 +122,12 @@ def test_any_part_of_the_keys_may_be_given(tmp_path):
     assert config == Config(threading=Threading(enabled=False))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("\ufeff[data]\nmin_readings = 7\n", "utf-8")
+    assert load(path).config.data.min_readings == 7
+
+
 def test_paths_in_a_file_are_relative_to_it(tmp_path):
     folder = tmp_path / "deep"
     folder.mkdir()

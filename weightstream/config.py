@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from weightstream.errors import ConfigError
 
@@ -79,6 +86,14 @@ class Data(Section):
             return required_timezone(name)
         except ConfigError as error:
             raise ValueError(str(error)) from error
+
+    @field_validator("date_to")
+    @classmethod
+    def _not_before(cls, last: date | None, others: ValidationInfo) -> date | None:
+        first = others.data.get("date_from")
+        if last and first and last < first:
+            raise ValueError(f"it is before date_from, {first}, so that no reading would be left")
+        return last
 
 
 class Kalman(Section):
@@ -261,7 +276,7 @@ def flatten(config: BaseModel) -> dict[Key, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -288,6 +303,8 @@ def _validate(values: dict[str, Any], path: Path | None) -> Config:
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{where}unknown key {key!r}{_nearest(key)}") from None
         reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "tuple_type":
+            reason = f"write a list, such as [{first['input']!r}]"
         raise ConfigError(f"{where}{key} = {first['input']!r}: {reason}") from None
 
 
