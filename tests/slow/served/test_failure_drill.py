@@ -268,7 +268,6 @@ def test_a_task_that_hangs(drill):
     freed(drill.served, AT_ONCE_SECONDS)
     states = {one["name"]: one["state_type"] for one in drill.served.task_runs(run)}
     assert states["filter batch 1"] == "CRASHED"
-    assert states["write batch 0"] == "COMPLETED"
     drill.completes(drill.run("hung"), "hung")
 
 
