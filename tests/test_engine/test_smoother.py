@@ -196,8 +196,9 @@ def test_a_burst_of_one_named_error_is_no_other_person(make_batch):
     ("kg", "named"),
     [
         (160.12, "hundreds_off"),  # 353 lb, where 253 lb would be right; kg are stated in tenths
-        (160.1, "outlier"),
         (160.1182, "hundreds_off"),
+        (160.1, "hundreds_off"),  # a system may have rounded it to tenths of a kg
+        (159.1, "outlier"),  # 350.8 lb: a kg from any hundred
     ],
 )
 def test_decimals_tell_in_which_unit_a_number_was_typed(make_batch, kg, named):

@@ -127,3 +127,9 @@ def test_strange_readings_teach_finite_numbers(kind):
 def test_copies_of_one_weighing_are_not_counted_as_errors_of_a_kind(learned):
     assert "repeat" not in learned.parameters.sources[SOURCES[0]].errors
     assert set(learned.parameters.sources[SOURCES[0]].errors) < set(REASONS)
+
+
+def test_a_source_with_few_errors_learns_their_mix_from_others(learned):
+    usual = PRIOR.sources[SOURCES[0]].errors
+    share = usual["unit_lb_as_kg"] / sum(usual.values())
+    assert learned.parameters.sources[SOURCES[0]].errors["unit_lb_as_kg"] > 1.3 * share

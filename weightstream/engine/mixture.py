@@ -11,7 +11,17 @@ import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.model import HEIGHT_M, HIGHEST, LOWEST, OTHERS_KG, RATE
+from weightstream.engine.model import (
+    HEIGHT_M,
+    HIGHEST,
+    LOWEST,
+    OTHERS_KG,
+    POUNDS,
+    RATE,
+    TAIL_SHARE,
+    TAIL_VAR,
+    WHOLES,
+)
 from weightstream.intake.units import POUND_KG
 from weightstream.schema import REASONS
 
@@ -47,20 +57,26 @@ HUNDREDS_LB = np.array(
         for sign in (-1, 1)
     ]
 )
-TYPED_LB, TYPED_LB_MAYBE, TYPED_LB_SURE = 0.3, 0.15, 0.8
-"""Probability that a number was typed in pounds: by its decimals nobody knows; it shows tenths in
-both units; it shows them in pounds alone. A system may have made kg of it, with two decimals."""
+IN_BOTH, IN_POUNDS = 0.41, 9.3
+"""How much likelier a number typed in pounds shows tenths in both units, and in pounds alone (a
+system may have made kg of it, with two decimals) than one typed in kg."""
+LEAST_LB = 0.05
+"""The least probability that a number was typed in pounds: a system may have made tenths of a kg
+of it."""
 STATED, CONVERTED = 1e-6, 0.12  # how near a tenth is one: as stated, and after such a rounding
 POWERS = np.array([1.0, 10.0, 100.0])  # neighbouring digits that swap, in tenths
 SWAP_SHARES = np.array([0.1, 0.6, 0.3])
-LOCAL_SHARE = 0.8  # of unexplained readings: within some 20 % of the right value
-LOCAL_SD = 0.2
+DECADES = 2.0 * math.log(10.0)  # from 500 kg up, over which nonsense lies
+LOCAL_SHARE = 0.9  # of unexplained readings: off by some LOCAL_REACH of the right value at most
+LOCAL_REACH = 0.4
+LOCAL_AREA = 1.8128  # integral of exp(-x^4)
 COPY_DAYS = 120.0 / 86400.0  # one weighing through several apps comes within two minutes
 COPY_KG = 0.011  # and differs by no more than rounding
 COPY_RATE = 0.9  # such a pair from two sources is one weighing, that often
 LATTICE_KG = 0.1  # what scales show
-INCHES = 0.8  # of heights typed where pounds belong; the others are cm
-WHOLE_SHARE = 0.85  # of heights are typed as whole numbers; a tenth of other values are whole
+INCHES_FOR_LB, INCHES_FOR_KG = 0.8, 0.15  # of heights typed for a weight; the others are cm
+WHOLE_SHARE = 0.85  # of heights are typed as whole numbers
+LEADING = 10.0  # a number without its hundreds is at least this: none begins with 0
 
 
 @jit
@@ -72,11 +88,18 @@ def normal(residual: float, variance: float) -> float:
 
 
 @jit
-def whole(value: float, tolerance: float) -> float:
-    """How much likelier a height shows this number because heights are typed whole."""
+def right(residual: float, variance: float, p: Floats) -> float:
+    """Density of a right value, by the usual scatter and the tail (eq. 3)."""
+    core = (1.0 - p[TAIL_SHARE]) * normal(residual, variance)
+    return core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
+
+
+@jit
+def whole(value: float, tolerance: float, usual: float) -> float:
+    """How much likelier a height shows this number, where `usual` of other values are whole."""
     if abs(value - round(value)) < tolerance:
-        return WHOLE_SHARE / 0.1
-    return (1.0 - WHOLE_SHARE) / 0.9
+        return WHOLE_SHARE / usual
+    return (1.0 - WHOLE_SHARE) / (1.0 - usual)
 
 
 @jit
@@ -98,25 +121,30 @@ def shows(steps: float, tolerance: float) -> bool:
 
 
 @jit
-def typed_in_pounds(w: float) -> float:
-    """Probability that the number behind w kg was typed in pounds, by its decimals."""
+def pounds_ratio(w: float) -> float:
+    """How much likelier w kg shows these decimals if typed in pounds than if typed in kg."""
     in_pounds = shows(10.0 * w / LB, CONVERTED)
     if shows(10.0 * w, STATED):
-        return TYPED_LB_MAYBE if in_pounds else 0.0
+        return IN_BOTH if in_pounds else 0.0
     decimals = shows(100.0 * w, STATED) or shows(100.0 * w / LB, STATED)
-    if not decimals:
-        return TYPED_LB
-    return TYPED_LB_SURE if in_pounds else TYPED_LB
+    return IN_POUNDS if decimals and in_pounds else 1.0
 
 
 @jit
-def explain_swap(w: float, mean: float, variance: float, pounds: float, undone: Floats) -> float:
+def typed_in_pounds(w: float, usual: float) -> float:
+    """Probability that the number behind w kg was typed in pounds, as `usual` of them are."""
+    odds = pounds_ratio(w) * usual
+    return max(odds / (odds + 1.0 - usual), LEAST_LB)
+
+
+@jit
+def explain_swap(
+    w: float, mean: float, variance: float, pounds: float, p: Floats, undone: Floats
+) -> float:
     """Density of two neighbouring digits swapped, in kg or in pounds, shown to a tenth."""
     total = 0.0
     best = 0.0
     for unit, share in ((1.0, 1.0 - pounds), (LB, pounds)):
-        if share == 0.0:
-            continue
         tenths = round(10.0 * w / unit)
         if abs(tenths * unit - 10.0 * w) > 0.051 or tenths > 9999.0:
             continue
@@ -125,7 +153,7 @@ def explain_swap(w: float, mean: float, variance: float, pounds: float, undone: 
             if x == tenths:
                 continue
             x *= 0.1 * unit
-            density = share * SWAP_SHARES[k] * normal(x - mean, variance)
+            density = share * SWAP_SHARES[k] * right(x - mean, variance, p)
             total += density
             if density > best:
                 best = density
@@ -135,29 +163,43 @@ def explain_swap(w: float, mean: float, variance: float, pounds: float, undone: 
 
 @jit
 def explain_hundreds(
-    w: float, mean: float, variance: float, pounds: float, undone: Floats
+    w: float, mean: float, variance: float, pounds: float, p: Floats, undone: Floats
 ) -> float:
+    """Density of hundreds too many or left out; only those that are there can be left out."""
     total = 0.0
     best = 0.0
-    for table, typed in ((HUNDREDS, 1.0 - pounds), (HUNDREDS_LB, pounds)):
+    for table, unit, typed in ((HUNDREDS, 1.0, 1.0 - pounds), (HUNDREDS_LB, LB, pounds)):
+        possible, own = 0.0, 0.0
         for k in range(table.shape[0]):
-            density = typed * table[k, 1] * normal(w + table[k, 0] - mean, variance)
-            total += density
+            missing = table[k, 0]
+            if missing > 0.0 and mean - missing < LEADING * unit:
+                continue
+            possible += table[k, 1]
+            if missing > 0.0 and w < LEADING * unit:
+                continue
+            density = typed * table[k, 1] * right(w + missing - mean, variance, p)
+            own += density
             if density > best:
                 best = density
-                undone[HUNDREDS_OFF] = w + table[k, 0]
+                undone[HUNDREDS_OFF] = w + missing
+        total += own / possible
     return total
 
 
 @jit
-def explain_height(w: float, pounds: float) -> float:
-    """Height typed where weight belongs: cm taken for kg, inches or cm taken for pounds."""
+def explain_height(w: float, pounds: float, p: Floats) -> float:
+    """Height typed where weight belongs, in cm or inches, in the place of kg or of pounds."""
     cm, sd = 100.0 * HEIGHT_M[0], 100.0 * HEIGHT_M[1]
-    number = w / LB
-    in_pounds = INCHES * normal(number - cm / 2.54, (sd / 2.54) ** 2)
-    in_pounds += (1.0 - INCHES) * normal(number - cm, sd * sd)
-    in_kg = normal(w - cm, sd * sd) * whole(w, 1e-6)
-    return (1.0 - pounds) * in_kg + pounds * in_pounds / LB * whole(number, 0.012)
+    total = 0.0
+    for unit, typed, inches, tolerance in (
+        (1.0, 1.0 - pounds, INCHES_FOR_KG, 1e-6),
+        (LB, pounds, INCHES_FOR_LB, 0.012),
+    ):
+        number = w / unit
+        density = inches * normal(number - cm / 2.54, (sd / 2.54) ** 2)
+        density += (1.0 - inches) * normal(number - cm, sd * sd)
+        total += typed * density / unit * whole(number, tolerance, p[WHOLES])
+    return total
 
 
 @jit
@@ -172,21 +214,29 @@ def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
 
 
 @jit
-def explain_named(w: float, mean: float, variance: float, density: Floats, undone: Floats) -> None:
+def explain_named(
+    w: float, mean: float, variance: float, p: Floats, density: Floats, undone: Floats
+) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
-    pounds = typed_in_pounds(w)
-    density[UNIT_LB_AS_KG] = LB * normal(w * LB - mean, variance)
+    pounds = typed_in_pounds(w, p[POUNDS])
+    density[UNIT_LB_AS_KG] = LB * right(w * LB - mean, variance, p)
     undone[UNIT_LB_AS_KG] = w * LB
-    density[UNIT_KG_AS_LB] = normal(w / LB - mean, variance) / LB
+    density[UNIT_KG_AS_LB] = right(w / LB - mean, variance, p) / LB
     undone[UNIT_KG_AS_LB] = w / LB
-    tenth = 0.6 * 0.1 * normal(0.1 * w - mean, variance)
-    tenfold = 0.4 * 10.0 * normal(10.0 * w - mean, variance)
+    tenth = 0.6 * 0.1 * right(0.1 * w - mean, variance, p)
+    tenfold = 0.4 * 10.0 * right(10.0 * w - mean, variance, p)
     density[DECIMAL_SHIFT] = tenth + tenfold
     undone[DECIMAL_SHIFT] = 0.1 * w if tenth > tenfold else 10.0 * w
-    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, pounds, undone)
-    density[DIGIT_SWAP] = explain_swap(w, mean, variance, pounds, undone)
-    density[HEIGHT] = explain_height(w, pounds)
+    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, pounds, p, undone)
+    density[DIGIT_SWAP] = explain_swap(w, mean, variance, pounds, p, undone)
+    density[HEIGHT] = explain_height(w, pounds, p)
     density[BMI_TYPED] = explain_bmi(w, mean, variance, pounds)
+
+
+@jit
+def nonsense(w: float, p: Floats) -> float:
+    """Density of an implausible value: evenly below 20 kg, evenly in its logarithm above 500."""
+    return 0.5 / (p[LOWEST] if w < p[LOWEST] else DECADES * w)
 
 
 @jit
@@ -203,14 +253,15 @@ def explain(
         undone[k] = math.nan
     residual = w - mean
     if residual * residual > NEAR * variance or variance > NEAR_VAR:
-        explain_named(w, mean, variance, density, undone)
+        explain_named(w, mean, variance, p, density, undone)
     if p[LOWEST] <= w <= p[HIGHEST]:
         density[OTHER_PERSON] = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
-        local = LOCAL_SD * mean
-        density[OUTLIER] = LOCAL_SHARE * normal(w - mean, local * local + variance)
-        density[OUTLIER] += (1.0 - LOCAL_SHARE) / (p[HIGHEST] - p[LOWEST])
+        off = residual / (LOCAL_REACH * mean)
+        local = math.exp(-(off**4)) / (LOCAL_AREA * LOCAL_REACH * mean)
+        anywhere = 1.0 / (p[HIGHEST] - p[LOWEST])
+        density[OUTLIER] = LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) * anywhere
     else:
-        density[IMPLAUSIBLE] = 1.0 / p[HIGHEST]
+        density[IMPLAUSIBLE] = nonsense(w, p)
     total = 0.0
     for k in range(1, REASON_COUNT):
         density[k] *= s[RATE + k]

@@ -45,6 +45,8 @@ BURST_SHARE = 0.6
 
 GUEST_SHARE = 0.1
 """How often another person who was just on the scale is on it again."""
+POUNDS_SHARE, WHOLE_NUMBERS = 0.3, 0.1
+"""Of numbers: typed in pounds, and whole; of a person of whom nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ PRIOR = Parameters(
     ACCEPT,
     LOWEST,
     HIGHEST,
-) = range(27)
+    POUNDS,
+    WHOLES,
+) = range(29)
 # Positions in a row of Model.table; from RATE on, one for each of REASONS ("ok": right readings).
 BIAS, NOISE_VAR, SOURCE_KEY, RATE = range(4)
 
@@ -163,7 +167,7 @@ class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (27,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
+    process: (29,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
     """
 
     name: str
@@ -241,6 +245,8 @@ def _process(process: Process, kalman: Kalman) -> Floats:
             GUEST_SHARE,
             kalman.accept_above,
             *PLAUSIBLE_KG,
+            POUNDS_SHARE,
+            WHOLE_NUMBERS,
         ],
         dtype=np.float64,
     )

@@ -45,19 +45,21 @@ def explain(w: float, mean: float, variance: float, s: Floats, p: Floats) -> Exp
     found = {reason: Explanation() for reason in REASONS}
     residual = w - mean
     if residual * residual > x.NEAR * variance or variance > x.NEAR_VAR:
-        for reason, share, undone, jacobian in _undoable(w):
-            density = share * jacobian * normal(undone - mean, variance)
+        for reason, share, undone, jacobian in _undoable(w, mean, p):
+            density = share * jacobian * right(undone - mean, variance, p)
             _add(found[reason], density, undone)
-        for unit, typed in _units(w):
-            found["height_as_weight"].density += typed * _height(w, unit)
+        for unit, typed in _units(w, p):
+            found["height_as_weight"].density += typed * _height(w, unit, p)
             found["bmi_as_weight"].density += typed * _bmi(w, unit, mean, variance)
     if p[m.LOWEST] <= w <= p[m.HIGHEST]:
         found["other_person"].density = normal(w - m.OTHERS_KG[0], m.OTHERS_KG[1] ** 2)
-        near = normal(w - mean, (x.LOCAL_SD * mean) ** 2 + variance)
+        reach = x.LOCAL_REACH * mean
+        near = exp(-(((w - mean) / reach) ** 4)) / (x.LOCAL_AREA * reach)
         anywhere = 1 / (p[m.HIGHEST] - p[m.LOWEST])
         found["outlier"].density = x.LOCAL_SHARE * near + (1 - x.LOCAL_SHARE) * anywhere
     else:
-        found["implausible"].density = 1 / p[m.HIGHEST]
+        low = p[m.LOWEST]
+        found["implausible"].density = 0.5 / (low if w < low else x.DECADES * w)
     for number, reason in enumerate(REASONS):
         found[reason].density *= s[m.RATE + number]
     return found
@@ -80,16 +82,25 @@ def _add(explanation: Explanation, density: float, undone: float) -> None:
     explanation.density += density
 
 
-def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
+def right(residual: float, variance: float, p: Floats) -> float:
+    """Density of a right value, without leaps."""
+    return valid_density(residual, variance, 0.0, p)[0]
+
+
+def _undoable(w: float, mean: float, p: Floats) -> Iterator[tuple[str, float, float, float]]:
     """Reason, share among the ways of this error, the value undone, and its derivative by w."""
     yield "unit_lb_as_kg", 1.0, w * x.LB, x.LB
     yield "unit_kg_as_lb", 1.0, w / x.LB, 1 / x.LB
     yield "decimal_shift", 0.4, 10 * w, 10.0
     yield "decimal_shift", 0.6, w / 10, 0.1
-    for (_, typed), ways in zip(_units(w), (x.HUNDREDS, x.HUNDREDS_LB), strict=True):
-        for amount, share in ways:
-            yield "hundreds_off", typed * share, w + amount, 1.0
-    for unit, typed in _units(w):
+    for (unit, typed), ways in zip(_units(w, p), (x.HUNDREDS, x.HUNDREDS_LB), strict=True):
+        least = x.LEADING * unit
+        possible = [way for way in ways if way[0] < 0 or mean - way[0] >= least]
+        for amount, share in possible:
+            if amount < 0 or w >= least:
+                part = share / sum(other for _, other in possible)
+                yield "hundreds_off", typed * part, w + amount, 1.0
+    for unit, typed in _units(w, p):
         tenths = round(10 * w / unit)
         if tenths > 9999 or abs(tenths * unit - 10 * w) > 0.051:
             continue
@@ -101,15 +112,16 @@ def _undoable(w: float) -> Iterator[tuple[str, float, float, float]]:
                 yield "digit_swap", typed * share, changed * unit / 10, 1.0
 
 
-def _units(w: float) -> tuple[tuple[float, float], tuple[float, float]]:
+def _units(w: float, p: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
     """kg and pounds in kg, each with the probability that the number was typed in it."""
     in_pounds = _shows(10 * w / x.LB, x.CONVERTED)
+    ratio = 1.0
     if _shows(10 * w, x.STATED):
-        pounds = x.TYPED_LB_MAYBE if in_pounds else 0.0
+        ratio = x.IN_BOTH if in_pounds else 0.0
     elif in_pounds and (_shows(100 * w, x.STATED) or _shows(100 * w / x.LB, x.STATED)):
-        pounds = x.TYPED_LB_SURE
-    else:
-        pounds = x.TYPED_LB
+        ratio = x.IN_POUNDS
+    odds = ratio * p[m.POUNDS] / (1 - p[m.POUNDS])
+    pounds = max(odds / (1 + odds), x.LEAST_LB)
     return (1.0, 1 - pounds), (x.LB, pounds)
 
 
@@ -117,14 +129,13 @@ def _shows(steps: float, tolerance: float) -> bool:
     return abs(steps - floor(steps + 0.5)) < tolerance
 
 
-def _height(w: float, unit: float) -> float:
+def _height(w: float, unit: float, p: Floats) -> float:
     cm, sd = 100 * m.HEIGHT_M[0], 100 * m.HEIGHT_M[1]
-    if unit == 1:
-        return normal(w - cm, sd**2) * _whole(w, 1e-6)
+    share, tolerance = (x.INCHES_FOR_KG, 1e-6) if unit == 1 else (x.INCHES_FOR_LB, 0.012)
     number = w / unit
-    inches = normal(number - cm / 2.54, (sd / 2.54) ** 2)
-    either = x.INCHES * inches + (1 - x.INCHES) * normal(number - cm, sd**2)
-    return either / unit * _whole(number, 0.012)
+    inches = share * normal(number - cm / 2.54, (sd / 2.54) ** 2)
+    either = inches + (1 - share) * normal(number - cm, sd**2)
+    return either / unit * _whole(number, tolerance, p[m.WHOLES])
 
 
 def _bmi(w: float, unit: float, mean: float, variance: float) -> float:
@@ -133,6 +144,6 @@ def _bmi(w: float, unit: float, mean: float, variance: float) -> float:
     return square / unit * normal(w / unit * square - mean, blur**2 + variance)
 
 
-def _whole(value: float, tolerance: float) -> float:
+def _whole(value: float, tolerance: float, usual: float) -> float:
     is_whole = isclose(value, floor(value + 0.5), rel_tol=0, abs_tol=tolerance)
-    return x.WHOLE_SHARE / 0.1 if is_whole else (1 - x.WHOLE_SHARE) / 0.9
+    return x.WHOLE_SHARE / usual if is_whole else (1 - x.WHOLE_SHARE) / (1 - usual)

@@ -13,11 +13,15 @@ AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
 LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
 # ... and the row of the reading that it only repeats, or -1.
 COPY_OF = 20
-WORK_SIZE = 21
-# Once the passes are over, of rejected readings, where predictions were: densities as a stranger's,
-# as another person's, as anything else and as the likeliest error with a name; and the probability
-# of another person.
-ALONE, OTHER, REST, NAMED, WHO = range(AHEAD, AHEAD + 5)
+WORK_SIZE = 22
+# Once the passes are over, of rejected readings, where predictions were: densities as another
+# person's, as a stranger's, as anything else and as the likeliest error with a name; ...
+OTHER, ALONE, REST, NAMED = range(AHEAD, AHEAD + 4)
+# ... probability of another person, and what others of the source say of that; ...
+WHO, NEAR, OFTEN = 8, 9, 21
+# ... rows of the next and the last one of the source, or -1, and whether none lies between a row
+# and the last; the likeliest kind if it comes in bursts, and its probability.
+NEXT, BACK, BESIDE, KIND, SURE = range(10, 15)
 MISSING = -1.0  # as a noise variance: the reading does not count
 
 

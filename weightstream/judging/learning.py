@@ -38,7 +38,9 @@ BIAS_SD_KG = {"known": 0.6, "unknown": 1.0, "reference": 0.1}
 REFERENCE = "patient-device"
 """The source whose bias is 0 by convention: only differences between sources can be seen."""
 RATE_READINGS = 300.0
-"""An error rate counts as known from so many readings; the mix of errors from a tenth of them."""
+"""An error rate counts as known from so many readings."""
+MIX_ERRORS = {"prior": 15.0, "others": 10.0}
+"""A source's mix of errors counts as known from so many errors of it, and from others' so many."""
 AGAIN_DAYS = 15 / 1440
 DIFFERENCE = 1e-4
 COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *TOLD))
@@ -237,16 +239,21 @@ def _maximise(right: Right, parameters: Parameters) -> tuple[Parameters, dict[st
 def _with_rates(
     parameters: Parameters, names: Sequence[str], wrong: Floats, seen: Ints, doubt: Floats
 ) -> Parameters:
-    """Error rates and mixes: counts, with the prior's as if from RATE_READINGS readings."""
+    """Error rates and mixes: counts, with the prior's as if from RATE_READINGS readings.
+
+    The mix of a source with few errors is also drawn to that of all sources together.
+    """
     sources = {}
+    together = wrong.sum(axis=0)
+    together /= max(together.sum(), 1.0)
     for index, name in enumerate(names):
         prior = PRIOR.sources.get(name, PRIOR.unknown)
         rate = (doubt[index] + RATE_READINGS * prior.error_rate) / (seen[index] + RATE_READINGS)
         usual = sum(prior.errors.values())
-        weight = 0.1 * RATE_READINGS / usual
         errors = {
             reason: float(wrong[index, REASONS.index(reason)])
-            + weight * prior.errors.get(reason, 0.0)
+            + MIX_ERRORS["prior"] * prior.errors.get(reason, 0.0) / usual
+            + MIX_ERRORS["others"] * float(together[REASONS.index(reason)])
             for reason in COUNTED
         }
         total = sum(errors.values())
