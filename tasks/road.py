@@ -160,9 +160,7 @@ class Road:
     def count_copies(self, batch: int) -> None:
         """Add the rows of a batch that were copies of others in it."""
         if batch in self.copies:
-            counts = np.zeros_like(self.counts)
-            counts[:, OUTCOMES.index("duplicates")] = self.copies.pop(batch)
-            self._add(counts)
+            self._add(self.copies.pop(batch))
 
     def _add(self, counts: Ints) -> None:
         self.counts += counts

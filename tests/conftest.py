@@ -258,7 +258,7 @@ def store_files() -> Callable[..., Stored]:
                         return judge_part(part, np.array(numbers), reader, judging, persons)
 
                 decided, copies = judge()
-                counts[:, OUTCOMES.index("duplicates")] += copies
+                counts += copies
                 commit(
                     connection,
                     path,

@@ -304,7 +304,7 @@ def _judged(
     decided = decisions.reindex(pd.Index(ids.to_pylist(), dtype=object)).reset_index(drop=True)
     rows = pd.concat([rows, decided], axis="columns").assign(measurement_id=ids.to_pylist())
     undecided = rows["verdict"].isna().to_numpy()
-    rows["outcome"] = np.select([~stays, undecided], ["duplicate", "excluded"], rows["verdict"])
+    rows["outcome"] = np.select([undecided, ~stays], ["excluded", "duplicate"], rows["verdict"])
     rows.loc[undecided, "reason"] = BELOW_MIN_READINGS
     return [_lines(measurements, rows)]
 

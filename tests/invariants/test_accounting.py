@@ -80,3 +80,14 @@ def test_every_row_has_one_outcome(store_files, tables, fresh_dir, files, data):
         lines = {(row[-3], row[-2]) for row in found["measurements"]}  # file, line, updated
         assert len(lines) == len(found["measurements"])
         assert not lines & {row[:2] for row in found["quarantine"]}
+
+
+def test_a_copy_of_an_undecided_reading_is_excluded_as_that_is(store_files, fresh_dir, csv_of):
+    """Not selected comes before duplicate, whether the copy came in the same run or a later one."""
+    few = [("few", "2024-01-01", "80"), ("few", "2024-01-01", "80.0"), ("few", "2024-01-02", "81")]
+    many = [("many", f"2024-01-0{day}", "70") for day in (1, 2, 3, 3)]
+    data_dir, path = fresh_dir(), csv_of(*few, *many)
+    for decided, duplicates in ((3, 1), (0, 4)):
+        outcomes = store_files(data_dir, path, settings={"data": {"min_readings": 3}}).outcomes
+        assert outcomes["accepted"] == decided
+        assert (outcomes["excluded"], outcomes["duplicates"]) == (3, duplicates)

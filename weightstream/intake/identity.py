@@ -15,13 +15,14 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Deduplicated:
     """measurements: schema.MEASUREMENT, sorted by user (bytes of the id), time_us, source,
-    weight_kg, id; each id once. ids: (N,) string, of those. duplicates: file to dropped rows.
-    copies: as measurements, with measurement_id: those that came several times and as records.
+    weight_kg, id; each id once. ids: (N,) string, of those. dropped: user_id and file of the
+    other rows. copies: as measurements, with measurement_id: those that came several times and as
+    records.
     """
 
     measurements: pa.Table
     ids: pa.StringArray
-    duplicates: dict[int, int]
+    dropped: pa.Table
     copies: pa.Table | None = None
 
 
@@ -58,7 +59,7 @@ def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
         repeated[1:] = pc.equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
     rows = measurements.take(pa.array(order)) if len(order) else measurements
     if not repeated.any():
-        return Deduplicated(rows, ids, {})
+        return Deduplicated(rows, ids, rows.slice(0, 0).select(["user_id", "file"]))
     group = np.cumsum(~repeated) - 1
     shared = np.flatnonzero(repeated | np.append(repeated[1:], False))
     copies = None
@@ -66,11 +67,9 @@ def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
         several = pa.array(shared)
         copies = rows.take(several).append_column("measurement_id", ids.take(several))
     keep, rows = _choose(rows, group, shared, ~repeated)
-    dropped = _plain_numbers(rows["file"])[~keep]
-    files, counts = np.unique(dropped, return_counts=True)
-    duplicates = {int(file): int(count) for file, count in zip(files, counts, strict=True)}
     mask = pa.array(keep)
-    return Deduplicated(rows.filter(mask), ids.filter(mask), duplicates, copies)
+    dropped = rows.select(["user_id", "file"]).filter(pc.invert(mask))
+    return Deduplicated(rows.filter(mask), ids.filter(mask), dropped, copies)
 
 
 def _sorted_rows(measurements: pa.Table, ids: pa.StringArray) -> Ints:

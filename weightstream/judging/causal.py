@@ -102,7 +102,10 @@ def decide(
     heard = hear(connection, persons, came, new, fresh, was, links)
     added = np.bincount(user[fresh], minlength=users)
     touched = (added > 0) | heard.linked
-    judged = touched & (persons.readings + added >= judging.min_readings)
+    readings_now = persons.readings + added
+    judged = touched & (readings_now >= judging.min_readings)
+    # What came and is assigned to others was decided all the same.
+    few = np.maximum(readings_now, np.diff(persons.indptr)) < judging.min_readings
 
     told = told_with(connection, heard, persons)
     older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
@@ -130,17 +133,18 @@ def decide(
         aside=aside_rows(heard, every, persons),
         outcome=Rows(
             persons.indptr,
-            outcome_columns(new, fresh, series, filtered) | shared_column(new, fresh, heard, every),
+            outcome_columns(new, ~(fresh | few[user]), series, filtered)
+            | shared_column(new, fresh, heard, every),
         ),
         net_accepted=np.zeros(users, np.int64),
     )
 
 
 def outcome_columns(
-    new: pa.Table, fresh: Mask, series: pa.Table, filtered: Filtered
+    new: pa.Table, again: Mask, series: pa.Table, filtered: Filtered
 ) -> dict[str, Ints]:
-    """Accepted or rejected where judged, else excluded; a duplicate where the store had it."""
-    outcome = np.where(fresh, EXCLUDED, DUPLICATE)
+    """Accepted or rejected where judged; a duplicate where it came again; else excluded."""
+    outcome = np.where(again, DUPLICATE, EXCLUDED)
     new_row = series["new_row"].to_numpy()
     is_new = new_row >= 0
     outcome[new_row[is_new]] = np.where(filtered.accepted[is_new], ACCEPTED, REJECTED)
@@ -351,7 +355,8 @@ def judge_part(
 ) -> tuple[Decided, Ints]:
     """Identify, sort and judge a batch of measurements, or only those of some of its persons.
 
-    Returns what there is to write, and (files,) int64: copies within the batch.
+    Returns what there is to write, and the outcomes of copies within the batch, as
+    `outcomes_of_copies` gives them.
     """
     measurements, retractions = part.take(), part.retractions
     if persons is not None:
@@ -360,9 +365,21 @@ def judge_part(
             for table in (measurements, retractions)
         )
     one_each = deduplicate(measurements, measurement_ids(measurements))
-    copies = np.zeros(len(file_numbers), np.int64)
-    for file, count in one_each.duplicates.items():
-        copies[file] = count
     new = one_each.measurements.append_column("measurement_id", one_each.ids)
     links = links_told(one_each.copies, retractions)
-    return decide(new, links, file_numbers, connection, judging), copies
+    decided = decide(new, links, file_numbers, connection, judging)
+    return decided, outcomes_of_copies(one_each.dropped, decided, len(file_numbers))
+
+
+def outcomes_of_copies(dropped: pa.Table, decided: Decided, files: int) -> Ints:
+    """(files, outcomes) of the rows that identity.deduplicate dropped: duplicates, but excluded
+    where the person has too few readings, as those readings are."""
+    rows = decided.outcome
+    undecided = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))[
+        np.asarray(rows.columns["outcome"]) == EXCLUDED
+    ]
+    few = pa.array([decided.user_ids[u] for u in np.unique(undecided)], pa.string())
+    excluded = pc.is_in(dropped["user_id"].cast(pa.string()), few).to_numpy()
+    counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
+    np.add.at(counts, (dropped["file"].to_numpy(), np.where(excluded, EXCLUDED, DUPLICATE)), 1)
+    return counts
