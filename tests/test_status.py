@@ -55,3 +55,11 @@ def test_there_is_no_store(data_dir):
     with pytest.raises(StoreError, match="no store yet"):
         status_text(configured(data_dir))
     assert not data_dir.exists()
+
+
+def test_names_do_not_move_the_cursor(store_files, csv_of, fresh_dir):
+    data_dir = fresh_dir()
+    rows = [("a\u202eb", f"2024-01-0{day}", kg, "kg", "s\u2066") for day, kg in
+            enumerate(("80", "80", "800"), 1)]  # fmt: skip
+    store_files(data_dir, csv_of(*rows))
+    assert status_text(configured(data_dir)).splitlines()[-1].split()[1:3] == ["a?b", "s?:"]

@@ -73,3 +73,8 @@ class StaleRevision(StoreError):
 def shown(name: str | Path) -> str:
     """A file name or argument as a sentence can hold it, whatever its bytes are."""
     return os.fsencode(name).decode(errors="replace")
+
+
+def plain(text: str) -> str:
+    """Without what would move a terminal's cursor: persons and sources may be called anything."""
+    return "".join(c if c.isprintable() else "?" for c in text)

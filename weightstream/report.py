@@ -14,7 +14,7 @@ from weightstream.charts.page import write_assets, write_page
 from weightstream.charts.quality import quality_page
 from weightstream.config import Config
 from weightstream.engine.model import source_model
-from weightstream.errors import ConfigError
+from weightstream.errors import ConfigError, plain
 from weightstream.judging import parameters
 from weightstream.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
 from weightstream.store.connection import ReadPool
@@ -170,11 +170,6 @@ def report_text(found: Document, path: Path) -> str:
         lines.append(f"{plain(source['source'])[:27]:<28}{cells}")
     lines += [f"beyond its limit: {plain(breach)}" for breach in found["breaches"]]
     return "\n".join([*lines, f"page: {path}"])
-
-
-def plain(text: str) -> str:
-    """Without what would move a terminal's cursor: sources may be called anything."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _percent(share: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weightstream.config import Config
+from weightstream.errors import plain
 from weightstream.judging.explanation import EXPLAINED_BY, explain
 from weightstream.store import reading
 from weightstream.store.connection import STORE_NAME, ReadPool
@@ -60,7 +61,7 @@ def _lines(connection: sqlite3.Connection, path: Path) -> list[str]:
     if rejected:
         lines.append("newest rejected readings")
     for user, at, source, *told in rejected:
-        lines.append(f"  {at}  {user}  {source}: {explain(*told)}")
+        lines.append(f"  {at}  {plain(user)}  {plain(source)}: {explain(*told)}")
     return lines
 
 

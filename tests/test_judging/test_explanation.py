@@ -22,6 +22,10 @@ def test_what_is_not_known_is_left_out():
         )
 
 
+def test_an_absurd_number_keeps_the_sentence_short():
+    assert explain("implausible", 1e300, nan, nan, nan, nan) == ("1e+300 is no weight of an adult")
+
+
 @pytest.mark.parametrize("reason", [r for r in REASONS if r != "ok"])
 def test_every_reason_for_rejection_has_words(reason):
     assert explain(reason, 100.0, 80.0, 82.0, nan, 0.1)

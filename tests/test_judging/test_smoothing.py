@@ -51,6 +51,19 @@ def test_under_new_parameters_the_filter_can_be_gone_on_from(
     assert state != before[0][2]
 
 
+def test_decisions_name_the_parameters_they_were_last_made_by(
+    data_dir, csv_of, store_files, smooth, rows_of
+):
+    """Also where there is no figure that could change."""
+    store_files(data_dir, csv_of(*ROWS, ("c", "2024-01-01", "900"), ("c", "2024-01-02", "901")))
+    smooth(data_dir)
+    with open_writer(data_dir) as connection:
+        connection.execute("update users set dirty = 1")
+    smooth(data_dir, judging(parameters=replace(PRIOR, name="learnt")))
+    models = "select user_id, count(*) from current_decisions where model = 'learnt' group by 1"
+    assert rows_of(data_dir, models) == [("a", 20), ("b", 2), ("c", 2)]
+
+
 def test_a_second_retro_has_nothing_to_do(data_dir, csv_of, store_files, tables, smooth):
     store_files(data_dir, csv_of(*ROWS))
     smooth(data_dir)

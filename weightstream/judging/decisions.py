@@ -84,6 +84,7 @@ def told_apart(
         run[known] = was["run"].to_numpy()
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
+        seen_anew |= pc.not_equal(was["model"], model).to_numpy()
         moved[known] = _differs(columns, was, known, reading.ESTIMATES) | seen_anew
         moved[known] &= ~says[known] & ~stays
         version[known] += says[known]

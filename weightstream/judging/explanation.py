@@ -58,10 +58,10 @@ def explain(
         return ""
     parts = []
     if _is_number(expected_lo_kg) and _is_number(expected_hi_kg):
-        parts.append(f"expected {expected_lo_kg:.1f}-{expected_hi_kg:.1f} kg")
-    told = f"{weight_kg:.1f} {LOOKS_LIKE[reason]}"
+        parts.append(f"expected {_kg(expected_lo_kg)}-{_kg(expected_hi_kg)} kg")
+    told = f"{_kg(weight_kg)} {LOOKS_LIKE[reason]}"
     if _is_number(suggested_kg):
-        told += f": {suggested_kg:.1f} kg"
+        told += f": {_kg(suggested_kg)} kg"
     parts.append(told)
     if _is_number(p_valid):
         parts.append(f"probability {below_one(1.0 - p_valid)}")
@@ -76,6 +76,10 @@ def explain_rows(columns: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> l
 
 def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and isfinite(value)
+
+
+def _kg(value: float) -> str:
+    return f"{value:.1f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def below_one(probability: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from weightstream.batch import UserBatch
 from weightstream.config import Config
-from weightstream.errors import StoreError
+from weightstream.errors import StoreError, plain
 from weightstream.judging import parameters
 from weightstream.judging.learning import Learned, learn
 from weightstream.judging.series import stored_readings
@@ -45,7 +45,9 @@ def learned_text(learned: Learned) -> str:
         bias = with_error(source.bias_kg, learned.sd.get(f"{name}.bias_kg"))
         noise = with_error(source.noise_kg, learned.sd.get(f"{name}.noise_kg"))
         seen = learned.readings.get(name, 0)
-        lines.append(f"{name[:33]:<34}{seen:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}")
+        lines.append(
+            f"{plain(name)[:33]:<34}{seen:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}"
+        )
     lines.append("")
     for name, value in vars(made.process).items():
         lines.append(f"{name:<34}{with_error(value, learned.sd.get(f'process.{name}'))}")

@@ -100,6 +100,7 @@ CURRENT = pa.schema(
         *((name, pa.float64()) for name in ESTIMATES),
         ("suggested_kg", pa.float64()),
         ("stage", pa.string()),
+        ("model", pa.string()),
         ("run", pa.int64()),
     ]
 )
