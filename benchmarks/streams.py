@@ -38,13 +38,14 @@ def labelled_stream(scenario: str, seed: int, persons: int, rows: int | None = N
     """Simulate a scenario and sort it as the store would hand it over."""
     frame = simulate(persons, rows, seed, scenario)
     frame = frame[frame["verdict"].isin(["accepted", "rejected"])]
+    frame = frame.assign(source_type=frame["source_type"].replace("", "unknown"))
     order = ["user_id", "day", "source_type", "weight_kg", "id"]
     return stream_of(frame.sort_values(order, kind="stable"))
 
 
 def stream_of(frame: pd.DataFrame) -> Stream:
     """frame: rows sorted by person and time, with the columns of `simulate`."""
-    source, names = pd.factorize(frame["source_type"].replace("", "unknown"), sort=True)
+    source, names = pd.factorize(frame["source_type"], sort=True)
     user, ids = pd.factorize(frame["user_id"])
     step = frame["step"].to_numpy(dtype=object)
     right = (frame["error"] == "ok").to_numpy()

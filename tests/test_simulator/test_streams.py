@@ -203,6 +203,22 @@ def test_a_copy_through_another_app_stands_within_two_minutes(measured: pd.DataF
         assert np.isclose(twins["weight_kg"], row.weight_kg, rtol=1e-12).any()
 
 
+def test_of_two_on_a_date_alone_the_copy_is_the_later_in_the_order_of_a_series() -> None:
+    """Nothing else could tell which it is."""
+    frame = simulate(500, 25_000, seed=4, scenario="error_menu")
+    frame["source"] = frame["source_type"].replace("", "unknown")
+    dated = frame[frame["hour"].isna()]
+    copies = dated[dated["error"] == "repeat"]
+    pairs = copies.merge(dated, on=["user_id", "day"], suffixes=("", "_first"))
+    pairs = pairs[
+        (pairs["error_first"] == "ok") & np.isclose(pairs["weight_kg"], pairs["weight_kg_first"])
+    ]
+    assert len(pairs) > 5
+    assert (pairs["source"] > pairs["source_first"]).all()
+    assert (pairs["verdict_first"] == "accepted").all()
+    assert (pairs["verdict"] == "rejected").all()
+
+
 def test_a_carried_value_stood_in_the_series_before(measured: pd.DataFrame) -> None:
     for row in measured[measured["error"] == "carried_forward"].head(40).itertuples():
         own = measured[(measured["user_id"] == row.user_id) & (measured.index != row.Index)]

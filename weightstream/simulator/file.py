@@ -118,6 +118,21 @@ def mark_identical(frame: pd.DataFrame) -> None:
     frame.loc[again, ["error", "verdict"]] = "duplicate"
 
 
+def mark_tied_copies(frame: pd.DataFrame) -> None:
+    """Of a weighing and its copy on a date alone, the one that comes first in the order of a series
+    counts as the weighing: nothing tells which it was."""
+    source = frame["source_type"].replace("", "unknown")
+    same_time = (frame["user_id"] == frame["user_id"].shift()) & (
+        frame["day"] == frame["day"].shift()
+    )
+    swapped = (frame["error"] == "repeat") & same_time & (source < source.shift())
+    copies = np.flatnonzero(swapped)
+    for name in ("error", "verdict"):
+        told = frame[name].to_numpy(copy=True)
+        told[copies], told[copies - 1] = told[copies - 1], told[copies]
+        frame[name] = told
+
+
 def with_faults(rng: np.random.Generator, frame: pd.DataFrame) -> None:
     """Make some rows unusable, each in one way, in place."""
     shares = np.array(list(FAULT_SHARES.values()))

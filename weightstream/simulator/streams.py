@@ -19,6 +19,7 @@ from weightstream.simulator.file import (
     COLUMNS,
     in_file_order,
     mark_identical,
+    mark_tied_copies,
     source_names,
     step_names,
     with_copies,
@@ -193,6 +194,7 @@ def _block(
         frame = with_copies(rng, frame)
         with_faults(rng, frame)
     mark_identical(frame)
+    mark_tied_copies(frame)
     return in_file_order(rng, frame)
 
 
