@@ -199,6 +199,7 @@ STOPPED = """
 import atexit, os, signal, time
 from deployments import commands
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 atexit.register(print, "what was started here is stopped")  # as Prefect does with its server
 
 def flow(**parameters):

@@ -18,6 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER_SECONDS = 240
 
 
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+from deployments.commands import main
+main()
+"""
+
+
 def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
@@ -59,8 +67,7 @@ def start(api_url: str) -> Callable[..., Any]:
 
     def run(*arguments: str | Path) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-c", "from deployments.commands import main; main()"]
-            + [str(argument) for argument in arguments],
+            [sys.executable, "-c", PROGRAM] + [str(argument) for argument in arguments],
             env=environment(PREFECT_API_URL=api_url),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
