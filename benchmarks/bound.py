@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=60, help="of each scenario and seed")
     options = parser.parse_args()
     seeds = DEV_SEEDS if options.seeds == "dev" else TEST_SEEDS
-    head = ("scenario", "errors", "of the two kinds", "told alone", "told", "naming at most")
+    head = ("scenario", "errors", "of the two kinds", "told alone", "told", "naming")
     print(table(head, rows_of(seeds, options.persons)))
 
 
