@@ -8,20 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.test_intake.rows import GOOD, RULES
 from weightstream import schema
 from weightstream.errors import InputError
 from weightstream.intake.cleaning import Rules, clean, read_clean
 from weightstream.readers import NO_DIALECT, Dialect, ReadOptions
 from weightstream.readers.block import raw_table_of_rows
 
-RULES = Rules(started=datetime(2024, 6, 1, tzinfo=UTC))
-GOOD = {
-    "user_id": "u1",
-    "time": "2024-01-31 07:12",
-    "source": "scale",
-    "weight": "80.0",
-    "unit": "kg",
-}
 SYNGROWTH = Path(__file__).parents[3] / "shared/data/syngrowth_adult_weights.csv"
 
 

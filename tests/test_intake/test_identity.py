@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 import pyarrow as pa
@@ -6,18 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.intake.cleaning import Rules, clean
+from tests.test_intake.rows import GOOD, RULES
+from weightstream.intake.cleaning import clean
 from weightstream.intake.identity import deduplicate, measurement_ids
 from weightstream.readers.block import raw_table_of_rows
-
-RULES = Rules(started=datetime(2024, 6, 1, tzinfo=UTC))
-GOOD = {
-    "user_id": "u1",
-    "time": "2024-01-31 07:12",
-    "source": "scale",
-    "weight": "80.0",
-    "unit": "kg",
-}
 
 
 def measurements(*changes, file=0):

@@ -18,14 +18,6 @@ from weightstream.judging.review import review
 KNOWN = ("measurement_id", "user_id", "verdict", "reason", "suggested_kg", "override")
 
 
-@pytest.fixture
-def store(store_files, csv_of, fresh_dir, course, smooth):
-    data_dir = fresh_dir()
-    store_files(data_dir, csv_of(*course))
-    smooth(data_dir)
-    return data_dir
-
-
 def configured(data_dir):
     return Config.model_validate({"data": {"data_dir": data_dir}})
 

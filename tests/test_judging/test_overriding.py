@@ -27,14 +27,6 @@ def shown(rows_of):
     return lambda data_dir, which: rows_of(data_dir, query, which)
 
 
-@pytest.fixture
-def store(store_files, csv_of, fresh_dir, course, smooth):
-    data_dir = fresh_dir()
-    store_files(data_dir, csv_of(*course))
-    smooth(data_dir)
-    return data_dir
-
-
 def test_it_counts_at_once_and_outlives_reruns(
     store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, course
 ):

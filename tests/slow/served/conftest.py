@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = "from deployments.commands import main; main()"
+from tests.slow.conftest import PROGRAM, ROOT
+
 SECONDS = 240
 
 

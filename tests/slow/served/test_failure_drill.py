@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.slow.served.conftest import PROGRAM, ROOT, Served, serving
+from tests.slow.conftest import PROGRAM, ROOT
+from tests.slow.served.conftest import Served, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
