@@ -60,7 +60,7 @@ docs: install
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+	  --generate-hashes --no-header --quiet --output-file requirements.lock
 
 # The plotly.js that pages carry. To renew it, write the version and the hash that
 # `npm view plotly.js-basic-dist-min version dist.integrity` tells into $(PLOTLYJS)/npm.
