@@ -257,7 +257,7 @@ def test_a_poisoned_batch(drill):
     ended = drill.served.ended(run)
     assert ended["state_name"] == "Degraded"
     assert ended["state"]["message"].startswith("filter: batch 1 failed with ValueError at ")
-    freed(drill.served, AT_ONCE_SECONDS)
+    freed(drill.served)
     drill.completes(drill.run("poisoned"), "poisoned")
 
 
