@@ -14,7 +14,6 @@ from tasks.contained import contained
 from tasks.draw import draw, picture
 from tasks.opening import configured, opened_road
 from tasks.parallel import aside, in_parallel
-from tasks.posting import posting
 from tasks.report import report
 from tasks.road import Road
 from tasks.viz_memory import room_to_draw
@@ -93,9 +92,9 @@ def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
     road.persons = dict(enumerate(reading.chunks(persons, size)))
     road.progress.begin("draw", len(persons), "pages")
-    at_once, posted = road.at_once("draw", width), posting(road, "draw")
+    at_once = road.at_once("draw", width)
     room = partial(room_to_draw, road.config.threading.memory)
-    for batch, state in in_parallel(draw, road.run_id, list(road.persons), at_once, room, posted):
+    for batch, state in in_parallel(draw, road.run_id, list(road.persons), at_once, room):
         road.progress.advance("draw", len(road.persons[batch]))
         if not state.is_completed():
             troubles.append(said(state))

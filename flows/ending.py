@@ -77,7 +77,7 @@ def summarise(road: Road, clock: RunClock, troubles: list[str]) -> Summary:
     return Summary(
         run_id=road.run_id,
         seconds={"startup": clock.startup, **seconds, "total": clock.total},
-        peak_rss_mb=peak_rss_mb() + sum(road.worker_peaks.values()),
+        peak_rss_mb=peak_rss_mb(),
         store=road.path,
         dashboards_index=index if index.exists() else None,
         retro=road.retro_counts,

@@ -19,7 +19,6 @@ from tasks.contained import contained
 from tasks.filter import filter_batch
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
-from tasks.posting import posting
 from tasks.read import read
 from tasks.road import Road
 from tasks.widths import filter_width, persons_per_task
@@ -134,10 +133,8 @@ def judge_and_store(road: Road) -> list[str]:
     batches = numbered(road, width)
     road.progress.begin("write", road.intake.partitions.rows, "rows")
     troubles = []
-    at_once, posted = road.at_once("filter", width), posting(road, "filter")
-    for batch, filtered in in_parallel(
-        filter_batch, road.run_id, batches, at_once, road.has_room, posted
-    ):
+    at_once = road.at_once("filter", width)
+    for batch, filtered in in_parallel(filter_batch, road.run_id, batches, at_once, road.has_room):
         before = int(road.counts.sum())
         state = (
             write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered

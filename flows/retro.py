@@ -13,7 +13,6 @@ from flows.names import of_retro
 from tasks.contained import contained
 from tasks.opening import configured, opened_road
 from tasks.parallel import in_parallel
-from tasks.posting import posting
 from tasks.road import Road
 from tasks.smooth import smooth
 from tasks.widths import retro_width
@@ -65,9 +64,8 @@ def smooth_dirty(road: Road) -> list[str]:
     road.progress.begin("retro", len(persons), "persons")
     troubles = []
     with road.clocks["smooth"].running():
-        posted = posting(road, "smooth")
         waiting = list(road.persons)
-        for batch, smoothed in in_parallel(smooth, road.run_id, waiting, at_once, posting=posted):
+        for batch, smoothed in in_parallel(smooth, road.run_id, waiting, at_once):
             state = smoothed
             if smoothed.is_completed():
                 state = write(road.run_id, batch, return_state=True)

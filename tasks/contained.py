@@ -11,7 +11,6 @@ from prefect.states import State
 
 from weightstream.errors import (
     BatchError,
-    ExchangeError,
     PrefectError,
     StoreLocked,
     WeightstreamError,
@@ -41,5 +40,5 @@ def contained(stage: str, batch: int | None = None) -> Iterator[None]:
 
 
 def passing(_task: object, _run: object, state: State) -> bool:
-    """Whether a task failed of what another try may mend: a locked store, an exchange far away."""
-    return isinstance(state.data, StoreLocked | ExchangeError)
+    """Whether a task failed of what another try may mend: a locked store."""
+    return isinstance(state.data, StoreLocked)

@@ -4,7 +4,7 @@ from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
 from tasks.contained import contained, passing
-from tasks.road import ROADS, road_of
+from tasks.road import ROADS
 from tasks.viz_memory import viz_memory
 from tasks.watchdog import watched
 from weightstream.charts.image import BROWSER_MB, TAB_MB
@@ -22,7 +22,7 @@ from weightstream.drawing import draw_png
 )
 def draw(run: str, batch: int) -> int:
     """Draw the pages of a batch of persons; their index rows wait on the road."""
-    road = road_of(run)
+    road = ROADS[run]
     with (
         contained("draw", batch),
         viz_memory(road.slots, road.needed_mb(batch)),

@@ -4,7 +4,7 @@ from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
 from tasks.contained import contained, passing
-from tasks.road import road_of
+from tasks.road import ROADS
 from tasks.watchdog import watched
 
 
@@ -19,7 +19,7 @@ from tasks.watchdog import watched
 )
 def filter_batch(run: str, batch: int) -> int:
     """Judge the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    road = road_of(run)
+    road = ROADS[run]
     with contained("filter", batch), watched(road, "filter", batch):
         road.filter(batch)
     return batch

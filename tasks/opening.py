@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.progress import Progress
 from tasks.road import ROADS, Road
@@ -22,25 +21,10 @@ from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, op
 from weightstream.store.datasette import write_metadata
 from weightstream.store.runs import begin_run, end_run, remember_timezone
 
-if TYPE_CHECKING:
-    from tasks.cluster import Cluster
-
 
 def configured(config: str | None, data_dir: str | None) -> Config:
     """The effective configuration of a run; data_dir, where given, comes before the file's."""
     return load(Path(config) if config else None, {("data", "data_dir"): data_dir}).config
-
-
-@contextmanager
-def working_for(config: Config) -> Iterator["Cluster | None"]:
-    """The cluster of a run, if it is to have one."""
-    if config.execution.runner == "threads" or not config.threading.enabled:
-        yield None
-        return
-    from tasks.cluster import opened_cluster  # needs the extra
-
-    with opened_cluster(config.execution, config.data.data_dir) as cluster:
-        yield cluster
 
 
 @contextmanager
@@ -65,7 +49,6 @@ def opened_road(
     with (
         open_writer(data_dir) as connection,
         ReadPool(data_dir, config.threading.db_read_connections) as pool,
-        working_for(config) as cluster,
     ):
         write_metadata(data_dir)
         remember_timezone(connection, data_dir / STORE_NAME, config.data.timezone)
@@ -88,7 +71,6 @@ def opened_road(
             progress=progress,
             spill=spill_folder(data_dir),
             slots=slots,
-            cluster=cluster,
         )
         try:
             yield ROADS[run_id]

@@ -1,4 +1,4 @@
-"""Run one task over many batches, a stage's width at a time: on threads, or on a cluster."""
+"""Run one task over many batches, a stage's width at a time, on threads."""
 
 import logging
 import threading
@@ -6,45 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from prefect import Task
 from prefect.futures import PrefectFuture
-from prefect.states import Failed, State
+from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from weightstream.errors import WeightstreamError
-
-if TYPE_CHECKING:
-    from tasks.posting import Posting
-
 logger = logging.getLogger("weightstream")
-
-
-class Crew(Protocol):
-    """Who runs the tasks of a stage."""
-
-    def submit(self, task: Task[..., Any], batch: int) -> PrefectFuture[Any]:
-        """Raises WeightstreamError where the batch cannot be handed over."""
-        ...
-
-    def ended(self, batch: int, future: PrefectFuture[Any]) -> State:
-        """How a task that is over has ended."""
-        ...
-
-
-class Threads:
-    """Threads of this process."""
-
-    def __init__(self, run: str, runner: ThreadPoolTaskRunner[Any]) -> None:
-        self._run, self._runner = run, runner
-
-    def submit(self, task: Task[..., Any], batch: int) -> PrefectFuture[Any]:
-        return self._runner.submit(task, {"run": self._run, "batch": batch})
-
-    def ended(self, batch: int, future: PrefectFuture[Any]) -> State:
-        future.wait()  # done already; only now does it know its final state
-        return future.state
 
 
 def in_parallel(
@@ -53,22 +22,17 @@ def in_parallel(
     batches: Iterable[int],
     width: int,
     room: Callable[[], bool] = lambda: True,
-    posting: "Posting | None" = None,
 ) -> Iterator[tuple[int, State]]:
     """Yield (batch, final state) as batches end, in any order; width 0: one after another here.
 
     At most `width` batches are under way or waiting to be taken, and after the first only while
     there is room, which is what holds memory down. Where the process cannot start so many
-    threads, fewer work, and the log says so. posting: where a cluster, which has memory of
-    its own, works instead of threads.
+    threads, fewer work, and the log says so.
     """
     waiting = iter(batches)
-    if posting and width:
-        with posting.crew() as crew:
-            yield from side_by_side(task, crew, waiting, width, lambda: True)
-    elif usable := usable_threads(task.name, width):
+    if usable := usable_threads(task.name, width):
         with ThreadPoolTaskRunner[Any](max_workers=usable) as runner:
-            yield from side_by_side(task, Threads(run, runner), waiting, usable, room)
+            yield from side_by_side(task, run, runner, waiting, usable, room)
     else:
         for batch in waiting:
             yield batch, cast(State, task(run, batch, return_state=True))
@@ -98,7 +62,8 @@ def aside(task: Task[..., Any], run: str, width: int) -> Iterator[Callable[[], S
 
 def side_by_side(
     task: Task[..., Any],
-    crew: Crew,
+    run: str,
+    runner: ThreadPoolTaskRunner[Any],
     waiting: Iterator[int],
     width: int,
     room: Callable[[], bool],
@@ -110,18 +75,15 @@ def side_by_side(
             batch = next(waiting, None)
             if batch is None:
                 break
-            try:
-                future = crew.submit(task, batch)
-            except WeightstreamError as error:
-                yield batch, Failed(message=str(error), data=error)
-                continue
+            future = runner.submit(task, {"run": run, "batch": batch})
             future.add_done_callback(partial(_put, done, batch))
             under_way += 1
         if under_way == 0:
             return
         ended, its_future = done.get()
         under_way -= 1
-        yield ended, crew.ended(ended, its_future)
+        its_future.wait()  # done already; only now does it know its final state
+        yield ended, its_future.state
 
 
 def _put(

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,10 +28,6 @@ from weightstream.readers import ReadOptions
 from weightstream.report import Document
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
-
-if TYPE_CHECKING:
-    from tasks.cluster import Cluster
-    from tasks.far import FarRoad
 
 ROWS_UNDER_WAY = 140_000
 """About 1 kB each, from their being taken out of the partition until they are stored."""
@@ -64,7 +59,6 @@ class Road:
     progress: Progress
     spill: Path
     slots: dict[str, int]
-    cluster: "Cluster | None" = None  # that works for the run
     intake: Intake = field(init=False)  # from the task `read`
     file_numbers: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
@@ -85,7 +79,6 @@ class Road:
     net_accepted: int = 0
     smoothed: bool = False
     looked_at: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))
-    worker_peaks: dict[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -204,12 +197,3 @@ class Road:
 
 ROADS: dict[str, Road] = {}
 """By flow run id; several runs may share a process."""
-
-
-def road_of(run: str) -> "Road | FarRoad":
-    """The run's road; on a worker of a cluster, what is there of it at the address `run`."""
-    if run in ROADS:
-        return ROADS[run]
-    from tasks.far import FarRoad  # only where there is a cluster
-
-    return FarRoad(run)

@@ -4,7 +4,7 @@ from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
 from tasks.contained import contained, passing
-from tasks.road import road_of
+from tasks.road import ROADS
 from tasks.watchdog import watched
 
 
@@ -19,7 +19,7 @@ from tasks.watchdog import watched
 )
 def smooth(run: str, batch: int) -> int:
     """Smooth the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    road = road_of(run)
+    road = ROADS[run]
     with contained("smooth", batch), watched(road, "smooth", batch):
         road.smooth(batch)
     return batch

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -19,9 +18,6 @@ from tasks.road import Road
 from tasks.slots import end_tasks
 from weightstream.errors import StoreError
 from weightstream.store.runs import end_run
-
-if TYPE_CHECKING:
-    from tasks.far import FarRoad
 
 logger = logging.getLogger("weightstream")
 EXIT_STATUS = 1
@@ -57,14 +53,8 @@ class Watch:
 
 
 @contextmanager
-def watched(
-    road: "Road | FarRoad", stage: str, batch: int | None = None
-) -> Iterator[Callable[[], None]]:
-    """The work of a task, which ends its process if it hangs; gives what says that it moves.
-
-    On a worker of a cluster nothing is told: the cluster gives the batch to another one, and says
-    in the end that it was lost.
-    """
+def watched(road: Road, stage: str, batch: int | None = None) -> Iterator[Callable[[], None]]:
+    """The work of a task, which ends its process if it hangs; gives what says that it moves."""
     seconds = road.task_timeout_seconds
     if not seconds:
         yield lambda: None
@@ -77,14 +67,13 @@ def watched(
         watch.over()
 
 
-def end_process(road: "Road | FarRoad", sentence: str) -> None:
+def end_process(road: Road, sentence: str) -> None:
     """Without a word to other threads, which would wait for the one that hangs."""
     logger.error(sentence)
-    if isinstance(road, Road):
-        telling = in_context(lambda: tell(road, sentence))
-        telling.start()
-        telling.join(TELLING_SECONDS)
-        stop_embedded_server()
+    telling = in_context(lambda: tell(road, sentence))
+    telling.start()
+    telling.join(TELLING_SECONDS)
+    stop_embedded_server()
     os._exit(EXIT_STATUS)
 
 

@@ -337,9 +337,6 @@ ELSEWHERE = {
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
-    ("execution", "runner"): "test_flows/test_dask.py",
-    ("execution", "dask_address"): "test_flows/test_dask.py",
-    ("execution", "exchange_url"): "test_flows/test_dask.py",
 }
 READ_BY_TASKS_ONLY = {
     ("data", "inbox_rest_seconds"),

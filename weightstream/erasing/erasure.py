@@ -94,7 +94,7 @@ def erase_person(
         erase_pages(data_dir / "dashboards", user_id)
         said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
         _redraw(connection, config, neighbours, said)
-        for left in ("spill", "exchange"):
+        for left in ("spill",):
             shutil.rmtree(data_dir / left, ignore_errors=True)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
         erasing.finish(connection, path, token(key, user_id))
@@ -202,7 +202,7 @@ def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):
             inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith(("spill/", "exchange/", *DRAWN)):
+            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
                 continue
         if path.is_symlink() or not path.is_file():
             continue
