@@ -154,7 +154,7 @@ def test_links_go_to_failed_unfollowed(inbox, drop, tmp_path):
     os.mkfifo(inbox / "pipe")
     with claiming(inbox, "run", 10) as claims:
         assert [str(file.name) for file in claims.files] == ["a.csv"]
-        assert claims.troubles == ["3 links or devices are in the inbox's failed folder"]
+        assert claims.problems == ["3 links or devices are in the inbox's failed folder"]
     assert (secret / "weights.csv").read_text() == "not for the inbox"
     assert {path.name for path in (inbox / "failed").iterdir()} == {
         *("file.csv", "folder", "pipe"),

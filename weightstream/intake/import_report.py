@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import ConfigError
-from weightstream.exports.table_files import appearing
+from weightstream.outputs.exports.table_files import appearing
 
 EXAMPLES = 3
 """Quarantined rows that are shown of each file and reason: the first."""
-FILES_TOLD = 20
+FILES_SHOWN = 20
 """Files that are told one by one on a terminal."""
 TIMES = ("with an offset", "without an offset", "a date alone")
 """How a time is written."""
@@ -141,12 +141,14 @@ def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> lis
     ]
 
 
-def told(report: Mapping[str, Any], with_cells: bool) -> str:
+def to_text(report: Mapping[str, Any], with_cells: bool) -> str:
     """The report for a person. with_cells: quote what stood in quarantined rows."""
     files = report["files"]
-    lines = [line for file in files[:FILES_TOLD] for line in _file_told(file, with_cells)]
-    if len(files) > FILES_TOLD:
-        lines.append(f"and {len(files) - FILES_TOLD:,} more files; --json-report FILE has them all")
+    lines = [line for file in files[:FILES_SHOWN] for line in _file_told(file, with_cells)]
+    if len(files) > FILES_SHOWN:
+        lines.append(
+            f"and {len(files) - FILES_SHOWN:,} more files; --json-report FILE has them all"
+        )
     return "\n".join(lines)
 
 
@@ -170,10 +172,10 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
             yield f"    line {example['line']}: {example['detail']} ({_cut(cells)})"
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
-        yield f"  {shared_told(source, shared['rows'])}"
+        yield f"  {shared_ids_text(source, shared['rows'])}"
 
 
-def shared_told(who: str, rows: int) -> str:
+def shared_ids_text(who: str, rows: int) -> str:
     """A sentence on `rows` readings whose record id is that of others. who: which gives it."""
     return (
         f"{who} gives one record id to readings of a person at several times ({rows:,} readings), "
