@@ -17,6 +17,18 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+EXTRAS = {
+    "prefect": "serve",
+    "yaml": "serve",
+    "rich": "serve",
+    "kaleido": "png",
+    "dask": "dask",
+    "distributed": "dask",
+    "sqlalchemy": "sql",
+}
+"""Module that is not always installed, and the extra of weightstream that brings it."""
+
+
 class Commands(click.Group):
     """Says our errors in one sentence, with their exit status."""
 
@@ -32,6 +44,16 @@ class Commands(click.Group):
         except WeightstreamError as error:
             click.echo(f"weightstream: {error}", err=True)
             ctx.exit(error.exit_status)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(str(error.name).partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(
+                f"weightstream: this needs {error.name}, which is not installed; "
+                f"run `pip install 'weightstream[{extra}]'`",
+                err=True,
+            )
+            ctx.exit(2)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
