@@ -378,3 +378,12 @@ def id_of(rows_of: Callable[..., list[Any]]) -> Callable[..., str]:
         return str(rows_of(data_dir, query, weight, user)[0][0])
 
     return find
+
+
+@pytest.fixture
+def judged_store(store_files, csv_of, fresh_dir, course, smooth):
+    """A store of `course`, of which retro has seen everything."""
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(*course))
+    smooth(data_dir)
+    return data_dir

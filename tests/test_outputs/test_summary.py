@@ -59,9 +59,9 @@ def test_the_rate_leaves_out_startup_retro_and_drawing(total, rate):
     ("changes", "status"),
     [
         ({}, 0),
-        ({"troubles": ["batch 3 failed"]}, 1),
-        ({"troubles": ["x is empty"], "unusable_sources": 1}, 1),
-        ({"troubles": ["x is empty", "y too"], "unusable_sources": 2}, 2),
+        ({"problems": ["batch 3 failed"]}, 1),
+        ({"problems": ["x is empty"], "unusable_sources": 1}, 1),
+        ({"problems": ["x is empty", "y too"], "unusable_sources": 2}, 2),
         ({"sources": 0}, 0),
     ],
 )

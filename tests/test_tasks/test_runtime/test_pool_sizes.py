@@ -42,7 +42,7 @@ def test_draw_width(pool, at_once, limit_mb, free_mb, width):
 )
 def test_tabs_fit_beside_the_browser(monkeypatch, cpus, free_mb, browser_tabs):
     monkeypatch.setattr(pool_sizes.os, "cpu_count", lambda: cpus)
-    assert pool_sizes.tabs(Threading(), free_mb) == browser_tabs
+    assert pool_sizes.browser_tabs(Threading(), free_mb) == browser_tabs
 
 
 def test_retro_width():

@@ -15,7 +15,7 @@ def test_of_others_only_type_and_place_are_kept():
         {}["someone"]
     assert "someone" not in str(caught.value)
     assert str(caught.value).startswith(
-        "filter: batch 3 failed with KeyError at test_contained.py:"
+        "filter: batch 3 failed with KeyError at test_redaction.py:"
     )
     assert caught.value.__suppress_context__
 
