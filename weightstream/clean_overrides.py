@@ -1,0 +1,38 @@
+"""Overrides from a file, for judging without a store."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from weightstream.errors import ConfigError
+from weightstream.judging.stored import OVERRIDES
+from weightstream.store.overriding import parse_overrides
+
+OVERRIDES_BY = OVERRIDES.append(pa.field("by", pa.string()))
+"""stored.OVERRIDES and who decided."""
+
+
+def read_overrides(path: Path) -> pa.Table:
+    """OVERRIDES_BY of a CSV file as `weightstream override --csv` takes it; the last line on a
+    measurement counts.
+
+    Raises ConfigError if the file cannot be used, and where a line cannot be followed: what a
+    person decided is not to be lost in silence.
+    """
+    requests, faults = parse_overrides(path)
+    faults += [
+        f"{request.place}assign moves a reading to another person's series, which needs a store; "
+        "use `weightstream ingest` and `weightstream override`"
+        for request in requests
+        if request.action == "assign"
+    ]
+    if faults:
+        raise ConfigError(f"{path}: {'; '.join(faults[:3])}")
+    last = {request.measurement_id: request for request in requests}
+    rows = [
+        # Not assigned to another person: received for and counted as the same one.
+        {"user_id": "", "assigned_to": "", "measurement_id": name, "action": one.action, "by": one.by}
+        for name, one in last.items()
+        if one.action != "withdraw"
+    ]
+    return pa.Table.from_pylist(rows, OVERRIDES_BY)
