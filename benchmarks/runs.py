@@ -25,6 +25,7 @@ from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
 from weightstream.judging.causal import Judging, judge_partition
+from weightstream.judging.stored import NOTHING_STORED
 from weightstream.readers import ReadOptions
 from weightstream.simulator.streams import simulate_csv
 from weightstream.store.connection import STORE_NAME, Checkpointer, open_writer
@@ -113,11 +114,13 @@ def run_without_prefect(source: Path, data_dir: Path) -> float:
         checkpointer = Checkpointer(connection, data_dir)
         waiting = intake.parts(2, 0)
         judge = partial(pool.submit, judge_partition)
-        under_way = deque(judge(part, numbers, None, judging) for part in islice(waiting, 4))
+        under_way = deque(
+            judge(part, numbers, NOTHING_STORED, judging) for part in islice(waiting, 4)
+        )
         while under_way:
             decided, _ = under_way.popleft().result()
             for part in islice(waiting, 1):
-                under_way.append(judge(part, numbers, None, judging))
+                under_way.append(judge(part, numbers, NOTHING_STORED, judging))
             deque(write_result(connection, path, decided, run, 100), maxlen=0)
             checkpointer.committed()
         checkpointer.close()

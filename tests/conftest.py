@@ -220,6 +220,7 @@ def store_files() -> Callable[..., Stored]:
         remember_timezone,
         store_quarantine,
     )
+    from weightstream.store.stored_persons import StoredPersons
 
     def store(
         data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
@@ -255,7 +256,9 @@ def store_files() -> Callable[..., Stored]:
 
                 def judge(persons: Any = None, part: Any = part) -> Any:
                     with pool.connection() as reader:
-                        return judge_partition(part, np.array(numbers), reader, judging, persons)
+                        return judge_partition(
+                            part, np.array(numbers), StoredPersons(reader), judging, persons
+                        )
 
                 decided, copies = judge()
                 counts += copies
@@ -335,6 +338,7 @@ def smooth() -> Callable[..., Any]:
     from weightstream.store.committing import commit
     from weightstream.store.connection import STORE_NAME, open_writer
     from weightstream.store.runs import begin_run
+    from weightstream.store.stored_persons import StoredPersons
 
     def run_retro(data_dir: Path, rules: Any = None) -> tuple[list[str], Any]:
         rules = rules or Judging(Config().kalman, {}, PRIOR, "UTC", 1)
@@ -342,10 +346,10 @@ def smooth() -> Callable[..., Any]:
         with open_writer(data_dir) as connection:
             run = begin_run(connection, path, secrets.token_hex(8), "retro")
             persons, _ = queries.dirty(connection)
-            decided = smooth_persons(persons, connection, rules, run)
+            decided = smooth_persons(persons, StoredPersons(connection), rules, run)
 
             def again(some: Any) -> Any:
-                return smooth_persons(some, connection, rules, run)
+                return smooth_persons(some, StoredPersons(connection), rules, run)
 
             commit(connection, path, decided, again, run, 100, lambda *_: None)
         return persons, decided

@@ -3,34 +3,30 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Ints
 from weightstream.config import Columns, Config, from_values, load, required_timezone
-from weightstream.engine import filter_batch, smooth_batch
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
 from weightstream.intake import cleaning
 from weightstream.intake.cleaning import Cleaned, Rules
-from weightstream.intake.identity import deduplicate, measurement_ids
+from weightstream.intake.partition import plan
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
 from weightstream.intake.times import order_evidence
-from weightstream.judging.causal import Judging
-from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
+from weightstream.judging.causal import judging_of
+from weightstream.judging.decisions import CAUSAL, RETRO
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
-from weightstream.judging.record_links import statements_of
-from weightstream.judging.record_statements import RECORD_STATEMENTS, links, superseded_rows
-from weightstream.judging.series import NO_ANNOTATIONS, Annotations, by_person, join
 from weightstream.outputs.exports.decisions import NUMBERS
+from weightstream.pipeline import Stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
 from weightstream.readers.delimited import (
@@ -41,11 +37,13 @@ from weightstream.readers.delimited import (
     unit_in_name,
 )
 from weightstream.readers.parquet import texts_of
-from weightstream.store import queries
+from weightstream.types import Ints
 
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"
 BELOW_MIN_READINGS = "below_min_readings"
+WORKERS = 2
+"""Threads that judge a frame."""
 MEASURED = ("effective_at", "raw_weight", "raw_unit", "weight_kg")
 HOW_WRITTEN = ("decimal_comma", "date_order", "timezone")
 """Columns of `read` that say how the texts beside them are to be taken; `clean` minds them."""
@@ -78,7 +76,6 @@ RESULT = (
 """Columns of what `clean` gives back; those of the export, but for what names run and file."""
 
 Configured = Mapping[str, Any] | str | Path | None
-Bools = npt.NDArray[np.bool_]
 
 
 def read(
@@ -108,7 +105,7 @@ def read(
 
 
 def clean(
-    frame: pd.DataFrame, config: Configured = None, *, stage: Literal["retro", "causal"] = "retro"
+    frame: pd.DataFrame, config: Configured = None, *, stage: Stage = "retro"
 ) -> pd.DataFrame:
     """Judge every row of a frame; without a store and without a server.
 
@@ -289,58 +286,18 @@ def _plain_frame(rows: pa.Table) -> pd.DataFrame:
 
 
 def _judged(
-    measurements: pa.Table, retractions: pa.Table, settings: Config, stage: str
-) -> list[pd.DataFrame]:
+    measurements: pa.Table, retractions: pa.Table, settings: Config, stage: Stage
+) -> Iterator[pd.DataFrame]:
     """The lines of RESULT of measurements: accepted, rejected, duplicate, or too few to judge."""
-    ids = measurement_ids(measurements)
-    one_each = deduplicate(measurements, ids)
-    new = one_each.measurements.append_column("measurement_id", one_each.ids)
-    persons = new["user_id"].cast(pa.string()).combine_chunks().dictionary_encode().indices
-    readings = np.bincount(persons.to_numpy())[persons.to_numpy()]
-    statements = pa.concat_tables(
-        [links(new), statements_of(one_each.copies, retractions).select(RECORD_STATEMENTS)]
-    )
-    annotations = replace(NO_ANNOTATIONS, superseded=superseded_rows(statements))
-    decisions = _decisions(
-        new, readings >= settings.data.min_readings, annotations, settings, stage
-    )
-
-    rows = _plain_frame(measurements.select([*MEASURED, "user_id", "source"]))
-    stays = np.isin(measurements["line"].to_numpy(), new["line"].to_numpy())
-    decided = decisions.reindex(pd.Index(ids.to_pylist(), dtype=object)).reset_index(drop=True)
-    rows = pd.concat([rows, decided], axis="columns").assign(measurement_id=ids.to_pylist())
-    undecided = rows["verdict"].isna().to_numpy()
-    rows["outcome"] = np.select([undecided, ~stays], ["excluded", "duplicate"], rows["verdict"])
-    rows.loc[undecided, "reason"] = BELOW_MIN_READINGS
-    return [_lines(measurements, rows)]
-
-
-def _decisions(
-    new: pa.Table, enough: Bools, annotations: Annotations, settings: Config, stage: str
-) -> pd.DataFrame:
-    """The decisions on measurements, under their ids."""
-    data = settings.data
-    judging = Judging(settings.kalman, settings.sources, PRIOR, data.timezone, data.min_readings)
-    series = join(new, enough, queries.HISTORY.empty_table(), data.timezone)
-    all_of = annotations.arranged(series, by_person(series["user_id"])[0])
-    batch = all_of.batch()
-    model = judging.model(batch.sources)
-    judged = (
-        smooth_batch(batch, model)
-        if stage == RETRO
-        else filter_batch(batch, model, engine=settings.kalman.engine)
-    )
-    statements = decision_columns(all_of, all_of.judged(judged), stage, PRIOR.name)
-    decisions = pd.DataFrame({name: _values(column) for name, column in statements.items()})
-    for name in ("expected", "level"):
-        middle, margin = decisions[f"{name}_kg"], decisions.pop(f"{name}_margin_kg")
-        decisions[f"{name}_lo_kg"], decisions[f"{name}_hi_kg"] = middle - margin, middle + margin
-    of_rejected = np.flatnonzero(decisions["verdict"] == "rejected")
-    columns = decisions.assign(weight_kg=series["weight_kg"].to_numpy())
-    why = explain_rows({name: columns[name].to_list() for name in EXPLAINED_BY}, of_rejected)
-    decisions["explanation"] = pd.Series(why, index=of_rejected, dtype=object)
-    return decisions.drop(columns=["user_id", "effective_at"]).set_index("measurement_id")
-
-
-def _values(column: Any) -> Any:
-    return column.to_pandas() if isinstance(column, pa.Array) else column
+    if not len(measurements):
+        return
+    judging = judging_of(settings, PRIOR)
+    batches = [replace(one, retractions=retractions) for one in plan(measurements, WORKERS, 0)]
+    judge_one = partial(judge, judging=judging, stage=stage)
+    for batch in map_in_order(judge_one, batches, WORKERS):
+        rows = _plain_frame(batch.rows)
+        of_rejected = np.flatnonzero(rows["verdict"] == "rejected")
+        why = explain_rows({name: rows[name].to_list() for name in EXPLAINED_BY}, of_rejected)
+        rows["explanation"] = pd.Series(why, index=of_rejected, dtype=object)
+        rows.loc[rows["outcome"] == "excluded", "reason"] = BELOW_MIN_READINGS
+        yield _lines(batch.rows, rows)

@@ -23,11 +23,13 @@ from weightstream.intake.sources import Intake
 from weightstream.judging.batch_result import BatchResult
 from weightstream.judging.causal import Judging, judge_partition
 from weightstream.judging.smoothing import smooth_persons
+from weightstream.judging.stored import NOTHING_STORED, Stored
 from weightstream.outputs.drawing import Drawing, IndexRow, draw_persons, drawing_of, needed_mb
 from weightstream.outputs.report import Document
 from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool
+from weightstream.store.stored_persons import StoredPersons
 
 ROWS_UNDER_WAY = 140_000
 """About 1 kB each, from their being taken out of the partition until they are stored."""
@@ -111,9 +113,9 @@ class RunContext:
 
     def judge(self, batch: int, persons: Sequence[str] | None = None) -> BatchResult:
         """Judge a batch of new measurements, or only those of some of its persons."""
-        with self.reader() as connection:
+        with self.reader() as stored:
             decided, copies = judge_partition(
-                self.parts[batch], self.file_numbers, connection, self.judging, persons
+                self.parts[batch], self.file_numbers, stored, self.judging, persons
             )
         if persons is None:
             self.copies[batch] = copies
@@ -123,7 +125,10 @@ class RunContext:
         """Look at the series of a batch of persons again, or of some of them."""
         with self.pool.connection() as connection:
             return smooth_persons(
-                persons or self.persons[batch], connection, self.judging, self.run
+                persons or self.persons[batch],
+                StoredPersons(connection),
+                self.judging,
+                self.run,
             )
 
     def rejudge_users(self, batch: int, persons: Sequence[str]) -> BatchResult:
@@ -183,16 +188,16 @@ class RunContext:
         return drawing_of(self.dashboards, self.config, self.judging)
 
     @contextmanager
-    def reader(self) -> Iterator[sqlite3.Connection | None]:
-        """A read connection, or None where there was nobody to read when the run began.
+    def reader(self) -> Iterator[Stored]:
+        """What is stored of persons; nothing where there was nobody to read when the run began.
 
         If somebody has come since, the revision that the writer checks tells.
         """
         if not self.known_persons:
-            yield None
+            yield NOTHING_STORED
             return
         with self.pool.connection() as connection:
-            yield connection
+            yield StoredPersons(connection)
 
 
 CONTEXTS: dict[str, RunContext] = {}

@@ -13,10 +13,10 @@ from weightstream.config import Config, load
 from weightstream.errors import StoreError, StoreLocked
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.partition import spill_folder
-from weightstream.judging import parameters
 from weightstream.judging.causal import judging_of
 from weightstream.memory import give_back
 from weightstream.readers import ReadOptions
+from weightstream.store import models
 from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, open_writer
 from weightstream.store.datasette import write_metadata
 from weightstream.store.runs import begin_run, end_run, remember_timezone
@@ -62,7 +62,7 @@ def open_run(
             reading=reading or ReadOptions(),
             people=people or {},
             cleaning=Rules(started, config.data.timezone, config.data.min_date),
-            judging=judging_of(config, parameters.active(connection)),
+            judging=judging_of(config, models.active(connection)),
             connection=connection,
             checkpointer=Checkpointer(connection, data_dir),
             pool=pool,

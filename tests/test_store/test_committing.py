@@ -13,10 +13,12 @@ from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
 from weightstream.judging.causal import Judging, judge_partition
+from weightstream.judging.stored import NOTHING_STORED
 from weightstream.readers import ReadOptions
 from weightstream.store.committing import ATTEMPTS, commit
 from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
 from weightstream.store.runs import begin_run, register_files
+from weightstream.store.stored_persons import StoredPersons
 from weightstream.store.writing import write_result
 
 CONFIG = Config()
@@ -51,9 +53,11 @@ class Writer:
 
     def judge(self, persons=None, connected=True):
         if not connected:
-            return judge_partition(self.part, self.numbers, None, JUDGING, persons)[0]
+            return judge_partition(self.part, self.numbers, NOTHING_STORED, JUDGING, persons)[0]
         with self.pool.connection() as connection:
-            return judge_partition(self.part, self.numbers, connection, JUDGING, persons)[0]
+            return judge_partition(
+                self.part, self.numbers, StoredPersons(connection), JUDGING, persons
+            )[0]
 
     def again(self, persons):
         self.asked.append(tuple(persons))

@@ -10,9 +10,9 @@ import pytest
 from weightstream.config import Config
 from weightstream.intake.times import parse_times
 from weightstream.outputs.exports.decisions import decisions_of
-from weightstream.store import queries
 from weightstream.store.histories import REPLACED, histories
 from weightstream.store.overriding import OverrideRequest, override
+from weightstream.store.stored_persons import StoredPersons
 
 ZONE = "America/New_York"
 
@@ -98,7 +98,7 @@ def test_who_has_no_decisions_has_no_history(connection, users):
     assert found.user_ids == ()
     assert found.indptr.tolist() == [0]
     assert list(found.each()) == []
-    assert queries.persons(connection, ["dot"])  # though the store knows the person
+    assert StoredPersons(connection).persons(["dot"])  # though the store knows the person
 
 
 def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_of, fresh_dir):

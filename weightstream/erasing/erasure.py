@@ -20,7 +20,6 @@ from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key
 from weightstream.errors import ConfigError
 from weightstream.intake.coded import blank, trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
-from weightstream.judging.causal import judging_on
 from weightstream.outputs.drawing import (
     draw_index,
     draw_persons,
@@ -34,6 +33,7 @@ from weightstream.store import erasing, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
 from weightstream.store.erasing import SHORT_ID, holds_id
 from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
+from weightstream.store.models import judging_on
 from weightstream.store.overriding import rejudge
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)

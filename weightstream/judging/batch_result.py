@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weightstream import schema
-from weightstream.batch import Ints
+from weightstream.types import Bools, Ints
 
 Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
@@ -58,8 +58,8 @@ class BatchResult:
 
     user_ids: tuple[str, ...]
     revisions: Ints
-    recomputed: npt.NDArray[np.bool_]
-    linked: npt.NDArray[np.bool_]
+    recomputed: Bools
+    linked: Bools
     measurements: Rows
     decisions: Rows  # new versions
     estimates: Rows  # figures of standing versions that moved
@@ -74,7 +74,7 @@ class BatchResult:
     retro_counts_of: Ints | None = None  # (U, len(RETRO_COUNTS)) what retro did; None of an ingest
 
     @property
-    def changed(self) -> npt.NDArray[np.bool_]:
+    def changed(self) -> Bools:
         """(U,) whose series grew."""
         return np.diff(self.users.indptr) > 0
 

@@ -1,7 +1,6 @@
 """Judge a batch of persons: the new readings, and what they change in earlier decisions."""
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.config import Config, Kalman, Source
 from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.engine.model import Parameters
 from weightstream.intake.identity import deduplicate, measurement_ids
 from weightstream.intake.partition import Partition
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
-from weightstream.judging.decisions import CAUSAL, KEY, Bools, diff_decisions, newest, shift_rows
-from weightstream.judging.parameters import active, to_json
+from weightstream.judging.decisions import CAUSAL, KEY, diff_decisions, newest, shift_rows
+from weightstream.judging.parameters import to_json
 from weightstream.judging.record_links import (
     RecordLinks,
     incoming_records,
@@ -38,7 +37,8 @@ from weightstream.judging.series import (
     local_hour,
     read_persons,
 )
-from weightstream.store import queries
+from weightstream.judging.stored import HISTORY, SPELLINGS, Stored
+from weightstream.types import Bools, Ints
 
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
     schema.OUTCOMES.index(name) for name in ("accepted", "rejected", "duplicates", "excluded")
@@ -75,17 +75,11 @@ def judging_of(config: Config, parameters: Parameters) -> Judging:
     return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
 
 
-def judging_on(connection: sqlite3.Connection, config: Config) -> Judging:
-    """As a store is judged outside a run: with its active parameters, in its own timezone."""
-    timezone = queries.setting(connection, "timezone") or config.data.timezone
-    return replace(judging_of(config, active(connection)), timezone=timezone)
-
-
 def decide(
     new: pa.Table,
     links: pa.Table,
     file_numbers: Ints,
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     judging: Judging,
 ) -> BatchResult:
     """Judge the new measurements of a batch of persons.
@@ -93,20 +87,19 @@ def decide(
     new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
     links: records.LINK, what records said besides: of copies, and that they are taken back.
     file_numbers: (files,) int64, the number in the store of each file of the run.
-    connection: to the store, or None while it is empty.
     """
     basis = judging.fingerprint
-    persons = read_persons(connection, new, links["user_id"].unique().to_pylist(), basis)
+    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
     users = len(persons.user_ids)
     user = np.repeat(np.arange(users), np.diff(persons.indptr))
     incoming = incoming_records(persons, new, user)
     persons = replace(
         persons, appendable=persons.appendable & ~incoming.again & ~incoming.annotations(links)
     )
-    stored = stored_history(connection, persons)
-    fresh = pc.invert(pc.is_in(new["measurement_id"], stored["measurement_id"])).to_numpy()
-    was = stored_copies(connection, new, ~fresh, persons, user)
-    links_found = resolve_links(connection, persons, incoming, new, fresh, was, links)
+    older_rows = stored_history(stored, persons)
+    fresh = pc.invert(pc.is_in(new["measurement_id"], older_rows["measurement_id"])).to_numpy()
+    was = stored_copies(stored, new, ~fresh, persons, user)
+    links_found = resolve_links(stored, persons, incoming, new, fresh, was, links)
     added = np.bincount(user[fresh], minlength=users)
     touched = (added > 0) | links_found.linked
     readings_now = persons.readings + added
@@ -114,17 +107,17 @@ def decide(
     # What came and is assigned to others was decided all the same.
     few = np.maximum(readings_now, np.diff(persons.indptr)) < judging.min_readings
 
-    annotations = annotations_with(connection, links_found, persons)
+    annotations = annotations_with(stored, links_found, persons)
     older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
-    history = stored.filter(pc.is_in(stored["user_id"], pa.array(older, pa.string())))
-    history = annotations.apply_assignments(connection, history, older)
+    history = older_rows.filter(pc.is_in(older_rows["user_id"], pa.array(older, pa.string())))
+    history = annotations.apply_assignments(stored, history, older)
     series = join(new, fresh & judged[user], history, judging.timezone)
     readings = annotations.arranged(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
     recomputed = judged & ~persons.appendable
-    every = keys_of(stored, new) if len(links_found.statements) else stored
+    every = keys_of(older_rows, new) if len(links_found.statements) else older_rows
     statements = diff_decisions(
-        connection, readings, filtered, recomputed, CAUSAL, judging.parameters.name
+        stored, readings, filtered, recomputed, CAUSAL, judging.parameters.name
     )
     return BatchResult(
         user_ids=persons.user_ids,
@@ -162,9 +155,9 @@ def outcome_columns(
     return {"outcome": outcome, "file": new["file"].to_numpy()}
 
 
-def keys_of(stored: pa.Table, new: pa.Table) -> pa.Table:
+def keys_of(history: pa.Table, new: pa.Table) -> pa.Table:
     """KEY of all measurements that there are of some persons."""
-    keys = stored.select(KEY)
+    keys = history.select(KEY)
     return pa.concat_tables([keys, new.select(KEY).cast(keys.schema)])
 
 
@@ -179,12 +172,10 @@ def shared_column(
     return {"shared": pc.if_else(among, new["source"].cast(pa.string()).combine_chunks(), "")}
 
 
-def annotations_with(
-    connection: sqlite3.Connection | None, links_found: RecordLinks, persons: Persons
-) -> Annotations:
+def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons) -> Annotations:
     """What was told of the readings of those whose series is looked at as a whole."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
-    annotations = load_annotations(connection, older) if connection and older else NO_ANNOTATIONS
+    annotations = load_annotations(stored, older) if older else NO_ANNOTATIONS
     if not links_found.linked.any():
         return annotations
     anew = pa.array([persons.user_ids[u] for u in np.flatnonzero(links_found.linked)])
@@ -198,12 +189,10 @@ def annotations_with(
     )
 
 
-def stored_history(connection: sqlite3.Connection | None, persons: Persons) -> pa.Table:
+def stored_history(stored: Stored, persons: Persons) -> pa.Table:
     """The stored measurements of those whose new readings cannot simply follow."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
-    if connection is None or not older:
-        return queries.HISTORY.empty_table()
-    return queries.history(connection, older)
+    return stored.history(older) if older else HISTORY.empty_table()
 
 
 def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:
@@ -335,17 +324,15 @@ def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Person
 
 
 def stored_copies(
-    connection: sqlite3.Connection | None, new: pa.Table, again: Bools, persons: Persons, user: Ints
+    stored: Stored, new: pa.Table, again: Bools, persons: Persons, user: Ints
 ) -> pa.Table:
-    """How the measurements that came again are stored: reading.SPELLINGS of those new rows."""
+    """How the measurements that came again are stored: stored.SPELLINGS of those new rows."""
     rows = np.flatnonzero(again)
-    if connection is None or not len(rows):
-        return queries.SPELLINGS.empty_table()
-    stored = queries.spellings(
-        connection, [persons.user_ids[u] for u in np.unique(user[rows]).tolist()]
-    )
+    if not len(rows):
+        return SPELLINGS.empty_table()
+    found = stored.spellings([persons.user_ids[u] for u in np.unique(user[rows]).tolist()])
     ids = new["measurement_id"].take(pa.array(rows))
-    return stored.take(pc.index_in(ids, stored["measurement_id"]))
+    return found.take(pc.index_in(ids, found["measurement_id"]))
 
 
 def respelled_rows(
@@ -376,7 +363,7 @@ def respelled_rows(
 def judge_partition(
     part: Partition,
     file_numbers: Ints,
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     judging: Judging,
     persons: Sequence[str] | None = None,
 ) -> tuple[BatchResult, Ints]:
@@ -394,7 +381,7 @@ def judge_partition(
     one_each = deduplicate(measurements, measurement_ids(measurements))
     new = one_each.measurements.append_column("measurement_id", one_each.ids)
     links = statements_of(one_each.copies, retractions)
-    result = decide(new, links, file_numbers, connection, judging)
+    result = decide(new, links, file_numbers, stored, judging)
     return result, outcomes_of_copies(one_each.dropped, result, len(file_numbers))
 
 

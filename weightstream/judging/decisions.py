@@ -1,23 +1,19 @@
 """What a pass of the engine over some series says, and where that differs from what is stored."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Floats, Ints
 from weightstream.engine import Filtered
 from weightstream.judging.batch_result import Column, Rows, rows_of
 from weightstream.judging.series import AnnotatedSeries
-from weightstream.store import queries
-
-Bools = npt.NDArray[np.bool_]
+from weightstream.judging.stored import ESTIMATES, PLACED, Stored
+from weightstream.types import Bools, Floats, Ints
 
 CAUSAL, RETRO = "causal", "retro"
 MOVED = "moved"
@@ -45,7 +41,7 @@ class DecisionDiff:
 
 
 def diff_decisions(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     readings: AnnotatedSeries,
     filtered: Filtered,
     whole: Bools,
@@ -61,15 +57,15 @@ def diff_decisions(
     """
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     columns = decision_columns(readings, filtered, stage, model)
-    stored = series["new_row"].to_numpy() < 0
+    is_stored = series["new_row"].to_numpy() < 0
     version = np.ones(len(series), np.int64)
     run = np.zeros(len(series), np.int64)
     says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
-    gone = queries.PLACED.empty_table()
-    if connection is not None and whole.any():
+    gone = PLACED.empty_table()
+    if whole.any():
         ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
-        before, at, gone = current(connection, ids, series, stage)
+        before, at, gone = current(stored, ids, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
@@ -85,10 +81,10 @@ def diff_decisions(
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
         seen_anew |= pc.not_equal(was["model"], model).to_numpy()
-        moved[known] = _differs(columns, was, known, queries.ESTIMATES) | seen_anew
+        moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
         moved[known] &= ~says[known] & ~stays
         version[known] += says[known]
-    columns["version"] = version if stored.any() else 1
+    columns["version"] = version if is_stored.any() else 1
     estimates = _filter(columns | {"run": run}, moved)
     says_new = rows_of(user[says], users, _filter(columns, says))
     return DecisionDiff(
@@ -100,15 +96,15 @@ def diff_decisions(
 
 
 def current(
-    connection: sqlite3.Connection, user_ids: list[str], series: pa.Table, stage: str
+    stored: Stored, user_ids: list[str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
     """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
     where it has none; and those (PLACED) whose reading is in another's series now."""
-    if not queries.has_moves(connection, user_ids):
-        before = queries.current(connection, user_ids, stage)
+    if not stored.has_assignments(user_ids):
+        before = stored.current(user_ids, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
-        return before, pc.fill_null(at, -1).to_numpy(), queries.PLACED.empty_table()
-    before = queries.current(connection, user_ids, stage, queries.PLACED)
+        return before, pc.fill_null(at, -1).to_numpy(), PLACED.empty_table()
+    before = stored.current(user_ids, stage, PLACED)
     whose, was_whose = (
         pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
         for table in (series, before)

@@ -1,18 +1,14 @@
 """What a batch's records say that the store did not know, and which readings fall by it."""
 
-import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
 from weightstream.judging.record_statements import (
     LINK,
     RECORD_STATEMENTS,
-    Keys,
     Sketch,
     links,
     new_statements,
@@ -20,9 +16,9 @@ from weightstream.judging.record_statements import (
     superseded_rows,
 )
 from weightstream.judging.series import Persons
-from weightstream.store import queries
+from weightstream.judging.stored import Stored
+from weightstream.types import Bools, Hashes, Ints
 
-Bools = npt.NDArray[np.bool_]
 NONE_SUPERSEDED = pa.table(
     {name: pa.array([], pa.string()) for name in ("measurement_id", "reason")}
 )
@@ -40,7 +36,7 @@ class IncomingRecords:
 
     user_ids: tuple[str, ...]
     rows: Ints
-    keys: Keys
+    keys: Hashes
     known: Bools
     again: Bools
 
@@ -109,7 +105,7 @@ def incoming_records(persons: Persons, new: pa.Table, user: Ints) -> IncomingRec
 
 
 def resolve_links(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     persons: Persons,
     incoming: IncomingRecords,
     new: pa.Table,
@@ -123,7 +119,7 @@ def resolve_links(
     records that are taken back. A person is linked where what a record says may change what
     stands: it is known to have said something before, or takes back, or says what was stored.
     """
-    annotations = resolve_new_statements(connection, new, fresh, was, annotations)
+    annotations = resolve_new_statements(stored, new, fresh, was, annotations)
     number = {name: u for u, name in enumerate(persons.user_ids)} if len(annotations) else {}
     fresh_records = fresh[incoming.rows]
     keys = incoming.keys[fresh_records]
@@ -145,7 +141,7 @@ def resolve_links(
         of_linked = annotations.filter(pc.is_in(annotations["user_id"], pa.array(who))).select(
             RECORD_STATEMENTS
         )
-        statements = pa.concat_tables([_known(connection, who, new, fresh), of_linked])
+        statements = pa.concat_tables([_known(stored, who, new, fresh), of_linked])
         superseded = superseded_rows(statements)
         if persons.unsketched.any():
             keys = np.concatenate(
@@ -155,7 +151,7 @@ def resolve_links(
 
 
 def resolve_new_statements(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     new: pa.Table,
     fresh: Bools,
     was: pa.Table,
@@ -177,7 +173,7 @@ def resolve_new_statements(
     if not len(annotations):
         return annotations
     return new_statements(
-        annotations, _known(connection, annotations["user_id"].unique().to_pylist(), new, fresh)
+        annotations, _known(stored, annotations["user_id"].unique().to_pylist(), new, fresh)
     )
 
 
@@ -201,23 +197,19 @@ def _otherwise(statements: pa.Table, was: pa.Table) -> pa.ChunkedArray:
     return pc.or_(other, pc.and_(pc.not_equal(statements["record_id"], ""), later))
 
 
-def _known(
-    connection: sqlite3.Connection | None, user_ids: list[str], new: pa.Table, fresh: Bools
-) -> pa.Table:
+def _known(stored: Stored, user_ids: list[str], new: pa.Table, fresh: Bools) -> pa.Table:
     """SAID of all that the records of some persons are known to have said, and now say first."""
     new = new.select(RECORD_STATEMENTS)
     own = pc.is_in(new["user_id"].cast(pa.string()), pa.array(user_ids)).to_numpy()
-    tables = [links(new.filter(pa.array(own & fresh)))]
-    if connection is not None:
-        tables.append(links(queries.records(connection, user_ids)))
-    return pa.concat_tables(tables)
+    own_rows = new.filter(pa.array(own & fresh))
+    return pa.concat_tables([links(own_rows), links(stored.records(user_ids))])
 
 
 def _numbers(statements: pa.Table, number: dict[str, int]) -> Ints:
     return np.array([number[name] for name in statements["user_id"].to_pylist()], np.int64)
 
 
-def _keys_of(statements: pa.Table, number: dict[str, int]) -> Keys:
+def _keys_of(statements: pa.Table, number: dict[str, int]) -> Hashes:
     """Keys of the records in SAID."""
     named = statements.filter(pc.not_equal(statements["record_id"], ""))
     return record_keys(_numbers(named, number), named["source"], named["record_id"])

@@ -15,11 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
 from weightstream.engine.compiled import kernel
-
-Keys = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
+from weightstream.types import Bools, Hashes, Ints
 
 LINK = pa.schema(
     [
@@ -150,16 +147,16 @@ class Sketch:
     keys: ascending uint64, the person's number in the upper half, a hash in the lower.
     """
 
-    keys: Keys
+    keys: Hashes
 
-    def holds(self, keys: Keys) -> Bools:
+    def holds(self, keys: Hashes) -> Bools:
         """Whether each of the keys may be known."""
         if not len(self.keys):
             return np.zeros(len(keys), bool)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return self.keys[at] == keys
 
-    def with_keys(self, keys: Keys) -> "Sketch":
+    def with_keys(self, keys: Hashes) -> "Sketch":
         both = np.concatenate([self.keys, np.sort(keys)])
         both.sort(kind="stable")  # two ascending runs: merged, not sorted
         return Sketch(both[np.append(True, both[1:] != both[:-1])] if len(both) else both)
@@ -179,7 +176,7 @@ def sketch(blobs: list[bytes]) -> Sketch:
     return Sketch(_keys(person, hashes))
 
 
-def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray) -> Keys:
+def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray) -> Hashes:
     """(N,) keys of records. user: (N,) the person's number. record_id: without nulls."""
     coded = source.combine_chunks()
     if not pa.types.is_dictionary(coded.type):
@@ -189,7 +186,7 @@ def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray)
     return _keys(user, hashes)
 
 
-def _keys(user: Ints, hashes: npt.NDArray[np.uint32]) -> Keys:
+def _keys(user: Ints, hashes: npt.NDArray[np.uint32]) -> Hashes:
     return (user.astype(np.uint64) << np.uint64(32)) | hashes
 
 

@@ -1,6 +1,5 @@
 """The series of a batch of persons: what is new joined to what is stored, in the one order."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Codes, Floats, Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.engine import STATE_SIZE, Filtered
 from weightstream.intake.times import parse_times
 from weightstream.judging.record_statements import Sketch, sketch
-from weightstream.store import queries
+from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
+from weightstream.types import Bools, Codes, Floats, Ints
 
 MICROSECONDS_PER_DAY = 86_400_000_000
-Bools = npt.NDArray[np.bool_]
 
 SERIES = pa.schema(
     [
@@ -59,9 +58,7 @@ class Persons:
     unsketched: Bools
 
 
-def read_persons(
-    connection: sqlite3.Connection | None, new: pa.Table, others: Sequence[str], basis: str
-) -> Persons:
+def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
     """new: measurements sorted by person and time. others: persons of whom only records are told.
 
     basis: Judging.fingerprint of now.
@@ -86,21 +83,19 @@ def read_persons(
         records=sketch([]),
         unsketched=np.zeros(users, bool),
     )
-    known = queries.persons(connection, user_ids) if connection else {}
+    known = stored.persons(user_ids)
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
         if user_id not in known:
             continue
         row = known[user_id]
         persons.revisions[u], persons.readings[u], persons.rejected[u] = row[:3]
-        persons.first_us[u], persons.last_us[u], settled, its_basis, state, records = row[3:]
-        persons.unsketched[u] = records is None and persons.readings[u] > 0
-        blobs[u] = records or b""
-        persons.appendable[u] = (
-            settled and its_basis == basis and first_new_us[u] > persons.last_us[u]
-        )
-        if persons.appendable[u]:
-            persons.state[u] = np.frombuffer(state)
+        persons.first_us[u], persons.last_us[u] = row.first_us, row.last_us
+        persons.unsketched[u] = row.record_hashes is None and row.readings > 0
+        blobs[u] = row.record_hashes or b""
+        persons.appendable[u] = row.settled and row.basis == basis and first_new_us[u] > row.last_us
+        if persons.appendable[u] and row.state is not None:
+            persons.state[u] = np.frombuffer(row.state)
     return replace(persons, records=sketch(blobs)) if known else persons
 
 
@@ -147,14 +142,15 @@ def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Tab
 
 
 def stored_series(
-    connection: sqlite3.Connection, user_ids: Sequence[str], stored: pa.Table, timezone: str
+    stored: Stored, user_ids: Sequence[str], history: pa.Table, timezone: str
 ) -> "AnnotatedSeries":
-    """All stored readings of some persons. stored: their reading.history. user_ids: ascending."""
-    annotations = load_annotations(connection, user_ids)
-    apply_assignments = annotations.apply_assignments(connection, stored, user_ids)
-    return annotations.arranged(
-        _unsorted(apply_assignments, timezone).sort_by(SERIES_ORDER), user_ids
-    )
+    """Arrange all stored measurements of some persons.
+
+    user_ids: ascending. history: their stored.HISTORY.
+    """
+    annotations = load_annotations(stored, user_ids)
+    assigned = annotations.apply_assignments(stored, history, user_ids)
+    return annotations.arranged(_unsorted(assigned, timezone).sort_by(SERIES_ORDER), user_ids)
 
 
 @dataclass(frozen=True)
@@ -231,7 +227,7 @@ def _spread(values: npt.NDArray[Any], data: Bools, default: Any) -> npt.NDArray[
 class Annotations:
     """What sources and persons said of readings besides the readings themselves.
 
-    aside: measurement_id and reason of readings that are no data. overrides: reading.OVERRIDES.
+    superseded: measurement_id and reason of those that are no data. overrides: stored.OVERRIDES.
     """
 
     superseded: pa.Table
@@ -243,20 +239,18 @@ class Annotations:
         return self.overrides.filter(pc.not_equal(pc.field("assigned_to"), pc.field("user_id")))
 
     def apply_assignments(
-        self, connection: sqlite3.Connection | None, stored: pa.Table, user_ids: Sequence[str]
+        self, stored: Stored, history: pa.Table, user_ids: Sequence[str]
     ) -> pa.Table:
-        """reading.HISTORY without what is assigned to others, with what is assigned to user_ids."""
+        """Return HISTORY without what is assigned to others, with what is assigned to user_ids."""
         moved = self._moved
-        if connection is None or not len(moved):
-            return stored
-        away = pc.is_in(stored["measurement_id"], moved["measurement_id"])
+        if not len(moved):
+            return history
+        away = pc.is_in(history["measurement_id"], moved["measurement_id"])
         here = moved.filter(pc.is_in(moved["assigned_to"], pa.array(user_ids, pa.string())))
-        incoming = queries.assigned(
-            connection, here.select(["user_id", "effective_at", "measurement_id"])
-        )
+        incoming = stored.assigned(here.select(["user_id", "effective_at", "measurement_id"]))
         at = pc.index_in(incoming["measurement_id"], here["measurement_id"])
         incoming = incoming.set_column(0, "user_id", here["assigned_to"].take(at))
-        return pa.concat_tables([stored.filter(pc.invert(away)), incoming])
+        return pa.concat_tables([history.filter(pc.invert(away)), incoming])
 
     def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
         """series: SERIES of some of user_ids, which are ascending."""
@@ -291,14 +285,14 @@ def _looked_up(ids: pa.ChunkedArray, table: pa.Table, codes: pa.ChunkedArray) ->
     return pc.fill_null(codes.take(at), 0).to_numpy().astype(np.int8)
 
 
-NO_ANNOTATIONS = Annotations(queries.SUPERSEDED.empty_table(), queries.OVERRIDES.empty_table())
+NO_ANNOTATIONS = Annotations(SUPERSEDED.empty_table(), OVERRIDES.empty_table())
 
 
-def load_annotations(connection: sqlite3.Connection, user_ids: Sequence[str]) -> Annotations:
-    """What stands in the store of the readings of some persons, as theirs or assigned to them."""
-    overrides = queries.overrides(connection, user_ids)
+def load_annotations(stored: Stored, user_ids: Sequence[str]) -> Annotations:
+    """Return what is stored of the measurements of some persons, as theirs or assigned to them."""
+    overrides = stored.overrides(user_ids)
     elsewhere = overrides["user_id"].unique().to_pylist() if len(overrides) else []
-    return Annotations(queries.superseded_rows(connection, [*{*user_ids, *elsewhere}]), overrides)
+    return Annotations(stored.superseded([*{*user_ids, *elsewhere}]), overrides)
 
 
 def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:

@@ -31,9 +31,9 @@ from weightstream.outputs.pages.page import (
 from weightstream.outputs.pages.person import EarlierDecision, Override, Person
 from weightstream.store import queries
 from weightstream.store.histories import histories
+from weightstream.store.stored_persons import StoredPersons
 
 logger = logging.getLogger("weightstream")
-STATE, REVISION = (queries.PERSON_COLUMNS.index(name) for name in ("state", "revision"))
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
@@ -158,14 +158,14 @@ def _people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
     # First: what changes after this is drawn when it is next looked for.
-    known = queries.persons(connection, user_ids)
+    known = StoredPersons(connection).persons(user_ids)
     found = histories(connection, user_ids, drawing.timezone)
     shifts = queries.shifts(connection, user_ids)
     said = queries.human_decisions(connection, user_ids)
     unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
     day = found.time_us / 86_400e6
     for (name, rows), alerted in zip(found.each(), unusual, strict=True):
-        state = known[name][STATE]
+        state = known[name].state
         yield Person(
             name,
             {key: column[rows] for key, column in found.columns.items()},
@@ -176,7 +176,7 @@ def _people(
             alerts=alerted,
             outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
             false_alerts=drawing.false_alerts_per_year,
-            revision=known[name][REVISION],
+            revision=known[name].revision,
         )
 
 

@@ -12,11 +12,11 @@ import orjson
 from weightstream.config import Config
 from weightstream.engine.model import source_model
 from weightstream.errors import ConfigError, plain
-from weightstream.judging import parameters
 from weightstream.outputs import quality
 from weightstream.outputs.pages.page import write_assets, write_page
 from weightstream.outputs.pages.quality import quality_page
 from weightstream.outputs.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
+from weightstream.store import models
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 
@@ -49,7 +49,7 @@ def document(connection: sqlite3.Connection, config: Config) -> Document:
     Shares are of 1, weights are in kg; null where there is nothing to tell. No person is in it.
     """
     measured = quality.measure(connection)
-    in_use = parameters.active(connection)
+    in_use = models.active(connection)
     newest, since = measured.newest_week, quality.checked_since(measured, config.quality)
     sources = []
     for source in measured.weeks:

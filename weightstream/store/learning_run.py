@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from weightstream.batch import UserBatch
 from weightstream.config import Config
 from weightstream.errors import StoreError, plain
-from weightstream.judging import parameters
 from weightstream.judging.learning import Learned, learn
 from weightstream.judging.series import stored_series
-from weightstream.store import queries
+from weightstream.store import models, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
+from weightstream.store.stored_persons import StoredPersons
 
 USERS_AT_A_TIME = 2_000
 
@@ -25,15 +25,16 @@ def learn_from_store(config: Config) -> str:
         batches = list(stored_batches(connection, timezone))
         if not batches:
             raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
-        name, start = parameters.next_name(connection), parameters.active(connection)
+        name, start = models.next_name(connection), models.active(connection)
         learned = learn(batches, name, config.kalman, start)
-        parameters.activate(connection, path, learned.parameters, learned.readings)
+        models.activate(connection, path, learned.parameters, learned.readings)
     return learned_text(learned)
 
 
 def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
+    stored = StoredPersons(connection)
     for some in queries.chunks(queries.user_ids(connection), USERS_AT_A_TIME):
-        yield stored_series(connection, some, queries.history(connection, some), timezone).batch()
+        yield stored_series(stored, some, stored.history(some), timezone).batch()
 
 
 def learned_text(learned: Learned) -> str:

@@ -10,13 +10,14 @@ from uuid import uuid4
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.batch_result import BatchResult
-from weightstream.judging.causal import judging_on
 from weightstream.judging.smoothing import smooth_persons
 from weightstream.store import overrides
 from weightstream.store.committing import commit
 from weightstream.store.connection import STORE_NAME, existing, explained, open_writer, transaction
+from weightstream.store.models import judging_on
 from weightstream.store.overrides import InForce, Measured
 from weightstream.store.runs import begin_run, end_run, now
+from weightstream.store.stored_persons import StoredPersons
 
 ACTIONS = ("accept", "reject", "assign", "withdraw")
 COLUMNS = ("measurement_id", "action", "user", "by", "note")
@@ -202,7 +203,7 @@ def rejudge(
     run = begin_run(connection, path, str(uuid4()), "override")
 
     def again(some: Sequence[str]) -> BatchResult:
-        return smooth_persons(some, connection, judging, run)
+        return smooth_persons(some, StoredPersons(connection), judging, run)
 
     at_a_time, status = config.threading.db_write_batch_size, "failed"
     try:
