@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from weightstream import cli_decisions  # noqa: F401, attaches its commands
+from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary

@@ -36,6 +36,11 @@ class Selection:
         return len(range(len(self._seen))[self._window])
 
     @property
+    def user_ids(self) -> list[str]:
+        """Those in the window, ascending, once all sources are read."""
+        return sorted(self._seen)[self._window]
+
+    @property
     def windowed(self) -> bool:
         return self._window != slice(0, None)
 
@@ -72,7 +77,7 @@ class Selection:
         if not self.windowed:
             return measurements, measurements.slice(0, 0)
         if self._chosen is None:
-            self._chosen = pa.array(sorted(self._seen)[self._window], pa.string())
+            self._chosen = pa.array(self.user_ids, pa.string())
         inside = pc.is_in(measurements["user_id"].cast(pa.string()), self._chosen)
         return measurements.filter(inside), measurements.filter(pc.invert(inside))
 

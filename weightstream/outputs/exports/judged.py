@@ -60,7 +60,10 @@ def judged_table(
     columns |= {"file": names, "explanation": explanations(rows)}
     if overrides is not None:
         at = pc.index_in(rows["measurement_id"], overrides["measurement_id"])
-        columns |= {"override": overrides["action"].take(at), "override_by": overrides["by"].take(at)}
+        columns |= {
+            "override": overrides["action"].take(at),
+            "override_by": overrides["by"].take(at),
+        }
     arrays = [
         columns[field.name].cast(field.type)
         if field.name in columns

@@ -1,0 +1,146 @@
+"""The commands that read and judge files without a store; they need no Prefect."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from weightstream.cli import FILE, PLACE, cli, configured, settings
+from weightstream.config import Config
+
+if TYPE_CHECKING:  # loaded when a command needs them
+    from weightstream.clean_files import CleanJob
+    from weightstream.outputs.summary import Summary
+    from weightstream.readers import ReadOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FOR_SOURCES = (
+    click.option("--user", help="Whose readings these are, for formats that name no person."),
+    click.option("--unit", help="Their unit, for formats that name none."),
+    click.option("--timezone", help="Of times without an offset (IANA name)."),
+    click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
+)
+
+
+def source_options(command: Command) -> Command:
+    """What a person says about sources that do not say it themselves."""
+    for option in reversed(FOR_SOURCES):
+        command = option(command)
+    return command
+
+
+def checked_sources(given: Mapping[str, Any]) -> tuple[Config, ReadOptions, list[Path]]:
+    """The configuration, and the files that are meant; what is wrong with them is said at once."""
+    from weightstream.intake.sources import check_sources, files_of
+    from weightstream.readers import ReadOptions
+
+    config = configured(given["config"], given["data_dir"])
+    said = {name: given[name] for name in ("format", "user", "unit", "timezone")}
+    options = ReadOptions(**said, columns=config.data.columns)
+    files = files_of(given["sources"])
+    check_sources(files, options, config.data)
+    return config, options, files
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=PLACE, required=True, help=".csv, .parquet, .ndjson or a folder.")
+@click.option(
+    "--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True,
+    help="Judge each reading by all others of its person, or by earlier ones alone.",
+)  # fmt: skip
+@click.option("--parameters", type=FILE, help="A set made by `weightstream learn FILE... -o`.")
+@click.option("--overrides", type=FILE, help="CSV: measurement_id, action, user, by, note.")
+@click.option("--quarantine", type=FILE, help="Where rows go that are no measurement.")
+@click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
+@source_options
+@settings
+@click.pass_context
+def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: Any) -> None:
+    """Judge every measurement of SOURCEs and write them to OUT; no store, no server.
+
+    Columns are those of `weightstream export`, but for what names runs. A folder as OUT becomes a
+    Parquet data set with a _manifest.json.
+    """
+    from weightstream.intake.import_report import check_report, write_report
+
+    config, options, files = checked_sources(given)
+    check_outputs(given, files)
+    if json_report is not None:
+        check_report(json_report, files)
+    say_if_compiling()
+
+    from weightstream.clean_files import clean_files
+
+    summary, report = clean_files(job_of(given, config, options, files))
+    if json_report is not None:
+        write_report(json_report, report)
+    say_what_was_done(summary, report, given["out"], as_json)
+    ctx.exit(summary.exit_status)
+
+
+def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
+    """Raise ConfigError for what cannot be written, before anything is read."""
+    from weightstream.errors import ConfigError
+    from weightstream.outputs.exports.judged_files import check_out, is_dataset
+
+    named = [Path(source) for source in given["sources"]]
+    check_out(given["out"], [*named, *files], given["overwrite"])
+    if given["quarantine"] is not None:
+        if is_dataset(given["out"]):
+            raise ConfigError("a data set has its quarantine beside it; leave --quarantine out")
+        check_out(given["quarantine"], [*named, *files, given["out"]], given["overwrite"])
+
+
+def job_of(
+    given: Mapping[str, Any], config: Config, options: ReadOptions, files: list[Path]
+) -> CleanJob:
+    from weightstream.clean_files import CleanJob
+    from weightstream.clean_inputs import read_overrides, read_parameters
+    from weightstream.engine.model import PRIOR
+
+    return CleanJob(
+        files,
+        given["out"],
+        config,
+        options,
+        given["stage"],
+        PRIOR if given["parameters"] is None else read_parameters(given["parameters"]),
+        None if given["overrides"] is None else read_overrides(given["overrides"]),
+        given["quarantine"],
+        given["workers"] or len(os.sched_getaffinity(0)),
+    )
+
+
+def say_if_compiling() -> None:
+    """Say why the first command on a machine takes so long."""
+    folder = Path(__file__).parent / "engine"
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    kept = [path.stat().st_mtime for path in folder.glob("__pycache__/*.nbi")]
+    if (not kept or min(kept) < newest) and os.access(folder, os.W_OK):
+        click.echo("compiling the engine for this machine, once: up to a minute", err=True)
+
+
+def say_what_was_done(
+    summary: Summary, report: Mapping[str, Any], out: Path, as_json: bool
+) -> None:
+    """What was found in the sources, then the counts; cells only to a person at a terminal."""
+    from weightstream.intake.import_report import to_text
+
+    click.echo(to_text(report, sys.stderr.isatty()), err=True)
+    if summary.exit_status == 2:
+        click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
+    else:
+        click.echo(summary.to_text(), err=as_json)
+        click.echo(f"judged: {out}", err=as_json)
+    if as_json:
+        click.echo(summary.to_json())
