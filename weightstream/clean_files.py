@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +18,9 @@ from weightstream import schema
 from weightstream.clocks import RunClock, StageClock
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR, Parameters
+from weightstream.intake.partition import Partition
 from weightstream.intake.sources import Intake, report_of
-from weightstream.judging.causal import judging_of
+from weightstream.judging.causal import Judging, judging_of
 from weightstream.memory import give_back, peak_rss_mb
 from weightstream.outputs.exports.judged import JUDGED, judged_table
 from weightstream.outputs.exports.judged_files import (
@@ -32,7 +34,7 @@ from weightstream.outputs.exports.judged_files import (
 )
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
-from weightstream.pipeline import Stage, judged_batches, read
+from weightstream.pipeline import Stage, judge, map_in_order, read
 from weightstream.readers import ReadOptions
 from weightstream.types import Ints
 
@@ -76,6 +78,7 @@ class CleanRun:
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(schema.OUTCOMES)), np.int64))
     users: int = 0
     overridden: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 def clean_files(
@@ -127,24 +130,59 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
             write_tables(job.quarantine, QUARANTINED, quarantine)
 
 
+@dataclass(frozen=True)
+class JudgedPart:
+    """Of a batch of whole persons: JUDGED, and (files, OUTCOMES) rows by what became of them.
+
+    failed: why nothing was judged, if so.
+    """
+
+    table: pa.Table
+    counts: Ints
+    users: int
+    failed: str | None = None
+
+
 def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[pa.Table]:
-    """JUDGED of each batch; counts its rows on the way."""
+    """JUDGED of each batch, made on job.workers threads; counts its rows on the way."""
     job = run.job
-    judging = judging_of(job.config, job.parameters)
-    batches = judged_batches(
-        intake, judging, job.stage, overrides=job.overrides, workers=job.workers
-    )
+    parts = (part for part in intake.parts(job.workers, 0) if len(part.rows))
+    judge_one = partial(
+        judged_part, judging=judging_of(job.config, job.parameters), stage=job.stage,
+        overrides=job.overrides, names=names,
+    )  # fmt: skip
+    judged = map_in_order(judge_one, parts, job.workers)
     while True:
         with run.clocks["filter"].running():
-            batch = next(batches, None)
-        if batch is None:
+            part = next(judged, None)
+        if part is None:
             return
-        run.users += len(batch.series.user_ids)
-        outcome = pc.index_in(batch.rows["outcome"], OUTCOME_OF_ROW).to_numpy()
-        np.add.at(run.counts, (batch.rows["file"].to_numpy(), outcome), 1)
-        table = judged_table(batch.rows, names, job.overrides)
-        run.overridden += len(table) - table["override"].null_count
-        yield table
+        run.users += part.users
+        run.counts += part.counts
+        run.overridden += len(part.table) - part.table["override"].null_count
+        if part.failed:
+            run.problems.append(part.failed)
+        yield part.table
+
+
+def judged_part(
+    part: Partition, judging: Judging, stage: Stage, overrides: pa.Table | None, names: list[str]
+) -> JudgedPart:
+    """Judge a batch. names: of the files, by their numbers. A batch that fails spoils no other."""
+    counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
+    try:
+        batch = judge(part, judging, stage, overrides)
+        table = judged_table(batch.rows, names, overrides)
+    except MemoryError:
+        raise
+    except Exception as error:
+        files = part.take()["file"].to_numpy()
+        np.add.at(counts, (files, schema.OUTCOMES.index("failed")), 1)
+        sentence = f"a batch of {len(files):,} rows could not be judged ({type(error).__name__})"
+        return JudgedPart(JUDGED.empty_table(), counts, 0, sentence)
+    outcome = pc.index_in(batch.rows["outcome"], OUTCOME_OF_ROW).to_numpy()
+    np.add.at(counts, (batch.rows["file"].to_numpy(), outcome), 1)
+    return JudgedPart(table, counts, len(pc.unique(batch.rows["user_id"].cast(pa.string()))))
 
 
 def _count_files(run: CleanRun, intake: Intake) -> None:
@@ -216,7 +254,7 @@ def _summary(run: CleanRun, intake: Intake) -> Summary:
             "total": run.clock.total,
         },
         peak_rss_mb=peak_rss_mb(),
-        problems=[*intake.refused.values(), *_unknown_overrides(run)],
+        problems=[*intake.refused.values(), *run.problems, *_unknown_overrides(run)],
         unusable_sources=len(intake.refused),
         sources=len(run.job.files),
     )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # loaded when a command needs them
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+OWN_PROCESS = "own process"
+"""click's object of a program that runs one command and ends."""
+
 FOR_SOURCES = (
     click.option("--user", help="Whose readings these are, for formats that name no person."),
     click.option("--unit", help="Their unit, for formats that name none."),
@@ -71,6 +74,8 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     Columns are those of `weightstream export`, but for what names runs. A folder as OUT becomes a
     Parquet data set with a _manifest.json.
     """
+    if ctx.obj is OWN_PROCESS:
+        keep_pandas_out()
     from weightstream.intake.import_report import check_report, write_report
 
     config, options, files = checked_sources(given)
@@ -121,6 +126,24 @@ def job_of(
     )
 
 
+def keep_pandas_out() -> None:
+    """Let PyArrow believe that there is no pandas, which it would import at the first list that it
+    is given: half a second that no command here needs."""
+    import pyarrow as pa
+
+    class NoPandas:
+        @staticmethod
+        def find_spec(name: str, *_: Any) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name)
+
+    sys.meta_path.insert(0, NoPandas)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(NoPandas)
+
+
 def say_if_compiling() -> None:
     """Say why the first command on a machine takes so long."""
     folder = Path(__file__).parent / "engine"
@@ -136,10 +159,10 @@ def say_what_was_done(
     """What was found in the sources, then the counts; cells only to a person at a terminal."""
     from weightstream.intake.import_report import to_text
 
-    click.echo(to_text(report, sys.stderr.isatty()), err=True)
     if summary.exit_status == 2:
         click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
     else:
+        click.echo(to_text(report, sys.stderr.isatty()), err=True)
         click.echo(summary.to_text(), err=as_json)
         click.echo(f"judged: {out}", err=as_json)
     if as_json:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from weightstream.errors import ConfigError
 from weightstream.intake.partition import Spool
 from weightstream.outputs.exports.judged import JUDGED
-from weightstream.outputs.exports.table_files import WRITERS
+from weightstream.outputs.exports.table_files import WRITERS, Writer, parquet_file
 
 MANIFEST = "_manifest.json"
 QUARANTINE = "_quarantine.parquet"
@@ -113,15 +113,15 @@ def write_dataset(
     """
     folder.mkdir()
     parts: list[dict[str, Any]] = []
-    writer: pq.ParquetWriter | None = None
+    writer: Writer | None = None
     try:
         for table in tables:
             if writer is None or parts[-1]["rows"] >= ROWS_PER_PART:
                 if writer is not None:
                     writer.close()
                 parts.append({"name": f"part-{len(parts):05}.parquet", "rows": 0})
-                writer = pq.ParquetWriter(folder / parts[-1]["name"], JUDGED)
-            writer.write_table(table)
+                writer = parquet_file(folder / parts[-1]["name"], JUDGED)
+            writer.write(table)
             parts[-1]["rows"] += len(table)
     finally:
         if writer is not None:
