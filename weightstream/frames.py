@@ -21,11 +21,11 @@ from weightstream.intake.cleaning import Cleaned, Rules
 from weightstream.intake.partition import plan
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
-from weightstream.intake.times import order_evidence
 from weightstream.judging.causal import judging_of
 from weightstream.judging.decisions import CAUSAL, RETRO
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
 from weightstream.outputs.exports.decisions import NUMBERS
+from weightstream.parsing.times import order_evidence
 from weightstream.pipeline import Stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table

@@ -6,6 +6,11 @@ of it; a quarantine table is what it could not use. All are Arrow tables.
 
 import pyarrow as pa
 
+Z95 = 1.959963984540054
+"""Half of a 95 % interval, in standard deviations."""
+Z50 = 0.6744897501960817
+"""Half of a 50 % interval."""
+
 CODE = pa.dictionary(pa.int32(), pa.string())
 
 RAW = pa.schema(

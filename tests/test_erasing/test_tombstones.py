@@ -6,9 +6,10 @@ import pytest
 
 from weightstream.config import Config
 from weightstream.erasing.erasure import erase_person
-from weightstream.erasing.tombstones import KEY_NAME, NOBODY, Tombstones, read_tombstones, token
+from weightstream.erasing.tombstones import KEY_NAME, read_tombstones
 from weightstream.errors import StoreError
-from weightstream.intake.coded import trimmed
+from weightstream.intake.tombstones import NOBODY, Tombstones, token
+from weightstream.parsing.coded import trimmed
 from weightstream.store.connection import open_writer
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from weightstream.config import Config
-from weightstream.intake.times import parse_times
 from weightstream.outputs.exports.decisions import decisions_of
+from weightstream.parsing.times import parse_times
 from weightstream.store.histories import REPLACED, histories
 from weightstream.store.overriding import OverrideRequest, override
 from weightstream.store.stored_persons import StoredPersons

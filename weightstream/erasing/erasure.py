@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from weightstream.config import Config
 from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
-from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
+from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import blank, trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
+from weightstream.intake.tombstones import SHORT_ID, token
 from weightstream.outputs.drawing import (
     draw_index,
     draw_persons,
@@ -28,10 +28,11 @@ from weightstream.outputs.drawing import (
     pages_that_say,
 )
 from weightstream.outputs.report import write_report
+from weightstream.parsing.coded import blank, trimmed
 from weightstream.readers import ReadOptions
 from weightstream.store import erasing, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
-from weightstream.store.erasing import SHORT_ID, holds_id
+from weightstream.store.erasing import holds_id
 from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
 from weightstream.store.models import judging_on
 from weightstream.store.overriding import rejudge

@@ -18,19 +18,18 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weightstream.batch import Ints
 from weightstream.erasing import reexport
 from weightstream.erasing.reexport import is_export
-from weightstream.erasing.tombstones import OTHER_CELLS, whose
 from weightstream.errors import InputError
-from weightstream.intake.coded import Bools, encode, trimmed
 from weightstream.intake.inbox import USER_FOLDER
+from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, whose
+from weightstream.parsing.coded import encode, trimmed
 from weightstream.readers import ReadOptions, parses, recognise
 from weightstream.readers.delimited import match_columns
 from weightstream.readers.parquet import texts_of
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
-from weightstream.store.erasing import SHORT_ID
+from weightstream.types import Bools, Ints
 
 Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed"]
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from weightstream.erasing.tombstones import whose
 from weightstream.errors import InputError
-from weightstream.intake.coded import encode
+from weightstream.intake.tombstones import whose
 from weightstream.outputs.exports.decisions import EXPORT
+from weightstream.parsing.coded import encode
 from weightstream.readers.source import Source, open_source
 from weightstream.store.erasing import redacted
 

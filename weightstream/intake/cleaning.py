@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import Bools, Coded, blank, dictionary, encode, plain
-from weightstream.intake.decimals import Amounts, parse_amounts
 from weightstream.intake.import_report import times_of, units_of
-from weightstream.intake.times import Times, parse_times, utc_text
-from weightstream.intake.units import (
+from weightstream.parsing.coded import Bools, Coded, blank, dictionary, encode, plain
+from weightstream.parsing.decimals import Amounts, parse_amounts
+from weightstream.parsing.times import Times, parse_times, utc_text
+from weightstream.parsing.units import (
     CODES,
     Units,
     measures_something_else,

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from weightstream.batch import Ints, split_by_rows
+from weightstream.batch import split_by_rows
 from weightstream.schema import RETRACTION
+from weightstream.types import Ints
 
 PARTITIONS = 64
 ROWS_PER_TASK = 65_536

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.config import Data
-from weightstream.erasing.tombstones import NOBODY, Tombstones
 from weightstream.errors import ConfigError
+from weightstream.intake.tombstones import NOBODY, Tombstones
 
 ERASED = "erased"
 NOT_LISTED = "not_in_users_file"

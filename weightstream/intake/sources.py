@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
 from weightstream.intake.cleaning import Rules, read_clean, required_person
+from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
 from weightstream.intake.partition import Partition, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
-from weightstream.intake.times import parse_times
-from weightstream.intake.units import required_unit
+from weightstream.parsing.times import parse_times
+from weightstream.parsing.units import required_unit
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
 from weightstream.readers.source import reading
 from weightstream.schema import MEASUREMENT, RETRACTION
-from weightstream.store.runs import FileCounts
 
 QUARANTINE_ROWS_HELD = 100_000
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.batch import UserBatch
 from weightstream.engine import STATE_SIZE, Filtered
-from weightstream.intake.times import parse_times
 from weightstream.judging.record_statements import Sketch, sketch
 from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
+from weightstream.parsing.times import parse_times
 from weightstream.types import Bools, Codes, Floats, Ints
 
 MICROSECONDS_PER_DAY = 86_400_000_000

@@ -9,7 +9,7 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.intake.times import DateOrder
+from weightstream.parsing.times import DateOrder
 from weightstream.readers.source import Source
 
 

@@ -20,8 +20,8 @@ from pyarrow import csv
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.intake.times import DateOrder, may_need_order, order_evidence
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.times import DateOrder, may_need_order, order_evidence
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers import records
 from weightstream.readers.block import (
     EACH_RECORD,

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from weightstream.errors import InputError
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers import exports
 from weightstream.readers.block import (
     FORMAT,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from weightstream.outputs.exports.table_files import appearing
+from weightstream.atomic_files import appearing
 from weightstream.store.connection import STORE_NAME
 from weightstream.store.descriptions import TABLES, column_of
 from weightstream.store.migrations import migrations

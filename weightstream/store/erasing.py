@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from weightstream.errors import RunsUnderWay
-from weightstream.intake.coded import trimmed
+from weightstream.intake.tombstones import SHORT_ID
+from weightstream.parsing.coded import trimmed
 from weightstream.store import overrides
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
@@ -28,8 +29,6 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
 FILE_NAMES = {"files": "name", "quarantine": "file"}
 """Names of source files, which may hold a person's id."""
 
-SHORT_ID = 4
-"""An id of fewer characters is looked for in names as a word of its own only."""
 NO_NAME = "erased"
 NOT_THEIRS = "assigned to a person who was erased"
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
-from weightstream.intake.times import parse_times
 from weightstream.judging.decisions import MOVED
+from weightstream.parsing.times import parse_times
+from weightstream.types import Ints
 
 MEASURED = (
     "measurement_id",

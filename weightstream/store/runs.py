@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import StoreError
+from weightstream.intake.file_counts import FileCounts
 from weightstream.store.connection import explained, transaction
 from weightstream.store.writing import check_running, insert
-
-
-@dataclass
-class FileCounts:
-    """One source file of a run. sha256 of its bytes; counts of its rows by outcome."""
-
-    path: Path
-    importer: str
-    sha256: str
-    size: int
-    rows_in: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    excluded: dict[str, int] = field(default_factory=dict)
-    skipped: int = 0
-    refused: bool = False
-
-    def exclude(self, reason: str, rows: int) -> None:
-        if rows:
-            self.excluded[reason] = self.excluded.get(reason, 0) + rows
-
-    def refuse(self) -> None:
-        """Nothing of the file counts: it cannot be used as a whole."""
-        self.rows_in = self.duplicates = self.quarantined = self.skipped = 0
-        self.excluded, self.refused = {}, True
 
 
 def now() -> str:

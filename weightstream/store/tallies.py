@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-HALF_OF_50 = 0.6744897501960817 / 1.959963984540054
+from weightstream.schema import Z50, Z95
+
+HALF_OF_50 = Z50 / Z95
 """Half of a 50 % interval, in halves of a 95 % one."""
 
 

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import trimmed
-from weightstream.intake.times import parse_times
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
 from weightstream.outputs.exports.table_files import write_tables
+from weightstream.parsing.coded import trimmed
+from weightstream.parsing.times import parse_times
 from weightstream.schema import EXPORT_COLUMNS
 from weightstream.store import queries
 from weightstream.store.connection import ReadPool

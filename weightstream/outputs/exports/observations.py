@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
-from weightstream.intake.decimals import normal_form
-from weightstream.intake.units import canonical_unit
 from weightstream.outputs.exports.decisions import current_decisions
 from weightstream.outputs.exports.table_files import write_lines
+from weightstream.parsing.decimals import normal_form
+from weightstream.parsing.units import canonical_unit
 
 ENDING = ".fhir.ndjson"
 UCUM = {"kg": "kg", "g": "g", "lb": "[lb_av]", "oz": "[oz_av]", "st": "[stone_av]"}

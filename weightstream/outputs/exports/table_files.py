@@ -1,9 +1,6 @@
 """Files that exports write: whole, or not at all."""
 
-import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -12,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from weightstream.atomic_files import appearing
 from weightstream.errors import ConfigError
 
 DIFFERENT_IN_EACH_ROW = ("measurement_id", "effective_at", "explanation", "detail", "time")
@@ -20,35 +18,6 @@ DIFFERENT_IN_EACH_ROW = ("measurement_id", "effective_at", "explanation", "detai
 class Writer(Protocol):
     def write(self, table: pa.Table) -> None: ...
     def close(self) -> None: ...
-
-
-@contextmanager
-def appearing(out: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `out` when all is written. Raises ConfigError.
-
-    A link stays, and what it leads to is replaced; what is no file, such as /dev/null, is not.
-    """
-    try:
-        place = Path(os.path.realpath(out))
-        if place.exists() and not (place.is_file() or place.is_dir()):
-            raise ConfigError(f"{out}: is a device or a pipe; name a file")
-        unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
-        with removed(unfinished):
-            yield unfinished
-            os.replace(unfinished, place)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise ConfigError(f"{out}: cannot be written ({reason})") from None
-
-
-@contextmanager
-def removed(unfinished: Path) -> Iterator[None]:
-    """Leave nothing there, whatever happens."""
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it is not there, or could never be
-            unfinished.unlink()
 
 
 def write_tables(out: Path, columns: pa.Schema, tables: Iterable[pa.Table]) -> int:

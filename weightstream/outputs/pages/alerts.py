@@ -19,7 +19,8 @@ from math import erf, exp, sqrt
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
+
+from weightstream.types import Floats, Ints
 
 WINDOWS = (7.0, 30.0)
 """Days over which changes are watched."""
@@ -34,8 +35,7 @@ SAME_HOUR = 0.25
 UNEXPLAINED_SHARE = 0.12
 """A reading further from the level than this share of it is no change of a body within days."""
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+
 DAY = 86_400
 """Seconds."""
 

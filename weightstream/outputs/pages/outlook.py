@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.engine import track as course
+from weightstream.schema import Z95
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
-INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) ->
     """
     if np.isnan(state[course.L]):
         return None  # nothing accepted yet, or later readings may still revise earlier decisions
-    around = INTERVAL * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
+    around = Z95 * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
     rate = 7.0 * float(state[course.V])
     track = np.array(state, dtype=np.float64)
     start = track[course.DAY]
@@ -42,7 +42,7 @@ def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) ->
     for days in PROJECTED_DAYS:
         course.predict(track, start + days, process)
         level.append(float(track[course.L]))
-        margin.append(INTERVAL * float(np.sqrt(track[course.LL])))
+        margin.append(Z95 * float(np.sqrt(track[course.LL])))
     return Outlook(
         rate - around,
         rate + around,

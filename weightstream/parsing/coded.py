@@ -8,15 +8,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Bools = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int32]
+from weightstream.types import Bools, Indices
 
 
 @dataclass(frozen=True)
 class Coded:
     """N cells as codes (N,) int32 into V distinct texts without spaces around them; -1 is null."""
 
-    codes: Codes
+    codes: Indices
     texts: pa.StringArray
 
     def spread(self, values: npt.NDArray[Any], default: Any) -> npt.NDArray[Any]:
@@ -46,7 +45,7 @@ def trimmed(text: str) -> str:
     return str(pc.utf8_trim_whitespace(pa.scalar(text)))
 
 
-def dictionary(codes: Codes, texts: pa.StringArray) -> pa.DictionaryArray:
+def dictionary(codes: Indices, texts: pa.StringArray) -> pa.DictionaryArray:
     """schema.CODE of codes that are all in the texts."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)
 

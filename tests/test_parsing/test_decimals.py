@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.intake.decimals import normal_form, parse_amounts
+from weightstream.parsing.decimals import normal_form, parse_amounts
 
 numbers = st.decimals(min_value="0.0001", max_value="99999", allow_nan=False, places=6)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.intake.zones import DAY_US, local_from_utc, utc_from_local
+from weightstream.parsing.zones import DAY_US, local_from_utc, utc_from_local
 
 DateOrder = Literal["dmy", "mdy", "mdy2"]
 """mdy2: month first, with years of two digits, of this century."""

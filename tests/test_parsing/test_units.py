@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from weightstream.errors import InputError
-from weightstream.intake.units import (
+from weightstream.parsing.units import (
     CODES,
     canonical_unit,
     measures_something_else,
