@@ -1,6 +1,7 @@
 """Overrides and parameters from files, for judging without a store."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -8,7 +9,9 @@ from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError
 from weightstream.judging.parameters import from_json
 from weightstream.judging.stored import OVERRIDES
-from weightstream.store.overriding import parse_overrides
+
+if TYPE_CHECKING:
+    from weightstream.store.overriding import OverrideRequest
 
 OVERRIDES_BY = OVERRIDES.append(pa.field("by", pa.string()))
 """stored.OVERRIDES and who decided."""
@@ -21,7 +24,37 @@ def read_overrides(path: Path) -> pa.Table:
     Raises ConfigError if the file cannot be used, and where a line cannot be followed: what a
     person decided is not to be lost in silence.
     """
+    from weightstream.store.overriding import parse_overrides  # brings the store's libraries
+
     requests, faults = parse_overrides(path)
+    return _last_words(requests, faults, str(path))
+
+
+def overrides_of(table: pa.Table) -> pa.Table:
+    """OVERRIDES_BY of a table with the same columns. Raises ConfigError, as read_overrides."""
+    from weightstream.store.overriding import NEEDED, OverrideRequest, fault_of
+
+    if missing := [name for name in NEEDED if name not in table.column_names]:
+        raise ConfigError(f"the overrides have no column {' and no '.join(missing)}")
+    requests, faults = [], []
+    for number, row in enumerate(table.to_pylist()):
+        cells = {name: str(value).strip() for name, value in row.items() if value is not None}
+        request = OverrideRequest(
+            cells.get("measurement_id", ""),
+            cells.get("action", "").lower(),
+            cells.get("user") or None,
+            cells.get("by", ""),
+            cells.get("note") or None,
+            f"row {number}: ",
+        )
+        if fault := fault_of(request):
+            faults.append(f"{request.place}{fault}")
+        requests.append(request)
+    return _last_words(requests, faults, "the overrides")
+
+
+def _last_words(requests: "list[OverrideRequest]", faults: list[str], where: str) -> pa.Table:
+    """OVERRIDES_BY of the last request on each measurement; none where that withdraws."""
     faults += [
         f"{request.place}assign moves a reading to another person's series, which needs a store; "
         "use `weightstream ingest` and `weightstream override`"
@@ -29,17 +62,12 @@ def read_overrides(path: Path) -> pa.Table:
         if request.action == "assign"
     ]
     if faults:
-        raise ConfigError(f"{path}: {'; '.join(faults[:3])}")
+        raise ConfigError(f"{where}: {'; '.join(faults[:3])}")
     last = {request.measurement_id: request for request in requests}
+    # Received for and counted as one person: not assigned to another.
+    same = {"user_id": "", "assigned_to": ""}
     rows = [
-        # Not assigned to another person: received for and counted as the same one.
-        {
-            "user_id": "",
-            "assigned_to": "",
-            "measurement_id": name,
-            "action": one.action,
-            "by": one.by,
-        }
+        same | {"measurement_id": name, "action": one.action, "by": one.by}
         for name, one in last.items()
         if one.action != "withdraw"
     ]

@@ -1,9 +1,8 @@
 """Files and pandas frames without a store: what `weightstream.read` and `weightstream.clean` do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
+from weightstream.clean_inputs import overrides_of, read_overrides, read_parameters
 from weightstream.config import Columns, Config, from_values, load, required_timezone
-from weightstream.engine.model import PRIOR
+from weightstream.engine.model import PRIOR, Parameters
 from weightstream.errors import ConfigError, InputError
+from weightstream.frame_kinds import Native
+from weightstream.frame_results import (
+    NOT_SELECTED,
+    RETRACTED,
+    excluded,
+    in_frame_order,
+    judged,
+    quarantined,
+)
 from weightstream.intake import cleaning
-from weightstream.intake.cleaning import Cleaned, Rules
-from weightstream.intake.partition import plan
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.partition import Partition, plan
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
-from weightstream.judging.causal import judging_of
+from weightstream.judging.causal import Judging, judging_of
 from weightstream.judging.decisions import CAUSAL, RETRO
-from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
-from weightstream.outputs.exports.decisions import NUMBERS
-from weightstream.parsing.times import order_evidence
+from weightstream.parsing.times import DateOrder, order_evidence
 from weightstream.pipeline import Stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
@@ -39,41 +46,10 @@ from weightstream.readers.delimited import (
 from weightstream.readers.parquet import texts_of
 from weightstream.types import Ints
 
-NOT_SELECTED = "not_selected"
-RETRACTED = "retracted"
-BELOW_MIN_READINGS = "below_min_readings"
 WORKERS = 2
 """Threads that judge a frame."""
-MEASURED = ("effective_at", "raw_weight", "raw_unit", "weight_kg")
 HOW_WRITTEN = ("decimal_comma", "date_order", "timezone")
 """Columns of `read` that say how the texts beside them are to be taken; `clean` minds them."""
-
-RESULT = (
-    "outcome",
-    "measurement_id",
-    "user_id",
-    "effective_at",
-    "source",
-    "raw_weight",
-    "raw_unit",
-    "weight_kg",
-    "verdict",
-    "reason",
-    "explanation",
-    "detail",
-    "p_valid",
-    "expected_kg",
-    "expected_lo_kg",
-    "expected_hi_kg",
-    "level_kg",
-    "level_lo_kg",
-    "level_hi_kg",
-    "trend_kg_per_week",
-    "suggested_kg",
-    "stage",
-    "model",
-)
-"""Columns of what `clean` gives back; those of the export, but for what names run and file."""
 
 Configured = Mapping[str, Any] | str | Path | None
 
@@ -105,35 +81,96 @@ def read(
 
 
 def clean(
-    frame: pd.DataFrame, config: Configured = None, *, stage: Stage = "retro"
-) -> pd.DataFrame:
+    frame: Any,
+    config: Configured = None,
+    *,
+    stage: Stage = "retro",
+    timezone: str | None = None,
+    date_order: DateOrder | None = None,
+    decimal_comma: bool | None = None,
+    parameters: Parameters | str | Path | None = None,
+    overrides: Any = None,
+    keep: Sequence[str] = (),
+) -> Any:
     """Judge every row of a frame; without a store and without a server.
 
-    frame: columns found by name as in a CSV (docs/formats.md): user, time, weight, unit and, if
-    there is one, source; or what `read` gave. Any number of persons, in any order.
+    frame: of pandas, polars or PyArrow, with columns found by name as in a CSV (docs/formats.md):
+    user, time, weight, unit and, if there is one, source; or what `read` gave. Any number of
+    persons, in any order.
     config: a config.toml, or its keys as nested dicts; the defaults if not given.
     stage: "retro" judges each reading by all others of its person, "causal" by earlier ones.
-    Returns RESULT, one row per row of the frame under the same index: outcome is accepted,
-    rejected, duplicate (with the decision on the copy that stays), quarantined or excluded, and
-    reason says why. Weights in kg; effective_at in UTC, or the day alone.
-    Raises InputError if a needed column is missing, ConfigError.
+    timezone: of times without an offset (IANA name). date_order: "dmy" or "mdy", of dates such as
+    03/04/2024. decimal_comma: whether "80,5" is 80.5. Each alone; what the frame shows holds else.
+    parameters: a set that `weightstream learn` made, or the file with it.
+    overrides: what reviewers decided: a frame, or a CSV file, with measurement_id, action (accept,
+    reject), by, and optionally note.
+    keep: columns of the frame that go with the result.
+    Returns frame_results.RESULT as the kind of frame that came, one row per row under the same
+    index: outcome is accepted, rejected, duplicate (with the decision on the copy that stays),
+    quarantined or excluded, and reason says why. Weights in kg; effective_at in UTC, of a date
+    alone (date_only) midnight UTC of that day.
+    Raises InputError if it is no frame or a needed column is missing, ConfigError.
     """
     if stage not in (CAUSAL, RETRO):
         raise ConfigError(f"stage is {CAUSAL} or {RETRO}, not {stage!r}")
-    settings = _configured(config)
+    native = Native(frame)
+    said = Dialect(decimal_comma, date_order)
+    settings = _configured(config, timezone)
+    result = _cleaned_frame(
+        native.to_pandas(), settings, stage, said, _parameters(parameters), _overrides(overrides)
+    )
+    return native.give_back(result, keep)
+
+
+def _cleaned_frame(
+    frame: pd.DataFrame,
+    settings: Config,
+    stage: Stage,
+    said: Dialect,
+    parameters: Parameters,
+    overrides: pa.Table | None,
+) -> pa.Table:
+    """RESULT of the rows of a frame. said: how all of it is written, as far as that was given."""
     raw = _raw(frame, settings.data.columns)
-    measurements, retractions, parts = _cleaned(raw, _dialects(frame, raw), settings)
-    parts += _judged(measurements, retractions, settings, stage)
-    result = pd.concat([_typed(part) for part in parts]).reindex(range(len(frame)))
-    return result.set_axis(frame.index, axis="index")
+    dialects = [
+        (rows, _more_said(dialect, said), timezone)
+        for rows, dialect, timezone in _dialects(frame, raw)
+    ]
+    measurements, retractions, parts = _cleaned(raw, dialects, settings)
+    judging = judging_of(settings, parameters)
+    parts += _judged(measurements, retractions, judging, stage, overrides)
+    return in_frame_order(parts, len(frame))
 
 
-def _configured(config: Configured) -> Config:
+def _more_said(found: Dialect, said: Dialect) -> Dialect:
+    """What was given goes before what is found."""
+    given = {name: value for name, value in vars(said).items() if value is not None}
+    return replace(found, **given)
+
+
+def _parameters(given: Parameters | str | Path | None) -> Parameters:
+    if given is None:
+        return PRIOR
+    return given if isinstance(given, Parameters) else read_parameters(Path(given))
+
+
+def _overrides(given: Any) -> pa.Table | None:
+    if given is None:
+        return None
+    if isinstance(given, str | Path):
+        return read_overrides(Path(given))
+    return overrides_of(Native(given).to_arrow())
+
+
+def _configured(config: Configured, timezone: str | None = None) -> Config:
     if config is None:
-        return Config()
-    if isinstance(config, Mapping):
-        return from_values(config)
-    return load(Path(config)).config
+        found = Config()
+    else:
+        found = from_values(config) if isinstance(config, Mapping) else load(Path(config)).config
+    if timezone is None:
+        return found
+    data = found.data.model_copy(update={"timezone": required_timezone(timezone)})
+    return found.model_copy(update={"data": data})
 
 
 def _as_written(file: Path, options: ReadOptions) -> Iterator[pa.Table]:
@@ -187,12 +224,15 @@ def _raw(frame: pd.DataFrame, wanted: Columns) -> pa.Table:
 
 def _texts(column: "pd.Series[Any]") -> pa.StringArray:
     """Any column as text; objects of several types one by one."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return _one_by_one(column)
     try:
         array = pa.array(column, from_pandas=True)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError):
         return _one_by_one(column)
-    if column.dtype == object and pa.types.is_timestamp(array.type):
-        return _one_by_one(column)  # some may have a zone and others none
+    mixed = column.dtype == object and pa.types.is_timestamp(array.type)
+    if mixed or isinstance(array.type, pa.BaseExtensionType):  # some with a zone; such as UUIDs
+        return _one_by_one(column)
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return texts_of(whole).cast(pa.string())
 
@@ -222,9 +262,9 @@ def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, s
 
 def _cleaned(
     raw: pa.Table, dialects: list[tuple[Ints, Dialect, str | None]], settings: Config
-) -> tuple[pa.Table, pa.Table, list[pd.DataFrame]]:
-    """schema.MEASUREMENT of the rows that count, schema.RETRACTION, and the lines of RESULT of all
-    that do not count."""
+) -> tuple[pa.Table, pa.Table, list[pa.Table]]:
+    """schema.MEASUREMENT of the rows that count, schema.RETRACTION, and ROWS of all that do not
+    count."""
     data = settings.data
     rules = Rules(datetime.now(UTC), data.timezone, data.min_date)
     selection = Selection(data)
@@ -238,13 +278,13 @@ def _cleaned(
         if zone != rules.timezone:
             measurements = dates_at_noon(measurements, rules.timezone)
         chosen, _ = selection.of_rows(measurements)
-        others += [_quarantined(cleaned), _excluded(cleaned.retractions, RETRACTED)]
+        others += [quarantined(cleaned), excluded(cleaned.retractions, RETRACTED)]
         retractions.append(cleaned.retractions)
-        others.append(_excluded(_without(measurements, chosen), NOT_SELECTED))
+        others.append(excluded(_without(measurements, chosen), NOT_SELECTED))
         kept.append(chosen)
     selection.end_of_source(usable=True)
     inside, outside = selection.of_persons(pa.concat_tables(kept).unify_dictionaries())
-    others.append(_excluded(outside, NOT_SELECTED))
+    others.append(excluded(outside, NOT_SELECTED))
     return inside.combine_chunks(), pa.concat_tables(retractions), others
 
 
@@ -252,52 +292,19 @@ def _without(table: pa.Table, chosen: pa.Table) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["line"], chosen["line"].combine_chunks())))
 
 
-def _quarantined(cleaned: Cleaned) -> pd.DataFrame:
-    rows = cleaned.quarantine
-    statements = rows.select(["user_id", "source", "reason", "detail"]).to_pandas()
-    statements["raw_weight"], statements["raw_unit"] = (
-        rows[name].to_pandas() for name in ("weight", "unit")
-    )
-    return _lines(rows, statements.assign(outcome="quarantined"))
-
-
-def _excluded(rows: pa.Table, reason: str) -> pd.DataFrame:
-    names = [name for name in (*MEASURED, "user_id", "source") if name in rows.column_names]
-    return _lines(rows, _plain_frame(rows.select(names)).assign(outcome="excluded", reason=reason))
-
-
-def _lines(rows: pa.Table, columns: pd.DataFrame) -> pd.DataFrame:
-    """Lines of RESULT under the position of their row."""
-    return columns.reindex(columns=list(RESULT)).set_axis(rows["line"].to_numpy(), axis="index")
-
-
-def _typed(lines: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as float64, texts as objects, with None where there is none."""
-    kinds = {name: "float64" if name in NUMBERS else "object" for name in RESULT}
-    typed = lines.astype(kinds)
-    texts = [name for name in RESULT if name not in NUMBERS]
-    typed[texts] = typed[texts].where(typed[texts].notna(), None)
-    return typed
-
-
-def _plain_frame(rows: pa.Table) -> pd.DataFrame:
-    """Texts as such: pandas' categories do not join."""
-    return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema])).to_pandas()
-
-
 def _judged(
-    measurements: pa.Table, retractions: pa.Table, settings: Config, stage: Stage
-) -> Iterator[pd.DataFrame]:
-    """The lines of RESULT of measurements: accepted, rejected, duplicate, or too few to judge."""
+    measurements: pa.Table,
+    retractions: pa.Table,
+    judging: Judging,
+    stage: Stage,
+    overrides: pa.Table | None,
+) -> Iterator[pa.Table]:
+    """ROWS of measurements: accepted, rejected, duplicate, or too few to judge."""
     if not len(measurements):
         return
-    judging = judging_of(settings, PRIOR)
     batches = [replace(one, retractions=retractions) for one in plan(measurements, WORKERS, 0)]
-    judge_one = partial(judge, judging=judging, stage=stage)
-    for batch in map_in_order(judge_one, batches, WORKERS):
-        rows = _plain_frame(batch.rows)
-        of_rejected = np.flatnonzero(rows["verdict"] == "rejected")
-        why = explain_rows({name: rows[name].to_list() for name in EXPLAINED_BY}, of_rejected)
-        rows["explanation"] = pd.Series(why, index=of_rejected, dtype=object)
-        rows.loc[rows["outcome"] == "excluded", "reason"] = BELOW_MIN_READINGS
-        yield _lines(batch.rows, rows)
+
+    def judge_one(batch: Partition) -> pa.Table:
+        return judged(judge(batch, judging, stage, overrides).rows, overrides)
+
+    yield from map_in_order(judge_one, batches, WORKERS)
