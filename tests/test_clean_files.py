@@ -264,3 +264,26 @@ def test_no_prefect_is_loaded_and_no_store_made(csv_of, tmp_path):
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert len(rows_of(tmp_path / "out.csv")) == 1
+
+
+def test_read_writes_records_as_they_are_written(csv_of, tmp_path):
+    source = csv_of(GOOD, ("a", "2024-01-02", "x"))
+    done = run("read", source, "-o", tmp_path / "out.csv")
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(tmp_path / "out.csv")
+    assert [(row["time"], row["weight"], row["line"]) for row in rows] == [
+        ("2024-01-01T07:00:00Z", "80.0", "2"), ("2024-01-02", "x", "3")
+    ]  # fmt: skip
+    assert "--overwrite" in run("read", source, "-o", tmp_path / "out.csv").stderr
+
+
+def test_plot_draws_one_person(csv_of, tmp_path):
+    source = csv_of(GOOD, ("b", "2024-01-02", "60"))
+    done = run("plot", source, "-o", tmp_path / "out.html")
+    assert done.exit_code == 2
+    assert "2 persons" in done.stderr
+    done = run("plot", source, "-o", tmp_path / "out.html", "--person", "b")
+    assert done.exit_code == 0, done.stderr
+    assert "Plotly.newPlot" in (tmp_path / "out.html").read_text()
+    done = run("plot", source, "-o", tmp_path / "out.svg")
+    assert "must end in .html or .png" in done.stderr

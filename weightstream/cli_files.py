@@ -93,6 +93,46 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     ctx.exit(summary.exit_status)
 
 
+@cli.command("read")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=FILE, required=True, help=".csv, .parquet or .ndjson.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+@click.pass_context
+def read_command(ctx: click.Context, **given: Any) -> None:
+    """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
+    if ctx.obj is OWN_PROCESS:
+        keep_pandas_out()
+    _, options, files = checked_sources(given)
+    check_outputs({"quarantine": None, **given}, files)
+
+    from weightstream.outputs.exports.table_files import write_tables
+    from weightstream.written_records import WRITTEN, written_records
+
+    rows = write_tables(given["out"], WRITTEN, written_records(files, options))
+    click.echo(f"{rows:,} records in {given['out']}", err=True)
+
+
+@cli.command("plot")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=FILE, required=True, help=".html, or .png if there is a browser.")
+@click.option("--person", help="Whose chart, where there are several persons.")
+@click.option("--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+def plot_command(**given: Any) -> None:
+    """Judge SOURCEs and draw one person's chart to OUT."""
+    config, options, files = checked_sources(given)
+
+    from weightstream.plot_files import check_chart, plot_files
+
+    check_chart(given["out"], files, given["overwrite"])
+    count = plot_files(files, options, config, given["stage"], given["person"], given["out"])
+    click.echo(f"{count:,} measurements in {given['out']}", err=True)
+
+
 def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
     """Raise ConfigError for what cannot be written, before anything is read."""
     from weightstream.errors import ConfigError

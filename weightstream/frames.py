@@ -34,7 +34,7 @@ from weightstream.judging.causal import Judging, judging_of
 from weightstream.judging.decisions import CAUSAL, RETRO
 from weightstream.parsing.times import DateOrder, order_evidence
 from weightstream.pipeline import Stage, judge, map_in_order
-from weightstream.readers import Dialect, ReadOptions, parses
+from weightstream.readers import Dialect, ReadOptions
 from weightstream.readers.block import raw_table
 from weightstream.readers.delimited import (
     FIELDS,
@@ -45,12 +45,10 @@ from weightstream.readers.delimited import (
 )
 from weightstream.readers.parquet import texts_of
 from weightstream.types import Ints
+from weightstream.written_records import HOW_WRITTEN, WRITTEN, written_records
 
 WORKERS = 2
 """Threads that judge a frame."""
-HOW_WRITTEN = ("decimal_comma", "date_order", "timezone")
-"""Columns of `read` that say how the texts beside them are to be taken; `clean` minds them."""
-
 Configured = Mapping[str, Any] | str | Path | None
 
 
@@ -75,9 +73,7 @@ def read(
     options = ReadOptions(format, user, unit, timezone, data.columns)
     files = files_of([str(path)])
     check_sources(files, options, data)
-    tables = [table for file in files for table in _as_written(file, options)]
-    frame = pa.concat_tables([*tables, _written_schema().empty_table()]).to_pandas()
-    return frame.reset_index(drop=True)
+    return pa.concat_tables([WRITTEN.empty_table(), *written_records(files, options)]).to_pandas()
 
 
 def clean(
@@ -171,28 +167,6 @@ def _configured(config: Configured, timezone: str | None = None) -> Config:
         return found
     data = found.data.model_copy(update={"timezone": required_timezone(timezone)})
     return found.model_copy(update={"data": data})
-
-
-def _as_written(file: Path, options: ReadOptions) -> Iterator[pa.Table]:
-    for parse in parses(file, options):
-        block = parse()
-        count = len(block.rows)
-        texts = [column.cast(_plain(column.type)) for column in block.rows.columns]
-        statements = (block.dialect.decimal_comma, block.dialect.date_order, options.timezone)
-        kinds = _written_schema().types[-len(statements) :]
-        ways = [pa.repeat(pa.scalar(*one), count) for one in zip(statements, kinds, strict=True)]
-        file_name = pa.repeat(pa.scalar(str(file)), count)
-        yield pa.table([*texts, file_name, *ways], schema=_written_schema())
-
-
-def _written_schema() -> pa.Schema:
-    fields = [(field.name, _plain(field.type)) for field in schema.RAW]
-    ways = zip(HOW_WRITTEN, (pa.bool_(), pa.string(), pa.string()), strict=True)
-    return pa.schema([*fields, ("file", pa.string()), *ways])
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if kind == schema.CODE else kind
 
 
 def _raw(frame: pd.DataFrame, wanted: Columns) -> pa.Table:

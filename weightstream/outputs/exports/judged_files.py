@@ -41,6 +41,11 @@ def check_out(out: Path, sources: Sequence[Path], overwrite: bool) -> None:
         raise ConfigError(
             f"{out}: the name must end in {', '.join(WRITERS)}, or have no ending for a folder"
         )
+    check_place(out, sources, overwrite)
+
+
+def check_place(out: Path, sources: Sequence[Path], overwrite: bool) -> None:
+    """Raise ConfigError if `out` is, holds or lies in a source, or is there and is to stay."""
     place = Path(os.path.realpath(out))
     for source in (Path(os.path.realpath(path)) for path in sources):
         if source == place:
