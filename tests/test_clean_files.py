@@ -287,3 +287,46 @@ def test_plot_draws_one_person(csv_of, tmp_path):
     assert "Plotly.newPlot" in (tmp_path / "out.html").read_text()
     done = run("plot", source, "-o", tmp_path / "out.svg")
     assert "must end in .html or .png" in done.stderr
+
+
+def test_pages_are_those_of_an_ingest(store_files, smooth, simulated, tmp_path):
+    from weightstream.config import load
+    from weightstream.engine.model import PRIOR
+    from weightstream.judging.causal import judging_of
+    from weightstream.outputs.drawing import draw_persons, drawing_of
+    from weightstream.outputs.pages.index import read_index
+    from weightstream.outputs.pages.page import write_assets
+    from weightstream.store import queries
+    from weightstream.store.connection import ReadPool
+
+    source = simulated(12, 900)
+    line = summary_of(clean(source, tmp_path / "out.csv", "--pages", tmp_path / "pages", "--json"))
+    assert line["dashboards_index"] == str(tmp_path / "pages/index.html")
+    store_files(tmp_path / "data", source)
+    smooth(tmp_path / "data")
+    config = load(None, {("data", "data_dir"): tmp_path / "data"}).config
+    drawing = drawing_of(tmp_path / "drawn", config, judging_of(config, PRIOR))
+    write_assets(tmp_path / "drawn")
+    with ReadPool(tmp_path / "data", 1) as pool, pool.connection() as connection:
+        rows = draw_persons(connection, drawing, queries.user_ids(connection))
+    listed = read_index(tmp_path / "pages/index.html")
+    assert set(listed) == {row["user_id"] for row in rows}
+    for row in rows:
+        found = listed[row["user_id"]]
+        assert {n: v for n, v in found.items() if n not in ("revision", "alert")} == {
+            n: v for n, v in row.items() if n not in ("revision", "alert")
+        }
+        assert page_data(tmp_path / "pages", row) == page_data(tmp_path / "drawn", row)
+    (tmp_path / "pages/persons/stale.html").write_text("")
+    done = run("clean", source, "-o", tmp_path / "two.csv", "--pages", tmp_path / "pages")
+    assert "--overwrite" in done.stderr
+    clean(source, tmp_path / "two.csv", "--pages", tmp_path / "pages", "--overwrite")
+    assert not (tmp_path / "pages/persons/stale.html").exists()
+
+
+def page_data(folder, row):
+    """What a page holds, but for what only a store knows."""
+    text = (folder / "persons" / row["page"]).read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    of_a_store = ("version", "earlier", "file", "files", "stages", "stage", "reasons", "reason")
+    return {name: value for name, value in data.items() if name not in of_a_store}

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,9 @@ from weightstream.pipeline import Stage, judge, map_in_order, read
 from weightstream.readers import ReadOptions
 from weightstream.types import Ints
 
+if TYPE_CHECKING:
+    from weightstream.clean_pages import Pages
+
 OUTCOME_OF_ROW = pa.array(["accepted", "rejected", "duplicate", "quarantined", "excluded"])
 """What pipeline.JudgedBatch calls schema.OUTCOMES."""
 BELOW_MIN_READINGS = "below_min_readings"
@@ -52,7 +55,8 @@ class CleanJob:
     """What to judge and how. out: a file by its ending, or a folder; see judged_files.check_out.
 
     overrides: clean_inputs.OVERRIDES_BY, verdicts of reviewers. quarantine: where rows go that are
-    no measurement, if anywhere; a data set has them beside its parts anyway.
+    no measurement, if anywhere; a data set has them beside its parts anyway. pages: the folder of
+    persons' pages and their list, if wanted.
     """
 
     files: list[Path]
@@ -63,6 +67,7 @@ class CleanJob:
     parameters: Parameters = PRIOR
     overrides: pa.Table | None = None
     quarantine: Path | None = None
+    pages: Path | None = None
     workers: int = 2
 
 
@@ -73,11 +78,16 @@ class CleanRun:
     job: CleanJob
     clock: RunClock
     clocks: dict[str, StageClock] = field(
-        default_factory=lambda: {name: StageClock() for name in ("read", "filter", "write")}
+        default_factory=lambda: {
+            name: StageClock() for name in ("read", "filter", "write", "dashboards")
+        }
     )
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(schema.OUTCOMES)), np.int64))
     users: int = 0
     overridden: int = 0
+    index_rows: list[dict[str, Any]] = field(default_factory=list)
+    pages: "Pages | None" = None
+    index: Path | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -115,6 +125,11 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
     tables = _judged_tables(run, intake, names)
     quarantine = (_named(table, names) for table in intake.quarantined())
     unfinished = folder / f"out{job.out.suffix}"
+    if job.pages is not None:
+        from weightstream.clean_pages import Pages  # few ask for pages
+
+        run.pages = Pages(job.pages, job.config, judging_of(job.config, job.parameters))
+        run.pages.begin()
     with run.clocks["write"].running():
         if is_dataset(job.out):
             parts = write_dataset(unfinished, tables, [QUARANTINED.empty_table(), *quarantine])
@@ -128,29 +143,30 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
         put_in_place(unfinished, job.out)
         if job.quarantine is not None:
             write_tables(job.quarantine, QUARANTINED, quarantine)
+    if run.pages is not None:
+        run.index = run.pages.end(run.index_rows).absolute()
 
 
 @dataclass(frozen=True)
 class JudgedPart:
     """Of a batch of whole persons: JUDGED, and (files, OUTCOMES) rows by what became of them.
 
-    failed: why nothing was judged, if so.
+    failed: why nothing was judged, if so. index_rows: of the persons whose pages were drawn.
     """
 
     table: pa.Table
     counts: Ints
     users: int
     failed: str | None = None
+    index_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[pa.Table]:
     """JUDGED of each batch, made on job.workers threads; counts its rows on the way."""
     job = run.job
     parts = (part for part in intake.parts(job.workers, 0) if len(part.rows))
-    judge_one = partial(
-        judged_part, judging=judging_of(job.config, job.parameters), stage=job.stage,
-        overrides=job.overrides, names=names,
-    )  # fmt: skip
+    judging = judging_of(job.config, job.parameters)
+    judge_one = partial(judged_part, run=run, judging=judging, names=names)
     judged = map_in_order(judge_one, parts, job.workers)
     while True:
         with run.clocks["filter"].running():
@@ -160,19 +176,19 @@ def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[
         run.users += part.users
         run.counts += part.counts
         run.overridden += len(part.table) - part.table["override"].null_count
+        run.index_rows += part.index_rows
         if part.failed:
             run.problems.append(part.failed)
         yield part.table
 
 
-def judged_part(
-    part: Partition, judging: Judging, stage: Stage, overrides: pa.Table | None, names: list[str]
-) -> JudgedPart:
+def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[str]) -> JudgedPart:
     """Judge a batch. names: of the files, by their numbers. A batch that fails spoils no other."""
+    job = run.job
     counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
     try:
-        batch = judge(part, judging, stage, overrides)
-        table = judged_table(batch.rows, names, overrides)
+        batch = judge(part, judging, job.stage, job.overrides)
+        table = judged_table(batch.rows, names, job.overrides)
     except MemoryError:
         raise
     except Exception as error:
@@ -182,7 +198,12 @@ def judged_part(
         return JudgedPart(JUDGED.empty_table(), counts, 0, sentence)
     outcome = pc.index_in(batch.rows["outcome"], OUTCOME_OF_ROW).to_numpy()
     np.add.at(counts, (batch.rows["file"].to_numpy(), outcome), 1)
-    return JudgedPart(table, counts, len(pc.unique(batch.rows["user_id"].cast(pa.string()))))
+    users = len(pc.unique(batch.rows["user_id"].cast(pa.string())))
+    drawn = []
+    if run.pages is not None:
+        with run.clocks["dashboards"].running():
+            drawn = run.pages.draw(batch, names, job.overrides)
+    return JudgedPart(table, counts, users, index_rows=drawn)
 
 
 def _count_files(run: CleanRun, intake: Intake) -> None:
@@ -250,10 +271,10 @@ def _summary(run: CleanRun, intake: Intake) -> Summary:
             "startup": run.clock.startup,
             **seconds,
             "retro": 0.0,
-            "dashboards": 0.0,
             "total": run.clock.total,
         },
         peak_rss_mb=peak_rss_mb(),
+        dashboards_index=run.index,
         problems=[*intake.refused.values(), *run.problems, *_unknown_overrides(run)],
         unusable_sources=len(intake.refused),
         sources=len(run.job.files),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from weightstream.cli import FILE, PLACE, cli, configured, settings
+from weightstream.cli import FILE, FOLDER, PLACE, cli, configured, settings
 from weightstream.config import Config
 
 if TYPE_CHECKING:  # loaded when a command needs them
@@ -61,6 +61,7 @@ def checked_sources(given: Mapping[str, Any]) -> tuple[Config, ReadOptions, list
 @click.option("--parameters", type=FILE, help="A set made by `weightstream learn FILE... -o`.")
 @click.option("--overrides", type=FILE, help="CSV: measurement_id, action, user, by, note.")
 @click.option("--quarantine", type=FILE, help="Where rows go that are no measurement.")
+@click.option("--pages", type=FOLDER, help="Where persons' pages and their list go.")
 @click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
@@ -140,6 +141,10 @@ def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
 
     named = [Path(source) for source in given["sources"]]
     check_out(given["out"], [*named, *files], given["overwrite"])
+    if given.get("pages") is not None:
+        from weightstream.clean_pages import check_pages
+
+        check_pages(given["pages"], given["overwrite"])
     if given["quarantine"] is not None:
         if is_dataset(given["out"]):
             raise ConfigError("a data set has its quarantine beside it; leave --quarantine out")
@@ -162,6 +167,7 @@ def job_of(
         PRIOR if given["parameters"] is None else read_parameters(given["parameters"]),
         None if given["overrides"] is None else read_overrides(given["overrides"]),
         given["quarantine"],
+        given["pages"],
         given["workers"] or len(os.sched_getaffinity(0)),
     )
 
