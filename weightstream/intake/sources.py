@@ -21,6 +21,7 @@ from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.parsing.times import parse_times
 from weightstream.parsing.units import required_unit
 from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
+from weightstream.readers.remote import files_at
 from weightstream.readers.source import reading
 from weightstream.schema import MEASUREMENT, RETRACTION
 
@@ -210,12 +211,13 @@ def named_format(path: Path, options: ReadOptions) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[Path]:
-    """The files that are meant: of a folder, those in it whose format is known.
+    """The files that are meant by paths, patterns and URLs: of a folder, those in it whose format
+    is known.
 
     A folder without any stands for itself, to be refused like a file that cannot be used.
     """
     files: list[Path] = []
-    for path in map(Path, sources):
+    for path in (path for source in sources for path in files_at(source)):
         files += (files_in(path) if path.is_dir() else []) or [path]
     return files
 
