@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weightstream.cleaned import plot, summary
+    from weightstream.dataset import clean_dataset
     from weightstream.frames import clean, read
 
-__all__ = ["clean", "plot", "read", "summary"]
+__all__ = ["clean", "clean_dataset", "plot", "read", "summary"]
 
 _HOMES = {
     "clean": "weightstream.frames",
+    "clean_dataset": "weightstream.dataset",
     "plot": "weightstream.cleaned",
     "read": "weightstream.frames",
     "summary": "weightstream.cleaned",

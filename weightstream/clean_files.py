@@ -123,7 +123,7 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
     job = run.job
     names = [str(file.path) for file in intake.files]
     tables = _judged_tables(run, intake, names)
-    quarantine = (_named(table, names) for table in intake.quarantined())
+    quarantine = (named_quarantine(table, names) for table in intake.quarantined())
     unfinished = folder / f"out{job.out.suffix}"
     if job.pages is not None:
         from weightstream.clean_pages import Pages  # few ask for pages
@@ -213,7 +213,8 @@ def _count_files(run: CleanRun, intake: Intake) -> None:
         file.exclude(BELOW_MIN_READINGS, counts[schema.OUTCOMES.index("excluded")])
 
 
-def _named(quarantine: pa.Table, names: list[str]) -> pa.Table:
+def named_quarantine(quarantine: pa.Table, names: list[str]) -> pa.Table:
+    """QUARANTINED of schema.QUARANTINE. names: of the files, by their numbers."""
     at = quarantine.schema.get_field_index("file")
     files = pa.array(names, pa.string()).take(quarantine["file"].combine_chunks())
     return quarantine.set_column(at, "file", files)
@@ -228,8 +229,22 @@ def outcomes(run: CleanRun, intake: Intake) -> dict[str, int]:
 
 
 def manifest(run: CleanRun, intake: Intake) -> dict[str, Any]:
-    """What the output is made of: the same of the same, whenever and wherever it is made."""
-    job = run.job
+    """manifest_of a run of this process."""
+    inputs = [
+        {"file": str(f.path), "format": f.importer, "sha256": f.sha256, "rows": f.rows_in}
+        for f in intake.files
+    ]
+    counts = {"rows_in": intake.rows_in, **outcomes(run, intake), "users": run.users}
+    return manifest_of(run.job, inputs, counts)
+
+
+def manifest_of(
+    job: CleanJob, inputs: list[dict[str, Any]], counts: dict[str, int]
+) -> dict[str, Any]:
+    """What an output is made of: the same of the same, whenever and wherever it is made.
+
+    inputs: file, format, sha256, rows of each source. counts: rows_in, schema.OUTCOMES, users.
+    """
     said = {
         "weightstream": version("weightstream"),
         "stage": job.stage,
@@ -238,24 +253,22 @@ def manifest(run: CleanRun, intake: Intake) -> dict[str, Any]:
         "sources": {n: s.model_dump(mode="json") for n, s in job.config.sources.items()},
         "parameters": asdict(job.parameters),
         "reasons_version": schema.REASONS_VERSION,
-        "inputs": [
-            {"file": str(f.path), "format": f.importer, "sha256": f.sha256, "rows": f.rows_in}
-            for f in intake.files
-        ],
+        "inputs": inputs,
         "overrides": 0 if job.overrides is None else len(job.overrides),
-        "counts": {"rows_in": intake.rows_in, **outcomes(run, intake), "users": run.users},
+        "counts": counts,
         "columns": JUDGED.names,
     }
     text = json.dumps(said, sort_keys=True)
     return {"id": blake2b(text.encode(), digest_size=8).hexdigest(), **said}
 
 
-def _unknown_overrides(run: CleanRun) -> Iterator[str]:
-    wanted = 0 if run.job.overrides is None else len(run.job.overrides)
-    if run.overridden < wanted:
+def unknown_overrides(job: CleanJob, found: int) -> Iterator[str]:
+    """A sentence on those overrides whose measurement is in no source, if there are any."""
+    wanted = 0 if job.overrides is None else len(job.overrides)
+    if found < wanted:
         yield (
-            f"{wanted - run.overridden} of {wanted} overrides name no measurement of the sources; "
-            "ids depend on user, source, time and weight"
+            f"{wanted - found} of {wanted} overrides name no measurement of the sources; ids "
+            "depend on user, source, time and weight"
         )
 
 
@@ -275,7 +288,11 @@ def _summary(run: CleanRun, intake: Intake) -> Summary:
         },
         peak_rss_mb=peak_rss_mb(),
         dashboards_index=run.index,
-        problems=[*intake.refused.values(), *run.problems, *_unknown_overrides(run)],
+        problems=[
+            *intake.refused.values(),
+            *run.problems,
+            *unknown_overrides(run.job, run.overridden),
+        ],
         unusable_sources=len(intake.refused),
         sources=len(run.job.files),
     )

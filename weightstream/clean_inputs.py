@@ -1,12 +1,13 @@
 """Overrides and parameters from files, for judging without a store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from weightstream.engine.model import Parameters
+from weightstream.engine.model import PRIOR, Parameters
 from weightstream.errors import ConfigError
+from weightstream.frame_kinds import Native
 from weightstream.judging.parameters import from_json
 from weightstream.judging.stored import OVERRIDES
 
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 OVERRIDES_BY = OVERRIDES.append(pa.field("by", pa.string()))
 """stored.OVERRIDES and who decided."""
+
+
+def parameters_from(given: Parameters | str | Path | None) -> Parameters:
+    """The set that is meant: itself, the file with it, or prior-1. Raises ConfigError."""
+    if given is None:
+        return PRIOR
+    return given if isinstance(given, Parameters) else read_parameters(Path(given))
+
+
+def overrides_from(given: Any) -> pa.Table | None:
+    """OVERRIDES_BY of a CSV file or a frame with its columns. Raises ConfigError, InputError."""
+    if given is None:
+        return None
+    if isinstance(given, str | Path):
+        return read_overrides(Path(given))
+    return overrides_of(Native(given).to_arrow())
 
 
 def read_overrides(path: Path) -> pa.Table:

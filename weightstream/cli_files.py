@@ -63,6 +63,7 @@ def checked_sources(given: Mapping[str, Any]) -> tuple[Config, ReadOptions, list
 @click.option("--quarantine", type=FILE, help="Where rows go that are no measurement.")
 @click.option("--pages", type=FOLDER, help="Where persons' pages and their list go.")
 @click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
+@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler, or `local`; OUT is a folder.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
 @click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
@@ -80,6 +81,10 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     from weightstream.intake.import_report import check_report, write_report
 
     config, options, files = checked_sources(given)
+    if given["dask"] is not None:
+        from weightstream.cli_dask import clean_on_dask
+
+        ctx.exit(clean_on_dask(given, config, options, as_json))
     check_outputs(given, files)
     if json_report is not None:
         check_report(json_report, files)

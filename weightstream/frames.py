@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.clean_inputs import overrides_of, read_overrides, read_parameters
+from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, from_values, load, required_timezone
-from weightstream.engine.model import PRIOR, Parameters
+from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError, InputError
 from weightstream.frame_kinds import Native
 from weightstream.frame_results import (
@@ -113,7 +113,12 @@ def clean(
     said = Dialect(decimal_comma, date_order)
     settings = _configured(config, timezone)
     result = _cleaned_frame(
-        native.to_pandas(), settings, stage, said, _parameters(parameters), _overrides(overrides)
+        native.to_pandas(),
+        settings,
+        stage,
+        said,
+        parameters_from(parameters),
+        overrides_from(overrides),
     )
     return native.give_back(result, keep)
 
@@ -142,20 +147,6 @@ def _more_said(found: Dialect, said: Dialect) -> Dialect:
     """What was given goes before what is found."""
     given = {name: value for name, value in vars(said).items() if value is not None}
     return replace(found, **given)
-
-
-def _parameters(given: Parameters | str | Path | None) -> Parameters:
-    if given is None:
-        return PRIOR
-    return given if isinstance(given, Parameters) else read_parameters(Path(given))
-
-
-def _overrides(given: Any) -> pa.Table | None:
-    if given is None:
-        return None
-    if isinstance(given, str | Path):
-        return read_overrides(Path(given))
-    return overrides_of(Native(given).to_arrow())
 
 
 def _configured(config: Configured, timezone: str | None = None) -> Config:

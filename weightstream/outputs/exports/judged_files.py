@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from weightstream.errors import ConfigError
 from weightstream.intake.partition import Spool
 from weightstream.outputs.exports.judged import JUDGED
-from weightstream.outputs.exports.table_files import WRITERS, Writer, parquet_file
+from weightstream.outputs.exports.table_files import WRITERS, Writer, parquet_writer
 
 MANIFEST = "_manifest.json"
 QUARANTINE = "_quarantine.parquet"
@@ -125,7 +125,7 @@ def write_dataset(
                 if writer is not None:
                     writer.close()
                 parts.append({"name": f"part-{len(parts):05}.parquet", "rows": 0})
-                writer = parquet_file(folder / parts[-1]["name"], JUDGED)
+                writer = parquet_writer(folder / parts[-1]["name"], JUDGED)
             writer.write(table)
             parts[-1]["rows"] += len(table)
     finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import orjson
 import pyarrow as pa
@@ -58,15 +58,17 @@ def csv_file(path: Path, columns: pa.Schema) -> Writer:
     return pyarrow.csv.CSVWriter(path, columns, write_options=options)
 
 
-def parquet_file(path: Path, columns: pa.Schema) -> Writer:
-    """Dictionaries only of texts that repeat: those of numbers and ids are given up half-way,
-    which doubles the time of writing."""
+def parquet_writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
+    """Write Parquet to a path or an open file, with dictionaries of texts that repeat alone.
+
+    Those of numbers and ids are given up half-way, which doubles the time of writing.
+    """
     repeating = [
         field.name
         for field in columns
         if pa.types.is_string(field.type) and field.name not in DIFFERENT_IN_EACH_ROW
     ]
-    return pq.ParquetWriter(path, columns, use_dictionary=repeating)
+    return pq.ParquetWriter(file, columns, use_dictionary=repeating)
 
 
 class NdjsonFile:
@@ -83,6 +85,6 @@ class NdjsonFile:
 
 WRITERS: dict[str, Callable[[Path, pa.Schema], Writer]] = {
     ".csv": csv_file,
-    ".parquet": parquet_file,
+    ".parquet": parquet_writer,
     ".ndjson": NdjsonFile,
 }
