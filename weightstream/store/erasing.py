@@ -15,12 +15,13 @@ from weightstream.store.runs import now
 
 PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "decisions": ("user_id", "received_user"),
+    "former_ids": ("user_id",),
     "level_shifts": ("user_id",),
     "measurements": ("user_id",),
     "overrides": ("user_id", "assigned_to"),
     "quarantine": ("user_id",),
     "records": ("user_id",),
-    "set_aside": ("user_id",),
+    "superseded": ("user_id",),
     "user_states": ("user_id",),
     "users": ("user_id",),
 }

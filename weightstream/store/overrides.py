@@ -10,7 +10,7 @@ from weightstream.store.writing import touch_persons
 
 
 class Measured(NamedTuple):
-    """A stored measurement. aside: superseded or retracted, if its source did so."""
+    """A stored measurement. superseded: superseded or retracted, if its source did so."""
 
     user_id: str
     effective_at: str
@@ -31,14 +31,28 @@ class InForce:
 
 
 def find(connection: sqlite3.Connection, measurement_ids: Iterable[str]) -> dict[str, Measured]:
-    """Those that the store has; one scan of all measurements, whose keys begin with the person."""
-    rows = connection.execute(
-        "select m.user_id, m.effective_at, m.measurement_id, m.weight_kg, a.reason "
-        "from measurements m left join set_aside a using (user_id, effective_at, measurement_id) "
-        "where m.measurement_id in (select value from json_each(?))",
-        (json.dumps(sorted(set(measurement_ids))),),
+    """Return the stored measurements among measurement_ids, by the id that was asked for.
+
+    Ids of weightstream 0.1 are taken too. One scan of all measurements, whose keys begin with the
+    person.
+    """
+    wanted = json.dumps(sorted(set(measurement_ids)))
+    former = dict(
+        connection.execute(
+            "select former_id, measurement_id from json_each(?) w "
+            "join former_ids on former_id = w.value",
+            (wanted,),
+        )
     )
-    return {row[2]: Measured(*row) for row in rows}
+    rows = connection.execute(
+        "select m.user_id, m.effective_at, m.measurement_id, m.weight_kg, s.reason "
+        "from measurements m left join superseded s using (user_id, effective_at, measurement_id) "
+        "where m.measurement_id in (select value from json_each(?1)) "
+        "or m.measurement_id in (select value from json_each(?2))",
+        (wanted, json.dumps(sorted(former.values()))),
+    )
+    found = {row[2]: Measured(*row) for row in rows}
+    return found | {name: found[known] for name, known in former.items() if known in found}
 
 
 def in_force(connection: sqlite3.Connection, measurement_id: str) -> InForce | None:

@@ -131,8 +131,11 @@ def override(config: Config, requests: Sequence[OverrideRequest]) -> OverrideRep
         if concerned:
             rejudge(connection, path, config, sorted(concerned))
         done.persons = len(concerned)
-        said = overrides.verdicts(connection, list(changed.values()))
-        done.verdicts = {name: said.get(name, "not judged yet") for name in changed}
+        verdicts = overrides.verdicts(connection, list(changed.values()))
+        done.verdicts = {
+            name: verdicts.get(measured.measurement_id, "not judged yet")
+            for name, measured in changed.items()
+        }
     return done
 
 
@@ -143,7 +146,7 @@ def apply_overrides(
     done: OverrideReport,
 ) -> set[str]:
     """Do what is wished; the persons whose series change, none where nothing does."""
-    current = overrides.in_force(connection, request.measurement_id)
+    current = overrides.in_force(connection, measured.measurement_id) if measured else None
     fault = refusal(connection, request, measured, current)
     if fault or measured is None:
         done.faults.append(f"{request.place}{fault}")

@@ -97,9 +97,9 @@ def replace_superseded(connection: sqlite3.Connection, users: str, superseded: C
     looked at again.
     """
     connection.execute(
-        "delete from set_aside where user_id in (select value from json_each(?))", (users,)
+        "delete from superseded where user_id in (select value from json_each(?))", (users,)
     )
-    insert(connection, "set_aside", superseded)
+    insert(connection, "superseded", superseded)
     touch_persons(
         connection,
         "select assigned_to from overrides where withdrawn_at is null and assigned_to is not null "
@@ -157,12 +157,26 @@ def literal(value: str | int) -> str:
 
 
 def respell(connection: sqlite3.Connection, columns: Columns) -> None:
-    """Replace the text of measurements where what is stored by now is still larger."""
-    wanted = ("raw_weight", "raw_unit", "raw_time", "file", "line", *MEASUREMENT_KEY)
-    lists = [columns.get(name, []) for name in (*wanted, "raw_weight", "raw_unit", "raw_time")]
+    """Replace the text of measurements, and the numbers that depend on it, where the stored one is
+    still larger.
+
+    A reading that is assigned to another person is in that one's series: who has to be looked at
+    again.
+    """
+    if not columns.get("measurement_id"):
+        return
+    texts = ("raw_weight", "raw_unit", "raw_time")
+    changed = (*texts, "file", "line", "weight_kg", "local_hour")
+    lists = [columns[name] for name in (*changed, *MEASUREMENT_KEY, *texts)]
     connection.executemany(
-        "update measurements set raw_weight = ?, raw_unit = ?, raw_time = ?, file = ?, line = ? "
+        f"update measurements set {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608
         "where user_id = ? and effective_at = ? and measurement_id = ? "
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
         zip(*lists, strict=True),
+    )
+    touch_persons(
+        connection,
+        "select assigned_to from overrides where withdrawn_at is null and assigned_to <> user_id "
+        "and measurement_id in (select value from json_each(?))",
+        json.dumps(columns["measurement_id"]),
     )
