@@ -15,8 +15,6 @@ from weightstream.batch import UserBatch
 from weightstream.config import Config, Kalman, Source
 from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.engine.model import Parameters
-from weightstream.intake.identity import deduplicate, measurement_ids
-from weightstream.intake.partition import Partition
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
 from weightstream.judging.decisions import CAUSAL, KEY, diff_decisions, newest, shift_rows
 from weightstream.judging.parameters import to_json
@@ -24,7 +22,6 @@ from weightstream.judging.record_links import (
     RecordLinks,
     incoming_records,
     resolve_links,
-    statements_of,
 )
 from weightstream.judging.record_statements import RECORD_STATEMENTS, shared
 from weightstream.judging.respelling import find_respelling
@@ -331,31 +328,6 @@ def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Person
     return rows_of(
         number[order], users, {name: table[name].combine_chunks() for name in table.column_names}
     )
-
-
-def judge_partition(
-    part: Partition,
-    file_numbers: Ints,
-    stored: Stored,
-    judging: Judging,
-    persons: Sequence[str] | None = None,
-) -> tuple[BatchResult, Ints]:
-    """Identify, sort and judge a batch of measurements, or only those of some of its persons.
-
-    Returns what there is to write, and the outcomes of copies within the batch, as
-    `outcomes_of_copies` gives them.
-    """
-    measurements, retractions = part.take(), part.retractions
-    if persons is not None:
-        measurements, retractions = (
-            table.filter(pc.is_in(table["user_id"].cast(pa.string()), pa.array(persons)))
-            for table in (measurements, retractions)
-        )
-    one_each = deduplicate(measurements, measurement_ids(measurements))
-    new = one_each.measurements.append_column("measurement_id", one_each.ids)
-    links = statements_of(one_each.copies, retractions)
-    result = decide(new, links, file_numbers, stored, judging)
-    return result, outcomes_of_copies(one_each.dropped, result, len(file_numbers))
 
 
 def outcomes_of_copies(dropped: pa.Table, result: BatchResult, files: int) -> Ints:
