@@ -15,8 +15,8 @@ from weightstream.intake.partition import (
     TASKS_WITH_ONE_PERSON,
     Partitions,
     Spool,
-    number_of_batches,
     concat,
+    number_of_batches,
     plan,
     spill_folder,
 )
