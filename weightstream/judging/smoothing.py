@@ -110,7 +110,7 @@ def stale_states(
     for number, user in enumerate(readings.user_ids):
         was, settled = known[user], int(enough[number])
         state = pack_state(smoothed.state[number])
-        good = was.settled and was.basis == basis
+        good = was.settled and was.basis == basis and was.filter_state is not None
         if not good and (was.settled, was.basis, was.state) != (settled, basis, state):
             rows.append((number, user, settled, state, was.record_hashes))
     if not rows:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from weightstream.store.writing import touch_persons
+from weightstream.store.writing import OVERRIDE_DUE, touch_persons
 
 
 class Measured(NamedTuple):
@@ -90,8 +90,9 @@ def is_known(connection: sqlite3.Connection, user_id: str) -> bool:
 
 
 def touch(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Their readings count differently from now on."""
-    touch_persons(connection, "select value from json_each(?)", json.dumps(list(user_ids)))
+    """Mark persons whose readings count differently from now on: the next command judges them."""
+    wanted = json.dumps(list(user_ids))
+    touch_persons(connection, "select value from json_each(?)", wanted, OVERRIDE_DUE)
 
 
 def verdicts(connection: sqlite3.Connection, measured: Sequence[Measured]) -> dict[str, str]:

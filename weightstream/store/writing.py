@@ -16,6 +16,9 @@ from weightstream.store.connection import explained, transaction
 Columns = Mapping[str, list[Any] | str | int]
 ROWS_PER_STATEMENT = 500
 
+RETRO_DUE, OVERRIDE_DUE = 1, 2
+"""Values of users.dirty."""
+
 MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 
 
@@ -108,13 +111,17 @@ def replace_superseded(connection: sqlite3.Connection, users: str, superseded: C
     )
 
 
-def touch_persons(connection: sqlite3.Connection, which: str, values: str) -> None:
-    """Mark persons as changed, so that they are judged again from the start. which: SQL, user ids.
+def touch_persons(
+    connection: sqlite3.Connection, which: str, values: str, dirty: int = RETRO_DUE
+) -> None:
+    """Mark persons as changed, so that they are judged again from the start.
 
+    which: SQL that gives user ids, of the one parameter `values`. dirty: RETRO_DUE or OVERRIDE_DUE.
     To be called within the transaction of the change.
     """
     connection.execute(
-        f"update users set revision = revision + 1, dirty = 1 where user_id in ({which})",  # noqa: S608
+        f"update users set revision = revision + 1, dirty = max(dirty, {dirty}) "  # noqa: S608
+        f"where user_id in ({which})",
         (values,),
     )
     connection.execute(
