@@ -13,9 +13,9 @@ from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_partition
-from weightstream.judging.stored import NOTHING_STORED
+from weightstream.judging.causal import Judging
 from weightstream.outputs.pages.page import file_name
+from weightstream.pipeline import judge_for_store
 from weightstream.readers import ReadOptions
 
 ROOT = Path(__file__).parents[1]
@@ -236,7 +236,7 @@ def observe(stream, fresh_dir):
         )  # fmt: skip
         seen = [intake.files[0].quarantined]
         for part in intake.parts(2, config.execution.users_per_task):
-            decided, _ = judge_partition(part, np.ones(1, np.int64), NOTHING_STORED, judging)
+            decided, _ = judge_for_store(part, judging, np.ones(1, np.int64))
             measured = part.take().select(["record_id", "updated", "raw_weight", "raw_unit"])
             columns = decided.decisions.part(0, len(decided.user_ids))
             shifts = decided.shifts.part(0, len(decided.user_ids))

@@ -37,7 +37,7 @@ def judged(tmp_path):
 
 
 def in_order(rows):
-    """Rows in one order, whatever batches they came in; one encoding; hour may be NaN, which equals nothing."""
+    """Rows in one order and one encoding; without the hour, which is NaN and equals nothing."""
     rows = rows.drop_columns(["hour"])
     names = ["user_id", "time_us", "source", "weight_kg", "measurement_id", "outcome", "line"]
     plain = pa.schema(

@@ -46,7 +46,7 @@ def test_an_id_is_looked_up_once(monkeypatch):
         calls.append(user_id)
         return token(key, user_id)
 
-    monkeypatch.setattr("weightstream.erasing.tombstones.token", counted)
+    monkeypatch.setattr("weightstream.intake.tombstones.token", counted)
     found = Tombstones(key, frozenset([token(key, "a")]))
     assert [user in found for user in ("a", "b", "a", "b")] == [True, False] * 2
     assert calls == ["a", "b"]

@@ -123,11 +123,11 @@ def test_memory_that_runs_short_narrows_the_stage(
     ingested, dashboards, simulated, tmp_path, monkeypatch
 ):
     """Sixteen tasks could run; after the first start there is no room for another beside it."""
-    import tasks.runtime.context
+    import tasks.draw
     import tasks.runtime.memory_budget
 
     at_once, most = [], []
-    draw = tasks.runtime.context.draw_persons
+    draw = tasks.draw.draw_persons
 
     def watched(connection, drawing, persons):
         at_once.append(1)
@@ -139,7 +139,7 @@ def test_memory_that_runs_short_narrows_the_stage(
 
     data = tmp_path / "data"
     ingested(simulated(230, 3000), data, dashboards=False)
-    monkeypatch.setattr(tasks.runtime.context, "draw_persons", watched)
+    monkeypatch.setattr(tasks.draw, "draw_persons", watched)
     monkeypatch.setattr(tasks.runtime.memory_budget, "free_memory_mb", lambda: 150.0)
     assert dashboards(data).name == "Completed"
     assert len(pages(data)) == 230

@@ -39,8 +39,8 @@ def connection(store_files, csv_of, fresh_dir):
         # A version of each tenth decision that says something else.
         opened.execute(
             "insert into decisions select user_id, effective_at, measurement_id, version + 1, "
-            "'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
-            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run, null from decisions "
+            "null, 'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
+            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run from decisions "
             "where measurement_id like '%a'"
         )
         yield opened

@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from weightstream.store.connection import STORE_NAME, existing, open_writer
 from weightstream.store.erasing import holds_id
 from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
 from weightstream.store.models import judging_on
-from weightstream.store.overriding import rejudge
+from weightstream.store.overriding import apply_pending
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
 DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
@@ -86,19 +86,17 @@ def erase_person(
                 "comes of them later is left out"
             )
         key = key or make_key(data_dir)
-        _sweep(connection, config, user_id, rewrite, erased)
-        renamed, neighbours = erasing.delete_person(
-            connection, path, user_id, token(key, user_id), check_of(key)
-        )
-        if neighbours:
-            rejudge(connection, path, config, neighbours)
+        theirs = token(key, user_id)
+        left = erasing.delete_person(connection, path, user_id, theirs, check_of(key))
+        apply_pending(connection, path, config)
         erase_pages(data_dir / "dashboards", user_id)
-        said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
-        _redraw(connection, config, neighbours, said)
-        for left in ("spill",):
-            shutil.rmtree(data_dir / left, ignore_errors=True)
+        names = {user_id, *left.names} if len(user_id) >= SHORT_ID else {*left.names}
+        _redraw(connection, config, left.persons, names)
+        shutil.rmtree(data_dir / "spill", ignore_errors=True)
+        _sweep(connection, config, user_id, rewrite, left.files, erased)
+        erasing.nothing_left(connection, path, theirs)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
-        erasing.finish(connection, path, token(key, user_id))
+        erasing.finish(connection, path, theirs)
         erased.stale = queries.stale_models(connection)
     return erased
 
@@ -121,15 +119,19 @@ def _redraw(
 
 
 def _sweep(
-    connection: sqlite3.Connection, config: Config, user_id: str, rewrite: bool, erased: Erased
+    connection: sqlite3.Connection,
+    config: Config,
+    user_id: str,
+    rewrite: bool,
+    digests: Mapping[str, int],
+    erased: Erased,
 ) -> None:
-    """Go through the files under the data directory: exports without the person, sources if asked.
+    """Take the person out of exports under the data directory, and out of sources if asked.
 
-    Before the store forgets which files held the person, so that a second try still knows.
+    digests: SHA-256 to size of the files that the store had the person's rows from.
     """
     data_dir, inbox = config.data.data_dir.absolute(), config.data.inbox_dir
     options = ReadOptions(columns=config.data.columns)
-    digests = erasing.source_files(connection, user_id)
     for held in holdings(_files(data_dir, inbox), user_id, options, digests):
         if held.ours and held.others == 0:
             _delete(held.path, "deleted, it was an export of theirs alone", erased)
@@ -168,6 +170,8 @@ def _rewrite(
         erased.left[held.path] = ADVICE["other"]
     except OSError as error:
         erased.left[held.path] = f"cannot be written ({error.strerror})"
+    except Exception:  # whatever a reader trips over must not stop the erasure
+        erased.left[held.path] = ADVICE["unsearchable"]
     else:
         erased.files[held.path] = f"{held.rows:,} rows taken out"
         return digests

@@ -31,12 +31,15 @@ from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.types import Bools, Ints
 
-Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed"]
+Kind = Literal[
+    "export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed", "unsearchable"
+]
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
     "text": "the id stands in it, and weightstream does not know the file: look at it",
     "closed": "it cannot be read: look at it with the rights that this takes",
+    "unsearchable": "it cannot be searched: look at it, or delete it",
     "name": "its name holds the id: rename or delete it",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")
@@ -85,6 +88,8 @@ def holdings(
             continue  # removed meanwhile
         except OSError:
             yield Held(path, "closed", 0)
+        except Exception:  # whatever a reader trips over must not stop the erasure
+            yield Held(path, "unsearchable", 0)
 
 
 def folder_of(path: Path, user_id: str) -> bool:

@@ -34,11 +34,14 @@ def is_export(path: Path, head: bytes) -> bool:
     try:
         return set(orjson.loads(line)) >= MARKS
     except (orjson.JSONDecodeError, TypeError):
-        return set(_cells(line)) >= MARKS
+        return not MARKS.difference(_cells(line))
 
 
 def _cells(line: bytes) -> list[str]:
-    return next(csv.reader([line.decode("utf-8", "replace").rstrip()]), [])
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace").rstrip()]), [])
+    except csv.Error:  # such as a line end within a cell: no header that we write
+        return []
 
 
 def count(path: Path, user_id: str) -> tuple[int, int, int]:

@@ -10,13 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream import schema
+from weightstream import engine, schema
 from weightstream.batch import UserBatch
 from weightstream.config import Config, Kalman, Source
 from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.engine.model import Parameters
-from weightstream.intake.identity import deduplicate, measurement_ids
-from weightstream.intake.partition import Partition
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
 from weightstream.judging.decisions import CAUSAL, KEY, diff_decisions, newest, shift_rows
 from weightstream.judging.parameters import to_json
@@ -24,9 +22,9 @@ from weightstream.judging.record_links import (
     RecordLinks,
     incoming_records,
     resolve_links,
-    statements_of,
 )
 from weightstream.judging.record_statements import RECORD_STATEMENTS, shared
+from weightstream.judging.respelling import find_respelling
 from weightstream.judging.series import (
     NO_ANNOTATIONS,
     AnnotatedSeries,
@@ -37,7 +35,7 @@ from weightstream.judging.series import (
     local_hour,
     read_persons,
 )
-from weightstream.judging.stored import HISTORY, SPELLINGS, Stored
+from weightstream.judging.stored import HISTORY, Stored, pack_state
 from weightstream.types import Bools, Ints
 
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
@@ -57,10 +55,19 @@ class Judging:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that a filter's state depends on; one under another fingerprint is not gone on."""
+        """Return a digest of all that a decision depends on besides the readings.
+
+        A filter never goes on from a state that was reached under another one.
+        """
         sources = {name: source.model_dump_json() for name, source in self.sources.items()}
         text = json.dumps(
-            [to_json(self.parameters), self.kalman.model_dump_json(), sources], sort_keys=True
+            [
+                engine.fingerprint(),
+                to_json(self.parameters),
+                self.kalman.model_dump_json(),
+                sources,
+            ],
+            sort_keys=True,
         )
         return blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -98,10 +105,10 @@ def decide(
     )
     older_rows = stored_history(stored, persons)
     fresh = pc.invert(pc.is_in(new["measurement_id"], older_rows["measurement_id"])).to_numpy()
-    was = stored_copies(stored, new, ~fresh, persons, user)
-    links_found = resolve_links(stored, persons, incoming, new, fresh, was, links)
+    respelling = find_respelling(stored, new, fresh, persons, user)
+    links_found = resolve_links(stored, persons, incoming, new, fresh, respelling.was, links)
     added = np.bincount(user[fresh], minlength=users)
-    touched = (added > 0) | links_found.linked
+    touched = (added > 0) | links_found.linked | respelling.persons(users)
     readings_now = persons.readings + added
     judged = touched & (readings_now >= judging.min_readings)
     # What came and is assigned to others was decided all the same.
@@ -110,7 +117,7 @@ def decide(
     annotations = annotations_with(stored, links_found, persons)
     older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
     history = older_rows.filter(pc.is_in(older_rows["user_id"], pa.array(older, pa.string())))
-    history = annotations.apply_assignments(stored, history, older)
+    history = annotations.apply_assignments(stored, respelling.applied_to(history), older)
     series = join(new, fresh & judged[user], history, judging.timezone)
     readings = annotations.arranged(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
@@ -132,7 +139,7 @@ def decide(
         ),
         states=state_rows(filtered, judged, touched, persons, links_found, basis),
         shifts=shift_rows(readings, filtered),
-        respelled=respelled_rows(was, new, ~fresh, persons, user, file_numbers),
+        respelled=respelling.rows(users, file_numbers),
         links=link_rows(links_found, persons, file_numbers),
         superseded=superseded_result(links_found, every, persons),
         outcome=Rows(
@@ -287,7 +294,7 @@ def state_rows(
             "user_id": np.array(persons.user_ids, object)[number],
             "basis": basis,
             "settled": (filtered.settled & judged)[number].astype(np.int64),
-            "state": pa.array([row.tobytes() for row in state[number]], pa.binary()),
+            "state": pa.array([pack_state(row) for row in state[number]], pa.binary()),
             "records": pa.array([blobs[u] for u in number], pa.binary()),
         },
     )
@@ -321,68 +328,6 @@ def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Person
     return rows_of(
         number[order], users, {name: table[name].combine_chunks() for name in table.column_names}
     )
-
-
-def stored_copies(
-    stored: Stored, new: pa.Table, again: Bools, persons: Persons, user: Ints
-) -> pa.Table:
-    """How the measurements that came again are stored: stored.SPELLINGS of those new rows."""
-    rows = np.flatnonzero(again)
-    if not len(rows):
-        return SPELLINGS.empty_table()
-    found = stored.spellings([persons.user_ids[u] for u in np.unique(user[rows]).tolist()])
-    ids = new["measurement_id"].take(pa.array(rows))
-    return found.take(pc.index_in(ids, found["measurement_id"]))
-
-
-def respelled_rows(
-    was: pa.Table, new: pa.Table, again: Bools, persons: Persons, user: Ints, file_numbers: Ints
-) -> Rows:
-    """Stored measurements whose copy is written in a smaller text; that spelling stays.
-
-    Otherwise the raw text in an export would depend on which file came first.
-    """
-    users = len(persons.user_ids)
-    rows = np.flatnonzero(again)
-    copy = new.take(rows)
-    smaller, tied = np.zeros(len(rows), bool), np.ones(len(rows), bool)
-    for name in ("raw_weight", "raw_unit", "raw_time"):
-        text, before = copy[name].cast(pa.string()), was[name]
-        smaller |= tied & pc.less(text, before).to_numpy()
-        tied &= pc.equal(text, before).to_numpy()
-    kept = copy.filter(pa.array(smaller))
-    text_columns = (*KEY, "raw_weight", "raw_unit", "raw_time")
-    return rows_of(
-        user[rows[smaller]],
-        users,
-        {name: kept[name].cast(pa.string()).combine_chunks() for name in text_columns}
-        | {"file": file_numbers[kept["file"].to_numpy()], "line": kept["line"].to_numpy()},
-    )
-
-
-def judge_partition(
-    part: Partition,
-    file_numbers: Ints,
-    stored: Stored,
-    judging: Judging,
-    persons: Sequence[str] | None = None,
-) -> tuple[BatchResult, Ints]:
-    """Identify, sort and judge a batch of measurements, or only those of some of its persons.
-
-    Returns what there is to write, and the outcomes of copies within the batch, as
-    `outcomes_of_copies` gives them.
-    """
-    measurements, retractions = part.take(), part.retractions
-    if persons is not None:
-        measurements, retractions = (
-            table.filter(pc.is_in(table["user_id"].cast(pa.string()), pa.array(persons)))
-            for table in (measurements, retractions)
-        )
-    one_each = deduplicate(measurements, measurement_ids(measurements))
-    new = one_each.measurements.append_column("measurement_id", one_each.ids)
-    links = statements_of(one_each.copies, retractions)
-    result = decide(new, links, file_numbers, stored, judging)
-    return result, outcomes_of_copies(one_each.dropped, result, len(file_numbers))
 
 
 def outcomes_of_copies(dropped: pa.Table, result: BatchResult, files: int) -> Ints:

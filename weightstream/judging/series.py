@@ -93,9 +93,10 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
         persons.first_us[u], persons.last_us[u] = row.first_us, row.last_us
         persons.unsketched[u] = row.record_hashes is None and row.readings > 0
         blobs[u] = row.record_hashes or b""
-        persons.appendable[u] = row.settled and row.basis == basis and first_new_us[u] > row.last_us
-        if persons.appendable[u] and row.state is not None:
-            persons.state[u] = np.frombuffer(row.state)
+        state = row.filter_state if row.settled and row.basis == basis else None
+        persons.appendable[u] = state is not None and first_new_us[u] > row.last_us
+        if persons.appendable[u]:
+            persons.state[u] = state
     return replace(persons, records=sketch(blobs)) if known else persons
 
 

@@ -11,7 +11,7 @@ from weightstream.judging.batch_result import BatchResult, Rows, nothing, rows_o
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import RETRO, diff_decisions, newest, shift_rows
 from weightstream.judging.series import AnnotatedSeries, stored_series
-from weightstream.judging.stored import Stored, StoredPerson
+from weightstream.judging.stored import Stored, StoredPerson, pack_state
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
 from weightstream.types import Floats, Ints
 
@@ -109,8 +109,8 @@ def stale_states(
     enough = smoothed.settled & (np.diff(readings.indptr) >= judging.min_readings)
     for number, user in enumerate(readings.user_ids):
         was, settled = known[user], int(enough[number])
-        state = smoothed.state[number].tobytes()
-        good = was.settled and was.basis == basis
+        state = pack_state(smoothed.state[number])
+        good = was.settled and was.basis == basis and was.filter_state is not None
         if not good and (was.settled, was.basis, was.state) != (settled, basis, state):
             rows.append((number, user, settled, state, was.record_hashes))
     if not rows:

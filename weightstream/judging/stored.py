@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
+
+from weightstream.engine import STATE_LAYOUT, STATE_SIZE
+from weightstream.types import Floats
 
 HISTORY = pa.schema(
     [
@@ -37,9 +41,11 @@ SPELLINGS = pa.schema(
         ("raw_weight", pa.string()),
         ("raw_unit", pa.string()),
         ("raw_time", pa.string()),
+        ("weight_kg", pa.float64()),
+        ("local_hour", pa.float64()),
     ]
 )
-"""How stored measurements are written."""
+"""How stored measurements are written, and the numbers that depend on it."""
 
 SUPERSEDED = pa.schema(
     [
@@ -98,6 +104,9 @@ PLACED = pa.schema(
 """CURRENT with the person whose series the measurement is in."""
 
 
+LAYOUT_HEAD = STATE_LAYOUT.to_bytes(8, "little")
+
+
 class StoredPerson(NamedTuple):
     """A person's line in the store.
 
@@ -115,6 +124,23 @@ class StoredPerson(NamedTuple):
     basis: str | None
     state: bytes | None
     record_hashes: bytes | None
+
+    @property
+    def filter_state(self) -> Floats | None:
+        """Return (STATE_SIZE,) float64; None where there is none, or it is of another layout."""
+        return unpack_state(self.state or b"")
+
+
+def pack_state(state: Floats) -> bytes:
+    """Return what is stored of a filter's state: the version of its layout, then its float64s."""
+    return LAYOUT_HEAD + state.astype("<f8").tobytes()
+
+
+def unpack_state(blob: bytes) -> Floats | None:
+    """Return the state, (STATE_SIZE,) float64; None if the blob is of another layout."""
+    if len(blob) != len(LAYOUT_HEAD) + 8 * STATE_SIZE or not blob.startswith(LAYOUT_HEAD):
+        return None
+    return np.frombuffer(blob, "<f8", offset=len(LAYOUT_HEAD)).astype(np.float64)
 
 
 class Stored(Protocol):

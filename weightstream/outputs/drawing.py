@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from weightstream.config import Config
 from weightstream.engine import Model
 from weightstream.engine.model import Parameters
@@ -165,7 +163,7 @@ def _people(
     unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
     day = found.time_us / 86_400e6
     for (name, rows), alerted in zip(found.each(), unusual, strict=True):
-        state = known[name].state
+        state = known[name].filter_state
         yield Person(
             name,
             {key: column[rows] for key, column in found.columns.items()},
@@ -174,7 +172,7 @@ def _people(
             overrides=[Override(*word) for word in said.get(name, [])],
             earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
             alerts=alerted,
-            outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
+            outlook=None if state is None else outlook(state, drawing.model.process),
             false_alerts=drawing.false_alerts_per_year,
             revision=known[name].revision,
         )

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store.locks import shared_run_lock
-from weightstream.store.migrations import migrations
+from weightstream.store.migrations import FORMER_STEPS, migrations
 
 STORE_NAME = "weightstream.db"
 LOCK_SECONDS = 30.0
@@ -81,13 +81,19 @@ def enter_wal(connection: sqlite3.Connection) -> None:
 
 
 def pending_migrations(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the store is older than this program. Raises StoreTooNew."""
+    """Return whether the store is older than this program. Raises StoreTooNew, StoreError."""
     database = Database(connection)
-    known = {migration.name for migration in migrations._migrations}
-    if unknown := {applied.name for applied in migrations.applied(database)} - known:
+    applied = {step.name for step in migrations.applied(database)}
+    known = FORMER_STEPS | {step.name for step in migrations._migrations}
+    if unknown := applied - known:
         raise StoreTooNew(
             f"{path} was written by a newer weightstream (it knows {', '.join(sorted(unknown))}); "
             "upgrade weightstream, or use another --data-dir"
+        )
+    if applied & FORMER_STEPS and not applied >= FORMER_STEPS:
+        raise StoreError(
+            f"{path} was written by a weightstream older than 0.1.0, which nothing reads any more; "
+            "ingest the source files again into another --data-dir"
         )
     return bool(migrations.pending(database))
 

@@ -16,7 +16,7 @@ KG, KG_A_WEEK = "kg", "kg/wk"
 SHARED = {
     "user_id": Meaning("The person, as the source names them"),
     "measurement_id": Meaning(
-        "Identity of a measurement: a hash over person, source, time as written, exact value, unit"
+        "Identity of a measurement: a hash over person, source, instant and mass"
     ),
     "effective_at": Meaning("When the person was weighed: UTC, or the day alone"),
     "source": Meaning("Where the reading is from: a device, a questionnaire, a feed"),
@@ -121,7 +121,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         "State of each person; the view persons is easier to read",
         {
             "revision": Meaning("Rises with every change of the person's series"),
-            "dirty": Meaning("1: retro has not seen the newest change"),
+            "dirty": Meaning(
+                "1: retro has not seen the newest change; 2: nor is a reviewer's decision applied"
+            ),
             "first_us": Meaning("The oldest reading, since 1970 UTC", "us"),
             "last_us": Meaning("The newest reading, since 1970 UTC", "us"),
             "level_kg": Meaning("Level at the newest reading", KG),
@@ -130,9 +132,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     "user_states": (
         "The filter after the newest reading of each person",
         {
-            "basis": Meaning("Fingerprint of the parameters that the state depends on"),
+            "basis": Meaning("Fingerprint of engine, parameters and configuration"),
             "settled": Meaning("0: later readings may still revise earlier decisions"),
-            "state": Meaning("float64s of the filter"),
+            "state": Meaning("The filter's state, behind the version of its layout"),
             "records": Meaning("Hashes of the records that are known of the person"),
         },
     ),
@@ -147,9 +149,13 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "file": Meaning("The file it came from: files.id"),
         },
     ),
-    "set_aside": (
+    "superseded": (
         "Measurements that their source corrected or took back: no data",
         {"reason": Meaning("superseded or retracted")},
+    ),
+    "former_ids": (
+        "What weightstream 0.1 called its measurements",
+        {"former_id": Meaning("The id of 0.1; history and override take it as well")},
     ),
     "sources": (
         "What was learnt of each source",
@@ -220,6 +226,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "token": Meaning("Keyed hash of the person"),
             "erased_at": Meaning("UTC"),
             "finished_at": Meaning("UTC; empty: cut short, erase goes on with it"),
+            "left_to_do": Meaning("Whom to judge and draw anew, as JSON, until it is finished"),
         },
     ),
     "received": (

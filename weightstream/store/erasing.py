@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from weightstream.errors import RunsUnderWay
@@ -15,12 +16,13 @@ from weightstream.store.runs import now
 
 PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "decisions": ("user_id", "received_user"),
+    "former_ids": ("user_id",),
     "level_shifts": ("user_id",),
     "measurements": ("user_id",),
     "overrides": ("user_id", "assigned_to"),
     "quarantine": ("user_id",),
     "records": ("user_id",),
-    "set_aside": ("user_id",),
+    "superseded": ("user_id",),
     "user_states": ("user_id",),
     "users": ("user_id",),
 }
@@ -59,13 +61,32 @@ def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]
     )
 
 
+@dataclass(frozen=True)
+class LeftToDo:
+    """What follows once a person's rows are deleted.
+
+    persons: others whose series changed. names: of source files that held the id. files: SHA-256
+    to size of the files that the person's rows were read from.
+    """
+
+    persons: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+
+    def with_more(self, persons: list[str], names: list[str], files: dict[str, int]) -> "LeftToDo":
+        return LeftToDo(
+            sorted({*self.persons, *persons}), sorted({*self.names, *names}), self.files | files
+        )
+
+
 def delete_person(
     connection: sqlite3.Connection, path: Path, user_id: str, token: str, check: str
-) -> tuple[set[str], list[str]]:
-    """Take a person out, and leave the token that keeps them out: one transaction.
+) -> LeftToDo:
+    """Delete a person's rows, and leave the token that keeps them out: one transaction.
 
-    Returns names of source files that held the id, and no longer do; and other persons whose
-    series changed, because somebody had moved a reading between them: they are to be judged anew.
+    What is left to do after it is stored in the same transaction and returned: it also holds what
+    an earlier erasure of the person that was cut short has left. Others with whom a reading was
+    exchanged are marked, so that the next command judges them anew.
 
     Parameters that were learnt before are marked stale. Runs that the store takes to be under way
     are dead, since nobody else is at work: they end as failed, and could not write if they lived.
@@ -73,14 +94,16 @@ def delete_person(
     connection.execute("pragma secure_delete = on")
     with explained(path), transaction(connection):
         sources = _sources(connection, user_id)
+        files = source_files(connection, user_id)
         neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
-        renamed = {
+        renamed = [
             name
             for table, column in FILE_NAMES.items()
-            for name in _blot_names(connection, table, column, user_id)
-        }
+            for name in _redact_names(connection, table, column, user_id)
+        ]
+        left = _unfinished(connection, token).with_more(neighbours, renamed, files)
         connection.execute("update models set stale = 1")
         for source in sources:
             _forget_source(connection, source)
@@ -91,11 +114,18 @@ def delete_person(
             "insert or replace into settings values ('erasure_key_check', ?)", (check,)
         )
         connection.execute(
-            "insert into erasures (token, erased_at) values (?, ?) on conflict (token) "
-            "do update set finished_at = null",
-            (token, now()),
+            "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
+            "on conflict (token) do update set finished_at = null, "
+            "left_to_do = excluded.left_to_do",
+            (token, now(), json.dumps(asdict(left))),
         )
-    return renamed, neighbours
+    return left
+
+
+def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
+    """Return what an erasure of the person that was cut short has left to do."""
+    row = connection.execute("select left_to_do from erasures where token = ?", (token,)).fetchone()
+    return LeftToDo(**json.loads(row[0])) if row and row[0] else LeftToDo()
 
 
 def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
@@ -163,7 +193,9 @@ def _id_in(user_id: str) -> re.Pattern[str]:
     return re.compile(escaped if len(user_id) >= SHORT_ID else rf"(?<![^\W_]){escaped}(?![^\W_])")
 
 
-def _blot_names(connection: sqlite3.Connection, table: str, column: str, user_id: str) -> list[str]:
+def _redact_names(
+    connection: sqlite3.Connection, table: str, column: str, user_id: str
+) -> list[str]:
     query = f"select distinct {column} from {table} where instr({column}, ?)"  # noqa: S608
     change = f"update {table} set {column} = ? where {column} = ?"  # noqa: S608
     names = [n for (n,) in connection.execute(query, (user_id,)) if holds_id(n, user_id)]
@@ -224,6 +256,13 @@ def _empty_wal(connection: sqlite3.Connection, path: Path, until: float) -> None
         time.sleep(0.1)
 
 
+def nothing_left(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Forget what was left to do: it may hold the id. To be called before `scrub`."""
+    with explained(path), transaction(connection):
+        connection.execute("update erasures set left_to_do = null where token = ?", (token,))
+
+
 def finish(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Record that an erasure has come to its end."""
     with explained(path), transaction(connection):
         connection.execute("update erasures set finished_at = ? where token = ?", (now(), token))

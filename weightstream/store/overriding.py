@@ -11,13 +11,14 @@ from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.batch_result import BatchResult
 from weightstream.judging.smoothing import smooth_persons
-from weightstream.store import overrides
+from weightstream.store import overrides, queries
 from weightstream.store.committing import commit
 from weightstream.store.connection import STORE_NAME, existing, explained, open_writer, transaction
 from weightstream.store.models import judging_on
 from weightstream.store.overrides import InForce, Measured
 from weightstream.store.runs import begin_run, end_run, now
 from weightstream.store.stored_persons import StoredPersons
+from weightstream.store.writing import OVERRIDE_DUE, RETRO_DUE
 
 ACTIONS = ("accept", "reject", "assign", "withdraw")
 COLUMNS = ("measurement_id", "action", "user", "by", "note")
@@ -128,11 +129,12 @@ def override(config: Config, requests: Sequence[OverrideRequest]) -> OverrideRep
                     concerned |= persons
                     changed[request.measurement_id] = known[request.measurement_id]
             overrides.touch(connection, sorted(concerned))
-        if concerned:
-            rejudge(connection, path, config, sorted(concerned))
-        done.persons = len(concerned)
-        said = overrides.verdicts(connection, list(changed.values()))
-        done.verdicts = {name: said.get(name, "not judged yet") for name in changed}
+        done.persons = apply_pending(connection, path, config)
+        verdicts = overrides.verdicts(connection, list(changed.values()))
+        done.verdicts = {
+            name: verdicts.get(measured.measurement_id, "not judged yet")
+            for name, measured in changed.items()
+        }
     return done
 
 
@@ -143,7 +145,7 @@ def apply_overrides(
     done: OverrideReport,
 ) -> set[str]:
     """Do what is wished; the persons whose series change, none where nothing does."""
-    current = overrides.in_force(connection, request.measurement_id)
+    current = overrides.in_force(connection, measured.measurement_id) if measured else None
     fault = refusal(connection, request, measured, current)
     if fault or measured is None:
         done.faults.append(f"{request.place}{fault}")
@@ -195,10 +197,22 @@ def refusal(
     return None
 
 
+def apply_pending(connection: sqlite3.Connection, path: Path, config: Config) -> int:
+    """Judge the persons whose overrides changed, also by a command that was cut short.
+
+    Returns how many. Whoever changes the store calls this first or last: an override is marked in
+    its own transaction, and never waits for more than the next command.
+    """
+    persons = queries.awaiting_override(connection)
+    if persons:
+        rejudge(connection, path, config, persons)
+    return len(persons)
+
+
 def rejudge(
     connection: sqlite3.Connection, path: Path, config: Config, persons: Sequence[str]
 ) -> None:
-    """Retro over some persons, now."""
+    """Judge some persons by all their readings, now."""
     judging = judging_on(connection, config)
     run = begin_run(connection, path, str(uuid4()), "override")
 
@@ -208,6 +222,12 @@ def rejudge(
     at_a_time, status = config.threading.db_write_batch_size, "failed"
     try:
         commit(connection, path, again(persons), again, run, at_a_time, lambda *_: None)
+        with transaction(connection):  # who has too few readings to be judged waits for more
+            connection.execute(
+                "update users set dirty = ? where dirty = ? and user_id in "
+                "(select value from json_each(?))",
+                (RETRO_DUE, OVERRIDE_DUE, queries.listed(persons)),
+            )
         status = "completed"
-    finally:  # who was not judged is dirty, and the next retro's
+    finally:  # who was not judged is the next command's
         end_run(connection, path, run, status, {"users": len(persons)}, {})

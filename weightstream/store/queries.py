@@ -76,11 +76,30 @@ def readings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[st
     return dict(connection.execute(query, (json.dumps(list(user_ids)),)).fetchall())
 
 
-def dirty(connection: sqlite3.Connection) -> tuple[list[str], list[int]]:
-    """Persons whose newest change retro has not seen, in the order of their ids; their readings."""
-    rows = connection.execute("select user_id, readings from users where dirty order by user_id")
-    found = rows.fetchall()
-    return [user for user, _ in found], [readings for _, readings in found]
+def due(connection: sqlite3.Connection, basis: str) -> tuple[list[str], list[int]]:
+    """Return the persons that retro has to look at, in the order of their ids, and their readings.
+
+    Those are persons whose newest change it has not seen, and persons judged under another
+    Judging.fingerprint than `basis`: by another engine, configuration or set of parameters.
+    """
+    rows = connection.execute(
+        "select user_id, readings from users left join user_states using (user_id) "
+        "where dirty or basis <> ? order by user_id",
+        (basis,),
+    ).fetchall()
+    return [user for user, _ in rows], [readings for _, readings in rows]
+
+
+def judged_otherwise(connection: sqlite3.Connection, basis: str) -> int:
+    """Return how many persons were last judged under another Judging.fingerprint than `basis`."""
+    query = "select count(*) from user_states where basis <> ?"
+    return int(connection.execute(query, (basis,)).fetchone()[0])
+
+
+def awaiting_override(connection: sqlite3.Connection) -> list[str]:
+    """Return the persons to whom a reviewer's decision has not been applied yet, ascending."""
+    rows = connection.execute("select user_id from users where dirty = 2 order by user_id")
+    return [user for (user,) in rows]
 
 
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

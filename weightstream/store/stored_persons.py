@@ -49,7 +49,7 @@ class StoredPersons:
         return self._rows("measurements", HISTORY, user_ids)
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
-        return self._rows("set_aside", SUPERSEDED, user_ids)
+        return self._rows("superseded", SUPERSEDED, user_ids)
 
     def overrides(self, user_ids: Sequence[str]) -> pa.Table:
         columns, wanted = ", ".join(OVERRIDES.names), listed(user_ids)

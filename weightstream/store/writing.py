@@ -16,6 +16,9 @@ from weightstream.store.connection import explained, transaction
 Columns = Mapping[str, list[Any] | str | int]
 ROWS_PER_STATEMENT = 500
 
+RETRO_DUE, OVERRIDE_DUE = 1, 2
+"""Values of users.dirty."""
+
 MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 
 
@@ -97,9 +100,9 @@ def replace_superseded(connection: sqlite3.Connection, users: str, superseded: C
     looked at again.
     """
     connection.execute(
-        "delete from set_aside where user_id in (select value from json_each(?))", (users,)
+        "delete from superseded where user_id in (select value from json_each(?))", (users,)
     )
-    insert(connection, "set_aside", superseded)
+    insert(connection, "superseded", superseded)
     touch_persons(
         connection,
         "select assigned_to from overrides where withdrawn_at is null and assigned_to is not null "
@@ -108,13 +111,17 @@ def replace_superseded(connection: sqlite3.Connection, users: str, superseded: C
     )
 
 
-def touch_persons(connection: sqlite3.Connection, which: str, values: str) -> None:
-    """Mark persons as changed, so that they are judged again from the start. which: SQL, user ids.
+def touch_persons(
+    connection: sqlite3.Connection, which: str, values: str, dirty: int = RETRO_DUE
+) -> None:
+    """Mark persons as changed, so that they are judged again from the start.
 
+    which: SQL that gives user ids, of the one parameter `values`. dirty: RETRO_DUE or OVERRIDE_DUE.
     To be called within the transaction of the change.
     """
     connection.execute(
-        f"update users set revision = revision + 1, dirty = 1 where user_id in ({which})",  # noqa: S608
+        f"update users set revision = revision + 1, dirty = max(dirty, {dirty}) "  # noqa: S608
+        f"where user_id in ({which})",
         (values,),
     )
     connection.execute(
@@ -157,12 +164,26 @@ def literal(value: str | int) -> str:
 
 
 def respell(connection: sqlite3.Connection, columns: Columns) -> None:
-    """Replace the text of measurements where what is stored by now is still larger."""
-    wanted = ("raw_weight", "raw_unit", "raw_time", "file", "line", *MEASUREMENT_KEY)
-    lists = [columns.get(name, []) for name in (*wanted, "raw_weight", "raw_unit", "raw_time")]
+    """Replace the text of measurements, and the numbers that depend on it, where the stored one is
+    still larger.
+
+    A reading that is assigned to another person is in that one's series: who has to be looked at
+    again.
+    """
+    if not columns.get("measurement_id"):
+        return
+    texts = ("raw_weight", "raw_unit", "raw_time")
+    changed = (*texts, "file", "line", "weight_kg", "local_hour")
+    lists = [columns[name] for name in (*changed, *MEASUREMENT_KEY, *texts)]
     connection.executemany(
-        "update measurements set raw_weight = ?, raw_unit = ?, raw_time = ?, file = ?, line = ? "
+        f"update measurements set {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608
         "where user_id = ? and effective_at = ? and measurement_id = ? "
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
         zip(*lists, strict=True),
+    )
+    touch_persons(
+        connection,
+        "select assigned_to from overrides where withdrawn_at is null and assigned_to <> user_id "
+        "and measurement_id in (select value from json_each(?))",
+        json.dumps(columns["measurement_id"]),
     )
