@@ -1,6 +1,6 @@
 """What every reader takes and gives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -50,17 +50,31 @@ BMI, FORMAT = "its bmi", "the format"
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A file of a folder, or a member of a zip file, that has content and is not read.
+
+    name: path of the file, or of the zip file with the member in brackets. why: one sentence.
+    """
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Block:
     """Some records of a source, in its order.
 
     rows: schema.RAW. unit_from: who says the unit. skipped: records of other kinds (resources that
-    are no body weight).
+    are no body weight). others: those of them whose kind has a name, by that name.
+    unread: members that are not read, told in the first block that knows of them.
     """
 
     rows: pa.Table
     unit_from: str
     dialect: Dialect = NO_DIALECT
     skipped: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
 
 
 Parse = Callable[[], Block]
