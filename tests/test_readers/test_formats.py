@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.seeds import CSV, FITBIT, NEEDS, OMH, SEEDS, options_of
 from weightstream.errors import InputError
-from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
+from weightstream.readers import FORMATS, ReadOptions, look_into, recognise
 from weightstream.readers.source import members
 
 
@@ -156,7 +156,7 @@ def test_folders_give_the_files_that_some_format_knows_or_that_cannot_be_read(tm
         (tmp_path / name).write_bytes(data)
     archive(tmp_path, {"w.json": FITBIT})
     (tmp_path / "loop").symlink_to(tmp_path)
-    found = [str(path.relative_to(tmp_path)) for path in files_in(tmp_path)]
+    found = [str(path.relative_to(tmp_path)) for path in look_into(tmp_path)]
     assert found == [
         "b.json", "broken.zip", "cut.csv.gz", "deep/a.csv", "takeout.zip", "wide.csv"
     ]  # fmt: skip

@@ -28,7 +28,7 @@ from weightstream.intake.units import (
     parse_units,
     required_unit,
 )
-from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, parses
+from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, Unread, parses
 
 MAX_NAME = 1000
 """Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
@@ -54,8 +54,9 @@ class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
     retractions: schema.RETRACTION, records that their source took back; they count as rows.
-    skipped: records of other kinds, which count as no row. units: measurements by unit and by who
-    said it. times: measurements by how their time is written, as import_report.TIMES.
+    skipped: records of other kinds, which count as no row. others: those of them whose kind has a
+    name. units: measurements by unit and by who said it. times: measurements by how their time is
+    written, as import_report.TIMES. unread: members of a zip file that are not read.
     """
 
     measurements: pa.Table
@@ -64,6 +65,8 @@ class Cleaned:
     skipped: int = 0
     units: Mapping[tuple[str, str], int] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -129,7 +132,14 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
     cleaned = clean(block.rows, rules, file, block.dialect)
     units = units_of(cleaned.measurements, block.unit_from)
     times = times_of(cleaned.measurements)
-    return replace(cleaned, skipped=block.skipped, units=units, times=times)
+    return replace(
+        cleaned,
+        skipped=block.skipped,
+        units=units,
+        times=times,
+        others=block.others,
+        unread=block.unread,
+    )
 
 
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ import pyarrow.compute as pc
 
 from weightstream.errors import ConfigError
 from weightstream.exports.table_files import appearing
+from weightstream.readers.block import Unread
 
 EXAMPLES = 3
 """Quarantined rows that are shown of each file and reason: the first."""
+UNREAD_TOLD = 5
+"""Files that are not read and are named on a terminal."""
 FILES_TOLD = 20
 """Files that are told one by one on a terminal."""
 TIMES = ("with an offset", "without an offset", "a date alone")
@@ -51,6 +54,7 @@ class Findings:
     """What was found in one file, beside its counts.
 
     shared_ids: by source, new readings whose record id is that of readings at several other times.
+    others: records of other kinds, by the name of their kind. unread: members that are not read.
     refused: why nothing of it counts.
     """
 
@@ -59,6 +63,8 @@ class Findings:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     shared_ids: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    unread: list[Unread] = field(default_factory=list)
     refused: str | None = None
 
     def add(
@@ -76,10 +82,15 @@ class Findings:
             shown = self.examples.setdefault(reason, [])
             shown += rows.select(["line", "detail", *_CELLS])[: EXAMPLES - len(shown)].to_pylist()
 
+    def add_others(self, others: Mapping[str, int], unread: Sequence[Unread]) -> None:
+        """Count what of the file is no weighing, and keep what is not read."""
+        self.others.update(others)
+        self.unread += unread
+
     def refuse(self, sentence: str) -> None:
         """Nothing of the file counts."""
         self.units, self.times, self.reasons = Counter(), Counter(), Counter()
-        self.examples, self.refused = {}, sentence
+        self.examples, self.others, self.unread, self.refused = {}, Counter(), [], sentence
 
     def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
         """timezone: of times without an offset, by what zone_from says."""
@@ -101,6 +112,8 @@ class Findings:
             "shared_ids": [
                 {"source": source, "rows": rows} for source, rows in self.shared_ids.most_common()
             ],
+            "others": dict(self.others.most_common()),
+            "unread": [asdict(one) for one in self.unread],
             "refused": self.refused,
         }
 
@@ -168,9 +181,25 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
         for example in found["examples"] if with_cells else ():
             cells = "; ".join(f"{name} {example[name]!r}" for name in _CELLS if example[name])
             yield f"    line {example['line']}: {example['detail']} ({_cut(cells)})"
+    if file["others"]:
+        kinds = (f"{rows:,} {_cut(kind)}" for kind, rows in file["others"].items())
+        yield f"  no weighings: {', '.join(kinds)}"
+    yield from (f"  {line}" for line in unread_told([Unread(**one) for one in file["unread"]]))
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
         yield f"  {shared_told(source, shared['rows'])}"
+
+
+def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
+    """Sentences on files or members that are not read: the first, and how many more there are."""
+    unknown = [one for one in unread if not one.known]
+    yield from (f"not read: {one.sentence}" for one in unknown[:UNREAD_TOLD])
+    if len(unknown) > UNREAD_TOLD:
+        yield f"not read: {len(unknown) - UNREAD_TOLD:,} more files; --json-report FILE names them"
+    if len(unknown) < len(unread):
+        names = [one.name for one in unread if one.known]
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield f"passed over, since such files hold no weighings: {names[0]}{more}"
 
 
 def shared_told(who: str, rows: int) -> str:

@@ -19,7 +19,7 @@ from weightstream.intake.partition import Part, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.intake.times import parse_times
 from weightstream.intake.units import required_unit
-from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
+from weightstream.readers import FORMATS, Folder, ReadOptions, Unread, look_into, recognise
 from weightstream.readers.source import reading
 from weightstream.schema import MEASUREMENT, RETRACTION
 from weightstream.store.runs import FileCounts
@@ -45,6 +45,11 @@ class Intake:
     @property
     def rows_in(self) -> int:
         return sum(file.rows_in for file in self.files)
+
+    @property
+    def unread(self) -> list[Unread]:
+        """Members of zip files that were not read; what of a folder was not, `look_up` tells."""
+        return [one for found in self.findings for one in found.unread]
 
     def parts(self, width: int, users_per_task: int) -> Iterator[Part]:
         """Batches of whole persons, partition by partition; who is not selected is counted.
@@ -142,7 +147,9 @@ def _read(
         file.exclude(ERASED, everyone.rows - cleaned.rows)
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
-        intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
+        findings = intake.findings[number]
+        findings.add(cleaned.units, cleaned.times, cleaned.quarantine)
+        findings.add_others(cleaned.others, cleaned.unread)
         file.exclude("retracted", len(cleaned.retractions))
         if len(cleaned.retractions):
             intake.retractions.append(intake.selection.of_listed(cleaned.retractions))
@@ -210,14 +217,25 @@ def named_format(path: Path, options: ReadOptions) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[Path]:
-    """The files that are meant: of a folder, those in it whose format is known.
+    """The files that are meant: see `look_up`."""
+    return look_up(sources).files
+
+
+def look_up(sources: Sequence[str]) -> Folder:
+    """The files that are meant: of a folder, those in it whose format is known, and what is left.
 
     A folder without any stands for itself, to be refused like a file that cannot be used.
+    Raises InputError for a name that is empty, which would mean the working directory.
     """
+    if not all(source.strip() for source in sources):
+        raise InputError("the name of a source is empty; name a file or a folder")
     files: list[Path] = []
+    unread: list[Unread] = []
     for path in map(Path, sources):
-        files += (files_in(path) if path.is_dir() else []) or [path]
-    return files
+        folder = look_into(path) if path.is_dir() else Folder([], [])
+        files += folder.files or [path]
+        unread += folder.unread
+    return Folder(files, unread)
 
 
 def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:

@@ -53,11 +53,13 @@ BMI, FORMAT = "its bmi", "the format"
 class Unread:
     """A file of a folder, or a member of a zip file, that has content and is not read.
 
-    name: path of the file, or of the zip file with the member in brackets. why: one sentence.
+    name: path of the file, or of the zip file with the member in brackets. sentence: on why.
+    known: it is of an export of which something is read, and is known to hold no weighings.
     """
 
     name: str
-    why: str
+    sentence: str
+    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ class Reader(Protocol):
 
     def read(self, source: Source, options: ReadOptions) -> Iterator[Parse]:
         """Parse a file in blocks. Raises InputError, also from a Parse, when it cannot be used."""
+
+    # A module may also have `accompanies(head, place)`: whether a file that lies beside one of
+    # this format, in the same folder or zip file, is of the same export and holds no weighings.
 
 
 def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
