@@ -64,7 +64,7 @@ lock:
 
 # The plotly.js that pages carry. To renew it, write the version and the hash that
 # `npm view plotly.js-basic-dist-min version dist.integrity` tells into $(PLOTLYJS)/npm.
-PLOTLYJS := weightstream/charts/assets/plotly
+PLOTLYJS := weightstream/outputs/pages/assets/plotly
 
 plotlyjs:
 	read package integrity < $(PLOTLYJS)/npm && folder=$$(mktemp -d) && \

@@ -24,12 +24,12 @@ from weightstream.engine.model import PRIOR
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_part
+from weightstream.judging.causal import Judging, judge_partition
 from weightstream.readers import ReadOptions
 from weightstream.simulator.streams import simulate_csv
 from weightstream.store.connection import STORE_NAME, Checkpointer, open_writer
 from weightstream.store.runs import begin_run, register_files, write_quarantine
-from weightstream.store.writing import write_decided
+from weightstream.store.writing import write_result
 
 COMMAND = Path(sys.executable).with_name("weightstream")
 
@@ -112,13 +112,13 @@ def run_without_prefect(source: Path, data_dir: Path) -> float:
             write_quarantine(connection, path, rows, intake.files, numbers.tolist(), run)
         checkpointer = Checkpointer(connection, data_dir)
         waiting = intake.parts(2, 0)
-        judge = partial(pool.submit, judge_part)
+        judge = partial(pool.submit, judge_partition)
         under_way = deque(judge(part, numbers, None, judging) for part in islice(waiting, 4))
         while under_way:
             decided, _ = under_way.popleft().result()
             for part in islice(waiting, 1):
                 under_way.append(judge(part, numbers, None, judging))
-            deque(write_decided(connection, path, decided, run, 100), maxlen=0)
+            deque(write_result(connection, path, decided, run, 100), maxlen=0)
             checkpointer.committed()
         checkpointer.close()
     return time.perf_counter() - started

@@ -11,15 +11,15 @@ import numpy as np
 from benchmarks import baseline
 from benchmarks.runs import Place, busy_seconds, run_without_prefect
 from benchmarks.table import Line
-from weightstream import quality
 from weightstream.batch import UserBatch
-from weightstream.charts.page import write_assets
 from weightstream.config import Config
-from weightstream.drawing import draw_persons, drawing_of
 from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import PRIOR
 from weightstream.judging.causal import judging_of
-from weightstream.store import reading
+from weightstream.outputs import quality
+from weightstream.outputs.drawing import draw_persons, drawing_of
+from weightstream.outputs.pages.page import write_assets
+from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 
 
@@ -119,14 +119,14 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     threads = 4
     with ReadPool(data, threads) as pool, ThreadPoolExecutor(threads) as workers:
         with pool.connection() as connection:
-            persons = reading.user_ids(connection)[:4_000]
+            persons = queries.user_ids(connection)[:4_000]
 
         def draw(some: Sequence[str]) -> None:
             with pool.connection() as connection:
                 draw_persons(connection, drawing, some)
 
         started = time.perf_counter()
-        list(workers.map(draw, reading.chunks(persons, 250)))
+        list(workers.map(draw, queries.chunks(persons, 250)))
         rate = len(persons) / (time.perf_counter() - started)
     sizes = [page.stat().st_size for page in (dashboards / "persons").iterdir()]
     measured = f"{rate:,.0f} persons/s, {rate / slow:.0f} ×, from the store, {threads} threads"

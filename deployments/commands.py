@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from weightstream import cli_decisions  # noqa: F401, attaches its commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.errors import PrefectError, WeightstreamError
-from weightstream.summary import Summary
+from weightstream.outputs.summary import Summary
 
 
 class Terminated(KeyboardInterrupt):
@@ -98,22 +98,22 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
         file = json_report or Path(folder) / "report.json"
         earlier = inode(file)  # a run that fails does not come to write its own
         parameters["json_report"] = file.absolute()
-        report(flow, parameters, as_json, lambda: tell_imports(file, earlier))
+        report(flow, parameters, as_json, lambda: publish_import_report(file, earlier))
 
 
 def inode(file: Path) -> int | None:
     return file.stat().st_ino if file.exists() else None
 
 
-def tell_imports(file: Path, earlier: int | None = None) -> None:
+def publish_import_report(file: Path, earlier: int | None = None) -> None:
     """Say what was found in the sources; cells of them only to a person at a terminal.
 
     earlier: the inode of an earlier run's report, which is not told again.
     """
-    from weightstream.intake.import_report import told
+    from weightstream.intake.import_report import to_text
 
     if inode(file) not in (None, earlier):
-        click.echo(told(json.loads(file.read_text("utf-8")), sys.stderr.isatty()), err=True)
+        click.echo(to_text(json.loads(file.read_text("utf-8")), sys.stderr.isatty()), err=True)
 
 
 @cli.command()
@@ -150,7 +150,7 @@ def report(
     flow: Any, parameters: dict[str, Any], as_json: bool, first: Callable[[], None] | None = None
 ) -> None:
     """Run a flow here, say what it did, and exit with its status. first: to be said before."""
-    speak_plainly()
+    plain_logging()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
@@ -172,7 +172,7 @@ def report(
     if first is not None:
         first()
     if outcome.exit_status == 2:
-        click.echo(f"weightstream: {'; '.join(outcome.troubles)}", err=True)
+        click.echo(f"weightstream: {'; '.join(outcome.problems)}", err=True)
     else:
         click.echo(outcome.to_text(), err=as_json)
     if as_json:
@@ -180,10 +180,10 @@ def report(
     sys.exit(outcome.exit_status)
 
 
-def speak_plainly() -> None:
+def plain_logging() -> None:
     """On the terminal: our own lines, and of Prefect's only what is wrong, without tracebacks."""
     ours = logging.getLogger("weightstream")
-    lines = Lines()
+    lines = PlainLines()
     lines.setFormatter(logging.Formatter("%(message)s"))
     ours.addHandler(lines)
     ours.setLevel(logging.INFO)
@@ -192,7 +192,7 @@ def speak_plainly() -> None:
         handler.setLevel(logging.CRITICAL)
 
 
-class Lines(logging.Handler):
+class PlainLines(logging.Handler):
     """To stderr as it is now: progress bars put themselves in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -226,9 +226,9 @@ def server_check(config: Path | None, data_dir: Path | None) -> None:
 
     Exit status 1 if something is; a warning alone is 0; 2 if no server answers.
     """
-    from deployments.server import found_wrong, report_findings
+    from deployments.server import find_problems, report_findings
 
-    report_findings(found_wrong(config, data_dir))
+    report_findings(find_problems(config, data_dir))
 
 
 @server.command("serve")
@@ -236,8 +236,8 @@ def server_check(config: Path | None, data_dir: Path | None) -> None:
 @settings
 def server_serve(limit: int, config: Path | None, data_dir: Path | None) -> None:
     """Set up, then run here what the deployments ask for, until stopped: setup and a worker."""
+    from deployments.desired import POOL
     from deployments.server import set_up
-    from deployments.wanted import POOL
 
     for line in set_up(config, data_dir):
         click.echo(line)

@@ -11,9 +11,15 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
-from deployments.checking import Finding, of_part, of_pool, of_server, of_stuck
-from deployments.parts import parts
-from deployments.wanted import INBOX
+from deployments.desired import INBOX
+from deployments.health import (
+    Finding,
+    findings_of,
+    server_findings,
+    stuck_findings,
+    worker_findings,
+)
+from deployments.reconcile import resources
 from weightstream.cli import configured
 from weightstream.errors import PrefectError
 
@@ -68,7 +74,7 @@ def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
     """Make the server as wanted; yields a line for each part: what was done, or that it was so."""
     with api() as client:
         config, data_dir = deployed_paths(client, config, data_dir)
-        for part in parts(client, configured(config, data_dir), config, data_dir):
+        for part in resources(client, configured(config, data_dir), config, data_dir):
             if part.differences == []:
                 yield f"kept     {part.name}"
                 continue
@@ -79,15 +85,15 @@ def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
                 yield f"changed  {part.name}: {', '.join(part.differences)}"
 
 
-def found_wrong(config: Path | None, data_dir: Path | None) -> Iterator[Finding]:
+def find_problems(config: Path | None, data_dir: Path | None) -> Iterator[Finding]:
     """What is missing, drifted or stuck on the server."""
     with api() as client:
         config, data_dir = deployed_paths(client, config, data_dir)
-        yield from of_server(client)
-        for part in parts(client, configured(config, data_dir), config, data_dir):
-            yield from of_part(part)
-        yield from of_pool(client)
-        yield from of_stuck(client)
+        yield from server_findings(client)
+        for part in resources(client, configured(config, data_dir), config, data_dir):
+            yield from findings_of(part)
+        yield from worker_findings(client)
+        yield from stuck_findings(client)
 
 
 def report_findings(findings: Iterator[Finding]) -> None:

@@ -18,8 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from deployments.commands import cli  # noqa: E402
 from weightstream.config import PROFILES, Config, Source  # noqa: E402
-from weightstream.descriptions import TABLES  # noqa: E402
 from weightstream.schema import EXPORT_COLUMNS, QUARANTINE_REASONS, REASONS  # noqa: E402
+from weightstream.store.descriptions import TABLES  # noqa: E402
 from weightstream.store.migrations import migrations  # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py (`make docs`); change the code instead -->\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from weightstream.charts.index import read_index
 from weightstream.config import Config
-from weightstream.report import report_on_store
+from weightstream.outputs.pages.index import read_index
+from weightstream.outputs.report import report_on_store
 
 OUT = Path(__file__).parent / "dashboards"
 SHOTS = (

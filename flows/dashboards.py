@@ -8,32 +8,31 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
 
-from flows.ending import closed, failed, said, summarise
-from flows.names import of_dashboards
-from tasks.contained import contained
+from flows.finalize import error_message, failed, finalize_run, summarise
+from flows.run_names import dashboards_run_name
 from tasks.draw import draw, picture
-from tasks.opening import configured, opened_road
-from tasks.parallel import aside, in_parallel
-from tasks.posting import posting
 from tasks.report import report
-from tasks.road import Road
-from tasks.viz_memory import room_to_draw
-from tasks.widths import draw_width, tabs
-from weightstream.charts.image import BROWSER_MB, NO_MEMORY, TAB_MB
-from weightstream.charts.page import write_assets
-from weightstream.drawing import draw_index, undrawn
+from tasks.runtime.context import RunContext
+from tasks.runtime.memory_budget import has_memory_to_draw
+from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.pool_sizes import browser_tabs, draw_pool_size
+from tasks.runtime.redaction import redacted_errors
+from tasks.runtime.submission import submit_batches, submit_in_background
+from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
-from weightstream.measuring import RunClock
 from weightstream.memory import free_memory_mb
-from weightstream.store import reading
+from weightstream.outputs.drawing import draw_index, undrawn
+from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
+from weightstream.outputs.pages.page import write_assets
+from weightstream.store import queries
 from weightstream.store.connection import existing, explained, transaction
-from weightstream.store.presence import drawing
+from weightstream.store.locks import drawing_lock
 
 logger = logging.getLogger("weightstream")
 FEWEST_PERSONS_PER_TASK, MOST_PERSONS_PER_TASK = 100, 500
 
 
-@flow(name="dashboards", flow_run_name=of_dashboards, persist_result=False)
+@flow(name="dashboards", flow_run_name=dashboards_run_name, persist_result=False)
 def dashboards(
     data_dir: str | None = None, config: str | None = None, png: bool = False
 ) -> State[Any]:
@@ -49,70 +48,72 @@ def dashboards(
         settings = configured(config, data_dir)
         existing(settings.data.data_dir)
         with (
-            contained("dashboards"),
-            opened_road(str(flow_run.get_id()), "dashboards", settings) as road,
+            redacted_errors("dashboards"),
+            open_run(str(flow_run.get_id()), "dashboards", settings) as context,
         ):
             clock.started()
-            everyone = reading.user_ids(road.connection)
-            troubles = draw_pages(road, everyone, png)
-            road.users = len(everyone)
-            return closed(road, summarise(road, clock, troubles))
+            everyone = queries.user_ids(context.connection)
+            problems = draw_pages(context, everyone, png)
+            context.users = len(everyone)
+            return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
 
 
-def draw_pages(road: Road, changed: list[str], png: bool = False) -> list[str]:
+def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> list[str]:
     """Draw the pages of the changed persons, and of those who have none; then the index, and the
     page on data quality.
 
     png: also their pictures. Returns what went wrong; the decisions are stored all the same.
     """
-    troubles: list[str] = []
+    problems: list[str] = []
     try:
-        with contained("draw"):
-            write_assets(road.dashboards)
+        with redacted_errors("draw"):
+            write_assets(context.dashboards)
         # It scans the whole store, which takes no turn of Python's from those that draw.
-        with aside(report, road.run_id, road.config.threading.enabled) as reported:
-            with contained("draw"), drawing(road.dashboards):
-                persons = _draw_pages(road, changed, troubles)
+        with submit_in_background(
+            report, context.run_id, context.config.threading.enabled
+        ) as reported:
+            with redacted_errors("draw"), drawing_lock(context.dashboards):
+                persons = _draw_pages(context, changed, problems)
             if png and persons:
-                troubles += _draw_pictures(road, persons)
+                problems += _draw_pictures(context, persons)
             state = reported()
         if not state.is_completed():
-            troubles.append(said(state))
+            problems.append(error_message(state))
     except WeightstreamError as error:
-        troubles.append(str(error))
-    return troubles
+        problems.append(str(error))
+    return problems
 
 
-def _draw_pages(road: Road, changed: list[str], troubles: list[str]) -> list[str]:
-    naming = road.config.visualization.file_names
-    persons = sorted({*changed, *undrawn(road.connection, road.dashboards, naming)})
-    width = draw_width(road.config.threading)
+def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) -> list[str]:
+    naming = context.config.visualization.file_names
+    persons = sorted({*changed, *undrawn(context.connection, context.dashboards, naming)})
+    width = draw_pool_size(context.config.threading)
     share = -(-len(persons) // width)
     size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
-    road.persons = dict(enumerate(reading.chunks(persons, size)))
-    road.progress.begin("draw", len(persons), "pages")
-    at_once, posted = road.at_once("draw", width), posting(road, "draw")
-    room = partial(room_to_draw, road.config.threading.memory)
-    for batch, state in in_parallel(draw, road.run_id, list(road.persons), at_once, room, posted):
-        road.progress.advance("draw", len(road.persons[batch]))
+    context.persons = dict(enumerate(queries.chunks(persons, size)))
+    context.progress.begin("draw", len(persons), "pages")
+    at_once = context.at_once("draw", width)
+    room = partial(has_memory_to_draw, context.config.threading.memory)
+    for batch, state in submit_batches(draw, context.run_id, list(context.persons), at_once, room):
+        context.progress.advance("draw", len(context.persons[batch]))
         if not state.is_completed():
-            troubles.append(said(state))
-    rows = (row for some in road.drawn.values() for row in some)
+            problems.append(error_message(state))
+    rows = (row for some in context.drawn.values() for row in some)
     # Under the store's lock: another process that draws now would lose its rows of the index.
-    with road.clocks["draw"].running(), explained(road.path), transaction(road.connection):
-        draw_index(road.connection, road.dashboards, rows, naming)
-    road.progress.end("draw")
+    with context.clocks["draw"].running(), explained(context.path), transaction(context.connection):
+        draw_index(context.connection, context.dashboards, rows, naming)
+    context.progress.end("draw")
     return persons
 
 
-def _draw_pictures(road: Road, persons: list[str]) -> list[str]:
+def _draw_pictures(context: RunContext, persons: list[str]) -> list[str]:
     free_mb = free_memory_mb()
-    at_once = tabs(road.config.threading, free_mb)
+    at_once = browser_tabs(context.config.threading, free_mb)
     if at_once == 0:
         logger.warning(NO_MEMORY.format(needed=BROWSER_MB + TAB_MB, free=free_mb))
         return []
-    road.pictured = persons
-    state = picture(road.run_id, at_once, return_state=True)
-    return state.result() if state.is_completed() else [said(state)]
+    context.pictured = persons
+    state = picture(context.run_id, at_once, return_state=True)
+    return state.result() if state.is_completed() else [error_message(state)]

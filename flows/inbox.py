@@ -10,25 +10,25 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, State
 
-from flows.deferral import When
-from flows.ending import failed, finished
-from flows.ingest import Format, go_on, take_in_all
-from flows.names import counted, of_inbox, of_store
-from tasks.contained import contained
-from tasks.opening import configured, opened_road
-from tasks.road import Road
+from flows.deferred_retro import When
+from flows.finalize import failed, finalize_ingest
+from flows.ingest import Format, judge_and_draw, read_sources
+from flows.run_names import counted, inbox_run_name, store_run_name
+from tasks.runtime.context import RunContext
+from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.redaction import redacted_errors
+from weightstream.clocks import RunClock
 from weightstream.config import Config
 from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.intake.inbox import Claims, claiming
 from weightstream.intake.sources import check_options
-from weightstream.measuring import RunClock
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import make_durable
 
 logger = logging.getLogger("weightstream")
 
 
-@flow(name="ingest", flow_run_name=of_inbox, persist_result=False)
+@flow(name="ingest", flow_run_name=inbox_run_name, persist_result=False)
 def inbox(
     data_dir: str | None = None,
     config: str | None = None,
@@ -60,17 +60,17 @@ def inbox(
         check_options(options, settings.data)
         run, data = str(flow_run.get_id()), settings.data
         with (
-            contained("inbox"),
+            redacted_errors("inbox"),
             claiming(data.inbox_dir, run, data.inbox_rest_seconds) as claims,
         ):
             if not claims.files:
                 return nothing_to_do(claims)
-            name_run(run, of_store(f"inbox, {counted(len(claims.files), 'file')}"))
-            state, fates = ingest_claimed(
+            name_run(run, store_run_name(f"inbox, {counted(len(claims.files), 'file')}"))
+            state, outcomes = ingest_claimed(
                 claims, settings, options, clock, config, dashboards, png, retro
             )
             make_durable(data.data_dir)
-            if changed := claims.settle(fates):
+            if changed := claims.finish(outcomes):
                 logger.warning("%d files changed while they were read; they wait again", changed)
             return state
     except WeightstreamError as error:
@@ -90,35 +90,35 @@ def ingest_claimed(
     """Returns the run's final state, and for each file the sentence why it failed, or None."""
     paths = [file.path for file in claims.files]
     run = str(flow_run.get_id())
-    with opened_road(run, "ingest", settings, paths, options, claims.people) as road:
+    with open_run(run, "ingest", settings, paths, options, claims.people) as context:
         clock.started()
-        take_in_all(road)
-        troubles = claims.troubles + go_on(road, config, dashboards, png, retro)
-        fates = fates_of(road, claims)
-        if unusable := sum(fate is not None for fate in fates.values()):
-            troubles.append(f"{counted(unusable, 'file')} not done: see the inbox's failed folder")
-        return finished(road, clock, troubles), fates
+        read_sources(context)
+        problems = claims.problems + judge_and_draw(context, config, dashboards, png, retro)
+        outcomes = outcomes_by_file(context, claims)
+        if unusable := sum(fate is not None for fate in outcomes.values()):
+            problems.append(f"{counted(unusable, 'file')} not done: see the inbox's failed folder")
+        return finalize_ingest(context, clock, problems), outcomes
 
 
-def fates_of(road: Road, claims: Claims) -> dict[Path, str | None]:
+def outcomes_by_file(context: RunContext, claims: Claims) -> dict[Path, str | None]:
     """Why a file failed, or None. The sentences may name persons: they go beside the file only."""
-    fates: dict[Path, str | None] = {file.path: None for file in claims.files}
-    for number in road.failed_files:
-        fates[road.intake.files[number].path] = (
-            f"some of its rows could not be judged or stored (run {road.run_id}); put it back into "
-            "the inbox to try again: what is stored already is not stored twice"
+    outcomes: dict[Path, str | None] = {file.path: None for file in claims.files}
+    for number in context.failed_files:
+        outcomes[context.intake.files[number].path] = (
+            f"some of its rows could not be judged or stored (run {context.run_id}); put it back "
+            "into the inbox to try again: what is stored already is not stored twice"
         )
     for file in claims.files:
-        if file.path in road.intake.refused:
-            fates[file.path] = road.intake.refused[file.path].replace(
+        if file.path in context.intake.refused:
+            outcomes[file.path] = context.intake.refused[file.path].replace(
                 str(file.path), str(file.name)
             )
-    return fates
+    return outcomes
 
 
 def nothing_to_do(claims: Claims) -> State[Any]:
-    if claims.troubles:
-        return Completed(name="Degraded", message="; ".join(claims.troubles))
+    if claims.problems:
+        return Completed(name="Degraded", message="; ".join(claims.problems))
     return Completed(message="nothing rests in the inbox")
 
 

@@ -11,23 +11,28 @@ from pydantic import Field, SecretStr
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.dashboards import draw_pages
-from flows.deferral import When, retro_place, start_elsewhere
-from flows.ending import failed, finished, said, settle, stop_without_store
-from flows.names import of_ingest
+from flows.deferred_retro import When, retro_place, start_elsewhere
+from flows.finalize import (
+    error_message,
+    failed,
+    finalize_ingest,
+    record_outcomes,
+    stop_without_store,
+)
 from flows.retro import smooth_dirty
-from tasks.contained import contained
+from flows.run_names import ingest_run_name
 from tasks.filter import filter_batch
-from tasks.opening import configured, opened_road
-from tasks.parallel import in_parallel
-from tasks.posting import posting
 from tasks.read import read
-from tasks.road import Road
-from tasks.widths import filter_width, persons_per_task
+from tasks.runtime.context import RunContext
+from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.pool_sizes import filter_pool_size, persons_per_task
+from tasks.runtime.redaction import redacted_errors
+from tasks.runtime.submission import submit_batches
 from tasks.write import write
+from weightstream.clocks import RunClock
 from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.intake.import_report import check_report
 from weightstream.intake.sources import check_sources, files_of
-from weightstream.measuring import RunClock
 from weightstream.readers import FORMATS, ReadOptions
 from weightstream.store.runs import register_files, store_quarantine
 
@@ -35,7 +40,7 @@ Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
 """The UI shows a choice."""
 
 
-@flow(name="ingest", flow_run_name=of_ingest, persist_result=False)
+@flow(name="ingest", flow_run_name=ingest_run_name, persist_result=False)
 def ingest(
     sources: list[str],
     data_dir: str | None = None,
@@ -89,75 +94,77 @@ def ingest(
         if json_report is not None:
             check_report(Path(json_report), paths)
         with (
-            contained("ingest"),
-            opened_road(str(flow_run.get_id()), "ingest", settings, paths, options) as road,
+            redacted_errors("ingest"),
+            open_run(str(flow_run.get_id()), "ingest", settings, paths, options) as context,
         ):
             clock.started()
-            take_in_all(road)
-            troubles = list(road.intake.refused.values())
-            troubles += go_on(road, config, dashboards, png, retro)
-            return finished(road, clock, troubles, json_report)
+            read_sources(context)
+            problems = list(context.intake.refused.values())
+            problems += judge_and_draw(context, config, dashboards, png, retro)
+            return finalize_ingest(context, clock, problems, json_report)
     except WeightstreamError as error:
         return failed(error)
 
 
-def go_on(
-    road: Road, config: str | None, dashboards: bool, png: bool, retro: When | None
+def judge_and_draw(
+    context: RunContext, config: str | None, dashboards: bool, png: bool, retro: When | None
 ) -> list[str]:
     """From what was read to pages; returns what went wrong."""
-    troubles = judge_and_store(road)
+    problems = judge_and_store(context)
     place = retro_place(retro)
     if place == "here":
-        troubles += smooth_dirty(road)
-    settle(road)
+        problems += smooth_dirty(context)
+    record_outcomes(context)
     if dashboards:
-        troubles += draw_pages(road, road.changed, png)
+        problems += draw_pages(context, context.changed, png)
     if place == "elsewhere":
-        troubles += start_elsewhere(road, config, dashboards)
-    return troubles
+        problems += start_elsewhere(context, config, dashboards)
+    return problems
 
 
-def take_in_all(road: Road) -> None:
+def read_sources(context: RunContext) -> None:
     """Read the sources; register them and what was quarantined."""
-    road.progress.begin("read", None, "rows")
-    read(road.run_id)
-    road.progress.end("read")
-    numbers = register_files(road.connection, road.path, road.intake.files, road.run)
-    road.expect(numbers)
-    quarantined = road.intake.quarantined()
-    store_quarantine(road.connection, road.path, quarantined, road.intake.files, numbers, road.run)
+    context.progress.begin("read", None, "rows")
+    read(context.run_id)
+    context.progress.end("read")
+    numbers = register_files(context.connection, context.path, context.intake.files, context.run)
+    context.expect(numbers)
+    quarantined = context.intake.quarantined()
+    store_quarantine(
+        context.connection, context.path, quarantined, context.intake.files, numbers, context.run
+    )
 
 
-def judge_and_store(road: Road) -> list[str]:
+def judge_and_store(context: RunContext) -> list[str]:
     """Judge batches side by side and store each as it ends, in this thread."""
-    width = filter_width(road.config.threading, road.intake.selection.persons)
-    batches = numbered(road, width)
-    road.progress.begin("write", road.intake.partitions.rows, "rows")
-    troubles = []
-    at_once, posted = road.at_once("filter", width), posting(road, "filter")
-    for batch, filtered in in_parallel(
-        filter_batch, road.run_id, batches, at_once, road.has_room, posted
+    width = filter_pool_size(context.config.threading, context.intake.selection.persons)
+    batches = numbered_batches(context, width)
+    context.progress.begin("write", context.intake.partitions.rows, "rows")
+    problems = []
+    at_once = context.at_once("filter", width)
+    for batch, filtered in submit_batches(
+        filter_batch, context.run_id, batches, at_once, context.has_room
     ):
-        before = int(road.counts.sum())
+        before = int(context.counts.sum())
         state = (
-            write(road.run_id, batch, return_state=True) if filtered.is_completed() else filtered
+            write(context.run_id, batch, return_state=True) if filtered.is_completed() else filtered
         )
-        files = set() if state.is_completed() else road.parts[batch].files
-        rows = road.forget(batch)
+        files = set() if state.is_completed() else context.parts[batch].files
+        rows = context.forget(batch)
         if not state.is_completed():
-            road.failed_files |= files
-            road.failed += rows - (int(road.counts.sum()) - before)
-            troubles.append(said(state))
+            context.failed_files |= files
+            context.failed += rows - (int(context.counts.sum()) - before)
+            problems.append(error_message(state))
             stop_without_store(state)
-    road.progress.end("write")
-    return troubles
+    context.progress.end("write")
+    return problems
 
 
-def numbered(road: Road, width: int) -> Iterator[int]:
+def numbered_batches(context: RunContext, width: int) -> Iterator[int]:
     """Put the next batch on the road when there is room for it."""
-    wanted, persons = road.config.execution.users_per_task, road.intake.selection.persons
-    each = persons_per_task(wanted, persons, width, "filter" in road.slots)
-    parts = road.intake.parts(width, each)
+    wanted, persons = context.config.execution.users_per_task, context.intake.selection.persons
+    each = persons_per_task(wanted, persons, width, "filter" in context.limits)
+    parts = context.intake.parts(width, each)
     for batch, part in enumerate(parts):
-        road.parts[batch] = part
+        context.parts[batch] = part
         yield batch

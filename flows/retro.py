@@ -8,25 +8,24 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.dashboards import draw_pages
-from flows.ending import closed, failed, said, stop_without_store, summarise
-from flows.names import of_retro
-from tasks.contained import contained
-from tasks.opening import configured, opened_road
-from tasks.parallel import in_parallel
-from tasks.posting import posting
-from tasks.road import Road
+from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
+from flows.run_names import retro_run_name
+from tasks.runtime.context import RunContext
+from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.pool_sizes import retro_pool_size
+from tasks.runtime.redaction import redacted_errors
+from tasks.runtime.submission import submit_batches
 from tasks.smooth import smooth
-from tasks.widths import retro_width
 from tasks.write import write
 from weightstream.batch import split_by_rows
+from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.intake.partition import batches
-from weightstream.measuring import RunClock
-from weightstream.store import reading
+from weightstream.store import queries
 from weightstream.store.connection import existing
 
 
-@flow(name="retro", flow_run_name=of_retro, persist_result=False)
+@flow(name="retro", flow_run_name=retro_run_name, persist_result=False)
 def retro(
     data_dir: str | None = None, config: str | None = None, dashboards: bool = True
 ) -> State[Any]:
@@ -42,38 +41,37 @@ def retro(
     try:
         settings = configured(config, data_dir)
         existing(settings.data.data_dir)
-        with contained("retro"), opened_road(run_id, "retro", settings) as road:
+        with redacted_errors("retro"), open_run(run_id, "retro", settings) as context:
             clock.started()
-            troubles = smooth_dirty(road)
-            road.users = len(road.changed)
+            problems = smooth_dirty(context)
+            context.users = len(context.changed)
             if dashboards:
-                troubles += draw_pages(road, road.changed)
-            return closed(road, summarise(road, clock, troubles))
+                problems += draw_pages(context, context.changed)
+            return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
 
 
-def smooth_dirty(road: Road) -> list[str]:
+def smooth_dirty(context: RunContext) -> list[str]:
     """Smooth persons side by side and store each batch as it ends, in this thread."""
-    persons, readings = reading.dirty(road.connection)
-    width = retro_width(road.config.threading)
+    persons, readings = queries.dirty(context.connection)
+    width = retro_pool_size(context.config.threading)
     tasks = batches(sum(readings), width)
     groups = split_by_rows(np.array(readings, np.int64), tasks)
-    road.persons = {batch: persons[group] for batch, group in enumerate(groups)}
-    at_once = road.at_once("smooth", width)
-    road.smoothed = True
-    road.progress.begin("retro", len(persons), "persons")
-    troubles = []
-    with road.clocks["smooth"].running():
-        posted = posting(road, "smooth")
-        waiting = list(road.persons)
-        for batch, smoothed in in_parallel(smooth, road.run_id, waiting, at_once, posting=posted):
+    context.persons = {batch: persons[group] for batch, group in enumerate(groups)}
+    at_once = context.at_once("smooth", width)
+    context.smoothed = True
+    context.progress.begin("retro", len(persons), "persons")
+    problems = []
+    with context.clocks["smooth"].running():
+        waiting = list(context.persons)
+        for batch, smoothed in submit_batches(smooth, context.run_id, waiting, at_once):
             state = smoothed
             if smoothed.is_completed():
-                state = write(road.run_id, batch, return_state=True)
-            road.progress.advance("retro", len(road.persons.pop(batch)))
+                state = write(context.run_id, batch, return_state=True)
+            context.progress.advance("retro", len(context.persons.pop(batch)))
             if not state.is_completed():
-                troubles.append(said(state))
+                problems.append(error_message(state))
                 stop_without_store(state)
-    road.progress.end("retro")
-    return troubles
+    context.progress.end("retro")
+    return problems

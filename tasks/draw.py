@@ -3,12 +3,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.contained import contained, passing
-from tasks.road import ROADS, road_of
-from tasks.viz_memory import viz_memory
-from tasks.watchdog import watched
-from weightstream.charts.image import BROWSER_MB, TAB_MB
-from weightstream.drawing import draw_png
+from tasks.runtime.context import CONTEXTS
+from tasks.runtime.memory_budget import viz_memory
+from tasks.runtime.redaction import is_transient, redacted_errors
+from tasks.runtime.watchdog import watched
+from weightstream.outputs.drawing import draw_png
+from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 
 
 @task(
@@ -18,17 +18,17 @@ from weightstream.drawing import draw_png
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=passing,
+    retry_condition_fn=is_transient,
 )
 def draw(run: str, batch: int) -> int:
     """Draw the pages of a batch of persons; their index rows wait on the road."""
-    road = road_of(run)
+    context = CONTEXTS[run]
     with (
-        contained("draw", batch),
-        viz_memory(road.slots, road.needed_mb(batch)),
-        watched(road, "draw", batch),
+        redacted_errors("draw", batch),
+        viz_memory(context.limits, context.needed_mb(batch)),
+        watched(context, "draw", batch),
     ):
-        road.draw(batch)
+        context.draw(batch)
     return batch
 
 
@@ -38,14 +38,14 @@ def draw(run: str, batch: int) -> int:
     tags=[STAGES["draw"].tag],
     cache_policy=NO_CACHE,
 )
-def picture(run: str, tabs: int) -> list[str]:
+def picture(run: str, browser_tabs: int) -> list[str]:
     """Draw PNGs of persons, in one browser; returns what went wrong with which picture."""
-    road = ROADS[run]
-    megabytes = BROWSER_MB + tabs * TAB_MB
+    context = CONTEXTS[run]
+    megabytes = BROWSER_MB + browser_tabs * TAB_MB
     with (
-        contained("picture"),
-        viz_memory(road.slots, megabytes),
-        road.clocks["draw"].running(),
-        road.pool.connection() as store,
+        redacted_errors("picture"),
+        viz_memory(context.limits, megabytes),
+        context.clocks["draw"].running(),
+        context.pool.connection() as store,
     ):
-        return draw_png(store, road.drawing, road.pictured, tabs)
+        return draw_png(store, context.drawing, context.pictured, browser_tabs)

@@ -3,10 +3,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.contained import contained, passing
-from tasks.road import ROADS
-from tasks.watchdog import watched
-from weightstream.report import write_report
+from tasks.runtime.context import CONTEXTS
+from tasks.runtime.redaction import is_transient, redacted_errors
+from tasks.runtime.watchdog import watched
+from weightstream.outputs.report import write_report
 
 
 @task(
@@ -16,16 +16,16 @@ from weightstream.report import write_report
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=passing,
+    retry_condition_fn=is_transient,
 )
 def report(run: str) -> int:
     """Measure the data of each source, and write the page on it. Returns the limits passed."""
-    road = ROADS[run]
+    context = CONTEXTS[run]
     with (
-        contained("report"),
-        watched(road, "report"),
-        road.clocks["draw"].running(),
-        road.pool.connection() as store,
+        redacted_errors("report"),
+        watched(context, "report"),
+        context.clocks["draw"].running(),
+        context.pool.connection() as store,
     ):
-        road.quality = write_report(store, road.dashboards, road.config)
-    return len(road.quality["breaches"])
+        context.quality = write_report(store, context.dashboards, context.config)
+    return len(context.quality["breaches"])

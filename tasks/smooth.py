@@ -3,9 +3,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.contained import contained, passing
-from tasks.road import road_of
-from tasks.watchdog import watched
+from tasks.runtime.context import CONTEXTS
+from tasks.runtime.redaction import is_transient, redacted_errors
+from tasks.runtime.watchdog import watched
 
 
 @task(
@@ -15,11 +15,11 @@ from tasks.watchdog import watched
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=passing,
+    retry_condition_fn=is_transient,
 )
 def smooth(run: str, batch: int) -> int:
     """Smooth the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    road = road_of(run)
-    with contained("smooth", batch), watched(road, "smooth", batch):
-        road.smooth(batch)
+    context = CONTEXTS[run]
+    with redacted_errors("smooth", batch), watched(context, "smooth", batch):
+        context.smooth(batch)
     return batch

@@ -4,10 +4,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import STAGES
-from tasks.contained import contained
-from tasks.road import ROADS
-from tasks.watchdog import watched
-from weightstream.judging.committing import commit
+from tasks.runtime.context import CONTEXTS
+from tasks.runtime.redaction import redacted_errors
+from tasks.runtime.watchdog import watched
+from weightstream.store.committing import commit
 
 
 @task(
@@ -22,21 +22,21 @@ def write(run: str, batch: int) -> int:
     Not retried by Prefect: each transaction waits for SQLite's lock by itself, and one that was
     committed must not be counted twice. Returns the batch.
     """
-    road = ROADS[run]
+    context = CONTEXTS[run]
     with (
-        contained("write", batch),
-        watched(road, "write", batch),
-        road.clocks["write"].running(),
+        redacted_errors("write", batch),
+        watched(context, "write", batch),
+        context.clocks["write"].running(),
     ):
-        road.count_copies(batch)
+        context.count_copies(batch)
         commit(
-            road.connection,
-            road.path,
-            road.judged.pop(batch),
-            partial(road.decide_again, batch),
-            road.run,
-            road.config.threading.db_write_batch_size,
-            road.count,
+            context.connection,
+            context.path,
+            context.judged.pop(batch),
+            partial(context.rejudge_users, batch),
+            context.run,
+            context.config.threading.db_write_batch_size,
+            context.count,
         )
-        road.checkpointer.committed()
+        context.checkpointer.committed()
     return batch

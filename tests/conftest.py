@@ -136,7 +136,7 @@ def exported() -> Callable[[Path], bytes]:
     import pyarrow as pa
     import pyarrow.csv
 
-    from weightstream.exports.decisions import EXPORT, current_decisions
+    from weightstream.outputs.exports.decisions import EXPORT, current_decisions
 
     def export(data_dir: Path) -> bytes:
         with sqlite3.connect(data_dir / "weightstream.db") as connection:
@@ -208,10 +208,10 @@ def store_files() -> Callable[..., Stored]:
     from weightstream.intake.partition import spill_folder
     from weightstream.intake.selection import Selection
     from weightstream.intake.sources import take_in
-    from weightstream.judging.causal import Judging, judge_part
-    from weightstream.judging.committing import commit
+    from weightstream.judging.causal import Judging, judge_partition
     from weightstream.readers import ReadOptions
     from weightstream.schema import OUTCOMES
+    from weightstream.store.committing import commit
     from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
     from weightstream.store.runs import (
         begin_run,
@@ -255,7 +255,7 @@ def store_files() -> Callable[..., Stored]:
 
                 def judge(persons: Any = None, part: Any = part) -> Any:
                     with pool.connection() as reader:
-                        return judge_part(part, np.array(numbers), reader, judging, persons)
+                        return judge_partition(part, np.array(numbers), reader, judging, persons)
 
                 decided, copies = judge()
                 counts += copies
@@ -330,9 +330,9 @@ def smooth() -> Callable[..., Any]:
     from weightstream.config import Config
     from weightstream.engine.model import PRIOR
     from weightstream.judging.causal import Judging
-    from weightstream.judging.committing import commit
     from weightstream.judging.smoothing import smooth_persons
-    from weightstream.store import reading
+    from weightstream.store import queries
+    from weightstream.store.committing import commit
     from weightstream.store.connection import STORE_NAME, open_writer
     from weightstream.store.runs import begin_run
 
@@ -341,7 +341,7 @@ def smooth() -> Callable[..., Any]:
         path = data_dir / STORE_NAME
         with open_writer(data_dir) as connection:
             run = begin_run(connection, path, secrets.token_hex(8), "retro")
-            persons, _ = reading.dirty(connection)
+            persons, _ = queries.dirty(connection)
             decided = smooth_persons(persons, connection, rules, run)
 
             def again(some: Any) -> Any:
@@ -357,16 +357,16 @@ def smooth() -> Callable[..., Any]:
 def decide() -> Callable[..., Any]:
     """Override one measurement, as `weightstream override` does; keys of [data] as keywords."""
     from weightstream.config import Config
-    from weightstream.judging.overriding import Wish, override
+    from weightstream.store.overriding import OverrideRequest, override
 
-    def wish(
+    def request(
         data_dir: Path, which: str, action: str, user: str | None = None, by: str = "eva",
         note: str | None = None, **data: Any,
     ) -> Any:  # fmt: skip
         config = Config.model_validate({"data": {"data_dir": data_dir, **data}})
-        return override(config, [Wish(which, action, user, by, note)])
+        return override(config, [OverrideRequest(which, action, user, by, note)])
 
-    return wish
+    return request
 
 
 @pytest.fixture(scope="session")
@@ -378,3 +378,12 @@ def id_of(rows_of: Callable[..., list[Any]]) -> Callable[..., str]:
         return str(rows_of(data_dir, query, weight, user)[0][0])
 
     return find
+
+
+@pytest.fixture
+def judged_store(store_files, csv_of, fresh_dir, course, smooth):
+    """A store of `course`, of which retro has seen everything."""
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(*course))
+    smooth(data_dir)
+    return data_dir

@@ -115,7 +115,7 @@ def test_odd_ways_to_write_a_file_change_nothing(ingested, exported, tmp_path):
     odd = [make(tmp_path / f"{number}.csv", content) for number, content in enumerate(ODD.values())]
     ran = ingested(odd, tmp_path / "data")
     counts = ran.result.counts
-    assert ran.state.name == "Completed", ran.result.troubles
+    assert ran.state.name == "Completed", ran.result.problems
     assert ran.result.rows_in == 28 * len(ODD)
     assert (counts["accepted"] + counts["rejected"], counts["duplicates"]) == (28, 28 * 5)
     ingested(make(tmp_path / "good.csv", GOOD), tmp_path / "plain")
@@ -142,7 +142,7 @@ def test_an_odd_row_costs_no_other(ingested, tmp_path):
         good = GOOD.replace(b"\nA,", b"\nA%d," % number)
         paths.append(make(tmp_path / f"{number}.csv", good + rows + good[len(HEADER) :]))
     ran = ingested(paths, tmp_path / "data")
-    assert ran.state.name == "Completed", ran.result.troubles
+    assert ran.state.name == "Completed", ran.result.problems
     query = "select name, rows_in, quarantined, duplicates from files"
     with sqlite3.connect(tmp_path / "data" / "weightstream.db") as connection:
         found = {name: counts for name, *counts in connection.execute(query)}

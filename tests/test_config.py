@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.widths import draw_width, filter_width, retro_width
-from weightstream.charts.page import file_name
+from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
 from weightstream.config import PROFILES, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_part
+from weightstream.judging.causal import Judging, judge_partition
+from weightstream.outputs.pages.page import file_name
 from weightstream.readers import ReadOptions
 
 ROOT = Path(__file__).parents[1]
@@ -235,7 +235,7 @@ def observe(stream, fresh_dir):
         )  # fmt: skip
         seen = [intake.files[0].quarantined]
         for part in intake.parts(2, config.execution.users_per_task):
-            decided, _ = judge_part(part, np.ones(1, np.int64), None, judging)
+            decided, _ = judge_partition(part, np.ones(1, np.int64), None, judging)
             measured = part.take().select(["record_id", "updated", "raw_weight", "raw_unit"])
             columns = decided.decisions.part(0, len(decided.user_ids))
             shifts = decided.shifts.part(0, len(decided.user_ids))
@@ -292,11 +292,11 @@ def test_the_list_of_users_is_live(observe, tmp_path):
 
 
 WIDTHS = {
-    ("user_pool_size",): (3, lambda t: filter_width(t, 1000), 3),
-    ("viz_pool_size",): (3, lambda t: draw_width(t, 1e6), 3),
-    ("retro_pool_size",): (3, retro_width, 3),
-    ("memory", "max_concurrent_viz"): (3, lambda t: draw_width(t, 1e6), 3),
-    ("memory", "viz_memory_limit_mb"): (500, lambda t: draw_width(t, 4000.0), 4),
+    ("user_pool_size",): (3, lambda t: filter_pool_size(t, 1000), 3),
+    ("viz_pool_size",): (3, lambda t: draw_pool_size(t, 1e6), 3),
+    ("retro_pool_size",): (3, retro_pool_size, 3),
+    ("memory", "max_concurrent_viz"): (3, lambda t: draw_pool_size(t, 1e6), 3),
+    ("memory", "viz_memory_limit_mb"): (500, lambda t: draw_pool_size(t, 4000.0), 4),
 }
 
 
@@ -312,10 +312,17 @@ def test_another_value_changes_a_width(key):
 def test_widths_are_those_of_the_contract(monkeypatch):
     auto = Threading(user_pool_size=0)
     monkeypatch.setattr("os.cpu_count", lambda: 6)
-    assert [filter_width(auto, users) for users in (0, 9, 20, 59, 60, 9999)] == [1, 1, 2, 5, 6, 6]
+    assert [filter_pool_size(auto, users) for users in (0, 9, 20, 59, 60, 9999)] == [
+        1,
+        1,
+        2,
+        5,
+        6,
+        6,
+    ]
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    assert filter_width(auto, 9999) == 8
-    assert [draw_width(Threading(), mb) for mb in (-5, 0, 150, 900, 1e6)] == [1, 1, 1, 4, 16]
+    assert filter_pool_size(auto, 9999) == 8
+    assert [draw_pool_size(Threading(), mb) for mb in (-5, 0, 150, 900, 1e6)] == [1, 1, 1, 4, 16]
 
 
 def test_the_naming_of_pages_is_live():
@@ -337,9 +344,6 @@ ELSEWHERE = {
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
-    ("execution", "runner"): "test_flows/test_dask.py",
-    ("execution", "dask_address"): "test_flows/test_dask.py",
-    ("execution", "exchange_url"): "test_flows/test_dask.py",
 }
 READ_BY_TASKS_ONLY = {
     ("data", "inbox_rest_seconds"),

@@ -19,7 +19,7 @@ ASIDE = {"version", "run_id", "file", "line", "override", "override_by"}
 
 def exported_frame(data_dir, tmp_path):
     from weightstream.config import load
-    from weightstream.exports.decisions import export_store
+    from weightstream.outputs.exports.decisions import export_store
 
     out = tmp_path / "out.parquet"
     export_store(load(None, {("data", "data_dir"): data_dir}).config, out)

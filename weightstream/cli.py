@@ -97,8 +97,8 @@ def export(
 
     OUT.fhir.ndjson: accepted readings as FHIR Observations.
     """
-    from weightstream.exports.decisions import export_store
-    from weightstream.exports.forms import form
+    from weightstream.outputs.exports.decisions import export_store
+    from weightstream.outputs.exports.forms import form
 
     rows = export_store(configured(config, data_dir), out, user, form(out, raw, package, as_of))
     click.echo(f"{rows:,} rows in {out}", err=True)
@@ -108,7 +108,7 @@ def export(
 @settings
 def status(config: Path | None, data_dir: Path | None) -> None:
     """What the store holds, and how the last runs ended."""
-    from weightstream.status import status_text
+    from weightstream.outputs.status import status_text
 
     click.echo(status_text(configured(config, data_dir)))
 
@@ -119,7 +119,7 @@ def status(config: Path | None, data_dir: Path | None) -> None:
 @settings
 def report(check: bool, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
     """Measure the data of each source: conformance, completeness, plausibility."""
-    from weightstream.report import report_on_store, report_text
+    from weightstream.outputs.report import report_on_store, report_text
 
     configuration = configured(config, data_dir)
     found = report_on_store(configuration)
@@ -161,7 +161,7 @@ def simulate(
 @settings
 def learn(config: Path | None, data_dir: Path | None) -> None:
     """Learn sources and bodies from all that is stored; retro then looks at everyone again."""
-    from weightstream.judging.learning_run import learn_from_store
+    from weightstream.store.learning_run import learn_from_store
 
     click.echo(learn_from_store(configured(config, data_dir)))
 

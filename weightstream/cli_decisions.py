@@ -36,24 +36,24 @@ def override(
     It outlives every rerun until it is withdrawn. An accepted reading counts, a rejected one does
     not, an assigned one moves to the series of USER. The persons concerned are judged at once.
     """
-    from weightstream.judging.overriding import Wish, fault_of, wishes_of
-    from weightstream.judging.overriding import override as decide
+    from weightstream.store.overriding import OverrideRequest, fault_of, parse_overrides
+    from weightstream.store.overriding import override as decide
 
     faults: list[str] = []
     if table is not None:
         if measurement or action or withdraw or by or note:
             raise ConfigError("--csv says everything in its lines; give nothing else beside it")
-        wishes, faults = wishes_of(table)
+        requests, faults = parse_overrides(table)
     else:
         if withdraw and action:
             raise ConfigError("--withdraw takes back what was decided; give no action with it")
         wanted = "withdraw" if withdraw else action or ""
-        wish = Wish(measurement or "", wanted, user, by or "", note)
-        if fault := fault_of(wish):
+        request = OverrideRequest(measurement or "", wanted, user, by or "", note)
+        if fault := fault_of(request):
             raise ConfigError(fault.replace("(by)", "(--by NAME)"))
-        wishes = [wish]
+        requests = [request]
     loaded = configured(config, data_dir)
-    done = decide(loaded, wishes)
+    done = decide(loaded, requests)
     for fault in [*faults, *done.faults]:
         click.echo(f"weightstream: {fault}", err=True)
     if done.verdicts or done.unchanged or not (faults or done.faults):
@@ -72,14 +72,14 @@ def override(
 @settings
 def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
     """Tell what happened to MEASUREMENT: received, judged, corrected, decided on."""
-    from weightstream.judging.history import history as events_of
-    from weightstream.judging.history import told
+    from weightstream.outputs.history import history as events_of
+    from weightstream.outputs.history import to_text
 
     events = events_of(configured(config, data_dir), measurement)
     if as_json:
         click.echo(json.dumps([event.as_json() for event in events], ensure_ascii=False))
     else:
-        click.echo(told(events))
+        click.echo(to_text(events))
 
 
 @cli.command()
@@ -91,8 +91,8 @@ def review(
     user: str | None, limit: int, as_json: bool, config: Path | None, data_dir: Path | None
 ) -> None:
     """List the readings whose verdict is least certain, with ids for `override`."""
-    from weightstream.judging.review import review as least_certain
-    from weightstream.judging.review import reviewed
+    from weightstream.outputs.review import review as least_certain
+    from weightstream.outputs.review import reviewed
 
     rows = least_certain(configured(config, data_dir), user, limit)
     click.echo(json.dumps(rows, ensure_ascii=False) if as_json else reviewed(rows))

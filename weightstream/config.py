@@ -191,13 +191,6 @@ class Execution(Section):
     task_timeout_seconds: float = Field(3600.0, ge=0)
     """A task that does not get on for so long hangs: its run fails, and its process ends; 0 = wait
     for ever."""
-    runner: Literal["threads", "dask"] = "threads"
-    """threads of one process, or dask: worker processes, here or on other machines."""
-    dask_address: str = ""
-    """Of a Dask scheduler, as tls://10.0.0.5:8786; empty = workers of this machine, for the run."""
-    exchange_url: str = ""
-    """Where batches travel to the workers and back, an fsspec URL that all of them reach; empty =
-    a folder of the data directory."""
 
 
 class Config(Section):

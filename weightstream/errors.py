@@ -5,7 +5,6 @@ WeightstreamError
 ├── InputError           a source cannot be used; other sources go on      exit 1; 2 if none is left
 ├── BatchError           one batch of users failed; other batches go on    exit 1
 ├── PrefectError         Prefect cannot run the flow                       exit 2
-├── ExchangeError        a batch cannot travel to or from a cluster        exit 1
 └── StoreError           the store cannot be used                          exit 2
     ├── StoreLocked      another process held the write lock for too long
     │   └── RunsUnderWay     an erasure waited for them in vain                exit 1
@@ -37,10 +36,6 @@ class BatchError(WeightstreamError):
 
 
 class PrefectError(WeightstreamError):
-    pass
-
-
-class ExchangeError(WeightstreamError):
     pass
 
 

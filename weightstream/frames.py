@@ -18,7 +18,6 @@ from weightstream.config import Columns, Config, from_values, load, required_tim
 from weightstream.engine import filter_batch, smooth_batch
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
-from weightstream.exports.decisions import NUMBERS
 from weightstream.intake import cleaning
 from weightstream.intake.cleaning import Cleaned, Rules
 from weightstream.intake.identity import deduplicate, measurement_ids
@@ -28,9 +27,10 @@ from weightstream.intake.times import order_evidence
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
-from weightstream.judging.hearing import links_told
-from weightstream.judging.records import SAID, links, set_aside
-from weightstream.judging.series import NOTHING_TOLD, Told, by_person, join
+from weightstream.judging.record_links import statements_of
+from weightstream.judging.record_statements import RECORD_STATEMENTS, links, superseded_rows
+from weightstream.judging.series import NO_ANNOTATIONS, Annotations, by_person, join
+from weightstream.outputs.exports.decisions import NUMBERS
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.block import raw_table
 from weightstream.readers.delimited import (
@@ -41,7 +41,7 @@ from weightstream.readers.delimited import (
     unit_in_name,
 )
 from weightstream.readers.parquet import texts_of
-from weightstream.store import reading
+from weightstream.store import queries
 
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"
@@ -144,9 +144,9 @@ def _as_written(file: Path, options: ReadOptions) -> Iterator[pa.Table]:
         block = parse()
         count = len(block.rows)
         texts = [column.cast(_plain(column.type)) for column in block.rows.columns]
-        said = (block.dialect.decimal_comma, block.dialect.date_order, options.timezone)
-        kinds = _written_schema().types[-len(said) :]
-        ways = [pa.repeat(pa.scalar(*one), count) for one in zip(said, kinds, strict=True)]
+        statements = (block.dialect.decimal_comma, block.dialect.date_order, options.timezone)
+        kinds = _written_schema().types[-len(statements) :]
+        ways = [pa.repeat(pa.scalar(*one), count) for one in zip(statements, kinds, strict=True)]
         file_name = pa.repeat(pa.scalar(str(file)), count)
         yield pa.table([*texts, file_name, *ways], schema=_written_schema())
 
@@ -257,9 +257,11 @@ def _without(table: pa.Table, chosen: pa.Table) -> pa.Table:
 
 def _quarantined(cleaned: Cleaned) -> pd.DataFrame:
     rows = cleaned.quarantine
-    said = rows.select(["user_id", "source", "reason", "detail"]).to_pandas()
-    said["raw_weight"], said["raw_unit"] = (rows[name].to_pandas() for name in ("weight", "unit"))
-    return _lines(rows, said.assign(outcome="quarantined"))
+    statements = rows.select(["user_id", "source", "reason", "detail"]).to_pandas()
+    statements["raw_weight"], statements["raw_unit"] = (
+        rows[name].to_pandas() for name in ("weight", "unit")
+    )
+    return _lines(rows, statements.assign(outcome="quarantined"))
 
 
 def _excluded(rows: pa.Table, reason: str) -> pd.DataFrame:
@@ -295,9 +297,13 @@ def _judged(
     new = one_each.measurements.append_column("measurement_id", one_each.ids)
     persons = new["user_id"].cast(pa.string()).combine_chunks().dictionary_encode().indices
     readings = np.bincount(persons.to_numpy())[persons.to_numpy()]
-    said = pa.concat_tables([links(new), links_told(one_each.copies, retractions).select(SAID)])
-    told = replace(NOTHING_TOLD, aside=set_aside(said))
-    decisions = _decisions(new, readings >= settings.data.min_readings, told, settings, stage)
+    statements = pa.concat_tables(
+        [links(new), statements_of(one_each.copies, retractions).select(RECORD_STATEMENTS)]
+    )
+    annotations = replace(NO_ANNOTATIONS, superseded=superseded_rows(statements))
+    decisions = _decisions(
+        new, readings >= settings.data.min_readings, annotations, settings, stage
+    )
 
     rows = _plain_frame(measurements.select([*MEASURED, "user_id", "source"]))
     stays = np.isin(measurements["line"].to_numpy(), new["line"].to_numpy())
@@ -310,13 +316,13 @@ def _judged(
 
 
 def _decisions(
-    new: pa.Table, enough: Bools, told: Told, settings: Config, stage: str
+    new: pa.Table, enough: Bools, annotations: Annotations, settings: Config, stage: str
 ) -> pd.DataFrame:
     """The decisions on measurements, under their ids."""
     data = settings.data
     judging = Judging(settings.kalman, settings.sources, PRIOR, data.timezone, data.min_readings)
-    series = join(new, enough, reading.HISTORY.empty_table(), data.timezone)
-    all_of = told.laid_out(series, by_person(series["user_id"])[0])
+    series = join(new, enough, queries.HISTORY.empty_table(), data.timezone)
+    all_of = annotations.arranged(series, by_person(series["user_id"])[0])
     batch = all_of.batch()
     model = judging.model(batch.sources)
     judged = (
@@ -324,8 +330,8 @@ def _decisions(
         if stage == RETRO
         else filter_batch(batch, model, engine=settings.kalman.engine)
     )
-    said = decision_columns(all_of, all_of.judged(judged), stage, PRIOR.name)
-    decisions = pd.DataFrame({name: _values(column) for name, column in said.items()})
+    statements = decision_columns(all_of, all_of.judged(judged), stage, PRIOR.name)
+    decisions = pd.DataFrame({name: _values(column) for name, column in statements.items()})
     for name in ("expected", "level"):
         middle, margin = decisions[f"{name}_kg"], decisions.pop(f"{name}_margin_kg")
         decisions[f"{name}_lo_kg"], decisions[f"{name}_hi_kg"] = middle - margin, middle + margin

@@ -108,7 +108,7 @@ new reasons are appended, never inserted."""
 
 REASONS_VERSION = 2
 
-TOLD = ("override", "superseded", "retracted")
+HUMAN_REASONS = ("override", "superseded", "retracted")
 """Reasons that no engine finds: a person said so, or the source corrected
 the record or took it back."""
 

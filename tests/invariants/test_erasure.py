@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from weightstream.charts.page import file_name
 from weightstream.cli import cli
+from weightstream.outputs.pages.page import file_name
 
 # Other canaries than where no path may name a person: the harness is shared, and keeps paths.
 USER, OTHER = "Canary-Toucan-3318", "Canary-Heron-5526"

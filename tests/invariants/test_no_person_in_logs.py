@@ -68,10 +68,10 @@ def test_of_a_person_named_on_the_command_line(command, tmp_path, kept):
 
 PLACES = {
     "read": ("tasks.read", "take_in"),
-    "filter": ("tasks.road.Road", "judge"),
-    "smooth": ("tasks.road.Road", "smooth"),
+    "filter": ("tasks.runtime.context.RunContext", "judge"),
+    "smooth": ("tasks.runtime.context.RunContext", "smooth"),
     "write": ("tasks.write", "commit"),
-    "draw": ("tasks.road.Road", "draw"),
+    "draw": ("tasks.runtime.context.RunContext", "draw"),
     "quarantine": ("flows.ingest", "store_quarantine"),
     "index": ("flows.dashboards", "draw_index"),
     "plan": ("weightstream.intake.sources", "plan"),

@@ -8,17 +8,17 @@ import sqlite3
 
 import pytest
 
-from weightstream.exports.decisions import STORED
+from weightstream.outputs.exports.decisions import STORED
 from weightstream.simulator.streams import simulate_csv
 
 ASIDE = ("run_id", "version", "file", "line")
-SAID = ", ".join(name for name in STORED.names if name not in ASIDE)
+RECORD_STATEMENTS = ", ".join(name for name in STORED.names if name not in ASIDE)
 
 
 def said(data_dir):
     with sqlite3.connect(data_dir / "weightstream.db") as connection:
         rows = connection.execute(
-            f"select {SAID} from current_decisions order by user_id, measurement_id"
+            f"select {RECORD_STATEMENTS} from current_decisions order by user_id, measurement_id"
         ).fetchall()
     connection.close()
     return rows

@@ -33,8 +33,8 @@ def store(store_files: Callable, csv_of: Callable, fresh_dir: Callable) -> Path:
 DRAW = """
 import resource, sqlite3, sys
 from pathlib import Path
-from weightstream import drawing
-from weightstream.charts.page import write_assets
+from weightstream.outputs import drawing
+from weightstream.outputs.pages.page import write_assets
 from weightstream.config import Config
 from weightstream.engine import build_model
 from weightstream.engine.model import PRIOR

@@ -8,8 +8,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 
-from deployments import checking
-from deployments.wanted import automations, deployments
+from deployments import health
+from deployments.desired import automations, deployments
 
 pytestmark = pytest.mark.slow  # on SQLite each change may wait seconds for the server's own writes
 
@@ -37,7 +37,7 @@ def client(prefect_harness) -> Iterator:
 @pytest.fixture
 def server(client, command, tmp_path, monkeypatch):
     """`weightstream server NAME` for a store of its own; gives (exit status, lines)."""
-    monkeypatch.setattr(checking, "LASTING_SECONDS", 0.0)
+    monkeypatch.setattr(health, "LASTING_SECONDS", 0.0)
 
     def run(name: str, *more: str):
         said = command("server", name, *more)
@@ -117,14 +117,14 @@ def test_a_limit_of_none_is_refused_before_anything_is_read(server, client, inge
 
 
 def test_a_stage_is_no_wider_than_its_limit(server, client, ingested, simulated, monkeypatch):
-    from tasks import parallel
+    from tasks.runtime import submission
 
     server("setup")
     client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=2))
     widths = {}
-    usable = parallel.usable_threads
+    usable = submission.usable_threads
     monkeypatch.setattr(
-        parallel, "usable_threads", lambda stage, n: widths.setdefault(stage, usable(stage, n))
+        submission, "usable_threads", lambda stage, n: widths.setdefault(stage, usable(stage, n))
     )
     source = simulated(12, 500)
     ingested(source, source.parent / "two", retro="off")

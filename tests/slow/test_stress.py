@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
 FORKER = """
 import json, os, signal, sys, time, traceback
 import flows.ingest, flows.retro, flows.dashboards, weightstream.erasing.erasure
-import weightstream.judging.overriding
+import weightstream.store.overriding
 from deployments.commands import main
 for line in sys.stdin:
     arguments, log, kill_after = json.loads(line)
@@ -187,7 +187,7 @@ def test_everything_at_once_ends_as_a_quiet_sequence(forkers, simulated, exporte
     sure(calm, quiet, "ingest", *files, "--no-dashboards", "--retro", "inline")
     persons = users(quiet)
     erased = moments.sample(persons, ERASED)
-    wishes = wished(quiet, [user for user in persons if user not in erased], moments)
+    requests = wished(quiet, [user for user in persons if user not in erased], moments)
 
     sure(calm, data, "ingest", files[0], "--no-dashboards")
     stress = Stress(data, time.monotonic() + SECONDS)
@@ -196,7 +196,7 @@ def test_everything_at_once_ends_as_a_quiet_sequence(forkers, simulated, exporte
         (0.0, lambda own: ingesting(own, files)),
         (0.5, lambda own: lambda: ["retro", *own.choice(([], ["--no-dashboards"]))]),
         (6.0, lambda own: lambda: ["erase", own.choice(erased), "--in-advance"]),
-        (2.0, lambda own: overriding(own, wishes, data)),
+        (2.0, lambda own: overriding(own, requests, data)),
         (1.0, lambda own: lambda: own.choice((["status"], ["export", str(tmp_path / "x.csv")]))),
     ]
     threads = [threading.Thread(target=watch, args=(stress,))]
@@ -215,8 +215,8 @@ def test_everything_at_once_ends_as_a_quiet_sequence(forkers, simulated, exporte
 
     for folder in (data, quiet):
         sure(calm, folder, "ingest", *files, "--no-dashboards", "--retro", "off")
-        for wish in wishes:
-            sure(calm, folder, "override", *wish)
+        for request in requests:
+            sure(calm, folder, "override", *request)
         for user in erased:
             sure(calm, folder, "erase", user, "--in-advance")
         sure(calm, folder, "retro")
@@ -264,7 +264,7 @@ def ingesting(moments: random.Random, files: list[str]) -> Callable[[], list[str
 
 
 def overriding(
-    moments: random.Random, wishes: list[tuple[str, ...]], data: Path
+    moments: random.Random, requests: list[tuple[str, ...]], data: Path
 ) -> Callable[[], list[str]]:
     """Of readings that are stored by now."""
 
@@ -273,7 +273,7 @@ def overriding(
             there = {
                 name for (name,) in connection.execute("select measurement_id from measurements")
             }
-        known = [wish for wish in wishes if wish[0] in there]
+        known = [request for request in requests if request[0] in there]
         return ["override", *moments.choice(known)] if known else ["review"]
 
     return choose

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployments.checking import lasting, of_part
-from deployments.parts import Part
+from deployments.health import findings_of, still_true
+from deployments.reconcile import Resource
 
 
 @pytest.mark.parametrize("name", ["setup", "check"])
@@ -31,7 +31,9 @@ def test_a_server_that_does_not_answer_is_one_sentence(command, name):
 
 
 def said(differences):
-    findings = list(of_part(Part("limit tag:kalman", differences, lambda: None, "nothing bounds")))
+    findings = list(
+        findings_of(Resource("limit tag:kalman", differences, lambda: None, "nothing bounds"))
+    )
     return [finding.sentence for finding in findings if finding.wrong]
 
 
@@ -44,6 +46,6 @@ def test_a_part_is_missing_or_drifted_or_fine():
 def test_a_slot_is_leaked_only_if_nobody_takes_it_up_or_gives_it_back(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     looks = iter([{"tag:viz": "2 slots", "tag:kalman": "1 slot"}, {"tag:viz": "2 slots"}])
-    found = lasting(lambda: next(looks, {"tag:viz": "1 slot", "tag:retro": "1 slot"}), 0.05)
+    found = still_true(lambda: next(looks, {"tag:viz": "1 slot", "tag:retro": "1 slot"}), 0.05)
     assert found == {"tag:viz": "1 slot"}
-    assert lasting(dict, seconds=1_000) == {}
+    assert still_true(dict, seconds=1_000) == {}

@@ -170,7 +170,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path, monkeypatch):
 def exported_files(store_files, csv_of, fresh_dir, tmp_path_factory):
     """Exports with odd texts: of a source called after the person, with quotes and empty cells."""
     from weightstream.config import Config
-    from weightstream.exports.decisions import export_store
+    from weightstream.outputs.exports.decisions import export_store
 
     data_dir = fresh_dir()
     source = tmp_path_factory.mktemp("of") / "Ann-1.csv"

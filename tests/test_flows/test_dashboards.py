@@ -65,7 +65,7 @@ def test_an_ingest_rewrites_the_pages_of_those_who_changed(ingested, simulated, 
 def test_a_page_that_cannot_be_drawn_leaves_the_others(
     ingested, dashboards, simulated, tmp_path, monkeypatch
 ):
-    from weightstream import drawing
+    from weightstream.outputs import drawing
 
     write, calls = drawing.write_page, iter(range(1_000))
 
@@ -82,7 +82,7 @@ def test_a_page_that_cannot_be_drawn_leaves_the_others(
     assert ran.result.exit_status == 1
     assert sum(ran.result.counts.values()) == 3000
     assert ran.result.counts["failed"] == 0
-    (trouble,) = ran.result.troubles
+    (trouble,) = ran.result.problems
     assert "No space left on device" in trouble
     assert 0 < len(shown(data)) < 230
     assert dashboards(data).name == "Completed"
@@ -98,11 +98,11 @@ def test_without_a_store_there_is_nothing_to_draw(dashboards, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("browser", "free_mb", "said"),
+    ("browser", "free_mb", "error_message"),
     [("no-such-browser", 9000.0, "install one"), ("chromium", 400.0, "only 400 MB are free")],
 )
 def test_without_a_browser_or_room_for_one_a_sentence_and_all_pages(
-    ingested, dashboards, simulated, tmp_path, monkeypatch, caplog, browser, free_mb, said
+    ingested, dashboards, simulated, tmp_path, monkeypatch, caplog, browser, free_mb, error_message
 ):
     import flows.dashboards
 
@@ -116,18 +116,18 @@ def test_without_a_browser_or_room_for_one_a_sentence_and_all_pages(
     assert len(pages(data)) == 30
     told = [record.message for record in caplog.records if "No pictures" in record.message]
     assert len(told) == 1
-    assert said in told[0]
+    assert error_message in told[0]
 
 
 def test_memory_that_runs_short_narrows_the_stage(
     ingested, dashboards, simulated, tmp_path, monkeypatch
 ):
     """Sixteen tasks could run; after the first start there is no room for another beside it."""
-    import tasks.road
-    import tasks.viz_memory
+    import tasks.runtime.context
+    import tasks.runtime.memory_budget
 
     at_once, most = [], []
-    draw = tasks.road.draw_persons
+    draw = tasks.runtime.context.draw_persons
 
     def watched(connection, drawing, persons):
         at_once.append(1)
@@ -139,8 +139,8 @@ def test_memory_that_runs_short_narrows_the_stage(
 
     data = tmp_path / "data"
     ingested(simulated(230, 3000), data, dashboards=False)
-    monkeypatch.setattr(tasks.road, "draw_persons", watched)
-    monkeypatch.setattr(tasks.viz_memory, "free_memory_mb", lambda: 150.0)
+    monkeypatch.setattr(tasks.runtime.context, "draw_persons", watched)
+    monkeypatch.setattr(tasks.runtime.memory_budget, "free_memory_mb", lambda: 150.0)
     assert dashboards(data).name == "Completed"
     assert len(pages(data)) == 230
     assert most == [1, 1, 1]

@@ -69,7 +69,7 @@ def test_good_bad_and_doubled_files(run_inbox, folder):
     assert stored(folder, "select reads from files order by 1") == [(1,), (2,)]
     assert state.name == "Degraded"
     assert state.message == "1 file not done: see the inbox's failed folder"
-    assert PERSON not in json.dumps(summary.troubles)
+    assert PERSON not in json.dumps(summary.problems)
 
 
 def test_a_run_that_fails_leaves_all_where_it_was_dropped(run_inbox, folder, monkeypatch):
@@ -89,16 +89,16 @@ def test_files_of_a_batch_that_failed_are_not_done(run_inbox, folder, monkeypatc
     (folder / "b.csv").write_text(HEADER + ROW.replace("P-1", "P-2"))
     judged = []
 
-    def fail_once(road, batch, *persons):
+    def fail_once(context, batch, *persons):
         judged.append(batch)
         if len(judged) == 1:
             raise KeyError("P-1 weighs 80")
-        return judge(road, batch, *persons)
+        return judge(context, batch, *persons)
 
-    from tasks.road import Road
+    from tasks.runtime.context import RunContext
 
-    judge = Road.judge
-    monkeypatch.setattr(Road, "judge", fail_once)
+    judge = RunContext.judge
+    monkeypatch.setattr(RunContext, "judge", fail_once)
     state, summary = run_inbox()
     assert summary.counts["failed"] == 1
     assert state.name == "Degraded"

@@ -67,19 +67,19 @@ class Poisoned(Exception):
 
 def poison(monkeypatch, batch: int) -> list[int]:
     """Let the filter fail on one batch; returns a list that will hold its rows and persons."""
-    from tasks.road import Road
+    from tasks.runtime.context import RunContext
 
     calls, found = iter(range(1_000)), []
-    judge = Road.judge
+    judge = RunContext.judge
 
-    def poisoned(road, number):
+    def poisoned(context, number):
         if next(calls) == batch:
-            part = road.parts[number]
+            part = context.parts[number]
             found.extend([len(part.rows), len(set(part.take()["user_id"].to_pylist()))])
             raise Poisoned("someone's weight")
-        return judge(road, number)
+        return judge(context, number)
 
-    monkeypatch.setattr(Road, "judge", poisoned)
+    monkeypatch.setattr(RunContext, "judge", poisoned)
     return found
 
 
@@ -98,7 +98,7 @@ def test_one_failed_batch_leaves_the_others_stored(
     assert sum(ran.result.counts.values()) == ran.result.rows_in == 2000
     assert counted(data, "select count(*) from users") == ran.result.users == 40 - persons
     assert counted(data, "select count(*) from runs where status = 'degraded'") == 1
-    (trouble,) = ran.result.troubles
+    (trouble,) = ran.result.problems
     assert "Poisoned" in trouble
     assert "someone's weight" not in trouble
     # The next run takes in what failed, and ends where an undisturbed one does.
@@ -142,7 +142,7 @@ def test_nothing_usable_is_failed_and_leaves_no_row(ingested, tmp_path):
     ran = ingested([tmp_path / "one.csv", tmp_path / "two.csv"], tmp_path / "data")
     assert ran.state.name == "Failed"
     assert ran.result.exit_status == 2
-    assert len(ran.result.troubles) == 2
+    assert len(ran.result.problems) == 2
     assert ran.result.rows_in == 0
 
 
@@ -189,7 +189,7 @@ def test_task_runs_are_few_and_carry_their_stage_tag(ingested, simulated, tmp_pa
 
 
 def test_counts_of_progress_are_exact_at_every_moment(ingested, simulated, tmp_path, monkeypatch):
-    from tasks.progress import Progress
+    from tasks.runtime.progress import Progress
 
     seen: dict[str, list[tuple[int, int | None]]] = {}
     advance, end = Progress.advance, Progress.end
@@ -259,10 +259,10 @@ def test_the_same_export_any_way_it_runs(
 
 
 def test_the_pool_has_exactly_the_configured_width(ingested, simulated, tmp_path, monkeypatch):
-    from tasks.road import Road
+    from tasks.runtime.context import RunContext
 
     width = 3
-    judge = Road.judge
+    judge = RunContext.judge
     together = threading.Barrier(width)  # passes only when so many are at work at once
     lock, at_work, most = threading.Lock(), 0, 0
 
@@ -278,10 +278,10 @@ def test_the_pool_has_exactly_the_configured_width(ingested, simulated, tmp_path
             with lock:
                 at_work -= 1
 
-    monkeypatch.setattr(Road, "judge", counted_judge)
+    monkeypatch.setattr(RunContext, "judge", counted_judge)
     settings = {"threading.user_pool_size": width, "execution.users_per_task": 3}
     ran = ingested(simulated(36, 900), tmp_path / "data", settings)
-    assert ran.state.name == "Completed", ran.result.troubles
+    assert ran.state.name == "Completed", ran.result.problems
     assert most == width
 
 

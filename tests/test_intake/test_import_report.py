@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from weightstream.intake.import_report import EXAMPLES, FILES_TOLD, told
+from weightstream.intake.import_report import EXAMPLES, FILES_SHOWN, to_text
 from weightstream.intake.sources import report_of
 from weightstream.readers import ReadOptions
 
@@ -123,7 +123,7 @@ def test_what_was_skipped_and_excluded(report, tmp_path):
 
 def test_cells_are_quoted_only_where_they_may_be(report, tmp_path):
     whole = report(save(tmp_path, MIXED))
-    with_cells, without = told(whole, True), told(whole, False)
+    with_cells, without = to_text(whole, True), to_text(whole, False)
     assert "quarantined as bad_timestamp: 1 (line 7)" in without
     assert "'soon'" in with_cells
     assert "user_id 'u1'" in with_cells
@@ -131,10 +131,10 @@ def test_cells_are_quoted_only_where_they_may_be(report, tmp_path):
 
 
 def test_a_thousand_files_are_not_a_thousand_lines(report, tmp_path):
-    paths = [save(tmp_path, MIXED, f"{n}.csv") for n in range(FILES_TOLD + 3)]
-    lines = told(report(*paths), False).splitlines()
+    paths = [save(tmp_path, MIXED, f"{n}.csv") for n in range(FILES_SHOWN + 3)]
+    lines = to_text(report(*paths), False).splitlines()
     assert lines[-1].startswith("and 3 more files")
-    assert str(paths[FILES_TOLD]) not in "".join(lines)
+    assert str(paths[FILES_SHOWN]) not in "".join(lines)
 
 
 def test_the_commands_report(command, tmp_path, monkeypatch):
@@ -191,13 +191,13 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_is_read(command
 
 
 def test_a_terminal_is_told_the_cells(report, tmp_path, monkeypatch, capsys):
-    from deployments.commands import tell_imports
+    from deployments.commands import publish_import_report
     from weightstream.intake.import_report import write_report
 
     path = tmp_path / "report.json"
     write_report(path, report(save(tmp_path, MIXED)))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    tell_imports(path)
+    publish_import_report(path)
     assert "'soon' is no time" in capsys.readouterr().err
 
 
@@ -235,9 +235,9 @@ def test_one_id_for_all_readings_of_a_person_is_told(report, tmp_path):
     path = save(tmp_path, WITH_IDS + own + "".join(with_id(day, 80) for day in range(1, 5)))
     found = report(path)
     assert found["files"][0]["shared_ids"] == [{"source": "Ann's phone", "rows": 4}]
-    assert 'the source "Ann\'s phone" gives one record id' in told(found, with_cells=True)
-    assert "(4 readings)" in told(found, with_cells=False)
-    assert "Ann" not in told(found, with_cells=False)
+    assert 'the source "Ann\'s phone" gives one record id' in to_text(found, with_cells=True)
+    assert "(4 readings)" in to_text(found, with_cells=False)
+    assert "Ann" not in to_text(found, with_cells=False)
 
 
 @pytest.mark.parametrize(

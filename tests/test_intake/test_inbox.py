@@ -52,7 +52,7 @@ def settled(inbox: Path, run: str = "run", **fates: str) -> list[str]:
     """One run that takes everything for good, but for the named ones; what it claimed."""
     with claiming(inbox, run, 10) as claims:
         names = [str(file.name) for file in claims.files]
-        claims.settle({file.path: fates.get(file.name.stem) for file in claims.files})
+        claims.finish({file.path: fates.get(file.name.stem) for file in claims.files})
     return names
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_changes_while_it_is_read_waits_again(inbox, drop):
     with claiming(inbox, "run", 10) as claims:
         (file,) = claims.files
         file.path.write_text("half and half")
-        assert claims.settle({file.path: None}) == 1
+        assert claims.finish({file.path: None}) == 1
     assert below(inbox) == {"a.csv": "half and half"}
 
 
@@ -154,7 +154,7 @@ def test_links_go_to_failed_unfollowed(inbox, drop, tmp_path):
     os.mkfifo(inbox / "pipe")
     with claiming(inbox, "run", 10) as claims:
         assert [str(file.name) for file in claims.files] == ["a.csv"]
-        assert claims.troubles == ["3 links or devices are in the inbox's failed folder"]
+        assert claims.problems == ["3 links or devices are in the inbox's failed folder"]
     assert (secret / "weights.csv").read_text() == "not for the inbox"
     assert {path.name for path in (inbox / "failed").iterdir()} == {
         *("file.csv", "folder", "pipe"),
@@ -237,8 +237,8 @@ def test_of_a_live_run_nothing_is_taken(inbox, drop):
         drop("b.csv")
         with claiming(inbox, "two", 10) as two:
             assert [str(file.name) for file in two.files] == ["b.csv"]
-            two.settle({file.path: None for file in two.files})
-        one.settle({file.path: None for file in one.files})
+            two.finish({file.path: None for file in two.files})
+        one.finish({file.path: None for file in one.files})
     assert list(below(inbox)) == ["done/a.csv", "done/b.csv"]
 
 
@@ -250,7 +250,7 @@ def test_two_processes_on_one_inbox_never_share_a_file(inbox, drop):
         "for run in range(20):\n"
         "    with claiming(Path(sys.argv[1]), sys.argv[2], 0) as claims:\n"
         "        for file in claims.files: print(file.path.read_text())\n"
-        "        claims.settle({file.path: None for file in claims.files})\n"
+        "        claims.finish({file.path: None for file in claims.files})\n"
     )
     processes = [
         subprocess.Popen(

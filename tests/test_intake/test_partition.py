@@ -16,7 +16,7 @@ from weightstream.intake.partition import (
     Partitions,
     Spool,
     batches,
-    joined,
+    concat,
     plan,
     spill_folder,
 )
@@ -98,7 +98,7 @@ def test_a_spool_gives_back_all_in_order(fresh_dir, limit):
     st.sampled_from([0, 1, 3, 1000]),
 )
 def test_a_person_is_in_exactly_one_batch(persons, width, users_per_task):
-    table = joined([table_of([f"{person:03}" for person in persons])])
+    table = concat([table_of([f"{person:03}" for person in persons])])
     parts = [rows_of(part.take()) for part in plan(table, width, users_per_task)]
     assert sorted(row for rows in parts for row in rows) == sorted(rows_of(table))
     people = [sorted({user for user, _ in rows}) for rows in parts]
@@ -114,7 +114,7 @@ def test_a_person_is_in_exactly_one_batch(persons, width, users_per_task):
 def test_persons_without_a_row_do_not_disturb_the_plan():
     """A dictionary may name persons whose rows were filtered out."""
     table = table_of(["b", "a", "c", "b"])
-    table = joined([table.filter(pa.array([True, False, False, True]))])
+    table = concat([table.filter(pa.array([True, False, False, True]))])
     (part,) = plan(table, 2, 0)
     assert rows_of(part.take()) == [("b", 0), ("b", 3)]
 
@@ -146,6 +146,6 @@ def test_spill_files_of_dead_processes_are_removed(data_dir):
 
 
 def test_joined_makes_one_dictionary(fresh_dir):
-    table = joined([table_of(["b", "a"]), table_of(["a", "c"], 2)])
+    table = concat([table_of(["b", "a"]), table_of(["a", "c"], 2)])
     codes = table["user_id"].combine_chunks()
     assert len(codes.dictionary) == len(np.unique(codes.dictionary.to_pylist())) == 3

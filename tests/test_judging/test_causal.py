@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SAID = (
+RECORD_STATEMENTS = (
     "select measurement_id, verdict, reason, p_valid, expected_kg, expected_lo_kg, level_kg,"
     " level_lo_kg, trend_kg_per_week, suggested_kg from current_decisions order by 1",
     "select user_id, settled, state from user_states",
@@ -62,7 +62,7 @@ def test_any_split_in_any_order_ends_where_one_pass_does(csv_of, store_files, fr
         store_files(split_dir, csv_of(*mixed[start:stop]))
         whole_dir = fresh_dir()
         store_files(whole_dir, csv_of(*mixed[:stop]))
-        for query in SAID:
+        for query in RECORD_STATEMENTS:
             assert rows_of(split_dir, query) == rows_of(whole_dir, query)
 
 
@@ -140,7 +140,7 @@ def test_too_few_readings_are_stored_undecided(store_files, csv_of, fresh_dir):
     assert (second.outcomes["accepted"], second.outcomes["duplicates"]) == (1, 1)
     whole_dir = fresh_dir()
     store_files(whole_dir, csv_of(*rows[:3]), settings=few)
-    for query in SAID[:1]:
+    for query in RECORD_STATEMENTS[:1]:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
     assert rows_of(data_dir, "select user_id, readings from users order by 1") == [
         ("a", 3),
@@ -160,7 +160,7 @@ def test_a_reading_left_undecided_is_not_passed_over_later(store_files, csv_of, 
     assert rows_of(data_dir, "select readings, rejected from users") == [(8, 1)]
     store_files(data_dir, csv_of(rows[8]))
     store_files(whole_dir, csv_of(*rows))
-    for query in SAID:
+    for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
 
 
@@ -171,7 +171,7 @@ def test_other_parameters_do_not_go_on_from_an_old_state(store_files, csv_of, fr
     store_files(data_dir, csv_of(*rows[:8]))
     store_files(data_dir, csv_of(rows[8]), settings=loud)
     store_files(whole_dir, csv_of(*rows), settings=loud)
-    for query in SAID:
+    for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
 
 
@@ -183,7 +183,7 @@ def test_a_timezone_of_the_command_line_moves_no_stored_date(store_files, csv_of
     store_files(whole_dir, csv_of(*rows), timezone="Pacific/Auckland")
     for row in reversed(rows):
         store_files(data_dir, csv_of(row), timezone="Pacific/Auckland")
-    for query in SAID:
+    for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
 
 
@@ -207,7 +207,7 @@ def test_batches_and_pools_make_no_difference(store_files, csv_of, fresh_dir):
     ):
         data_dir = fresh_dir()
         stored = store_files(data_dir, path, settings=settings_)
-        seen.append((stored.outcomes, [rows_of(data_dir, query) for query in SAID]))
+        seen.append((stored.outcomes, [rows_of(data_dir, query) for query in RECORD_STATEMENTS]))
         assert not list(data_dir.glob("spill/*"))
     assert seen[0] == seen[1] == seen[2]
 
@@ -220,7 +220,7 @@ def test_a_late_reading_moves_a_level_shift(store_files, csv_of, fresh_dir, late
     store_files(data_dir, csv_of(*rows))
     store_files(data_dir, csv_of(("a", late, "62")))
     store_files(whole_dir, csv_of(*rows, ("a", late, "62")))
-    for query in SAID:
+    for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
     assert rows_of(data_dir, "select count(*) from level_shifts") == [(1,)]
 
@@ -233,6 +233,6 @@ def test_a_reading_at_the_time_of_the_last(store_files, csv_of, fresh_dir, text)
     store_files(data_dir, csv_of(*rows))
     again = store_files(data_dir, csv_of(("a", "2024-01-11", text))).outcomes
     store_files(whole_dir, csv_of(*rows, ("a", "2024-01-11", text)))
-    for query in SAID:
+    for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
     assert again["duplicates"] == (text != "79")

@@ -10,9 +10,9 @@ from weightstream.config import Config
 from weightstream.engine.model import PRIOR
 from weightstream.errors import StoreError
 from weightstream.judging import parameters
-from weightstream.judging.learning_run import learn_from_store
 from weightstream.simulator.streams import simulate_csv
 from weightstream.store.connection import STORE_NAME, open_writer
+from weightstream.store.learning_run import learn_from_store
 
 
 def test_a_set_survives_text():

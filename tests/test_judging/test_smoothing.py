@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR
 from weightstream.judging.causal import Judging
-from weightstream.judging.smoothing import looked_at, smooth_persons
+from weightstream.judging.smoothing import retro_counts_of, smooth_persons
 from weightstream.store.connection import open_writer
 
 ROWS = [
@@ -180,5 +180,5 @@ def test_what_changed_is_counted_for_each_person():
     user = np.array([0, 0, 0, 1, 1, 2])
     net = np.array([1, -1, -1, 0, 0, 1])
     standing = np.array([80.0, 70.0, np.nan])
-    counts = looked_at(user, net, standing, np.array([80.09, 70.11, 60.0]))
+    counts = retro_counts_of(user, net, standing, np.array([80.09, 70.11, 60.0]))
     assert counts.tolist() == [[1, 3, 2, 1, 0], [1, 2, 0, 0, 1], [1, 1, 0, 1, 0]]

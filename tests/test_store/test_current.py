@@ -8,7 +8,7 @@ from contextlib import closing
 import pyarrow as pa
 import pytest
 
-from weightstream.store import reading
+from weightstream.store import queries
 from weightstream.store.connection import STORE_NAME, open_writer
 from weightstream.store.runs import begin_run
 
@@ -37,26 +37,26 @@ def connection(data_dir):
 
 
 def test_the_newest_of_each_person_and_measurement(connection):
-    found = reading.current(connection, ["c", "a", "b"], "causal")
-    assert found.schema == reading.CURRENT
+    found = queries.current(connection, ["c", "a", "b"], "causal")
+    assert found.schema == queries.CURRENT
     rows = zip(*(found[name].to_pylist() for name in ("measurement_id", "reason")), strict=True)
     assert sorted(rows) == [("m1", "a2"), ("m2", "a3"), ("m2", "b2"), ("m3", "c1")]
-    nobody = reading.current(connection, ["nobody"], "causal")
-    assert nobody.equals(reading.CURRENT.empty_table())
+    nobody = queries.current(connection, ["nobody"], "causal")
+    assert nobody.equals(queries.CURRENT.empty_table())
 
 
 def test_figures_are_those_of_one_stage(connection):
     connection.execute("update decisions set level_kg = 80.5")
     connection.execute("update decisions set stage = 'retro' where user_id = 'c'")
-    found = reading.current(connection, ["a", "b", "c"], "retro")
+    found = queries.current(connection, ["a", "b", "c"], "retro")
     rows = zip(*(found[name].to_pylist() for name in ("stage", "level_kg")), strict=True)
     assert sorted(rows, key=str) == [("causal", None)] * 3 + [("retro", 80.5)]
 
 
 def test_any_number_of_rows_is_one_table(connection, monkeypatch):
     for rows in (1, 2, 3, 4, 5):
-        monkeypatch.setattr(reading, "ROWS_AT_A_TIME", rows)
-        found = reading.current(connection, ["a", "b", "c"], "causal")
+        monkeypatch.setattr(queries, "ROWS_AT_A_TIME", rows)
+        found = queries.current(connection, ["a", "b", "c"], "causal")
         assert len(found) == 4
         assert all(column.num_chunks <= 1 for column in found.columns)
         assert isinstance(found, pa.Table)
@@ -77,7 +77,7 @@ def test_one_thread_fetches_at_a_time(connection):
     def fetch(_: int) -> int:
         with closing(sqlite3.connect(":memory:", check_same_thread=False)) as own:
             own.create_function("row", 0, row)
-            return len(reading.table(own, pa.schema([("n", pa.int64())]), "select row()"))
+            return len(queries.table(own, pa.schema([("n", pa.int64())]), "select row()"))
 
     with ThreadPoolExecutor(3) as threads:
         assert list(threads.map(fetch, range(3))) == [1, 1, 1]

@@ -8,8 +8,8 @@ import pytest
 from datasette.app import Datasette
 from sqlite_utils import Database
 
-from weightstream.descriptions import SHARED, TABLES, column_of
 from weightstream.store.datasette import HIDDEN, metadata, write_metadata
+from weightstream.store.descriptions import SHARED, TABLES, column_of
 from weightstream.store.migrations import migrations
 
 
@@ -99,7 +99,7 @@ def test_every_table_and_column_is_described():
         for column in ["", *columns]
         if (table not in TABLES if not column else column_of(table, column) is None)
     ]
-    assert lacking == [], "say in weightstream/descriptions.py what they mean"
+    assert lacking == [], "say in weightstream/store/descriptions.py what they mean"
 
 
 def test_nothing_is_described_that_is_not_there():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from weightstream.config import Config
-from weightstream.exports.decisions import decisions_of
 from weightstream.intake.times import parse_times
-from weightstream.judging.overriding import Wish, override
-from weightstream.store import reading
+from weightstream.outputs.exports.decisions import decisions_of
+from weightstream.store import queries
 from weightstream.store.histories import REPLACED, histories
+from weightstream.store.overriding import OverrideRequest, override
 
 ZONE = "America/New_York"
 
@@ -98,7 +98,7 @@ def test_who_has_no_decisions_has_no_history(connection, users):
     assert found.user_ids == ()
     assert found.indptr.tolist() == [0]
     assert list(found.each()) == []
-    assert reading.persons(connection, ["dot"])  # though the store knows the person
+    assert queries.persons(connection, ["dot"])  # though the store knows the person
 
 
 def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_of, fresh_dir):
@@ -111,8 +111,8 @@ def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_o
         query = "select measurement_id from measurements where weight_kg > 80 order by effective_at"
         first, second = (name for (name,) in connection.execute(query))
         for which in (first, second):
-            override(config, [Wish(which, "assign", "a", "eva", None)])
-        override(config, [Wish(second, "withdraw", None, "eva", None)])
+            override(config, [OverrideRequest(which, "assign", "a", "eva", None)])
+        override(config, [OverrideRequest(second, "withdraw", None, "eva", None)])
         found = histories(connection, ["b", "a"], "UTC")
         ids = {name: found.columns["measurement_id"][rows] for name, rows in found.each()}
         assert (first in ids["a"], first in ids["b"]) == (True, False)

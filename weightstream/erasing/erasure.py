@@ -15,26 +15,26 @@ from pathlib import Path
 import pyarrow as pa
 
 from weightstream.config import Config
-from weightstream.drawing import (
-    draw_index,
-    draw_persons,
-    drawing_of,
-    erase_pages,
-    pages_that_say,
-)
 from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
 from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
 from weightstream.errors import ConfigError
 from weightstream.intake.coded import blank, trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
 from weightstream.judging.causal import judging_on
-from weightstream.judging.overriding import judge_anew
+from weightstream.outputs.drawing import (
+    draw_index,
+    draw_persons,
+    drawing_of,
+    erase_pages,
+    pages_that_say,
+)
+from weightstream.outputs.report import write_report
 from weightstream.readers import ReadOptions
-from weightstream.report import write_report
-from weightstream.store import erasing, reading
+from weightstream.store import erasing, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
 from weightstream.store.erasing import SHORT_ID, holds_id
-from weightstream.store.presence import ALONE_SECONDS, GATE, RUNS, alone
+from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
+from weightstream.store.overriding import rejudge
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
 DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
@@ -75,7 +75,7 @@ def erase_person(
     user_id, path = trimmed(user), data_dir / STORE_NAME
     if blank(pa.array([user_id]))[0]:
         raise ConfigError(f"{user!r} is nobody's id; name the person who is to be erased")
-    with open_writer(data_dir, alone) as connection:
+    with open_writer(data_dir, exclusive_lock) as connection:
         key = key_of(connection, data_dir)
         erased = Erased(erasing.rows_of(connection, user_id))
         before = key and erasing.erased_at(connection, token(key, user_id))
@@ -90,15 +90,15 @@ def erase_person(
             connection, path, user_id, token(key, user_id), check_of(key)
         )
         if neighbours:
-            judge_anew(connection, path, config, neighbours)
+            rejudge(connection, path, config, neighbours)
         erase_pages(data_dir / "dashboards", user_id)
         said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
         _redraw(connection, config, neighbours, said)
-        for left in ("spill", "exchange"):
+        for left in ("spill",):
             shutil.rmtree(data_dir / left, ignore_errors=True)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
         erasing.finish(connection, path, token(key, user_id))
-        erased.stale = reading.stale_models(connection)
+        erased.stale = queries.stale_models(connection)
     return erased
 
 
@@ -202,7 +202,7 @@ def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):
             inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith(("spill/", "exchange/", *DRAWN)):
+            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
                 continue
         if path.is_symlink() or not path.is_file():
             continue

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from weightstream.erasing.tombstones import whose
 from weightstream.errors import InputError
-from weightstream.exports.decisions import EXPORT
 from weightstream.intake.coded import encode
+from weightstream.outputs.exports.decisions import EXPORT
 from weightstream.readers.source import Source, open_source
-from weightstream.store.erasing import blotted
+from weightstream.store.erasing import redacted
 
 MARKS = {"measurement_id", "user_id", "file", "line"}
 """Columns that no other table has all of."""
@@ -51,7 +51,7 @@ def count(path: Path, user_id: str) -> tuple[int, int, int]:
         kept = _others(table, user_id)
         theirs += len(table) - len(kept)
         others += len(kept)
-        named += sum(name != blotted(name, user_id) for name in _names(kept))
+        named += sum(name != redacted(name, user_id) for name in _names(kept))
     return theirs, others, named
 
 
@@ -150,7 +150,7 @@ def _blot(table: pa.Table, user_id: str) -> pa.Table:
     """Without the id in names of files."""
     at = table.schema.get_field_index("file")
     names = encode(table["file"])
-    made = pa.array([blotted(name, user_id) for name in names.texts.to_pylist()], pa.string())
+    made = pa.array([redacted(name, user_id) for name in names.texts.to_pylist()], pa.string())
     if made.equals(names.texts):
         return table
     column = made.take(pa.array(names.codes, mask=names.codes < 0))

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from weightstream.errors import StoreError
 from weightstream.intake.cleaning import Cleaned
 from weightstream.intake.coded import Bools, encode
-from weightstream.store import reading
+from weightstream.store import queries
 from weightstream.store.connection import STORE_NAME
 from weightstream.store.erasing import SHORT_ID
 
@@ -101,7 +101,7 @@ def read_key(connection: sqlite3.Connection, data_dir: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds no key"
         raise StoreError(_lost(path, str(reason))) from None
-    if not hmac.compare_digest(check_of(key), reading.setting(connection, CHECK) or "none"):
+    if not hmac.compare_digest(check_of(key), queries.setting(connection, CHECK) or "none"):
         raise StoreError(_lost(path, "it is not the key of this store"))
     return key
 
@@ -122,7 +122,7 @@ def check_of(key: bytes) -> str:
 
 def key_of(connection: sqlite3.Connection, data_dir: Path) -> bytes | None:
     """The key of the store; None if it has none yet. Raises StoreError as read_key does."""
-    known = reading.setting(connection, CHECK) is not None
+    known = queries.setting(connection, CHECK) is not None
     return read_key(connection, data_dir) if known else None
 
 

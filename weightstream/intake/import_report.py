@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import ConfigError
-from weightstream.exports.table_files import appearing
+from weightstream.outputs.exports.table_files import appearing
 from weightstream.readers.block import Unread
 
 EXAMPLES = 3
 """Quarantined rows that are shown of each file and reason: the first."""
 UNREAD_TOLD = 5
 """Files that are not read and are named on a terminal."""
-FILES_TOLD = 20
+FILES_SHOWN = 20
 """Files that are told one by one on a terminal."""
 TIMES = ("with an offset", "without an offset", "a date alone")
 """How a time is written."""
@@ -154,12 +154,14 @@ def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> lis
     ]
 
 
-def told(report: Mapping[str, Any], with_cells: bool) -> str:
+def to_text(report: Mapping[str, Any], with_cells: bool) -> str:
     """The report for a person. with_cells: quote what stood in quarantined rows."""
     files = report["files"]
-    lines = [line for file in files[:FILES_TOLD] for line in _file_told(file, with_cells)]
-    if len(files) > FILES_TOLD:
-        lines.append(f"and {len(files) - FILES_TOLD:,} more files; --json-report FILE has them all")
+    lines = [line for file in files[:FILES_SHOWN] for line in _file_told(file, with_cells)]
+    if len(files) > FILES_SHOWN:
+        lines.append(
+            f"and {len(files) - FILES_SHOWN:,} more files; --json-report FILE has them all"
+        )
     return "\n".join(lines)
 
 
@@ -187,7 +189,7 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     yield from (f"  {line}" for line in unread_told([Unread(**one) for one in file["unread"]]))
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
-        yield f"  {shared_told(source, shared['rows'])}"
+        yield f"  {shared_ids_text(source, shared['rows'])}"
 
 
 def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
@@ -202,7 +204,7 @@ def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
         yield f"passed over, since such files hold no weighings: {names[0]}{more}"
 
 
-def shared_told(who: str, rows: int) -> str:
+def shared_ids_text(who: str, rows: int) -> str:
     """A sentence on `rows` readings whose record id is that of others. who: which gives it."""
     return (
         f"{who} gives one record id to readings of a person at several times ({rows:,} readings), "

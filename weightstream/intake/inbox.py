@@ -69,13 +69,13 @@ class Claims:
 
     inbox: Path
     files: list[Claimed] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def people(self) -> dict[Path, str]:
         return {file.path: file.user for file in self.files if file.user is not None}
 
-    def settle(self, fates: Mapping[Path, str | None]) -> int:
+    def finish(self, fates: Mapping[Path, str | None]) -> int:
         """Move each file to done/, or to failed/ where its fate is a sentence.
 
         One that has changed since it was claimed goes back to the inbox, as somebody is still
@@ -235,7 +235,7 @@ def _take_over(claims: Claims, folder: Path) -> None:
                 "put it back into the inbox, alone, to try again"
             )
             fail(path, claims.inbox, name, sentence)
-            claims.troubles.append(
+            claims.problems.append(
                 f"{MOST_ATTEMPTS} runs were killed at a file; it is in the inbox's failed folder"
             )
         else:
@@ -263,9 +263,9 @@ def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
         else:
             claims.files.append(Claimed(path, one.name, seen))
     if links:
-        claims.troubles.append(f"{links} links or devices are in the inbox's failed folder")
+        claims.problems.append(f"{links} links or devices are in the inbox's failed folder")
     if stuck:
-        claims.troubles.append(f"{stuck} files cannot be moved; see who owns them and their folder")
+        claims.problems.append(f"{stuck} files cannot be moved; see who owns them and their folder")
 
 
 def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:

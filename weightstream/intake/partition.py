@@ -29,7 +29,7 @@ TASKS_WITH_ONE_PERSON = 64
 
 
 @dataclass(frozen=True)
-class Part:
+class Partition:
     """Some persons' measurements, as rows of a partition's table; what was taken back of theirs."""
 
     table: pa.Table
@@ -111,7 +111,7 @@ class Partitions:
             some = [held.popleft()]
             while held and sum(map(len, some)) < self._spill_rows // 8:
                 some.append(held.popleft())
-            self._scatter(joined(some))
+            self._scatter(concat(some))
 
     def _scatter(self, table: pa.Table) -> None:
         """Append each row to the file of its person's partition."""
@@ -134,21 +134,21 @@ class Partitions:
             self._spill()
         if self._held:
             held, self._held = self._held, []
-            yield joined(held)
+            yield concat(held)
         for spool in self._spools:
             if spool.rows:
-                yield joined(list(spool.tables()))
+                yield concat(list(spool.tables()))
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def joined(tables: list[pa.Table]) -> pa.Table:
+def concat(tables: list[pa.Table]) -> pa.Table:
     """One contiguous table with one dictionary a column; empties the list, so that it can go."""
     table = pa.concat_tables(tables).unify_dictionaries()
     tables.clear()
     return table.combine_chunks()
 
 
-def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
+def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
     """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
 
     table: as `joined` makes it.
@@ -161,16 +161,16 @@ def plan(table: pa.Table, width: int, users_per_task: int) -> list[Part]:
     person = rank[code]
     rows_per_user = np.bincount(person, minlength=users)
     present = np.flatnonzero(rows_per_user)
-    groups = divided(rows_per_user[present], width, users_per_task)
+    groups = split(rows_per_user[present], width, users_per_task)
     starts = np.zeros(users, np.int64)
     starts[[present[group.start] for group in groups]] = 1
     batch = (np.cumsum(starts) - 1)[person]
     order = np.argsort(batch.astype(np.int32), kind="stable")
     ends = np.searchsorted(batch[order], np.arange(len(groups) + 1))
-    return [Part(table, order[a:b]) for a, b in pairwise(ends)]
+    return [Partition(table, order[a:b]) for a, b in pairwise(ends)]
 
 
-def divided(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
+def split(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
     """Slices over persons, one a task, for `width` threads.
 
     users_per_task: 0 = one person a task while that makes few tasks, else balanced by rows

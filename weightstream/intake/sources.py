@@ -15,7 +15,7 @@ from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
 from weightstream.intake.cleaning import Rules, read_clean, required_person
 from weightstream.intake.import_report import Findings
-from weightstream.intake.partition import Part, Partitions, Spool, plan
+from weightstream.intake.partition import Partition, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.intake.times import parse_times
 from weightstream.intake.units import required_unit
@@ -51,7 +51,7 @@ class Intake:
         """Members of zip files that were not read; what of a folder was not, `look_up` tells."""
         return [one for found in self.findings for one in found.unread]
 
-    def parts(self, width: int, users_per_task: int) -> Iterator[Part]:
+    def parts(self, width: int, users_per_task: int) -> Iterator[Partition]:
         """Batches of whole persons, partition by partition; who is not selected is counted.
 
         What is taken back comes with its person's measurements, or after all others.
@@ -67,7 +67,7 @@ class Intake:
                 own, left = _of_part(left, part) if len(left) else (left, left)
                 yield replace(part, retractions=own)
         if len(left):
-            yield Part(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
+            yield Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
 
     def quarantined(self) -> Iterator[pa.Table]:
         yield from map(self._usable, self.quarantine.tables())
@@ -166,7 +166,7 @@ def _read(
         on_rows(everyone.rows)
 
 
-def _of_part(retractions: pa.Table, part: Part) -> tuple[pa.Table, pa.Table]:
+def _of_part(retractions: pa.Table, part: Partition) -> tuple[pa.Table, pa.Table]:
     """Those of the part's persons, and the others."""
     own = pc.is_in(retractions["user_id"], pc.unique(part.take()["user_id"].cast(pa.string())))
     return retractions.filter(own), retractions.filter(pc.invert(own))

@@ -17,23 +17,28 @@ from weightstream.config import Config, Kalman, Source
 from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.engine.model import Parameters
 from weightstream.intake.identity import deduplicate, measurement_ids
-from weightstream.intake.partition import Part
-from weightstream.judging.decided import Column, Decided, Rows, nothing, rows_of
-from weightstream.judging.decisions import CAUSAL, KEY, Mask, newest, shift_rows, told_apart
-from weightstream.judging.hearing import Heard, hear, links_told, records_that_came
+from weightstream.intake.partition import Partition
+from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
+from weightstream.judging.decisions import CAUSAL, KEY, Bools, diff_decisions, newest, shift_rows
 from weightstream.judging.parameters import active, to_json
-from weightstream.judging.records import SAID, shared
+from weightstream.judging.record_links import (
+    RecordLinks,
+    incoming_records,
+    resolve_links,
+    statements_of,
+)
+from weightstream.judging.record_statements import RECORD_STATEMENTS, shared
 from weightstream.judging.series import (
-    NOTHING_TOLD,
+    NO_ANNOTATIONS,
+    AnnotatedSeries,
+    Annotations,
     Persons,
-    Readings,
-    Told,
     join,
+    load_annotations,
     local_hour,
     read_persons,
-    told_of,
 )
-from weightstream.store import reading
+from weightstream.store import queries
 
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
     schema.OUTCOMES.index(name) for name in ("accepted", "rejected", "duplicates", "excluded")
@@ -72,7 +77,7 @@ def judging_of(config: Config, parameters: Parameters) -> Judging:
 
 def judging_on(connection: sqlite3.Connection, config: Config) -> Judging:
     """As a store is judged outside a run: with its active parameters, in its own timezone."""
-    timezone = reading.setting(connection, "timezone") or config.data.timezone
+    timezone = queries.setting(connection, "timezone") or config.data.timezone
     return replace(judging_of(config, active(connection)), timezone=timezone)
 
 
@@ -82,7 +87,7 @@ def decide(
     file_numbers: Ints,
     connection: sqlite3.Connection | None,
     judging: Judging,
-) -> Decided:
+) -> BatchResult:
     """Judge the new measurements of a batch of persons.
 
     new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
@@ -94,54 +99,60 @@ def decide(
     persons = read_persons(connection, new, links["user_id"].unique().to_pylist(), basis)
     users = len(persons.user_ids)
     user = np.repeat(np.arange(users), np.diff(persons.indptr))
-    came = records_that_came(persons, new, user)
-    persons = replace(persons, appendable=persons.appendable & ~came.again & ~came.told(links))
+    incoming = incoming_records(persons, new, user)
+    persons = replace(
+        persons, appendable=persons.appendable & ~incoming.again & ~incoming.annotations(links)
+    )
     stored = stored_history(connection, persons)
     fresh = pc.invert(pc.is_in(new["measurement_id"], stored["measurement_id"])).to_numpy()
     was = stored_copies(connection, new, ~fresh, persons, user)
-    heard = hear(connection, persons, came, new, fresh, was, links)
+    links_found = resolve_links(connection, persons, incoming, new, fresh, was, links)
     added = np.bincount(user[fresh], minlength=users)
-    touched = (added > 0) | heard.linked
+    touched = (added > 0) | links_found.linked
     readings_now = persons.readings + added
     judged = touched & (readings_now >= judging.min_readings)
     # What came and is assigned to others was decided all the same.
     few = np.maximum(readings_now, np.diff(persons.indptr)) < judging.min_readings
 
-    told = told_with(connection, heard, persons)
+    annotations = annotations_with(connection, links_found, persons)
     older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
     history = stored.filter(pc.is_in(stored["user_id"], pa.array(older, pa.string())))
-    history = told.placed(connection, history, older)
+    history = annotations.apply_assignments(connection, history, older)
     series = join(new, fresh & judged[user], history, judging.timezone)
-    readings = told.laid_out(series, persons.user_ids)
+    readings = annotations.arranged(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
     recomputed = judged & ~persons.appendable
-    every = keys_of(stored, new) if len(heard.said) else stored
-    said = told_apart(connection, readings, filtered, recomputed, CAUSAL, judging.parameters.name)
-    return Decided(
+    every = keys_of(stored, new) if len(links_found.statements) else stored
+    statements = diff_decisions(
+        connection, readings, filtered, recomputed, CAUSAL, judging.parameters.name
+    )
+    return BatchResult(
         user_ids=persons.user_ids,
         revisions=persons.revisions,
         recomputed=recomputed,
-        linked=heard.linked,
+        linked=links_found.linked,
         measurements=measurement_rows(new, fresh, user, users, file_numbers),
-        decisions=said.decisions,
-        estimates=said.estimates,
-        users=user_rows(persons, new, judged, touched, readings, filtered, said.accepted, added),
-        states=state_rows(filtered, judged, touched, persons, heard, basis),
+        decisions=statements.decisions,
+        estimates=statements.estimates,
+        users=user_rows(
+            persons, new, judged, touched, readings, filtered, statements.accepted, added
+        ),
+        states=state_rows(filtered, judged, touched, persons, links_found, basis),
         shifts=shift_rows(readings, filtered),
         respelled=respelled_rows(was, new, ~fresh, persons, user, file_numbers),
-        links=link_rows(heard, persons, file_numbers),
-        aside=aside_rows(heard, every, persons),
+        links=link_rows(links_found, persons, file_numbers),
+        superseded=superseded_result(links_found, every, persons),
         outcome=Rows(
             persons.indptr,
             outcome_columns(new, ~(fresh | few[user]), series, filtered)
-            | shared_column(new, fresh, heard, every),
+            | shared_column(new, fresh, links_found, every),
         ),
         net_accepted=np.zeros(users, np.int64),
     )
 
 
 def outcome_columns(
-    new: pa.Table, again: Mask, series: pa.Table, filtered: Filtered
+    new: pa.Table, again: Bools, series: pa.Table, filtered: Filtered
 ) -> dict[str, Ints]:
     """Accepted or rejected where judged; a duplicate where it came again; else excluded."""
     outcome = np.where(again, DUPLICATE, EXCLUDED)
@@ -157,33 +168,42 @@ def keys_of(stored: pa.Table, new: pa.Table) -> pa.Table:
     return pa.concat_tables([keys, new.select(KEY).cast(keys.schema)])
 
 
-def shared_column(new: pa.Table, fresh: Mask, heard: Heard, every: pa.Table) -> dict[str, Column]:
+def shared_column(
+    new: pa.Table, fresh: Bools, links_found: RecordLinks, every: pa.Table
+) -> dict[str, Column]:
     """The source of each new measurement whose record says too many of them; empty of others."""
-    ids = shared(heard.said, every) if len(heard.said) else []
+    ids = shared(links_found.statements, every) if len(links_found.statements) else []
     if not len(ids):
         return {"shared": ""}
     among = pa.array(fresh & pc.is_in(new["measurement_id"], ids).to_numpy())
     return {"shared": pc.if_else(among, new["source"].cast(pa.string()).combine_chunks(), "")}
 
 
-def told_with(connection: sqlite3.Connection | None, heard: Heard, persons: Persons) -> Told:
+def annotations_with(
+    connection: sqlite3.Connection | None, links_found: RecordLinks, persons: Persons
+) -> Annotations:
     """What was told of the readings of those whose series is looked at as a whole."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
-    told = told_of(connection, older) if connection and older else NOTHING_TOLD
-    if not heard.linked.any():
-        return told
-    anew = pa.array([persons.user_ids[u] for u in np.flatnonzero(heard.linked)])
-    aside = told.aside.filter(pc.invert(pc.is_in(told.aside["user_id"], anew)))
-    columns = heard.aside.column_names
-    return replace(told, aside=pa.concat_tables([aside.select(columns), heard.aside]))
+    annotations = load_annotations(connection, older) if connection and older else NO_ANNOTATIONS
+    if not links_found.linked.any():
+        return annotations
+    anew = pa.array([persons.user_ids[u] for u in np.flatnonzero(links_found.linked)])
+    superseded = annotations.superseded.filter(
+        pc.invert(pc.is_in(annotations.superseded["user_id"], anew))
+    )
+    columns = links_found.superseded.column_names
+    return replace(
+        annotations,
+        superseded=pa.concat_tables([superseded.select(columns), links_found.superseded]),
+    )
 
 
 def stored_history(connection: sqlite3.Connection | None, persons: Persons) -> pa.Table:
     """The stored measurements of those whose new readings cannot simply follow."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
     if connection is None or not older:
-        return reading.HISTORY.empty_table()
-    return reading.history(connection, older)
+        return queries.HISTORY.empty_table()
+    return queries.history(connection, older)
 
 
 def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:
@@ -192,7 +212,7 @@ def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered
 
 
 def measurement_rows(
-    new: pa.Table, fresh: Mask, user: Ints, users: int, file_numbers: Ints
+    new: pa.Table, fresh: Bools, user: Ints, users: int, file_numbers: Ints
 ) -> Rows:
     kept = new.filter(pa.array(fresh))
     text = ["raw_weight", "raw_unit", "raw_time"]
@@ -215,11 +235,11 @@ def measurement_rows(
 def user_rows(
     persons: Persons,
     new: pa.Table,
-    judged: Mask,
-    touched: Mask,
-    readings: Readings,
+    judged: Bools,
+    touched: Bools,
+    readings: AnnotatedSeries,
     filtered: Filtered,
-    accepted: Mask,
+    accepted: Bools,
     added: Ints,
 ) -> Rows:
     """The line of each person whose series changed: what lists and the index page show of them."""
@@ -259,13 +279,18 @@ def last_of(values: Ints, indptr: Ints) -> Ints:
 
 
 def state_rows(
-    filtered: Filtered, judged: Mask, touched: Mask, persons: Persons, heard: Heard, basis: str
+    filtered: Filtered,
+    judged: Bools,
+    touched: Bools,
+    persons: Persons,
+    links_found: RecordLinks,
+    basis: str,
 ) -> Rows:
     """Of each person whose series changed; not settled where the new readings stay undecided."""
     users = len(persons.user_ids)
     number = np.flatnonzero(touched)
     state = np.where(judged[:, None], filtered.state, np.nan)
-    blobs = heard.records.blobs(users)
+    blobs = links_found.records.blobs(users)
     return rows_of(
         number,
         users,
@@ -279,42 +304,44 @@ def state_rows(
     )
 
 
-def link_rows(heard: Heard, persons: Persons, file_numbers: Ints) -> Rows:
+def link_rows(links_found: RecordLinks, persons: Persons, file_numbers: Ints) -> Rows:
     """What records said that the store did not know."""
-    links, users = heard.links, len(persons.user_ids)
+    links, users = links_found.links, len(persons.user_ids)
     if not len(links):
         return nothing(users)
     number = pc.index_in(links["user_id"], pa.array(persons.user_ids)).to_numpy()
     order = np.argsort(number, kind="stable")
     links = links.take(order)
-    columns: dict[str, Column] = {name: links[name].combine_chunks() for name in SAID}
+    columns: dict[str, Column] = {name: links[name].combine_chunks() for name in RECORD_STATEMENTS}
     columns["file"] = file_numbers[links["file"].to_numpy()]
     columns["line"] = links["line"].to_numpy()
     return rows_of(number[order], users, columns)
 
 
-def aside_rows(heard: Heard, every: pa.Table, persons: Persons) -> Rows:
+def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Persons) -> Rows:
     """Readings of the linked persons that do not stand. every: KEY of all that may be."""
     users = len(persons.user_ids)
-    if not len(heard.aside):
+    if not len(links_found.superseded):
         return nothing(users)
-    rows = every.take(pc.index_in(heard.aside["measurement_id"], every["measurement_id"]))
+    rows = every.take(
+        pc.index_in(links_found.superseded["measurement_id"], every["measurement_id"])
+    )
     number = pc.index_in(rows["user_id"], pa.array(persons.user_ids)).to_numpy()
     order = np.argsort(number, kind="stable")
-    table = rows.append_column("reason", heard.aside["reason"]).take(order)
+    table = rows.append_column("reason", links_found.superseded["reason"]).take(order)
     return rows_of(
         number[order], users, {name: table[name].combine_chunks() for name in table.column_names}
     )
 
 
 def stored_copies(
-    connection: sqlite3.Connection | None, new: pa.Table, again: Mask, persons: Persons, user: Ints
+    connection: sqlite3.Connection | None, new: pa.Table, again: Bools, persons: Persons, user: Ints
 ) -> pa.Table:
     """How the measurements that came again are stored: reading.SPELLINGS of those new rows."""
     rows = np.flatnonzero(again)
     if connection is None or not len(rows):
-        return reading.SPELLINGS.empty_table()
-    stored = reading.spellings(
+        return queries.SPELLINGS.empty_table()
+    stored = queries.spellings(
         connection, [persons.user_ids[u] for u in np.unique(user[rows]).tolist()]
     )
     ids = new["measurement_id"].take(pa.array(rows))
@@ -322,7 +349,7 @@ def stored_copies(
 
 
 def respelled_rows(
-    was: pa.Table, new: pa.Table, again: Mask, persons: Persons, user: Ints, file_numbers: Ints
+    was: pa.Table, new: pa.Table, again: Bools, persons: Persons, user: Ints, file_numbers: Ints
 ) -> Rows:
     """Stored measurements whose copy is written in a smaller text; that spelling stays.
 
@@ -346,13 +373,13 @@ def respelled_rows(
     )
 
 
-def judge_part(
-    part: Part,
+def judge_partition(
+    part: Partition,
     file_numbers: Ints,
     connection: sqlite3.Connection | None,
     judging: Judging,
     persons: Sequence[str] | None = None,
-) -> tuple[Decided, Ints]:
+) -> tuple[BatchResult, Ints]:
     """Identify, sort and judge a batch of measurements, or only those of some of its persons.
 
     Returns what there is to write, and the outcomes of copies within the batch, as
@@ -366,19 +393,19 @@ def judge_part(
         )
     one_each = deduplicate(measurements, measurement_ids(measurements))
     new = one_each.measurements.append_column("measurement_id", one_each.ids)
-    links = links_told(one_each.copies, retractions)
-    decided = decide(new, links, file_numbers, connection, judging)
-    return decided, outcomes_of_copies(one_each.dropped, decided, len(file_numbers))
+    links = statements_of(one_each.copies, retractions)
+    result = decide(new, links, file_numbers, connection, judging)
+    return result, outcomes_of_copies(one_each.dropped, result, len(file_numbers))
 
 
-def outcomes_of_copies(dropped: pa.Table, decided: Decided, files: int) -> Ints:
+def outcomes_of_copies(dropped: pa.Table, result: BatchResult, files: int) -> Ints:
     """(files, outcomes) of the rows that identity.deduplicate dropped: duplicates, but excluded
     where the person has too few readings, as those readings are."""
-    rows = decided.outcome
+    rows = result.outcome
     undecided = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))[
         np.asarray(rows.columns["outcome"]) == EXCLUDED
     ]
-    few = pa.array([decided.user_ids[u] for u in np.unique(undecided)], pa.string())
+    few = pa.array([result.user_ids[u] for u in np.unique(undecided)], pa.string())
     excluded = pc.is_in(dropped["user_id"].cast(pa.string()), few).to_numpy()
     counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
     np.add.at(counts, (dropped["file"].to_numpy(), np.where(excluded, EXCLUDED, DUPLICATE)), 1)

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.batch import Floats, Ints
 from weightstream.engine import Filtered
-from weightstream.judging.decided import Column, Rows, rows_of
-from weightstream.judging.series import Readings
-from weightstream.store import reading
+from weightstream.judging.batch_result import Column, Rows, rows_of
+from weightstream.judging.series import AnnotatedSeries
+from weightstream.store import queries
 
-Mask = npt.NDArray[np.bool_]
+Bools = npt.NDArray[np.bool_]
 
 CAUSAL, RETRO = "causal", "retro"
 MOVED = "moved"
@@ -30,7 +30,7 @@ KEY = ("user_id", "effective_at", "measurement_id")
 
 
 @dataclass(frozen=True)
-class Said:
+class DecisionDiff:
     """The decisions of a pass over N readings, against those that stand.
 
     decisions: new versions. estimates: standing versions whose figures moved, as they are now.
@@ -40,18 +40,18 @@ class Said:
 
     decisions: Rows
     estimates: Rows
-    accepted: Mask
+    accepted: Bools
     net_accepted: Ints
 
 
-def told_apart(
+def diff_decisions(
     connection: sqlite3.Connection | None,
-    readings: Readings,
+    readings: AnnotatedSeries,
     filtered: Filtered,
-    whole: Mask,
+    whole: Bools,
     stage: str,
     model: str,
-) -> Said:
+) -> DecisionDiff:
     """Tell new decisions from standing ones.
 
     readings: N of U persons, and filtered what is said of each. whole: (U,) bool, these are all
@@ -66,10 +66,10 @@ def told_apart(
     run = np.zeros(len(series), np.int64)
     says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
-    gone = reading.PLACED.empty_table()
+    gone = queries.PLACED.empty_table()
     if connection is not None and whole.any():
         ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
-        before, at, gone = standing(connection, ids, series, stage)
+        before, at, gone = current(connection, ids, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
@@ -85,13 +85,13 @@ def told_apart(
         says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
         seen_anew |= pc.not_equal(was["model"], model).to_numpy()
-        moved[known] = _differs(columns, was, known, reading.ESTIMATES) | seen_anew
+        moved[known] = _differs(columns, was, known, queries.ESTIMATES) | seen_anew
         moved[known] &= ~says[known] & ~stays
         version[known] += says[known]
     columns["version"] = version if stored.any() else 1
     estimates = _filter(columns | {"run": run}, moved)
     says_new = rows_of(user[says], users, _filter(columns, says))
-    return Said(
+    return DecisionDiff(
         with_moves(says_new, gone, readings.user_ids, stage, model) if len(gone) else says_new,
         rows_of(user[moved], users, estimates),
         accepted,
@@ -99,16 +99,16 @@ def told_apart(
     )
 
 
-def standing(
+def current(
     connection: sqlite3.Connection, user_ids: list[str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
     """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
     where it has none; and those (PLACED) whose reading is in another's series now."""
-    if not reading.has_moves(connection, user_ids):
-        before = reading.current(connection, user_ids, stage)
+    if not queries.has_moves(connection, user_ids):
+        before = queries.current(connection, user_ids, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
-        return before, pc.fill_null(at, -1).to_numpy(), reading.PLACED.empty_table()
-    before = reading.current(connection, user_ids, stage, reading.PLACED)
+        return before, pc.fill_null(at, -1).to_numpy(), queries.PLACED.empty_table()
+    before = queries.current(connection, user_ids, stage, queries.PLACED)
     whose, was_whose = (
         pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
         for table in (series, before)
@@ -118,7 +118,9 @@ def standing(
     return before, at.to_numpy(), before.filter(pc.invert(in_place))
 
 
-def with_moves(said: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str) -> Rows:
+def with_moves(
+    statements: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str
+) -> Rows:
     """New versions, with those that end what was said of readings in another's series now."""
     columns: dict[str, Any] = {
         **{name: gone[name] for name in (*KEY, "received_user")},
@@ -127,10 +129,10 @@ def with_moves(said: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, 
         "reason": pa.array(["override"] * len(gone)),
     }
     ends = pa.table(columns)
-    rows = int(said.indptr[-1])
+    rows = int(statements.indptr[-1])
     spelt = {
         name: value if isinstance(value, pa.Array) else pa.array(np.broadcast_to(value, rows))
-        for name, value in said.columns.items()
+        for name, value in statements.columns.items()
     }
     if rows:
         ends = pa.concat_tables([pa.table(spelt), ends], promote_options="default")
@@ -142,7 +144,7 @@ def with_moves(said: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, 
 
 
 def decision_columns(
-    readings: Readings, filtered: Filtered, stage: str, model: str
+    readings: AnnotatedSeries, filtered: Filtered, stage: str, model: str
 ) -> dict[str, Any]:
     series = readings.table
     received = {} if readings.received_user is None else {"received_user": readings.received_user}
@@ -162,7 +164,7 @@ def decision_columns(
     }
 
 
-def shift_rows(readings: Readings, filtered: Filtered) -> Rows:
+def shift_rows(readings: AnnotatedSeries, filtered: Filtered) -> Rows:
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     order = np.argsort(filtered.shift_row, kind="stable")
     row = filtered.shift_row[order]
@@ -174,7 +176,9 @@ def shift_rows(readings: Readings, filtered: Filtered) -> Rows:
     )
 
 
-def _differs(columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple[str, ...]) -> Mask:
+def _differs(
+    columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple[str, ...]
+) -> Bools:
     """Where any of the named columns is not what it was; empty equals empty."""
     different = np.zeros(len(rows), bool)
     for name in names:
@@ -188,19 +192,19 @@ def _differs(columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple
     return different
 
 
-def _filter(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
+def _filter(columns: Mapping[str, Any], mask: Bools) -> dict[str, Any]:
     if mask.all():
         return dict(columns)
     return {name: _chosen(column, mask) for name, column in columns.items()}
 
 
-def _chosen(column: Column, mask: Mask) -> Column:
+def _chosen(column: Column, mask: Bools) -> Column:
     if isinstance(column, pa.Array):
         return column.filter(pa.array(mask))
     return column if isinstance(column, str | int) else column[mask]
 
 
-def newest(values: Floats, readings: Readings) -> Floats:
+def newest(values: Floats, readings: AnnotatedSeries) -> Floats:
     """(U,) the value at the last reading of each person that is data; NaN where there is none."""
     user, users = readings.user, len(readings.user_ids)
     if readings.data is not None:

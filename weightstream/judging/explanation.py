@@ -30,7 +30,7 @@ LOOKS_LIKE = {
 }
 """By reason; the reasons that say nothing against a reading are not in it."""
 
-TOLD = {
+HUMAN_REASON_TEXTS = {
     "override": "a person decided so",
     "superseded": "the source corrected this record",
     "retracted": "the source took this record back",
@@ -52,17 +52,17 @@ def explain(
     Probability: that the reading is wrong.
     "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
     """
-    if reason in TOLD:
-        return TOLD[reason]
+    if reason in HUMAN_REASON_TEXTS:
+        return HUMAN_REASON_TEXTS[reason]
     if reason not in LOOKS_LIKE:
         return ""
     parts = []
     if _is_number(expected_lo_kg) and _is_number(expected_hi_kg):
         parts.append(f"expected {_kg(expected_lo_kg)}-{_kg(expected_hi_kg)} kg")
-    told = f"{_kg(weight_kg)} {LOOKS_LIKE[reason]}"
+    annotations = f"{_kg(weight_kg)} {LOOKS_LIKE[reason]}"
     if _is_number(suggested_kg):
-        told += f": {_kg(suggested_kg)} kg"
-    parts.append(told)
+        annotations += f": {_kg(suggested_kg)} kg"
+    parts.append(annotations)
     if _is_number(p_valid):
         parts.append(f"probability {below_one(1.0 - p_valid)}")
     return "; ".join(parts)

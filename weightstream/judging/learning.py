@@ -19,7 +19,7 @@ from weightstream.engine import build_model, smooth_batch
 from weightstream.engine.kernel import Bools
 from weightstream.engine.likelihood import likelihood_kernel
 from weightstream.engine.model import PRIOR, Parameters, Process, SourceModel
-from weightstream.schema import REASONS, TOLD
+from weightstream.schema import HUMAN_REASONS, REASONS
 
 ROUNDS = 2
 SAMPLE_READINGS = 120_000
@@ -43,7 +43,7 @@ MIX_ERRORS = {"prior": 15.0, "others": 10.0}
 """A source's mix of errors counts as known from so many errors of it, and from others' so many."""
 AGAIN_DAYS = 15 / 1440
 DIFFERENCE = 1e-4
-COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *TOLD))
+COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *HUMAN_REASONS))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from weightstream import schema
 from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import STATE_SIZE, Filtered
 from weightstream.intake.times import parse_times
-from weightstream.judging.records import Sketch, sketch
-from weightstream.store import reading
+from weightstream.judging.record_statements import Sketch, sketch
+from weightstream.store import queries
 
 MICROSECONDS_PER_DAY = 86_400_000_000
-Mask = npt.NDArray[np.bool_]
+Bools = npt.NDArray[np.bool_]
 
 SERIES = pa.schema(
     [
@@ -54,9 +54,9 @@ class Persons:
     first_us: Ints
     last_us: Ints
     state: Floats
-    appendable: Mask
+    appendable: Bools
     records: Sketch
-    unsketched: Mask
+    unsketched: Bools
 
 
 def read_persons(
@@ -86,7 +86,7 @@ def read_persons(
         records=sketch([]),
         unsketched=np.zeros(users, bool),
     )
-    known = reading.persons(connection, user_ids) if connection else {}
+    known = queries.persons(connection, user_ids) if connection else {}
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
         if user_id not in known:
@@ -123,7 +123,7 @@ def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
     return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
 
 
-def join(new: pa.Table, taken: Mask, stored: pa.Table, timezone: str) -> pa.Table:
+def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Table:
     """The taken rows of the new measurements and the stored ones as one SERIES, in its order."""
     rows = np.flatnonzero(taken)
     fresh = new if len(rows) == len(new) else new.take(rows)
@@ -146,17 +146,19 @@ def join(new: pa.Table, taken: Mask, stored: pa.Table, timezone: str) -> pa.Tabl
     return both.sort_by(SERIES_ORDER)
 
 
-def stored_readings(
+def stored_series(
     connection: sqlite3.Connection, user_ids: Sequence[str], stored: pa.Table, timezone: str
-) -> "Readings":
+) -> "AnnotatedSeries":
     """All stored readings of some persons. stored: their reading.history. user_ids: ascending."""
-    told = told_of(connection, user_ids)
-    placed = told.placed(connection, stored, user_ids)
-    return told.laid_out(_unsorted(placed, timezone).sort_by(SERIES_ORDER), user_ids)
+    annotations = load_annotations(connection, user_ids)
+    apply_assignments = annotations.apply_assignments(connection, stored, user_ids)
+    return annotations.arranged(
+        _unsorted(apply_assignments, timezone).sort_by(SERIES_ORDER), user_ids
+    )
 
 
 @dataclass(frozen=True)
-class Readings:
+class AnnotatedSeries:
     """All readings of U persons, N rows in the order of the series, and what was told of them.
 
     table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
@@ -168,7 +170,7 @@ class Readings:
     table: pa.Table
     user_ids: tuple[str, ...]
     indptr: Ints
-    aside: Codes | None = None
+    superseded: Codes | None = None
     forced: Codes | None = None
     received_user: pa.Array | None = None
 
@@ -178,9 +180,9 @@ class Readings:
         return np.repeat(np.arange(len(self.user_ids)), np.diff(self.indptr))
 
     @property
-    def data(self) -> Mask | None:
+    def data(self) -> Bools | None:
         """(N,) whether a reading is data; None: all are."""
-        return None if self.aside is None else self.aside == 0
+        return None if self.superseded is None else self.superseded == 0
 
     def batch(self) -> UserBatch:
         """The data of all U persons as the engine takes them."""
@@ -194,7 +196,7 @@ class Readings:
     def judged(self, filtered: Filtered) -> Filtered:
         """What the engine said of the data, as what is said of all readings."""
         data = self.data
-        if data is None or self.aside is None:
+        if data is None or self.superseded is None:
             return filtered
         changed = {
             name: _spread(getattr(filtered, name), data, np.nan)
@@ -214,25 +216,25 @@ class Readings:
             filtered,
             **changed,
             accepted=_spread(filtered.accepted, data, False),
-            reason=np.where(data, _spread(filtered.reason, data, 0), self.aside),
+            reason=np.where(data, _spread(filtered.reason, data, 0), self.superseded),
             shift_row=np.flatnonzero(data)[filtered.shift_row],
         )
 
 
-def _spread(values: npt.NDArray[Any], data: Mask, default: Any) -> npt.NDArray[Any]:
+def _spread(values: npt.NDArray[Any], data: Bools, default: Any) -> npt.NDArray[Any]:
     out = np.full(len(data), default, values.dtype)
     out[data] = values
     return out
 
 
 @dataclass(frozen=True)
-class Told:
+class Annotations:
     """What sources and persons said of readings besides the readings themselves.
 
     aside: measurement_id and reason of readings that are no data. overrides: reading.OVERRIDES.
     """
 
-    aside: pa.Table
+    superseded: pa.Table
     overrides: pa.Table
 
     @property
@@ -240,7 +242,7 @@ class Told:
         """Overrides that put a reading into another person's series."""
         return self.overrides.filter(pc.not_equal(pc.field("assigned_to"), pc.field("user_id")))
 
-    def placed(
+    def apply_assignments(
         self, connection: sqlite3.Connection | None, stored: pa.Table, user_ids: Sequence[str]
     ) -> pa.Table:
         """reading.HISTORY without what is assigned to others, with what is assigned to user_ids."""
@@ -249,22 +251,24 @@ class Told:
             return stored
         away = pc.is_in(stored["measurement_id"], moved["measurement_id"])
         here = moved.filter(pc.is_in(moved["assigned_to"], pa.array(user_ids, pa.string())))
-        came = reading.assigned(
+        incoming = queries.assigned(
             connection, here.select(["user_id", "effective_at", "measurement_id"])
         )
-        at = pc.index_in(came["measurement_id"], here["measurement_id"])
-        came = came.set_column(0, "user_id", here["assigned_to"].take(at))
-        return pa.concat_tables([stored.filter(pc.invert(away)), came])
+        at = pc.index_in(incoming["measurement_id"], here["measurement_id"])
+        incoming = incoming.set_column(0, "user_id", here["assigned_to"].take(at))
+        return pa.concat_tables([stored.filter(pc.invert(away)), incoming])
 
-    def laid_out(self, series: pa.Table, user_ids: Sequence[str]) -> Readings:
+    def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
         """series: SERIES of some of user_ids, which are ascending."""
         indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
-        readings = Readings(series, tuple(user_ids), indptr)
+        readings = AnnotatedSeries(series, tuple(user_ids), indptr)
         ids = series["measurement_id"]
-        if len(self.aside):
-            reason = _looked_up(ids, self.aside, pc.index_in(self.aside["reason"], REASONS))
+        if len(self.superseded):
+            reason = _looked_up(
+                ids, self.superseded, pc.index_in(self.superseded["reason"], REASONS)
+            )
             if (reason > 0).any():
-                readings = replace(readings, aside=reason)
+                readings = replace(readings, superseded=reason)
         if len(self.overrides):
             forced = _looked_up(ids, self.overrides, pc.index_in(self.overrides["action"], ACTIONS))
             moved = self._moved
@@ -287,14 +291,14 @@ def _looked_up(ids: pa.ChunkedArray, table: pa.Table, codes: pa.ChunkedArray) ->
     return pc.fill_null(codes.take(at), 0).to_numpy().astype(np.int8)
 
 
-NOTHING_TOLD = Told(reading.SET_ASIDE.empty_table(), reading.OVERRIDES.empty_table())
+NO_ANNOTATIONS = Annotations(queries.SUPERSEDED.empty_table(), queries.OVERRIDES.empty_table())
 
 
-def told_of(connection: sqlite3.Connection, user_ids: Sequence[str]) -> Told:
+def load_annotations(connection: sqlite3.Connection, user_ids: Sequence[str]) -> Annotations:
     """What stands in the store of the readings of some persons, as theirs or assigned to them."""
-    overrides = reading.overrides(connection, user_ids)
+    overrides = queries.overrides(connection, user_ids)
     elsewhere = overrides["user_id"].unique().to_pylist() if len(overrides) else []
-    return Told(reading.set_aside(connection, [*{*user_ids, *elsewhere}]), overrides)
+    return Annotations(queries.superseded_rows(connection, [*{*user_ids, *elsewhere}]), overrides)
 
 
 def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:

@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 
 from weightstream.batch import Floats, Ints
 from weightstream.engine import Filtered, smooth_batch
+from weightstream.judging.batch_result import BatchResult, Rows, nothing, rows_of
 from weightstream.judging.causal import Judging
-from weightstream.judging.decided import Decided, Rows, nothing, rows_of
-from weightstream.judging.decisions import RETRO, newest, shift_rows, told_apart
-from weightstream.judging.series import Readings, stored_readings
+from weightstream.judging.decisions import RETRO, diff_decisions, newest, shift_rows
+from weightstream.judging.series import AnnotatedSeries, stored_series
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
-from weightstream.store import reading
+from weightstream.store import queries
 
 REVISION, READINGS, FIRST_US, LAST_US, SETTLED, BASIS, STATE, RECORDS = (
-    reading.PERSON_COLUMNS.index(name)
+    queries.PERSON_COLUMNS.index(name)
     for name in (
         "revision", "readings", "first_us", "last_us", "settled", "basis", "state", "records",
     )
@@ -29,15 +29,15 @@ Known = Mapping[str, tuple[Any, ...]]
 
 def smooth_persons(
     user_ids: Sequence[str], connection: sqlite3.Connection, judging: Judging, run: int
-) -> Decided:
+) -> BatchResult:
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
     Persons below judging.min_readings are left as they are, and dirty, unless somebody decided on
     a reading of theirs.
     """
-    known = reading.persons(connection, user_ids)
-    concerned = set(reading.overridden(connection, user_ids))
+    known = queries.persons(connection, user_ids)
+    concerned = set(queries.overridden(connection, user_ids))
     persons = tuple(
         user
         for user in user_ids
@@ -45,26 +45,26 @@ def smooth_persons(
     )
     users = len(persons)
     revision = np.array([known[user][REVISION] for user in persons], np.int64)
-    stored = reading.history(connection, persons)
-    all_of = stored_readings(connection, persons, stored, judging.timezone)
+    stored = queries.history(connection, persons)
+    all_of = stored_series(connection, persons, stored, judging.timezone)
     batch = all_of.batch()
     smoothed = all_of.judged(smooth_batch(batch, judging.model(batch.sources)))
     user, whole = all_of.user, np.ones(users, bool)
-    said = told_apart(connection, all_of, smoothed, whole, RETRO, judging.parameters.name)
+    statements = diff_decisions(connection, all_of, smoothed, whole, RETRO, judging.parameters.name)
     ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())
     own = pc.is_in(all_of.table["measurement_id"], ours).to_numpy()
-    levels = reading.levels(connection, persons)
-    standing = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
+    levels = queries.levels(connection, persons)
+    current = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
     level = newest(smoothed.level, all_of)
     first_us, last_us = ends(all_of, known)
-    return Decided(
+    return BatchResult(
         user_ids=persons,
         revisions=revision,
         recomputed=whole,
         linked=np.zeros(users, bool),
         measurements=nothing(users),
-        decisions=said.decisions,
-        estimates=said.estimates,
+        decisions=statements.decisions,
+        estimates=statements.estimates,
         users=rows_of(
             np.arange(users),
             users,
@@ -73,7 +73,7 @@ def smooth_persons(
                 "revision": revision + 1,
                 "dirty": np.zeros(users, np.int64),
                 "readings": np.diff(all_of.indptr),
-                "rejected": np.bincount(user[~said.accepted], minlength=users),
+                "rejected": np.bincount(user[~statements.accepted], minlength=users),
                 "first_us": first_us,
                 "last_us": last_us,
                 "level_kg": level,
@@ -84,16 +84,16 @@ def smooth_persons(
         shifts=shift_rows(all_of, smoothed),
         respelled=nothing(users),
         links=nothing(users),
-        aside=nothing(users),
+        superseded=nothing(users),
         outcome=nothing(users),
-        net_accepted=np.bincount(user[own], weights=said.net_accepted[own], minlength=users).astype(
-            np.int64
-        ),
-        looked_at=looked_at(user, said.net_accepted, standing, level),
+        net_accepted=np.bincount(
+            user[own], weights=statements.net_accepted[own], minlength=users
+        ).astype(np.int64),
+        retro_counts_of=retro_counts_of(user, statements.net_accepted, current, level),
     )
 
 
-def ends(readings: Readings, known: Known) -> tuple[Ints, Ints]:
+def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
     """(U,) time of the first and the last reading in each series; as it was of an empty one."""
     first, last = (
         np.array([known[user][column] for user in readings.user_ids], np.int64)
@@ -106,7 +106,9 @@ def ends(readings: Readings, known: Known) -> tuple[Ints, Ints]:
     return first, last
 
 
-def stale_states(smoothed: Filtered, readings: Readings, known: Known, judging: Judging) -> Rows:
+def stale_states(
+    smoothed: Filtered, readings: AnnotatedSeries, known: Known, judging: Judging
+) -> Rows:
     """The filter's state after each series, where the stored one cannot be gone on from.
 
     So it is after an override, which changes what is in the series, and under new parameters.
@@ -136,7 +138,7 @@ def stale_states(smoothed: Filtered, readings: Readings, known: Known, judging: 
     )
 
 
-def looked_at(user: Ints, net_accepted: Ints, standing: Floats, level: Floats) -> Ints:
+def retro_counts_of(user: Ints, net_accepted: Ints, current: Floats, level: Floats) -> Ints:
     """(U, len(RETRO_COUNTS)) int64: what changed for each of U persons.
 
     user: (N,) person of each reading. net_accepted: (N,) 1 where it is accepted now, -1 where it no
@@ -148,6 +150,6 @@ def looked_at(user: Ints, net_accepted: Ints, standing: Floats, level: Floats) -
         "readings": np.bincount(user, minlength=users),
         "accepted_to_rejected": np.bincount(user[net_accepted < 0], minlength=users),
         "rejected_to_accepted": np.bincount(user[net_accepted > 0], minlength=users),
-        "levels_moved": np.abs(level - standing) > LEVEL_MOVED_KG,
+        "levels_moved": np.abs(level - current) > LEVEL_MOVED_KG,
     }
     return np.column_stack([columns[name] for name in RETRO_COUNTS]).astype(np.int64)

@@ -13,8 +13,8 @@ from typing import Self
 from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
+from weightstream.store.locks import shared_run_lock
 from weightstream.store.migrations import migrations
-from weightstream.store.presence import present
 
 STORE_NAME = "weightstream.db"
 LOCK_SECONDS = 30.0
@@ -24,7 +24,7 @@ WAL_BYTES = 256 << 20
 
 @contextmanager
 def open_writer(
-    data_dir: Path, hold: Callable[[Path], AbstractContextManager[None]] = present
+    data_dir: Path, hold: Callable[[Path], AbstractContextManager[None]] = shared_run_lock
 ) -> Iterator[sqlite3.Connection]:
     """The only door to writing: creates or migrates the store and yields a connection in WAL mode.
 

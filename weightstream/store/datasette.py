@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from weightstream.descriptions import TABLES, column_of
-from weightstream.exports.table_files import appearing
+from weightstream.outputs.exports.table_files import appearing
 from weightstream.store.connection import STORE_NAME
+from weightstream.store.descriptions import TABLES, column_of
 from weightstream.store.migrations import migrations
 
 METADATA_NAME = "metadata.json"

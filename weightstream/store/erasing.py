@@ -154,7 +154,7 @@ def holds_id(text: str, user_id: str) -> bool:
     return _id_in(user_id).search(text) is not None
 
 
-def blotted(text: str, user_id: str) -> str:
+def redacted(text: str, user_id: str) -> str:
     """A name without the id that it may hold."""
     return _id_in(user_id).sub(NO_NAME, text)
 
@@ -168,7 +168,7 @@ def _blot_names(connection: sqlite3.Connection, table: str, column: str, user_id
     query = f"select distinct {column} from {table} where instr({column}, ?)"  # noqa: S608
     change = f"update {table} set {column} = ? where {column} = ?"  # noqa: S608
     names = [n for (n,) in connection.execute(query, (user_id,)) if holds_id(n, user_id)]
-    connection.executemany(change, [(blotted(name, user_id), name) for name in names])
+    connection.executemany(change, [(redacted(name, user_id), name) for name in names])
     return names
 
 

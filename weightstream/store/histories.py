@@ -79,8 +79,8 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
     A measurement that a person's word assigned to somebody else is in that one's history.
     """
     measured = _columns(connection, "measurements", MEASURED, user_ids)
-    decided = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
-    newest, lent = _newest(decided)
+    result = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
+    newest, lent = _newest(result)
     rows = np.array([newest.get(name, -1) for name in measured["measurement_id"]], np.int64)
     if lent:
         measured, rows = _with_lent(connection, measured, rows, lent, user_ids)
@@ -88,9 +88,9 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
     order = _order(measured, time_us)
     order = order[rows[order] >= 0]
     rows = rows[order]
-    order, rows = (some[decided["verdict"][rows] != MOVED] for some in (order, rows))
+    order, rows = (some[result["verdict"][rows] != MOVED] for some in (order, rows))
     columns = {name: _taken(measured, name, order) for name in MEASURED}
-    columns |= {name: _taken(decided, name, rows) for name in DECIDED if name != "received_user"}
+    columns |= {name: _taken(result, name, rows) for name in DECIDED if name != "received_user"}
     person = measured["person"][order].astype(np.int64)
     first = np.flatnonzero(np.diff(person, prepend=-1))
     return Histories(
@@ -98,18 +98,18 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
         np.append(first, len(person)),
         time_us[order],
         _as_exported(connection, columns),
-        _replaced(decided, [*newest.values(), *lent.values()], user_ids),
+        _replaced(result, [*newest.values(), *lent.values()], user_ids),
     )
 
 
-def _newest(decided: dict[str, Any]) -> tuple[dict[str, int], dict[tuple[int, str], int]]:
+def _newest(result: dict[str, Any]) -> tuple[dict[str, int], dict[tuple[int, str], int]]:
     """Rows of the newest versions: by measurement, and by person and measurement of those that
     were received for somebody else. Of several versions the newest is last: so they are keyed."""
-    own = np.array([user is None for user in decided["received_user"]], bool)
+    own = np.array([user is None for user in result["received_user"]], bool)
     rows = np.flatnonzero(own)
-    newest = dict(zip(decided["measurement_id"][rows], rows.tolist(), strict=True))
+    newest = dict(zip(result["measurement_id"][rows], rows.tolist(), strict=True))
     lent = {
-        (decided["person"][row], decided["measurement_id"][row]): row
+        (result["person"][row], result["measurement_id"][row]): row
         for row in np.flatnonzero(~own).tolist()
     }
     return newest, lent
@@ -132,8 +132,8 @@ def _with_lent(
     ).fetchall()
     more = dict(zip(measured, np.array(found, object).T, strict=True))
     also = [lent[person, name] for person, name, *_ in found]
-    joined = {name: np.concatenate([measured[name], more[name]]) for name in measured}
-    return joined, np.concatenate([rows, also])
+    concat = {name: np.concatenate([measured[name], more[name]]) for name in measured}
+    return concat, np.concatenate([rows, also])
 
 
 def _columns(
@@ -165,14 +165,14 @@ def _taken(columns: dict[str, Any], name: str, rows: Ints) -> Any:
 
 
 def _replaced(
-    decided: dict[str, Any], newest: Sequence[int], user_ids: Sequence[str]
+    result: dict[str, Any], newest: Sequence[int], user_ids: Sequence[str]
 ) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {}
-    left = decided["verdict"] != MOVED
+    left = result["verdict"] != MOVED
     left[newest] = False
     for row in np.flatnonzero(left).tolist():
-        version = tuple(decided[name][row] for name in ("measurement_id", *REPLACED))
-        found.setdefault(user_ids[decided["person"][row]], []).append(version)
+        version = tuple(result[name][row] for name in ("measurement_id", *REPLACED))
+        found.setdefault(user_ids[result["person"][row]], []).append(version)
     return found
 
 

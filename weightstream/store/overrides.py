@@ -16,7 +16,7 @@ class Measured(NamedTuple):
     effective_at: str
     measurement_id: str
     weight_kg: float
-    aside: str | None
+    superseded: str | None
 
 
 @dataclass(frozen=True)

@@ -81,12 +81,12 @@ def end_run(
     results: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
     """results: what stages that count no rows did, by stage; null in the store where none ran."""
-    told = {
+    annotations = {
         "seconds": json.dumps(dict(seconds)),
         "results": json.dumps(results) if results else None,
     }
     ended = {"status": status, "finished_at": now()}
-    change_run(connection, path, run, {**counts, **told, **ended})
+    change_run(connection, path, run, {**counts, **annotations, **ended})
 
 
 def change_run(

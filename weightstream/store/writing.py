@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.errors import StaleRevision, StoreError
-from weightstream.judging.decided import Decided
+from weightstream.judging.batch_result import BatchResult
 from weightstream.store.connection import explained, transaction
 
 Columns = Mapping[str, list[Any] | str | int]
@@ -19,21 +19,21 @@ ROWS_PER_STATEMENT = 500
 MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 
 
-def write_decided(
-    connection: sqlite3.Connection, path: Path, decided: Decided, run: int, users_per_commit: int
+def write_result(
+    connection: sqlite3.Connection, path: Path, result: BatchResult, run: int, users_per_commit: int
 ) -> Iterator[int]:
     """Store a batch, `users_per_commit` persons to a transaction; yields the persons committed.
 
     Raises StaleRevision, with nothing of that transaction written, naming the persons whose series
     changed since `decided` read them; StoreError if the store cannot be written.
     """
-    users = len(decided.user_ids)
+    users = len(result.user_ids)
     for start in range(0, users, users_per_commit):
         stop = min(start + users_per_commit, users)
         with explained(path), transaction(connection):
             check_running(connection, path, run)
-            check_revisions(connection, decided, start, stop)
-            write_part(connection, decided, start, stop, run)
+            check_revisions(connection, result, start, stop)
+            write_part(connection, result, start, stop, run)
         yield stop
 
 
@@ -49,39 +49,39 @@ def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
 
 
 def check_revisions(
-    connection: sqlite3.Connection, decided: Decided, start: int, stop: int
+    connection: sqlite3.Connection, result: BatchResult, start: int, stop: int
 ) -> None:
-    wanted = decided.user_ids[start:stop]
+    wanted = result.user_ids[start:stop]
     found = dict(
         connection.execute(
             "select user_id, revision from users where user_id in (select value from json_each(?))",
             (json.dumps(wanted),),
         )
     )
-    revisions = decided.revisions[start:stop].tolist()
+    revisions = result.revisions[start:stop].tolist()
     pairs = zip(wanted, revisions, strict=True)
     if stale := [user for user, revision in pairs if found.get(user, 0) != revision]:
         raise StaleRevision(stale)
 
 
 def write_part(
-    connection: sqlite3.Connection, decided: Decided, start: int, stop: int, run: int
+    connection: sqlite3.Connection, result: BatchResult, start: int, stop: int, run: int
 ) -> None:
-    insert(connection, "measurements", decided.measurements.part(start, stop) | {"run": run})
-    insert(connection, "decisions", decided.decisions.part(start, stop) | {"run": run})
-    insert(connection, "decisions", decided.estimates.part(start, stop), verb="replace")
-    respell(connection, decided.respelled.part(start, stop))
-    insert(connection, "records", decided.links.part(start, stop) | {"run": run}, verb="replace")
-    insert(connection, "users", decided.users.part(start, stop), verb="replace")
-    insert(connection, "user_states", decided.states.part(start, stop), verb="replace")
-    if replaced := chosen(decided.user_ids, decided.recomputed, start, stop):
+    insert(connection, "measurements", result.measurements.part(start, stop) | {"run": run})
+    insert(connection, "decisions", result.decisions.part(start, stop) | {"run": run})
+    insert(connection, "decisions", result.estimates.part(start, stop), verb="replace")
+    respell(connection, result.respelled.part(start, stop))
+    insert(connection, "records", result.links.part(start, stop) | {"run": run}, verb="replace")
+    insert(connection, "users", result.users.part(start, stop), verb="replace")
+    insert(connection, "user_states", result.states.part(start, stop), verb="replace")
+    if replaced := chosen(result.user_ids, result.recomputed, start, stop):
         connection.execute(
             "delete from level_shifts where user_id in (select value from json_each(?))",
             (replaced,),
         )
-    insert(connection, "level_shifts", decided.shifts.part(start, stop), verb="replace")
-    if linked := chosen(decided.user_ids, decided.linked, start, stop):
-        set_aside_anew(connection, linked, decided.aside.part(start, stop))
+    insert(connection, "level_shifts", result.shifts.part(start, stop), verb="replace")
+    if linked := chosen(result.user_ids, result.linked, start, stop):
+        replace_superseded(connection, linked, result.superseded.part(start, stop))
 
 
 def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:
@@ -90,7 +90,7 @@ def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, sto
     return json.dumps(users) if users else ""
 
 
-def set_aside_anew(connection: sqlite3.Connection, users: str, aside: Columns) -> None:
+def replace_superseded(connection: sqlite3.Connection, users: str, superseded: Columns) -> None:
     """Replace what is set aside of some persons (JSON).
 
     A reading of theirs that is assigned to another person is in that one's series: who has to be
@@ -99,7 +99,7 @@ def set_aside_anew(connection: sqlite3.Connection, users: str, aside: Columns) -
     connection.execute(
         "delete from set_aside where user_id in (select value from json_each(?))", (users,)
     )
-    insert(connection, "set_aside", aside)
+    insert(connection, "set_aside", superseded)
     touch_persons(
         connection,
         "select assigned_to from overrides where withdrawn_at is null and assigned_to is not null "

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from weightstream.charts import index, page
-from weightstream.charts.alerts import Alert
-from weightstream.charts.outlook import Outlook
-from weightstream.charts.person import EarlierDecision, Override, Person
 from weightstream.config import Config
-from weightstream.report import write_report
+from weightstream.outputs.pages import index, page
+from weightstream.outputs.pages.alerts import Alert
+from weightstream.outputs.pages.outlook import Outlook
+from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.outputs.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 FLAGS = [
@@ -33,7 +33,8 @@ AXE = "axe-core@4.14.1"
 HOSTILE = "<script>document.title='hacked'</script>"
 
 made_up_person = runpy.run_path(
-    str(Path(__file__).parents[2] / "test_charts" / "conftest.py"), run_name="people"
+    str(Path(__file__).parents[2] / "test_outputs" / "test_pages" / "conftest.py"),
+    run_name="people",
 )["made_up_person"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from weightstream.charts.index import read_index
+from weightstream.outputs.pages.index import read_index
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from weightstream.charts import page
-from weightstream.charts.person import Person
 from weightstream.judging.explanation import explain
+from weightstream.outputs.pages import page
+from weightstream.outputs.pages.person import Person
 from weightstream.schema import REASONS
 
 pytestmark = pytest.mark.slow

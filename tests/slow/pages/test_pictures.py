@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from kaleido import PageGenerator
 
-from weightstream.charts import image
-from weightstream.charts.person import Person
+from weightstream.outputs.pages import image
+from weightstream.outputs.pages.person import Person
 
 pytestmark = pytest.mark.slow
 

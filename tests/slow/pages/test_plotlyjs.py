@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weightstream.charts.template import PLOTLY
+from weightstream.outputs.pages.template import PLOTLY
 
 pytestmark = pytest.mark.slow
 

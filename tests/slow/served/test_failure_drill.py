@@ -34,8 +34,8 @@ HOOK = """
 import os, time
 harm, _, stage = os.environ.get("DRILL", "").partition(" ")
 if harm:
-    import tasks.read, tasks.road, tasks.write
-    place = {"read": tasks.read, "write": tasks.write}.get(stage, tasks.road.Road)
+    import tasks.read, tasks.runtime.context, tasks.write
+    place = {"read": tasks.read, "write": tasks.write}.get(stage, tasks.runtime.context.RunContext)
     name = {"read": "take_in", "write": "commit", "filter": "judge", "smooth": "look_again"}
     name = name.get(stage, stage)
     usual = getattr(place, name)

@@ -19,12 +19,12 @@ execution.users_per_task = 10
 SECONDS_EACH, TASKS_EACH = 0.5, 8
 SLOW_PROGRAM = f"""
 import time
-from tasks.road import Road
-judge = Road.judge
+from tasks.runtime.context import RunContext
+judge = RunContext.judge
 def slow(*given):
     time.sleep({SECONDS_EACH})
     return judge(*given)
-Road.judge = slow
+RunContext.judge = slow
 from deployments.commands import main
 main()
 """

@@ -1,0 +1,184 @@
+"""Whether a server is as wanted, and whether something on it is stuck."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import prefect
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkerFilter,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
+
+from deployments.desired import POOL, QUEUES, VIZ_MEMORY, deployments
+from deployments.reconcile import Resource
+from tasks import STAGES
+
+SETUP = "run `weightstream server setup`"
+LASTING_SECONDS = 25.0
+"""A lease that ran out is swept within 15 s, and its slots with it; what stays longer is leaked."""
+UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+TO_COME = [StateType.SCHEDULED]
+SLOWEST_POLL = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence. wrong: something must be done; else a warning."""
+
+    sentence: str
+    wrong: bool = True
+
+
+def findings_of(part: Resource) -> Iterator[Finding]:
+    if part.differences is None:
+        yield Finding(f"{part.name} is missing: {part.cost}; {SETUP}")
+    elif part.differences:
+        yield Finding(f"{part.name} has drifted: {', '.join(part.differences)}; {SETUP}")
+
+
+def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
+    """Its settings, those that prefect.toml is there for, and its version."""
+    answer = client.request("GET", "/admin/settings")
+    settings = answer.json()["server"]
+    restart = "start it where prefect.toml is (the folder of weightstream), or set"
+    if settings["concurrency"]["lease_storage"].endswith(".memory"):
+        yield Finding(
+            "the server keeps its leases in memory, so that slots that are held while it restarts "
+            f"are lost for ever; {restart} PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE="
+            "prefect.server.concurrency.lease_storage.filesystem"
+        )
+    for name in ("task_run_recorder", "event_persister"):
+        seconds = settings["services"][name]["flush_interval"]
+        if seconds < 1:
+            yield Finding(
+                f"the server's {name} flushes every {seconds} s, which Prefect takes for 0 "
+                f"and spins; {restart} PREFECT_SERVER_SERVICES_{name.upper()}_FLUSH_INTERVAL=1"
+            )
+    wait = settings["tasks"]["tag_concurrency_slot_wait_seconds"]
+    if wait > SLOWEST_POLL:
+        yield Finding(
+            f"the server lets a task wait {wait:.0f} s before it asks for a slot again, which "
+            f"slows every run; {restart} "
+            "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS=0.25",
+            wrong=False,
+        )
+    version = client.api_version()
+    if version != prefect.__version__:
+        yield Finding(
+            f"the server is Prefect {version} and this is {prefect.__version__}; install the same",
+            wrong=False,
+        )
+
+
+def worker_findings(client: SyncPrefectClient) -> Iterator[Finding]:
+    """Whether what waits will be started."""
+    try:
+        pool = client.read_work_pool(POOL)
+        workers = client.read_workers_for_work_pool(
+            POOL, worker_filter=WorkerFilter.model_validate({"status": {"any_": ["ONLINE"]}})
+        )
+    except ObjectNotFound:
+        return  # said as a missing part
+    if pool.is_paused:
+        yield Finding(
+            f"work pool {POOL} is paused: no run starts; `prefect work-pool resume {POOL}`"
+        )
+    for queue in QUEUES:
+        try:
+            found = client.read_work_queue_by_name(queue.name, POOL)
+        except ObjectNotFound:
+            continue
+        if found.is_paused:
+            yield Finding(
+                f"queue {queue.name} is paused: what is in it waits; "
+                f"`prefect work-queue resume {queue.name} --pool {POOL}`"
+            )
+    if not workers:
+        yield Finding(
+            f"no worker is looking at work pool {POOL}: what is deployed waits; "
+            f"`prefect worker start --pool {POOL}` or `weightstream server serve`",
+            wrong=False,
+        )
+
+
+def stuck_findings(client: SyncPrefectClient, seconds: float | None = None) -> Iterator[Finding]:
+    """Slots in use that nobody holds, and schedules of which no run comes."""
+    deployed = _deployed(client)
+    look = partial(stuck, client, deployed)
+    for sentence in still_true(look, LASTING_SECONDS if seconds is None else seconds).values():
+        yield Finding(sentence)
+
+
+def still_true(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, str]:
+    """What is seen at every look for so long, by name; nothing takes no time."""
+    until = time.monotonic() + seconds
+    seen = look()
+    while seen and time.monotonic() < until:
+        time.sleep(1)
+        now = look()
+        seen = {name: now[name] for name in seen if name in now}
+    return seen
+
+
+def _deployed(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    found = []
+    for desired in deployments(None, None):
+        with suppress(ObjectNotFound):
+            found.append(client.read_deployment_by_name(desired.name))
+    return found
+
+
+def stuck(client: SyncPrefectClient, deployed: list[DeploymentResponse]) -> dict[str, str]:
+    """What looks stuck now, by its name: a limit with more slots in use than are held, a schedule
+    without a run to come. Of stages it is the leases that hold slots, of deployments their runs.
+    """
+    limits = client.read_global_concurrency_limits(limit=200)
+    in_use = {limit.name: limit.active_slots for limit in limits if limit.active_slots}
+    held = {}
+    for tag in (stage.tag for stage in STAGES.values()):
+        if f"tag:{tag}" in in_use:
+            held[f"tag:{tag}"] = len(client.read_concurrency_limit_by_tag(tag).active_slots)
+    held[VIZ_MEMORY] = in_use.get(VIZ_MEMORY, 0) * held.get(f"tag:{STAGES['draw'].tag}", 0)
+    idle = {}
+    for deployment in deployed:
+        limit = deployment.global_concurrency_limit
+        if limit and limit.name in in_use:
+            held[limit.name] = _runs(client, deployment, UNDER_WAY)
+        active = any(schedule.active for schedule in deployment.schedules)
+        if active and not deployment.paused and not _runs(client, deployment, TO_COME):
+            idle[deployment.name] = (
+                f"deployment {deployment.name} has a schedule, but the server makes no runs of it; "
+                "see the server's log (is its SQLAlchemy the one of requirements.lock?)"
+            )
+    return idle | {
+        name: (
+            f"limit {name} has {in_use[name]} slots in use, but only {count} are held by a run "
+            "that is alive: the others are leaked, and its stage waits for them for ever; with no "
+            f"run under way, `prefect gcl update {name} --active-slots 0`"
+        )
+        for name, count in held.items()
+        if count < in_use.get(name, 0)
+    }
+
+
+def _runs(
+    client: SyncPrefectClient, deployment: DeploymentResponse, states: list[StateType]
+) -> int:
+    found = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
+        ),
+    )
+    return len(found)

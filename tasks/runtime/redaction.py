@@ -1,0 +1,44 @@
+"""Keep what a failing batch says free of persons: Prefect logs and stores exception texts."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import State
+
+from weightstream.errors import (
+    BatchError,
+    PrefectError,
+    StoreLocked,
+    WeightstreamError,
+)
+
+
+@contextmanager
+def redacted_errors(stage: str, batch: int | None = None) -> Iterator[None]:
+    """Let our own errors through; of any other keep its type and place, not its text."""
+    try:
+        yield
+    except WeightstreamError:
+        raise
+    except (httpx.TransportError, PrefectHTTPStatusError) as error:
+        raise PrefectError(
+            f"the Prefect server went away in the midst of the run ({type(error).__name__}); what "
+            "was stored stays, run it again when the server answers"
+        ) from None
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        name = type(error).__name__
+        if isinstance(error, OSError) and error.errno:
+            name += f" ({os.strerror(error.errno)})"
+        where = stage if batch is None else f"{stage}: batch {batch}"
+        raise BatchError(f"{where} failed with {name} at {place}") from None
+
+
+def is_transient(_task: object, _run: object, state: State) -> bool:
+    """Whether a task failed of what another try may mend: a locked store."""
+    return isinstance(state.data, StoreLocked)

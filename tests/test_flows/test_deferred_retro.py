@@ -1,0 +1,144 @@
+"""Where retro runs, when, and what it says of what it did."""
+
+import json
+import sqlite3
+import time
+from datetime import date, timedelta
+
+import pytest
+
+from flows import deferred_retro
+from flows.deferred_retro import retro_place
+from weightstream.schema import RETRO_COUNTS
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "deployed", "place"),
+    [
+        ("inline", True, True, "here"),
+        ("inline", False, False, "here"),
+        ("off", True, True, "later"),
+        ("off", False, False, "later"),
+        ("defer", False, False, "later"),
+        ("defer", True, True, "elsewhere"),
+        ("defer", True, False, "here"),
+        (None, False, False, "here"),
+        (None, True, True, "elsewhere"),
+        (None, True, False, "here"),
+    ],
+)
+def test_where_retro_runs(monkeypatch, asked, served, deployed, place):
+    class Setting:
+        @staticmethod
+        def value():
+            return "http://127.0.0.1:4200/api" if served else None
+
+    monkeypatch.setattr(deferred_retro, "PREFECT_API_URL", Setting)
+    monkeypatch.setattr(deferred_retro, "deployed", lambda: deployed)
+    assert retro_place(asked) == place
+
+
+@pytest.fixture
+def deployment(prefect_harness):
+    """`retro/deferred` on the session's server, without a worker; gone afterwards."""
+    from prefect import get_client
+
+    from flows.retro import retro
+
+    with get_client(sync_client=True) as client:
+        number = client.create_deployment(client.create_flow(retro), "deferred")
+        yield number
+        client.delete_deployment(number)
+
+
+def runs_of(deployment):
+    from prefect import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    with get_client(sync_client=True) as client:
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        return client.read_flow_runs(deployment_filter=only)
+
+
+def test_a_deferred_retro_starts_last_and_outlives_its_parent(
+    ingested, simulated, tmp_path, deployment, monkeypatch
+):
+    data = tmp_path / "data"
+    pages_there = []
+    run_deployment = deferred_retro.run_deployment
+
+    def recorded(*given, **also):
+        pages_there.append(len(list(data.glob("dashboards/persons/*.html"))))
+        pages_there.append((data / "dashboards/index.html").is_file())
+        return run_deployment(*given, **also)
+
+    monkeypatch.setattr(deferred_retro, "run_deployment", recorded)
+    for _ in range(2):  # the second is a run of its own, not the first one again
+        ran = ingested(simulated(12, 500), data, dashboards=True, retro="defer")
+        assert ran.state.name == "Completed"
+        assert ran.result.retro == {}
+    assert pages_there == [12, True] * 2
+    with sqlite3.connect(data / "weightstream.db") as connection:
+        assert connection.execute("select count(*) from users where dirty").fetchone() == (12,)
+    time.sleep(2)  # in which the server would pass on a parent's end
+    found = runs_of(deployment)
+    assert [run.state.name for run in found] == ["Scheduled"] * 2
+    assert all(run.parent_task_run_id for run in found)
+    for run in found:
+        assert run.parameters == {
+            "data_dir": str(data),
+            "config": str(tmp_path / "data.toml"),
+            "dashboards": True,
+        }
+
+
+def test_a_retro_that_cannot_be_started_is_said(ingested, simulated, tmp_path, monkeypatch):
+    def refused(*given, **also):
+        raise ConnectionError("the server went away with 81.2 kg")
+
+    monkeypatch.setattr(deferred_retro, "deployed", lambda: True)
+    monkeypatch.setattr(deferred_retro, "run_deployment", refused)
+    ran = ingested(simulated(12, 500), tmp_path / "data", retro="defer")
+    assert ran.state.name == "Degraded"
+    (trouble,) = ran.result.problems
+    assert "run `weightstream retro`" in trouble
+    assert "81.2" not in trouble
+
+
+def day(number):
+    return str(date(2024, 1, 1) + timedelta(number)) + "T07:00:00Z"
+
+
+def test_what_retro_did_is_told_and_kept(ingested, csv_of, tmp_path, command):
+    # Some days of another person look like a new level until the old one comes back.
+    rows = [("a", day(n), f"{80 + n % 5 / 10}") for n in (*range(30), *range(36, 90))]
+    rows += [("a", day(30 + n), f"{107 + n / 10}") for n in range(6)]
+    rows += [("b", day(n), f"{60 + n % 5 / 10}") for n in range(9)]
+    source, data = csv_of(*rows), tmp_path / "data"
+    ingested(source, data, retro="off")
+    with sqlite3.connect(data / "weightstream.db") as connection:
+        query = "select measurement_id, verdict from current_decisions"
+        before = dict(connection.execute(query))
+    ran = command("retro", "--data-dir", data, "--no-dashboards", "--json")
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout.splitlines()[-1])["retro"]
+    assert list(told) == list(RETRO_COUNTS)
+    with sqlite3.connect(data / "weightstream.db") as connection:
+        after = dict(connection.execute(query))
+        (kept,) = connection.execute("select results from runs order by id desc").fetchone()
+        (first,) = connection.execute("select results from runs order by id").fetchone()
+    turned = [(before[one], after[one]) for one in after if before[one] != after[one]]
+    assert told["persons"] == 2
+    assert told["readings"] == len(after)
+    assert told["accepted_to_rejected"] == turned.count(("accepted", "rejected"))
+    assert told["rejected_to_accepted"] == turned.count(("rejected", "accepted"))
+    assert turned
+    assert json.loads(kept) == {"retro": told}
+    assert first is None
+    assert f"{told['readings']:,} readings of 2 persons" in ran.stderr
+    # The same within an ingest; nothing is left to look at afterwards.
+    inline = ingested(source, tmp_path / "inline", retro="inline").result
+    assert inline.retro == told
+    assert "retro" not in json.loads(inline.to_json())
+    again = command("retro", "--data-dir", data, "--no-dashboards", "--json")
+    assert set(json.loads(again.stdout.splitlines()[-1])["retro"].values()) == {0}

@@ -1,0 +1,140 @@
+"""The report: as a document, as text, as a page; who is in it, and how the command ends."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from weightstream.cli import cli
+from weightstream.config import Config
+from weightstream.outputs import report
+from weightstream.outputs.pages.template import asset_names
+
+PERSON = "Q7-canary-person"
+HOSTILE = "</script><b>scale"
+CONTROL = "\x1b[2Jscale"
+"""No name of a source; but quarantined rows keep what they said."""
+
+
+@pytest.fixture(scope="module")
+def store(store_files, csv_of, fresh_dir):
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 28)]
+    rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}", "kg", HOSTILE) for n, day in enumerate(days)]
+    rows += [(PERSON, f"{day}T20:00:00Z", "82.9", "kg", "evening") for day in days]
+    rows += [(PERSON, "2024-01-01", "x", "kg", HOSTILE), (PERSON, "soon", "80", "kg", HOSTILE)]
+    rows += [(PERSON, "2024-01-01", "80", "kg", CONTROL)]
+    folder = fresh_dir()
+    store_files(folder, csv_of(*rows))
+    return folder
+
+
+def configured(data_dir, **quality):
+    return Config.model_validate({"data": {"data_dir": data_dir}, "quality": quality})
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["report", *map(str, arguments)])
+
+
+@pytest.fixture
+def limits(tmp_path):
+    def write(**values):
+        path = tmp_path / "limits.toml"
+        path.write_text("[quality]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()))
+        return path
+
+    return write
+
+
+def test_the_words_of_the_field(store):
+    found = report.report_on_store(configured(store))
+    (source,) = (s for s in found["sources"] if s["source"] == HOSTILE)
+    assert source["rows"] == source["readings"] + 2 == 164
+    assert source["conformance"]["reasons"] == {"bad_number": 1, "bad_timestamp": 1}
+    assert source["completeness"] == {
+        "quarantined": 0, "quarantined_share": 0.0, "reasons": {}, "date_only": 162, "undecided": 0,
+    }  # fmt: skip
+    plausible = source["plausibility"]
+    assert plausible["accepted"] + plausible["rejected"] == 162
+    assert (plausible["bias_kg"], plausible["noise_kg"], plausible["error_rate"]) == (0, 0.8, 0.02)
+    assert found["total"]["readings"] == 324
+    weeks = found["weeks"]
+    assert sum(weeks["readings"]) == 324
+    assert sum(weeks["quarantined"]) == 3
+    assert sum(weeks["quarantined.bad_number"]) == 1
+    assert len({len(column) for column in weeks.values()}) == 1
+
+
+def test_a_source_is_shown_as_it_is_configured(store):
+    config = Config.model_validate(
+        {"data": {"data_dir": store}, "sources": {"evening": {"bias_kg": 1.25}}}
+    )
+    found = report.report_on_store(config)
+    biases = {s["source"]: s["plausibility"]["bias_kg"] for s in found["sources"]}
+    assert biases["evening"] == 1.25
+
+
+def test_no_person_and_no_file_is_in_it(store):
+    done = run("--data-dir", store, "--json")
+    files = [store / "dashboards" / name for name in ("quality.html", "quality.json")]
+    for text in (done.stdout, done.stderr, *(path.read_text() for path in files)):
+        assert PERSON not in text
+        assert ".csv" not in text
+
+
+def test_page_json_and_command_say_the_same(store):
+    printed = json.loads(run("--data-dir", store, "--json").stdout)
+    assert printed == json.loads((store / "dashboards" / "quality.json").read_text())
+    page = (store / "dashboards" / "quality.html").read_text()
+    held = page.split('id="data">')[1].split("</script>")[0]
+    assert json.loads(held) == printed
+    assert page.count("</script>") == page.count("<script")
+    for name in ("quality.html", "quality.json"):
+        assert stat.S_IMODE((store / "dashboards" / name).stat().st_mode) == 0o600
+
+
+def test_the_pages_scripts_are_written_too(store):
+    run("--data-dir", store)
+    page = (store / "dashboards" / "quality.html").read_text()
+    wanted = {part.split('"')[0] for part in page.split("assets/")[1:]}
+    assert wanted <= {*asset_names(), "plotly.min.js"}
+    assert all((store / "dashboards" / "assets" / name).is_file() for name in wanted)
+
+
+def test_a_terminal_is_not_moved_by_a_source(store):
+    done = run("--data-dir", store)
+    assert "\x1b" not in done.stdout
+    assert "?[2Jscale" in done.stdout
+    assert str(store / "dashboards" / "quality.html") in done.stdout
+
+
+def test_check_exits_1_with_one_sentence_for_each_limit_passed(store, limits):
+    within = limits(max_difference_kg=9, coverage_50_tolerance=1, coverage_95_tolerance=1)
+    assert run("--data-dir", store, "--config", within, "--check").exit_code == 0
+    passed = limits(max_rejected=0, max_quarantined=0.001, min_readings=50)
+    done = run("--data-dir", store, "--config", passed, "--check", "--json")
+    assert done.exit_code == 1
+    breaches = json.loads(done.stdout)["breaches"]
+    assert breaches
+    said = [line for line in done.stderr.splitlines() if line.startswith("beyond its limit: ")]
+    assert len(said) == len(breaches)
+    assert run("--data-dir", store, "--config", passed).exit_code == 0
+
+
+def test_without_a_store_one_sentence(tmp_path):
+    done = run("--data-dir", tmp_path / "none", "--check")
+    assert done.exit_code == 2
+    assert "there is no store yet" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not Path(tmp_path / "none").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(store_files, csv_of, fresh_dir):
+    folder = fresh_dir()
+    store_files(folder, csv_of(("a", "2024-01-01", "80")))
+    (folder / "dashboards").write_text("a file")
+    done = run("--data-dir", folder)
+    assert done.exit_code == 2
+    assert done.stderr == f"weightstream: {folder}/dashboards: cannot be written (File exists)\n"

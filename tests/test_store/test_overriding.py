@@ -1,0 +1,359 @@
+"""What persons decide: it counts at once, outlives reruns, and can be withdrawn."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weightstream.cli_decisions import cli
+from weightstream.config import Config
+from weightstream.store.connection import StoreError
+from weightstream.store.overriding import parse_overrides
+
+
+def configured(data_dir, **data):
+    return Config.model_validate({"data": {"data_dir": data_dir, **data}})
+
+
+@pytest.fixture(scope="session")
+def shown(rows_of):
+    """The lines of the export that show a measurement."""
+    query = (
+        "select user_id, verdict, reason, p_valid, override, override_by, stage "
+        "from current_decisions where measurement_id = ?"
+    )
+    return lambda data_dir, which: rows_of(data_dir, query, which)
+
+
+def test_it_counts_at_once_and_outlives_reruns(
+    judged_store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, course
+):
+    right, wrong = id_of(judged_store, "80.20"), id_of(judged_store, "176.4")
+    before = rows_of(judged_store, "select level_kg from current_decisions where user_id = 'a'")
+    assert decide(judged_store, right, "reject").verdicts == {right: "rejected, override"}
+    decide(judged_store, wrong, "accept")
+    assert shown(judged_store, right) == [
+        ("a", "rejected", "override", 0, "reject", "eva", "retro")
+    ]
+    assert shown(judged_store, wrong) == [
+        ("a", "accepted", "override", 1, "accept", "eva", "retro")
+    ]
+    assert (
+        rows_of(judged_store, "select level_kg from current_decisions where user_id = 'a'")
+        != before
+    )
+    assert rows_of(
+        judged_store, "select readings, rejected, dirty from users where user_id = 'a'"
+    ) == [(20, 1, 0)]
+    store_files(judged_store, csv_of(*course[:3], ("a", "2024-01-05T19:00:00Z", "80.9")))
+    smooth(judged_store)
+    assert [line[1] for line in shown(judged_store, right)] == ["rejected"]
+    assert [line[1] for line in shown(judged_store, wrong)] == ["accepted"]
+
+
+def test_what_is_withdrawn_is_as_if_it_had_not_been(judged_store, rows_of, decide, id_of, exported):
+    before = exported(judged_store)
+    which, other = id_of(judged_store, "80.20"), id_of(judged_store, "60.0", "b")
+    decide(judged_store, which, "reject")
+    decide(judged_store, other, "assign", "a")
+    decide(judged_store, other, "accept")
+    assert exported(judged_store) != before
+    decide(judged_store, which, "withdraw")
+    assert decide(judged_store, other, "withdraw").persons == 2
+    assert exported(judged_store) == before
+    kept = "select action, made_by, withdrawn_by from overrides where withdrawn_at is not null"
+    assert len(rows_of(judged_store, kept)) == 3
+    assert rows_of(
+        judged_store, "select max(version) from decisions where measurement_id = ?", which
+    ) == [(3,)]
+
+
+def test_an_assigned_reading_moves(
+    judged_store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, exported, course
+):
+    """From b, who is about 60 kg, to a."""
+    which = id_of(judged_store, "61", "b")
+    done = decide(judged_store, which, "assign", "a")
+    assert done.persons == 2
+    assert [line[0] for line in shown(judged_store, which)] == ["a"]
+    assert rows_of(judged_store, "select user_id, readings from users order by 1") == [
+        ("a", 21),
+        ("b", 1),
+    ]
+    before = exported(judged_store)
+    outcomes = store_files(judged_store, csv_of(*course)).outcomes
+    assert outcomes["duplicates"] == len(course)
+    smooth(judged_store)
+    assert exported(judged_store) == before
+    # New readings of both: their series are judged anew, with it and without it.
+    late = [("a", "2024-01-02T19:00:00Z", "80.4"), ("b", "2024-01-15", "60.5")]
+    store_files(judged_store, csv_of(*late))
+    assert [line[0] for line in shown(judged_store, which)] == ["a"]
+    smooth(judged_store)
+    assert rows_of(judged_store, "select user_id, readings from users order by 1") == [
+        ("a", 22),
+        ("b", 2),
+    ]
+
+
+STATES = "select user_id, basis, settled, state from user_states order by 1"
+ENDS = "select user_id, first_us, last_us, readings from users order by 1"
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [("80.20", "a", "reject", None)],
+        [("176.4", "a", "accept", None)],
+        [("61", "b", "assign", "a")],
+        [("80.20", "a", "reject", None), ("80.20", "a", "withdraw", None)],
+    ],
+)
+def test_the_filter_is_at_once_where_a_later_ingest_would_bring_it(
+    store_files, csv_of, fresh_dir, rows_of, decide, id_of, course, requests
+):
+    once, before = fresh_dir(), fresh_dir()
+    store_files(once, csv_of(*course))
+    store_files(before, csv_of(*course[3:10], *course[19:]))
+    for data_dir in (once, before):
+        for kg, user, action, to in requests:
+            decide(data_dir, id_of(data_dir, kg, user), action, to)
+    store_files(before, csv_of(*course[:3], *course[10:19]))  # so that all is filtered anew
+    assert rows_of(once, STATES) == rows_of(before, STATES)
+    assert rows_of(once, ENDS) == rows_of(before, ENDS)
+
+
+def test_a_reading_assigned_after_the_last_is_not_overtaken(
+    store_files, csv_of, fresh_dir, rows_of, decide, id_of
+):
+    mine = [("b", f"2024-01-{day:02}", f"{60 + day / 10}") for day in range(1, 12)]
+    late = [("b", "2024-02-01", "61.5"), ("b", "2024-02-15", "61.7")]
+    states = []
+    for before, after in (([*mine, *late], []), (mine, late)):
+        data_dir = fresh_dir()
+        store_files(data_dir, csv_of(*before, ("a", "2024-03-01", "61.9")))
+        decide(data_dir, id_of(data_dir, "61.9"), "assign", "b")
+        for row in after:
+            store_files(data_dir, csv_of(row))
+        states.append((rows_of(data_dir, STATES), rows_of(data_dir, ENDS)))
+    assert states[0] == states[1]
+
+
+def test_whom_it_concerns_has_a_new_revision(judged_store, rows_of, decide, id_of):
+    """By which pages are found that are not as the store says."""
+    revisions = "select user_id, revision from users order by 1"
+    before = dict(rows_of(judged_store, revisions))
+    decide(judged_store, id_of(judged_store, "80.20"), "reject")
+    after = dict(rows_of(judged_store, revisions))
+    assert after["a"] > before["a"]
+    assert after["b"] == before["b"]
+    decide(judged_store, id_of(judged_store, "61", "b"), "assign", "a")
+    assert dict(rows_of(judged_store, revisions))["b"] > before["b"]
+
+
+def test_it_may_be_the_only_reading(store_files, csv_of, fresh_dir, rows_of, decide, id_of, shown):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-02", "81")))
+    which = id_of(data_dir, "80")
+    decide(data_dir, which, "assign", "b")
+    assert [line[0] for line in shown(data_dir, which)] == ["b"]
+    assert rows_of(data_dir, "select user_id, readings from users order by 1") == [
+        ("a", 0),
+        ("b", 2),
+    ]
+    assert store_files(data_dir, csv_of(("a", "2024-01-01", "80"))).outcomes["duplicates"] == 1
+    decide(data_dir, which, "withdraw")
+    assert [line[0] for line in shown(data_dir, which)] == ["a"]
+    assert rows_of(data_dir, "select count(*) from current_decisions") == [(2,)]
+
+
+def test_it_can_be_accepted_where_it_was_moved(judged_store, decide, id_of, shown):
+    which = id_of(judged_store, "61", "b")
+    decide(judged_store, which, "assign", "a")
+    assert shown(judged_store, which)[0][:2] == ("a", "rejected")
+    decide(judged_store, which, "accept", by="max")
+    assert shown(judged_store, which)[0][:6] == ("a", "accepted", "override", 1, "accept", "max")
+
+
+def test_the_same_again_changes_nothing(judged_store, tables, decide, id_of):
+    which = id_of(judged_store, "80.20")
+    decide(judged_store, which, "reject", note="shoes")
+    before = tables(judged_store, "runs")
+    done = decide(judged_store, which, "reject", note="shoes")
+    assert (done.unchanged, done.persons) == (1, 0)
+    assert tables(judged_store, "runs") == before
+
+
+@pytest.mark.parametrize("minimum", [1, 3])
+def test_too_few_readings(store_files, csv_of, fresh_dir, minimum, decide, id_of, shown):
+    data_dir, few = fresh_dir(), {"min_readings": minimum}
+    rows = [("a", f"2024-01-0{day}", f"8{day}") for day in range(1, 5)]
+    store_files(data_dir, csv_of(*rows, ("b", "2024-01-01", "83")), settings={"data": few})
+    which = id_of(data_dir, "84")
+    decide(data_dir, which, "assign", "b", **few)
+    assert len(shown(data_dir, which)) == 1
+    decide(data_dir, which, "withdraw", **few)
+    assert [line[0] for line in shown(data_dir, which)] == ["a"]
+
+
+def test_a_corrected_reading_is_out_whatever_was_decided(
+    store_files, csv_of, fresh_dir, smooth, rows_of, decide, id_of, shown
+):
+    header = ("user_id", "effectiveDateTime", "weight", "unit", "source_type", "id", "timestamp")
+    rows = [
+        ("a", f"2024-01-0{day}", f"8{day}", "kg", "s", str(day), "2024-02-01T00:00:00Z")
+        for day in range(1, 6)
+    ]
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(*rows, ("b", "2024-01-01", "70", *rows[0][3:]), header=header))
+    which = id_of(data_dir, "83")
+    decide(data_dir, which, "assign", "b")
+    corrected = (*rows[2][:2], "83.5", *rows[2][3:6], "2024-02-02T00:00:00Z")
+    store_files(data_dir, csv_of(corrected, header=header))
+    assert rows_of(data_dir, "select user_id from users where dirty order by 1") == [("a",), ("b",)]
+    smooth(data_dir)
+    assert [line[:3] for line in shown(data_dir, which)] == [("b", "rejected", "superseded")]
+    assert "corrected the record" in decide(data_dir, which, "accept").faults[0]
+    assert shown(data_dir, id_of(data_dir, "83.5"))[0][:2] == ("a", "accepted")
+    back = (*rows[2][:6], "2024-02-03T00:00:00Z")
+    store_files(data_dir, csv_of(back, header=header))
+    smooth(data_dir)
+    assert [line[0] for line in shown(data_dir, which)] == ["b"]
+    assert shown(data_dir, which)[0][2] != "superseded"
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_order_and_splits_are_forgotten_with_overrides(
+    data, fresh_dir, csv_of, store_files, smooth, rows_of, decide, id_of, exported, course
+):
+    requests = [
+        ("80.20", "a", "reject", None),
+        ("176.4", "a", "accept", None),
+        ("61", "b", "assign", "a"),
+    ]
+    requests = data.draw(st.lists(st.sampled_from(requests), unique=True))
+    once, many = fresh_dir(), fresh_dir()
+    store_files(once, csv_of(*course))
+    for kg, user, action, to in requests:
+        decide(once, id_of(once, kg, user), action, to)
+    smooth(once)
+    both = [row for row in course if row[2] in ("60.0", "80.02")]  # both persons are known
+    rest = data.draw(st.permutations([row for row in course if row not in both]))
+    store_files(many, csv_of(*both))
+    left = list(requests)
+    for start in range(0, len(rest), 7):
+        store_files(many, csv_of(*rest[start : start + 7]))
+        for request in list(left):
+            kg, user, action, to = request
+            there = rows_of(many, "select 1 from measurements where raw_weight = ?", kg)
+            if there and (start + 7 >= len(rest) or data.draw(st.booleans())):
+                decide(many, id_of(many, kg, user), action, to)
+                left.remove(request)
+    smooth(many)
+    assert not left
+    assert exported(many) == exported(once)
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_the_command(judged_store, tmp_path, id_of):
+    which = id_of(judged_store, "80.20")
+    done = run(
+        "override", which, "reject", "--by", "eva", "--note", "shoes", "--data-dir", judged_store
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{which}: rejected, override" in done.stdout
+    done = run("override", which, "--withdraw", "--by", "eva", "--data-dir", judged_store)
+    assert f"{which}: accepted, ok" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{id}", "reject"], "must be said who decides"),
+        (["{id}", "assign", "--by", "x"], "needs the user"),
+        (["{id}", "assign", "nobody", "--by", "x"], "no person called 'nobody'"),
+        (["{id}", "accept", "b", "--by", "x"], "only assign does"),
+        (["0123", "accept", "--by", "x"], "no measurement '0123'"),
+        (["{id}", "--withdraw", "--by", "x"], "nothing to withdraw"),
+        (["{id}", "accept", "--withdraw", "--by", "x"], "give no action with it"),
+        (["{id}", "--by", "x"], "is no action"),
+        (["--csv", "{csv}"], "cannot be read"),
+        (["{id}", "--csv", "{csv}"], "give nothing else"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(judged_store, tmp_path, arguments, words, tables, id_of):
+    before = tables(judged_store)
+    given_ones = [
+        a.format(id=id_of(judged_store, "80.20"), csv=tmp_path / "no.csv") for a in arguments
+    ]
+    done = run("override", *given_ones, "--data-dir", judged_store)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("weightstream: ")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert tables(judged_store) == before
+
+
+def test_a_file_without_lines_says_that_nothing_changed(judged_store, tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text("measurement_id,action,by\n")
+    done = run("override", "--csv", path, "--data-dir", judged_store)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == "0 changed, 0 as they were; 0 persons judged anew\n"
+
+
+def test_many_in_a_file(judged_store, tmp_path, id_of, shown):
+    path = tmp_path / "many.csv"
+    one, two = id_of(judged_store, "80.20"), id_of(judged_store, "61", "b")
+    path.write_text(
+        "measurement_id,action,user,by,note\n"
+        f"{one},reject,,eva,shoes\n"
+        f"{two},Assign,a,eva,\n"
+        "ffff,accept,,eva,\n"
+        f"{one},maybe,,eva,\n"
+        f"{one},accept,,,\n"
+        ",accept,,eva,\n"
+        f"{one},accept,,eva,x,y\n"
+    )
+    done = run("override", "--csv", path, "--data-dir", judged_store)
+    assert done.exit_code == 1
+    told = done.stderr.splitlines()
+    assert [line.split("line ")[1][0] for line in told] == ["5", "6", "7", "8", "4"]
+    assert shown(judged_store, one)[0][1:3] == ("rejected", "override")
+    assert shown(judged_store, two)[0][0] == "a"
+    path.write_text("measurement,action\n")
+    done = run("override", "--csv", path, "--data-dir", judged_store)
+    assert done.exit_code == 2
+    assert "no measurement_id and no by" in done.stderr
+    path.write_text("measurement_id,action,by\n")
+    assert parse_overrides(path) == ([], [])
+
+
+def test_a_weight_that_nobody_has_cannot_be_accepted(store_files, csv_of, fresh_dir, decide, id_of):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("a", "2024-01-02", "6553")))
+    assert "nobody weighs" in decide(data_dir, id_of(data_dir, "6553"), "accept").faults[0]
+    assert decide(data_dir, id_of(data_dir, "6553"), "reject").verdicts
+
+
+def test_where_there_is_no_store(tmp_path, decide):
+    with pytest.raises(StoreError, match="no store yet"):
+        decide(tmp_path, "x", "accept")
+
+
+def test_the_export_tells_who_decided(judged_store, tmp_path, decide, id_of):
+    from weightstream.outputs.exports.decisions import export_store
+
+    decide(judged_store, id_of(judged_store, "80.20"), "reject")
+    export_store(configured(judged_store), tmp_path / "out.ndjson")
+    rows = [json.loads(line) for line in (tmp_path / "out.ndjson").open()]
+    (row,) = [row for row in rows if row["override"]]
+    assert (row["override"], row["override_by"]) == ("reject", "eva")
+    assert row["explanation"] == "a person decided so"

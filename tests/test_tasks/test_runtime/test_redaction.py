@@ -1,0 +1,32 @@
+import httpx
+import pytest
+
+from tasks.runtime.redaction import redacted_errors
+from weightstream.errors import BatchError, InputError, PrefectError
+
+
+def test_our_own_errors_pass():
+    with pytest.raises(InputError, match="as it was"), redacted_errors("read"):
+        raise InputError("as it was")
+
+
+def test_of_others_only_type_and_place_are_kept():
+    with pytest.raises(BatchError) as caught, redacted_errors("filter", 3):
+        {}["someone"]
+    assert "someone" not in str(caught.value)
+    assert str(caught.value).startswith(
+        "filter: batch 3 failed with KeyError at test_redaction.py:"
+    )
+    assert caught.value.__suppress_context__
+
+
+def test_a_server_that_went_away_is_said_to_have():
+    with pytest.raises(PrefectError, match="server went away"), redacted_errors("draw", 1):
+        raise httpx.ConnectError("All connection attempts failed")
+
+
+def test_what_the_system_says_is_kept_without_its_file():
+    with pytest.raises(BatchError, match=r"OSError \(No space left on device\)") as caught:  # noqa: SIM117
+        with redacted_errors("draw", 1):
+            raise OSError(28, "No space left on device", "/pages/someone.html")
+    assert "someone" not in str(caught.value)

@@ -1,0 +1,218 @@
+"""What sources say of their own records: which one corrects which, and which are taken back.
+
+A source's id of a record is unique within the source and the person. Each time that a record
+comes, it says one thing: a measurement, or that it is taken back. What the record says is what
+it said last by its source's own time of update, not by arrival. A measurement stands while a
+record says it, or while it came without an id.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.batch import Ints
+from weightstream.engine.compiled import kernel
+
+Keys = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
+
+LINK = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("source", pa.string()),
+        ("record_id", pa.string()),  # empty: the measurement came without an id
+        ("measurement_id", pa.string()),  # empty: the record is taken back
+        ("updated", pa.string()),  # by the source, UTC; null where it does not say
+        ("file", pa.int64()),
+        ("line", pa.int64()),
+    ]
+)
+"""One thing that a record said."""
+
+RECORD_STATEMENTS = ("user_id", "source", "record_id", "measurement_id", "updated")
+RECORD = ("user_id", "source", "record_id")
+SUPERSEDED, RETRACTED = "superseded", "retracted"
+SEVERAL_TIMES = 3
+"""A correction keeps the time of a reading, or mends it: an id with so many times is shared."""
+
+
+def links(measurements: pa.Table) -> pa.Table:
+    """What each of some measurements' own record says: SAID of LINK.
+
+    measurements: user_id, source, record_id (or null), measurement_id, updated.
+    """
+    columns = {name: measurements[name].cast(pa.string()) for name in RECORD_STATEMENTS}
+    columns["record_id"] = pc.fill_null(columns["record_id"], "")
+    return pa.table(columns)
+
+
+def rank(statements: pa.Table) -> pa.Array:
+    """Texts that sort as the times of update do, of N rows of SAID.
+
+    No time comes before every time; but a record that is taken back without one stays so.
+    """
+    back = pc.equal(statements["measurement_id"], "")
+    return pc.fill_null(statements["updated"], pc.if_else(back, "~", "").combine_chunks())
+
+
+def superseded_rows(statements: pa.Table) -> pa.Table:
+    """measurement_id and reason (superseded, retracted) of those that do not stand.
+
+    said: SAID of everything that was said of some persons' records, in any order and number. Of
+    things said at one time, taking back comes last, and of measurements the larger id: so the
+    result depends on the set alone.
+    """
+    ranked = statements.select([*RECORD, "measurement_id"])
+    ranked = ranked.append_column("rank", rank(statements))
+    ranked = ranked.append_column(
+        "back", pc.equal(statements["measurement_id"], "").cast(pa.int8())
+    )
+    keys = (*RECORD, "rank", "back", "measurement_id")
+    ranked = ranked.sort_by([(name, "ascending") for name in keys])
+    if not len(ranked):
+        return pa.table(
+            {"measurement_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
+        )
+    record = pc.binary_join_element_wise(*(ranked[name] for name in RECORD), "\0").combine_chunks()
+    last = np.append(pc.not_equal(record[1:], record[:-1]).to_numpy(zero_copy_only=False), True)
+    newest = last | pc.equal(ranked["record_id"], "").to_numpy()
+    group = np.cumsum(np.append(False, last[:-1]))
+    taken_back = pc.equal(ranked["measurement_id"], "").to_numpy()
+    current = ranked["measurement_id"].filter(pa.array(newest)).unique()
+    fallen = ~pc.is_in(ranked["measurement_id"], current).to_numpy() & ~taken_back
+    of_record_taken_back = (last & taken_back)[np.flatnonzero(last)[group]]
+    retracted = ranked["measurement_id"].filter(pa.array(fallen & of_record_taken_back)).unique()
+    ids = ranked["measurement_id"].filter(pa.array(fallen)).unique()
+    reason = pc.if_else(pc.is_in(ids, retracted), RETRACTED, SUPERSEDED)
+    return pa.table({"measurement_id": ids, "reason": reason})
+
+
+def shared(statements: pa.Table, times: pa.Table) -> pa.Array:
+    """Ids of measurements whose record says readings at SEVERAL_TIMES, as corrections hardly do.
+
+    said: SAID. times: measurement_id, effective_at of all that it names.
+    """
+    named = statements.filter(
+        pc.and_(
+            pc.not_equal(statements["record_id"], ""),
+            pc.not_equal(statements["measurement_id"], ""),
+        )
+    )
+    at = times["effective_at"].take(pc.index_in(named["measurement_id"], times["measurement_id"]))
+    record = pc.binary_join_element_wise(*(named[name] for name in RECORD), "\0")
+    counts = pa.table({"record": record, "at": at}).group_by("record")
+    counts = counts.aggregate([("at", "count_distinct")])
+    many = counts.filter(pc.greater_equal(counts["at_count_distinct"], SEVERAL_TIMES))["record"]
+    return named["measurement_id"].filter(pc.is_in(record, many)).unique()
+
+
+def new_statements(statements: pa.Table, known: pa.Table) -> pa.Table:
+    """Rows of LINK, the newest of each record and thing said, that are not in `known` (SAID)."""
+    ranked = statements.append_column("rank", rank(statements))
+    keys = (*RECORD, "measurement_id", "rank", "file", "line")
+    ranked = ranked.sort_by([(name, "ascending") for name in keys])
+    what = _texts(ranked)
+    last = np.ones(len(what), bool)
+    last[:-1] = pc.not_equal(what[1:], what[:-1]).to_numpy(zero_copy_only=False)
+    before = _newest_rank(known)
+    was = pc.fill_null(before["rank"].take(pc.index_in(what, before["what"])), "\0")
+    new = last & pc.greater(_above(ranked["rank"]), was).to_numpy()
+    return ranked.filter(pa.array(new)).select(LINK.names)
+
+
+def _newest_rank(known: pa.Table) -> pa.Table:
+    table = pa.table({"what": _texts(known), "rank": _above(rank(known))})
+    best = table.group_by("what").aggregate([("rank", "max")])
+    return best.rename_columns(["what", "rank"])
+
+
+def _above(ranks: pa.Array) -> pa.Array:
+    """Ranks as texts of which none is the least: that stands for "not known"."""
+    return pc.binary_join_element_wise("=", ranks, "")
+
+
+def _texts(statements: pa.Table) -> pa.Array:
+    """(N,) record and thing said as one text; ids hold no control characters but what they may."""
+    parts = (pc.fill_null(statements[name], "") for name in (*RECORD, "measurement_id"))
+    concat = pc.binary_join_element_wise(*parts, "\0")
+    return concat.combine_chunks() if isinstance(concat, pa.ChunkedArray) else concat
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Which records are known of U persons, as hashes: enough to see that one may come again.
+
+    keys: ascending uint64, the person's number in the upper half, a hash in the lower.
+    """
+
+    keys: Keys
+
+    def holds(self, keys: Keys) -> Bools:
+        """Whether each of the keys may be known."""
+        if not len(self.keys):
+            return np.zeros(len(keys), bool)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return self.keys[at] == keys
+
+    def with_keys(self, keys: Keys) -> "Sketch":
+        both = np.concatenate([self.keys, np.sort(keys)])
+        both.sort(kind="stable")  # two ascending runs: merged, not sorted
+        return Sketch(both[np.append(True, both[1:] != both[:-1])] if len(both) else both)
+
+    def blobs(self, users: int) -> list[bytes]:
+        """By person, for the store."""
+        hashes = self.keys.astype(np.uint32)
+        bounds = np.arange(users + 1, dtype=np.uint64) << np.uint64(32)
+        ends = np.searchsorted(self.keys, bounds).tolist()
+        return [hashes[a:b].tobytes() for a, b in pairwise(ends)]
+
+
+def sketch(blobs: list[bytes]) -> Sketch:
+    """From what `blobs` gave, by person."""
+    hashes = np.frombuffer(b"".join(blobs), np.uint32)
+    person = np.repeat(np.arange(len(blobs)), [len(blob) // 4 for blob in blobs])
+    return Sketch(_keys(person, hashes))
+
+
+def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray) -> Keys:
+    """(N,) keys of records. user: (N,) the person's number. record_id: without nulls."""
+    coded = source.combine_chunks()
+    if not pa.types.is_dictionary(coded.type):
+        coded = coded.dictionary_encode()
+    salt = np.array([crc32(name.encode()) for name in coded.dictionary.to_pylist()], np.uint32)
+    hashes = hashed(record_id) ^ salt[coded.indices.to_numpy()]
+    return _keys(user, hashes)
+
+
+def _keys(user: Ints, hashes: npt.NDArray[np.uint32]) -> Keys:
+    return (user.astype(np.uint64) << np.uint64(32)) | hashes
+
+
+def hashed(texts: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
+    """(N,) hashes of texts without nulls."""
+    array = texts.combine_chunks()
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    out = np.zeros(len(array), np.uint32)
+    if data is not None and len(array):
+        hash_kernel(ends, np.frombuffer(data, np.uint8), out)
+    return out
+
+
+@kernel(
+    "void(Array(int32, 1, 'C', readonly=True), Array(uint8, 1, 'C', readonly=True), uint32[::1])"
+)
+def hash_kernel(
+    ends: npt.NDArray[np.int32], data: npt.NDArray[np.uint8], out: npt.NDArray[np.uint32]
+) -> None:
+    """FNV-1a, 64 bits folded to 32."""
+    for i in range(len(out)):
+        value = np.uint64(14695981039346656037)
+        for at in range(ends[i], ends[i + 1]):
+            value = (value ^ np.uint64(data[at])) * np.uint64(1099511628211)
+        out[i] = np.uint32((value >> np.uint64(32)) ^ (value & np.uint64(0xFFFFFFFF)))

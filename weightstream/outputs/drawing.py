@@ -1,0 +1,250 @@
+"""Dashboards from the store: the pages of some persons at a time, then the index of all."""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from weightstream.config import Config
+from weightstream.engine import Model
+from weightstream.engine.model import Parameters
+from weightstream.judging.causal import Judging
+from weightstream.outputs.pages.alerts import alerts
+from weightstream.outputs.pages.image import draw_pictures
+from weightstream.outputs.pages.index import index_page, index_row, read_index
+from weightstream.outputs.pages.outlook import outlook
+from weightstream.outputs.pages.page import (
+    PERSONS,
+    embedded,
+    file_name,
+    person_page,
+    remove_pages,
+    write_page,
+)
+from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.store import queries
+from weightstream.store.histories import histories
+
+logger = logging.getLogger("weightstream")
+STATE, REVISION = (queries.PERSON_COLUMNS.index(name) for name in ("state", "revision"))
+READINGS_AT_A_TIME = 10_000
+KB_PER_READING = 2
+"""What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
+ONE_AT_A_TIME = threading.Lock()
+"""Pages are small Python work between many short calls that let go of the GIL: threads that draw at
+once only take it from each other (docs/performance.md)."""
+
+IndexRow = dict[str, Any]
+Naming = Literal["hash", "id"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Where pages go, and what they need besides the decisions. most_mb: what a task may take."""
+
+    dashboards: Path
+    naming: Naming
+    timezone: str
+    parameters: Parameters
+    model: Model
+    false_alerts_per_year: float
+    most_mb: int
+
+    def page(self, user_id: str) -> Path:
+        return self.dashboards / PERSONS / file_name(user_id, self.naming)
+
+
+def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
+    """As configured."""
+    return Drawing(
+        dashboards,
+        config.visualization.file_names,
+        judging.timezone,
+        judging.parameters,
+        judging.model(()),
+        config.visualization.false_alerts_per_year,
+        config.threading.memory.viz_memory_limit_mb,
+    )
+
+
+def draw_persons(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> list[IndexRow]:
+    """Write the page of each of user_ids; returns their rows of the index.
+
+    Who has no decided reading, any more or yet, has no page and no row.
+    """
+    rows = []
+    for page, content, row in rendered(connection, drawing, user_ids):
+        write_page(page, content)
+        rows.append(row)
+    remove_undrawn(drawing, user_ids, rows)
+    return rows
+
+
+def rendered(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[tuple[Path, bytes, IndexRow]]:
+    """Of each of user_ids: where the page goes, what is on it, and the row of the index."""
+    for some in portions(connection, user_ids, drawing.most_mb):
+        with ONE_AT_A_TIME:
+            for person in _people(connection, drawing, some):
+                page = person_page(person, drawing.timezone)
+                yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
+
+
+def remove_undrawn(drawing: Drawing, user_ids: Iterable[str], rows: Iterable[IndexRow]) -> None:
+    """Take away the pages of those of user_ids who were asked for and are not in rows."""
+    for user in {*user_ids} - {row["user_id"] for row in rows}:
+        drawing.page(user).unlink(missing_ok=True)
+        drawing.page(user).with_suffix(".png").unlink(missing_ok=True)
+
+
+def portions(
+    connection: sqlite3.Connection, user_ids: Sequence[str], most_mb: int
+) -> Iterator[Sequence[str]]:
+    """Persons who are read and drawn together: so few that they fit, but one at least."""
+    most = min(READINGS_AT_A_TIME, most_mb * 1000 // KB_PER_READING)
+    readings = queries.readings(connection, user_ids)
+    start = held = 0
+    for stop, user in enumerate(user_ids):
+        more = readings.get(user, 0)
+        if stop > start and held + more > most:
+            yield user_ids[start:stop]
+            start, held = stop, 0
+        held += more
+    if start < len(user_ids):
+        yield user_ids[start:]
+
+
+def needed_mb(connection: sqlite3.Connection, user_ids: Sequence[str], most_mb: int) -> int:
+    """The most that drawing user_ids takes at any time, of most_mb: 1 to that."""
+    readings = queries.readings(connection, user_ids).values()
+    together = max(max(readings, default=0), min(sum(readings), READINGS_AT_A_TIME))
+    return min(most_mb, 1 + together * KB_PER_READING // 1000)
+
+
+def draw_png(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str], tabs: int
+) -> list[str]:
+    """Draw a picture beside the page of each of user_ids; returns what went wrong.
+
+    Without a browser that is nothing: the log says how to get one.
+    """
+    people = read_people(connection, drawing, user_ids)
+    jobs = ((person, drawing.page(person.user_id).with_suffix(".png")) for person in people)
+    pictures = draw_pictures(jobs, tabs, timezone=drawing.timezone)
+    if pictures.problem:
+        logger.warning(pictures.problem)
+    return [f"{path.name}: {why}" for path, why in pictures.failed]
+
+
+def read_people(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[Person]:
+    """The persons of user_ids; a portion of histories is held, however many are asked for."""
+    for some in portions(connection, user_ids, drawing.most_mb):
+        yield from _people(connection, drawing, some)
+
+
+def _people(
+    connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
+) -> Iterator[Person]:
+    # First: what changes after this is drawn when it is next looked for.
+    known = queries.persons(connection, user_ids)
+    found = histories(connection, user_ids, drawing.timezone)
+    shifts = queries.shifts(connection, user_ids)
+    said = queries.human_decisions(connection, user_ids)
+    unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
+    day = found.time_us / 86_400e6
+    for (name, rows), alerted in zip(found.each(), unusual, strict=True):
+        state = known[name][STATE]
+        yield Person(
+            name,
+            {key: column[rows] for key, column in found.columns.items()},
+            day[rows],
+            shifts.get(name, []),
+            overrides=[Override(*word) for word in said.get(name, [])],
+            earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
+            alerts=alerted,
+            outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
+            false_alerts=drawing.false_alerts_per_year,
+            revision=known[name][REVISION],
+        )
+
+
+def draw_index(
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    drawn: Iterable[IndexRow],
+    naming: Naming,
+) -> Path:
+    """Put the drawn rows into the index; persons that the store no longer has leave it, and those
+    who have no page any more.
+
+    Reads the index and replaces it: to be called by one process at a time.
+    """
+    path = dashboards / "index.html"
+    rows = read_index(path) or {}
+    rows |= {row["user_id"]: row for row in drawn}
+    known = set(queries.user_ids(connection))
+    # A page may be there before its row: another process draws while this one does.
+    pages = {file_name(user, naming) for user in known}
+    drawn_pages = set(os.listdir(dashboards / PERSONS))
+    rows = {user: row for user, row in rows.items() if user in known and row["page"] in drawn_pages}
+    write_page(path, index_page(rows.values()))
+    remove_pages(dashboards, pages)
+    return path
+
+
+def undrawn(connection: sqlite3.Connection, dashboards: Path, naming: Naming) -> list[str]:
+    """Persons whom the index does not show under this naming, or not as they are in the store.
+
+    Also what another command has changed since, or a run that was killed before it could draw.
+    """
+    rows = read_index(dashboards / "index.html") or {}
+    drawn = {(user, row["page"], row["revision"]) for user, row in rows.items()}
+    return [
+        user
+        for user, revision in queries.revisions(connection)
+        if (user, file_name(user, naming), revision) not in drawn
+    ]
+
+
+def erase_pages(dashboards: Path, user_id: str) -> None:
+    """Remove a person's page and picture, under either naming, and their row of the index.
+
+    And whatever a killed run left unfinished: to be called while nobody draws.
+    """
+    for unfinished in dashboards.rglob("*.tmp"):
+        unfinished.unlink()
+    for naming in get_args(Naming):
+        page = dashboards / PERSONS / file_name(user_id, naming)
+        page.unlink(missing_ok=True)
+        page.with_suffix(".png").unlink(missing_ok=True)
+    index = dashboards / "index.html"
+    rows = read_index(index)
+    if rows is None:
+        index.unlink(missing_ok=True)  # of another version: the next run draws it anew
+    elif rows.pop(user_id, None):
+        write_page(index, index_page(rows.values()))
+
+
+def pages_that_say(dashboards: Path, texts: Iterable[str]) -> list[str]:
+    """Persons whose page holds one of the texts."""
+    wanted = [embedded(text)[1:-1] for text in texts]
+    rows = read_index(dashboards / "index.html") or {} if wanted else {}
+    found = []
+    for user, row in rows.items():
+        with suppress(FileNotFoundError):
+            content = (dashboards / PERSONS / row["page"]).read_bytes()
+            if any(text in content for text in wanted):
+                found.append(user)
+    return found

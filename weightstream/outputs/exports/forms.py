@@ -1,0 +1,27 @@
+"""Which form of export is meant."""
+
+from functools import partial
+from pathlib import Path
+
+from weightstream.errors import ConfigError
+from weightstream.outputs.exports.as_of import export_known
+from weightstream.outputs.exports.datapackage import export_package
+from weightstream.outputs.exports.decisions import Write, export
+from weightstream.outputs.exports.observations import ENDING, export_observations
+from weightstream.outputs.exports.received import export_received
+
+
+def form(out: Path, raw: bool = False, package: bool = False, as_of: str | None = None) -> Write:
+    """What writes it. Raises ConfigError where two forms are asked for at once."""
+    wanted: dict[str, Write] = {}
+    if raw:
+        wanted["--raw"] = export_received
+    if package:
+        wanted["--package"] = export_package
+    if as_of is not None:
+        wanted["--as-of"] = partial(export_known, as_of)
+    if out.name.endswith(ENDING):
+        wanted[ENDING] = export_observations
+    if len(wanted) > 1:
+        raise ConfigError(f"{' and '.join(wanted)} are different exports; ask for one at a time")
+    return next(iter(wanted.values()), export)

@@ -1,0 +1,136 @@
+"""The list of all persons: one row each, searchable, from a page that works without a server."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from weightstream.outputs.pages.alerts import Alert
+from weightstream.outputs.pages.page import embedded, file_name
+from weightstream.outputs.pages.person import Person
+from weightstream.outputs.pages.template import template
+
+INDEX_COLUMNS = (
+    "user_id",
+    "page",  # file name of the person's page
+    "revision",  # of the person's series when the page was drawn
+    "readings",
+    "rejected",
+    "uncertain",  # readings with 0.1 < p_valid < 0.9
+    "last",  # date of the last reading
+    "level_kg",
+    "level_lo_kg",
+    "level_hi_kg",
+    "rate_kg_per_week",
+    "change_30d_kg",  # of the level
+    "alert",  # kind, days, kg, probability of the newest alert, if it is of the last 30 days
+    "spark",  # the level over the last year, as SPARK_POINTS characters
+)
+SPARK_POINTS = 24
+SPARK_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+
+
+def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[str, Any]:
+    """One person's row of the index: a value for each of INDEX_COLUMNS."""
+    column = person.columns
+    verdicts = list(column["verdict"])
+    p_valid = np.asarray(column["p_valid"], dtype=np.float64)
+    level = np.asarray(column["level_kg"], dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(level))
+    at = column["effective_at"]
+    row: dict[str, Any] = dict.fromkeys(INDEX_COLUMNS)
+    row |= {
+        "user_id": person.user_id,
+        "page": file_name(person.user_id, naming),
+        "revision": person.revision,
+        "readings": len(verdicts),
+        "rejected": verdicts.count("rejected"),
+        "uncertain": int(np.count_nonzero((p_valid > 0.1) & (p_valid < 0.9))),
+        "last": str(at[-1])[:10] if len(at) else None,
+        "spark": "",
+    }
+    if len(known):
+        day, end = person.day[known], int(known[-1])
+        row |= {
+            "level_kg": round(float(level[end]), 2),
+            "level_lo_kg": _cell(column["level_lo_kg"], end, 2),
+            "level_hi_kg": _cell(column["level_hi_kg"], end, 2),
+            "rate_kg_per_week": _cell(column["trend_kg_per_week"], end, 3),
+            "change_30d_kg": _change(day, level[known], 30.0),
+            "spark": spark(day, level[known]),
+            "alert": _newest(person.alerts, str(at[-1])),
+        }
+    return row
+
+
+def index_page(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """HTML of the index; rows as index_row makes them, in any order."""
+    ordered = sorted(rows, key=lambda row: str(row["user_id"]))
+    table = {name: [row[name] for row in ordered] for name in INDEX_COLUMNS}
+    before, after = template("index", "All persons")
+    return before + embedded(table) + after
+
+
+def read_index(path: Path) -> dict[str, dict[str, Any]] | None:
+    """The rows that an index page was made of, by user id; None where there is no such page.
+
+    So an ingest of a few persons rewrites their rows only, without reading all the others.
+    """
+    try:
+        found = _EMBEDDED.search(path.read_bytes())
+        table = orjson.loads(found[1]) if found else None
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+    if not isinstance(table, dict) or tuple(table) != INDEX_COLUMNS:
+        return None
+    rows = [
+        dict(zip(INDEX_COLUMNS, values, strict=True))
+        for values in zip(*table.values(), strict=True)
+    ]
+    return {row["user_id"]: row for row in rows}
+
+
+def spark(day: npt.NDArray[np.float64], level: npt.NDArray[np.float64]) -> str:
+    """The last year of a level as SPARK_POINTS characters, equally spaced in time, 64 steps high.
+
+    day, level: (N,), N >= 1, sorted. The full height is what the level spans, at least 2 kg.
+    """
+    start = max(day[0], day[-1] - 365.0)
+    at = np.linspace(start, day[-1], SPARK_POINTS)
+    values = np.interp(at, day, level)
+    middle = (values.max() + values.min()) / 2
+    height = max(2.0, values.max() - values.min())
+    steps = np.clip(np.rint((values - middle) / height * 63 + 31.5), 0, 63).astype(int)
+    return "".join([SPARK_ALPHABET[step] for step in steps.tolist()])
+
+
+_EMBEDDED = re.compile(rb'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+
+
+def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
+    value = values[row]
+    return None if value is None or value != value else round(float(value), digits)
+
+
+def _newest(alerts: Sequence[Alert], last: str) -> tuple[str, int, float, float] | None:
+    """The newest alert, unless the person went on for more than 30 days after it."""
+    if not alerts:
+        return None
+    alert = alerts[-1]
+    if np.datetime64(last[:10]) - np.datetime64(alert.at[:10]) > np.timedelta64(30, "D"):
+        return None
+    return (alert.kind, round(alert.days), round(alert.change_kg, 1), round(alert.probability, 3))
+
+
+def _change(
+    day: npt.NDArray[np.float64], level: npt.NDArray[np.float64], days: float
+) -> float | None:
+    """Level now less the last level at least `days` ago; None where that is twice as long ago."""
+    then = int(np.searchsorted(day, day[-1] - days, side="right")) - 1
+    if then < 0 or day[-1] - day[then] > 2.0 * days:
+        return None
+    return round(float(level[-1] - level[then]), 2)

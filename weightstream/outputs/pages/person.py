@@ -1,0 +1,213 @@
+"""What a page shows of a person: the measurements with their decisions, as columns."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
+from weightstream.outputs.pages.alerts import Alert
+
+if TYPE_CHECKING:  # a page is drawn without the compiled engine being loaded
+    from weightstream.outputs.pages.outlook import Outlook
+
+ACTIONS = {
+    "accept": "set to accepted",
+    "reject": "set to rejected",
+    "assign": "moved here from another person",
+}
+"""What a person's word did to a measurement."""
+VERDICTS = ("accepted", "rejected", "undecided")
+
+
+@dataclass(frozen=True)
+class Override:
+    """A person's word on a measurement: accept, reject or assign, by whom, when (UTC), and why."""
+
+    measurement_id: str
+    action: str
+    by: str
+    at: str
+    why: str
+
+
+@dataclass(frozen=True)
+class EarlierDecision:
+    """A version of a decision that a later one has replaced."""
+
+    measurement_id: str
+    version: int
+    stage: str
+    verdict: str
+    reason: str
+    suggested_kg: float | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's measurements with their current decisions, sorted by time.
+
+    columns: those of schema.EXPORT_COLUMNS, each of N values (list or array), None or NaN where
+    empty.
+    day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
+    shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
+    outlook: where the level goes from the last reading, if known. false_alerts: how many a year
+    the alerts were set to, if known.
+    """
+
+    user_id: str
+    columns: Mapping[str, Sequence[Any]]
+    day: npt.NDArray[np.float64]
+    shifts: Sequence[tuple[str, float, float]] = ()
+    overrides: Sequence[Override] = ()
+    earlier: Sequence[EarlierDecision] = ()
+    alerts: Sequence[Alert] = ()
+    outlook: "Outlook | None" = None
+    false_alerts: float | None = None
+    revision: int = 0
+
+
+def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
+    """Columns for figure.js and person.js, rounded to what can be seen.
+
+    Texts that repeat are codes into a list; a code that all rows share stands once.
+    Raises KeyError where a column of the export is missing.
+    """
+    column = person.columns
+    sources, source = _by_frequency(column["source"])
+    reasons, reason = _coded(column["reason"], [d.reason for d in person.earlier])
+    units, unit = _coded(column["raw_unit"])
+    paths, path = _coded(column["file"])
+    stages, stage = _coded(column["stage"], [d.stage for d in person.earlier])
+    models, model = _coded(column["model"])
+    return {
+        "user": person.user_id,
+        "zone": timezone,
+        "time": _listed(column["effective_at"]),
+        "sources": sources,
+        "source": source,
+        "verdicts": VERDICTS,
+        "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
+        "reasons": [
+            (
+                name,
+                HUMAN_REASON_TEXTS.get(name) or LOOKS_LIKE.get(name, ""),
+                name in HUMAN_REASON_TEXTS,
+            )
+            for name in reasons
+        ],
+        "reason": reason,
+        **_numbers(column),
+        "raw": [_short(text) for text in _listed(column["raw_weight"])],
+        "units": units,
+        "unit": unit,
+        "files": paths,
+        "file": path,
+        "line": _listed(column["line"]),
+        "stages": stages,
+        "stage": stage,
+        "models": models,
+        "model": model,
+        "version": _same(_listed(column["version"])),
+        "id": _listed(column["measurement_id"]),
+        **_happenings(person, reasons, stages),
+    }
+
+
+_VERDICT_CODE = {name: code for code, name in enumerate(VERDICTS)}
+
+
+def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    suggested = _rounded(column["suggested_kg"], 2)
+    rows = np.flatnonzero(~np.isnan(suggested))
+    return {
+        "kg": _rounded(column["weight_kg"], 2),
+        "p": _rounded(column["p_valid"], 3),
+        "expected": _rounded(column["expected_kg"], 2),
+        "expected_lo": _rounded(column["expected_lo_kg"], 2),
+        "expected_hi": _rounded(column["expected_hi_kg"], 2),
+        "level": _rounded(column["level_kg"], 2),
+        "level_lo": _rounded(column["level_lo_kg"], 2),
+        "level_hi": _rounded(column["level_hi_kg"], 2),
+        "rate": _rounded(column["trend_kg_per_week"], 3),
+        "suggested": {"rows": rows, "kg": suggested[rows]},
+    }
+
+
+def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[str, Any]:
+    """What only some persons have; the lists are short, and rows are indexes into the columns."""
+    row: dict[str, int] = {}
+    if person.overrides or person.earlier:
+        row = {name: i for i, name in enumerate(_listed(person.columns["measurement_id"]))}
+    outlook = person.outlook
+    return {
+        "shifts": [(at, round(a, 2), round(b, 2)) for at, a, b in person.shifts],
+        "overrides": [
+            (row[o.measurement_id], ACTIONS[o.action], o.by, o.at, o.why)
+            for o in person.overrides
+            if o.measurement_id in row
+        ],
+        "earlier": [
+            (
+                row[d.measurement_id],
+                d.version,
+                stages.index(d.stage),
+                _VERDICT_CODE.get(d.verdict, 2),
+                reasons.index(d.reason),
+                d.suggested_kg,
+            )
+            for d in person.earlier
+            if d.measurement_id in row
+        ],
+        "alerts": [
+            (a.at, a.kind, round(a.days, 1), round(a.change_kg, 2), round(a.probability, 3))
+            for a in person.alerts
+        ],
+        "false_alerts": person.false_alerts,
+        "outlook": outlook
+        and {
+            "rate": (round(outlook.rate_lo, 3), round(outlook.rate_hi, 3)),
+            "days": outlook.days,
+            "level": _rounded(outlook.level_kg, 2),
+            "lo": _rounded(outlook.level_lo_kg, 2),
+            "hi": _rounded(outlook.level_hi_kg, 2),
+        },
+    }
+
+
+def _rounded(values: Sequence[Any], digits: int) -> npt.NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64).round(digits)
+
+
+def _listed(values: Sequence[Any]) -> Any:
+    return values.tolist() if isinstance(values, np.ndarray) else values
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= 40 else text[:39] + "…"
+
+
+def _coded(values: Sequence[Any], more: Sequence[Any] = ()) -> tuple[list[Any], Any]:
+    """Distinct values in order of appearance, and each row's index into them."""
+    values = _listed(values)
+    names = list(dict.fromkeys([*values, *more]))
+    if len(names) == 1 < len(values):
+        return names, 0
+    index = {name: code for code, name in enumerate(names)}
+    return names, _same([index[value] for value in values])
+
+
+def _by_frequency(values: Sequence[Any]) -> tuple[list[Any], Any]:
+    """As _coded, the commonest first: it gets the first colour."""
+    counts = Counter(values)
+    names = sorted(counts, key=lambda name: (-counts[name], str(name)))
+    index = {name: code for code, name in enumerate(names)}
+    return names, _same([index[value] for value in values])
+
+
+def _same(values: Any) -> Any:
+    """One value instead of a column, where all rows have it."""
+    return values[0] if len(values) > 1 and len(set(values)) == 1 else values

@@ -1,0 +1,89 @@
+"""The readings whose verdict is least certain, for a person to look at."""
+
+import json
+import sqlite3
+from typing import Any
+
+from weightstream.config import Config
+from weightstream.errors import ConfigError
+from weightstream.judging.explanation import below_one, explain
+from weightstream.store import queries
+from weightstream.store.connection import ReadPool
+from weightstream.store.locks import shared_run_lock
+
+COLUMNS = (
+    "measurement_id",
+    "user_id",
+    "effective_at",
+    "source",
+    "verdict",
+    "reason",
+    "weight_kg",
+    "expected_lo_kg",
+    "expected_hi_kg",
+    "suggested_kg",
+    "p_valid",
+)
+# Versions, old ones and decided ones too: to look at a million through the view takes seconds.
+CANDIDATES = """
+select user_id, effective_at, measurement_id, version from decisions
+where p_valid is not null and {whose}
+order by abs(p_valid - 0.5), user_id, effective_at, measurement_id limit ?2
+"""
+STANDING = f"""
+select {", ".join("v." + name for name in COLUMNS)}
+from json_each(?) c cross join current_decisions v on v.user_id = json_extract(c.value, '$[0]')
+  and v.effective_at = json_extract(c.value, '$[1]')
+  and v.measurement_id = json_extract(c.value, '$[2]')
+  and v.version = json_extract(c.value, '$[3]')
+where v.override is null order by c.key
+"""  # noqa: S608
+
+
+def review(config: Config, user: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """COLUMNS and explanation of readings that nobody decided on, the least certain first.
+
+    Raises StoreError; ConfigError for a person that the store does not know.
+    """
+    data_dir = config.data.data_dir.absolute()
+    with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        if user is not None and user not in queries.persons(connection, [user]):
+            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+        connection.execute("begin")  # candidates and what stands, as of one moment
+        rows = least_certain(connection, user, limit)
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    return [row | {"explanation": explained(row)} for row in found]
+
+
+def least_certain(
+    connection: sqlite3.Connection, user: str | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """COLUMNS of at most `limit` standing decisions that are no person's."""
+    query = CANDIDATES.format(whose="?1 is null" if user is None else "user_id = ?1")
+    wanted = 2 * limit
+    while True:
+        candidates = connection.execute(query, (user, wanted)).fetchall()
+        found = connection.execute(STANDING, (json.dumps(candidates),)).fetchall()
+        if len(found) >= limit or len(candidates) < wanted:
+            return found[:limit]
+        wanted *= 4
+
+
+def explained(row: dict[str, Any]) -> str:
+    """Why a reading is in doubt, accepted or rejected."""
+    if row["verdict"] == "rejected":
+        return explain(*(row[name] for name in COLUMNS[5:]))
+    low, high = row["expected_lo_kg"], row["expected_hi_kg"]
+    expected = f"expected {low:.1f}-{high:.1f} kg; " if low is not None else ""
+    return f"{expected}{row['weight_kg']:.1f} was accepted; probability {below_one(row['p_valid'])}"
+
+
+def reviewed(rows: list[dict[str, Any]]) -> str:
+    """Lines for a person; ids first, to be given to `override`."""
+    if not rows:
+        return "nothing to review"
+    return "\n".join(
+        f"{row['measurement_id']}  {row['effective_at']:<20}  {row['user_id']}  {row['source']}  "
+        f"{row['verdict']}: {row['explanation']}"
+        for row in rows
+    )

@@ -1,0 +1,87 @@
+"""What the store holds, in a few lines for a person."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from weightstream.config import Config
+from weightstream.errors import plain
+from weightstream.judging.explanation import EXPLAINED_BY, explain
+from weightstream.store import queries
+from weightstream.store.connection import STORE_NAME, ReadPool
+
+NEWEST = 5
+PERSONS_AT_A_TIME = 50
+COUNTS = {
+    "persons": "select count(*) from users",
+    "waiting for retro": "select count(*) from users where dirty",
+    "measurements": "select coalesce(sum(readings), 0) from users",
+    "rejected": "select coalesce(sum(rejected), 0) from users",
+    "level shifts": "select count(*) from level_shifts",
+    "quarantined": "select count(*) from quarantine",
+    "files": "select count(*) from files",
+    "erased": "select count(*) from erasures",
+}
+RUNS = """
+select kind, status, started_at, coalesce(rows_in, 0), run_id from runs order by id desc limit 5
+"""
+UNFINISHED = "select exists (select 1 from erasures where finished_at is null)"
+QUARANTINE = "select reason, count(*) from quarantine group by reason order by count(*) desc"
+REJECTED = f"""
+select user_id, effective_at, source, {", ".join(EXPLAINED_BY)}
+from json_each(?) wanted cross join current_decisions v on v.user_id = wanted.value
+where verdict = 'rejected' order by effective_at desc limit {NEWEST}
+"""  # noqa: S608
+REJECTED_USERS = "select user_id, last_us from users where rejected order by last_us desc, user_id"
+
+
+def status_text(config: Config) -> str:
+    """Counts by kind, quarantine by reason, newest runs and rejections. Raises StoreError."""
+    data_dir = config.data.data_dir.absolute()
+    with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        return "\n".join(_lines(connection, data_dir / STORE_NAME))
+
+
+def _lines(connection: sqlite3.Connection, path: Path) -> list[str]:
+    lines = [f"{path} ({path.stat().st_size / 1e6:,.1f} MB)"]
+    for name, query in COUNTS.items():
+        lines.append(f"  {name:<18}{connection.execute(query).fetchone()[0]:>12,}")
+    for reason, count in connection.execute(QUARANTINE):
+        lines.append(f"    {reason:<16}{count:>12,}")
+    if connection.execute(UNFINISHED).fetchone()[0]:
+        lines.append("  an erasure was cut short: run `weightstream erase` for that person again")
+    for name in queries.stale_models(connection):
+        lines.append(f"  {name} is stale (a person was erased since): run `weightstream learn`")
+    lines.append("newest runs")
+    for kind, status, started, rows, run_id in connection.execute(RUNS):
+        lines.append(f"  {started}  {kind:<11}{status:<10}{rows:>12,} rows  {run_id}")
+    rejected = newest_rejected(connection)
+    if rejected:
+        lines.append("newest rejected readings")
+    for user, at, source, *told in rejected:
+        lines.append(f"  {at}  {plain(user)}  {plain(source)}: {explain(*told)}")
+    return lines
+
+
+def newest_rejected(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """(user_id, effective_at, source, *EXPLAINED_BY) of the NEWEST rejected readings.
+
+    Verdicts are in no index, so persons are asked in the order of their last readings, until no
+    other can have a newer rejected one.
+    """
+    found: list[tuple[Any, ...]] = []
+    people = connection.execute(REJECTED_USERS)
+    while some := people.fetchmany(PERSONS_AT_A_TIME):
+        if len(found) == NEWEST and _day_after(some[0][1]) < found[-1][1]:
+            break
+        wanted = json.dumps([user for user, _ in some])
+        found += connection.execute(REJECTED, (wanted,))
+        found = sorted(found, key=lambda row: row[1], reverse=True)[:NEWEST]
+    return found
+
+
+def _day_after(us: int) -> str:
+    """Later than a reading's time may be written: of a date alone the local day is known."""
+    return f"{datetime.fromtimestamp(us / 1e6, UTC) + timedelta(days=1):%Y-%m-%d}"

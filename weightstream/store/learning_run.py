@@ -1,0 +1,58 @@
+"""`weightstream learn`: parameters from everything stored, made the active set."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from weightstream.batch import UserBatch
+from weightstream.config import Config
+from weightstream.errors import StoreError, plain
+from weightstream.judging import parameters
+from weightstream.judging.learning import Learned, learn
+from weightstream.judging.series import stored_series
+from weightstream.store import queries
+from weightstream.store.connection import STORE_NAME, existing, open_writer
+
+USERS_AT_A_TIME = 2_000
+
+
+def learn_from_store(config: Config) -> str:
+    """Learn, activate, and say what was learnt. Raises StoreError where there is nothing stored."""
+    data_dir = config.data.data_dir.absolute()
+    path = data_dir / STORE_NAME
+    existing(data_dir)
+    with open_writer(data_dir) as connection:  # all the while: nobody can be erased meanwhile
+        timezone = queries.setting(connection, "timezone") or config.data.timezone
+        batches = list(stored_batches(connection, timezone))
+        if not batches:
+            raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
+        name, start = parameters.next_name(connection), parameters.active(connection)
+        learned = learn(batches, name, config.kalman, start)
+        parameters.activate(connection, path, learned.parameters, learned.readings)
+    return learned_text(learned)
+
+
+def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
+    for some in queries.chunks(queries.user_ids(connection), USERS_AT_A_TIME):
+        yield stored_series(connection, some, queries.history(connection, some), timezone).batch()
+
+
+def learned_text(learned: Learned) -> str:
+    """A table for a person, with standard errors."""
+    made = learned.parameters
+    lines = [f"{made.name} is the active set; run `weightstream retro` to judge by it", ""]
+    lines.append(f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}")
+    for name, source in sorted(made.sources.items()):
+        bias = with_error(source.bias_kg, learned.sd.get(f"{name}.bias_kg"))
+        noise = with_error(source.noise_kg, learned.sd.get(f"{name}.noise_kg"))
+        seen = learned.readings.get(name, 0)
+        lines.append(
+            f"{plain(name)[:33]:<34}{seen:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}"
+        )
+    lines.append("")
+    for name, value in vars(made.process).items():
+        lines.append(f"{name:<34}{with_error(value, learned.sd.get(f'process.{name}'))}")
+    return "\n".join(lines)
+
+
+def with_error(value: float, sd: float | None) -> str:
+    return f"{value:.3f}" + (f" ± {sd:.3f}" if sd is not None else "")
