@@ -28,6 +28,7 @@ MAX_TAG = 1 << 20
 
 _TYPE = b"HKQuantityTypeIdentifierBodyMass"
 _ROOT = re.compile(rb"<!DOCTYPE\s+HealthData\b|<HealthData[\s>]")
+_COMPANION = re.compile(rb"^[^<]*(?:<\?[^>]*>\s*)?<(?:ClinicalDocument|gpx)[\s/>]")
 _ATTRIBUTE = rb"""\s+([\w:.-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')"""
 _TAG = re.compile(rb"<Record((?:" + _ATTRIBUTE + rb")*+)\s*(?P<closed>/?)>")
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
@@ -40,6 +41,11 @@ _SECTIONS = {b"<!--": b"-->", b"<![CDATA[": b"]]>"}
 def recognise(head: bytes, name: str) -> bool:
     """XML whose root is HealthData, whatever the file is called."""
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and bool(_ROOT.search(head))
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """The same data as a clinical document, the routes of workouts, and electrocardiograms."""
+    return bool(_COMPANION.search(head)) or "/electrocardiograms/" in f"/{place}"
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:

@@ -35,8 +35,16 @@ _SHORT_YEARS = Dialect(date_order="mdy2")
 
 def recognise(head: bytes, name: str) -> bool:
     """JSON with logId and weight."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return start in (b"{", b"[") and bool(_LOG_ID.search(head)) and bool(_WEIGHT.search(head))
+    return _is_json(head) and bool(_LOG_ID.search(head)) and bool(_WEIGHT.search(head))
+
+
+def _is_json(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """Other files of the export: JSON that speaks of no weight in its first bytes."""
+    return _is_json(head) and b"weight" not in head.lower()
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:

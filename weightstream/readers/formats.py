@@ -28,7 +28,9 @@ FORMATS = {
 """Name for --format to module, in the order in which they are tried."""
 
 UNKNOWN = "is in no format that weightstream knows"
-_LITTER = re.compile(r"(?:^|/)(?:\.|__MACOSX/|Thumbs\.db$|desktop\.ini$)")
+_LITTER = re.compile(
+    r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$)"
+)
 """What operating systems leave in folders and zip files."""
 _OF_DATABASE = re.compile(r"(?P<database>.+)-(?:wal|shm|journal)")
 

@@ -26,6 +26,11 @@ def recognise(head: bytes, name: str) -> bool:
     return _is_table(head)
 
 
+def accompanies(head: bytes, place: str) -> bool:
+    """Data points of other types."""
+    return head.lstrip()[:1] == b"{" and b'"Data Points"' in head
+
+
 def _is_table(head: bytes) -> bool:
     lines = exports.first_lines(head)
     return bool(lines) and exports.names_of(lines[0], ",") == _TABLE

@@ -124,9 +124,7 @@ def members(path: Path) -> Iterator[list[Source]]:
         infos = archive.infolist()
         found = [n for n, info in enumerate(infos) if not info.filename.endswith("/")]
         if len(found) > MAX_MEMBERS:
-            raise InputError(
-                f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are read"
-            )
+            raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are read")
         sizes = [infos[n].file_size for n in found if not _is_bomb(infos[n])]
         if sum(sizes) > _most_bytes(path.stat().st_size):
             raise _bomb(Source(path))
