@@ -58,7 +58,8 @@ def test_an_encrypted_member_does_not_take_the_others_with_it(tmp_path, cleaned)
     result = cleaned(path)
     assert users(result) == ["b"]
     (unread,) = result.unread
-    assert "'a.csv'" in unread.name and "encrypted" in unread.sentence
+    assert "'a.csv'" in unread.name
+    assert "encrypted" in unread.sentence
 
 
 @pytest.mark.parametrize("block_bytes", [50, 1 << 20])
@@ -70,7 +71,8 @@ def test_of_a_member_that_is_cut_off_nothing_counts(tmp_path, cleaned, block_byt
     result = cleaned(path, user="me", block_bytes=block_bytes)
     assert len(result.measurements) == 2
     (unread,) = result.unread
-    assert "'a.xml'" in unread.name and "cut off" in unread.sentence
+    assert "'a.xml'" in unread.name
+    assert "cut off" in unread.sentence
 
 
 def test_what_no_reader_takes_is_named(tmp_path, cleaned):
@@ -84,8 +86,10 @@ def test_what_no_reader_takes_is_named(tmp_path, cleaned):
     assert len(result.measurements) == 1
     sentences = [one.sentence for one in result.unread]
     assert len(sentences) == 2
-    assert "a zip file in a zip file" in sentences[0] and "older/inner.zip" in sentences[0]
-    assert "'report.pdf'" in sentences[1] and "no format" in sentences[1]
+    assert "a zip file in a zip file" in sentences[0]
+    assert "older/inner.zip" in sentences[0]
+    assert "'report.pdf'" in sentences[1]
+    assert "no format" in sentences[1]
     assert not any(one.known for one in result.unread)
 
 
@@ -108,10 +112,10 @@ def test_companions_of_an_export_are_told_as_such(tmp_path, cleaned):
 
 def test_a_zip_of_which_nothing_can_be_used_says_why(tmp_path, cleaned):
     path = zipped(tmp_path, ("a.txt", "hello"), ("b.png", b"\x89PNG\0"))
-    with pytest.raises(InputError, match="'a.txt'.*'b.png'"):
+    with pytest.raises(InputError, match=r"'a.txt'.*'b.png'"):
         cleaned(path)
     path = zipped(tmp_path, ("a.xml", APPLE), ("b.xml", APPLE))
-    with pytest.raises(InputError, match="'a.xml'.*give --user.*'b.xml'"):
+    with pytest.raises(InputError, match=r"'a.xml'.*give --user.*'b.xml'"):
         cleaned(path)
 
 
