@@ -17,13 +17,12 @@ from weightstream.batch import Ints
 from weightstream.config import Columns, Config, from_values, load, required_timezone
 from weightstream.engine import filter_batch, smooth_batch
 from weightstream.engine.model import PRIOR
-from weightstream.errors import ConfigError, InputError
+from weightstream.errors import ConfigError
 from weightstream.intake import cleaning
 from weightstream.intake.cleaning import Cleaned, Rules
 from weightstream.intake.identity import deduplicate, measurement_ids
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
-from weightstream.intake.times import order_evidence
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
@@ -32,20 +31,17 @@ from weightstream.judging.record_statements import RECORD_STATEMENTS, links, sup
 from weightstream.judging.series import NO_ANNOTATIONS, Annotations, by_person, join
 from weightstream.outputs.exports.decisions import NUMBERS
 from weightstream.readers import Dialect, ReadOptions, parses
+from weightstream.readers.assembling import Assembled, assemble
 from weightstream.readers.block import raw_table
-from weightstream.readers.delimited import (
-    FIELDS,
-    REQUIRED,
-    match_columns,
-    repeated_names,
-    unit_in_name,
-)
+from weightstream.readers.columns import SAMPLE_ROWS, resolve, table_of
+from weightstream.readers.evidence import Evidence
 from weightstream.readers.parquet import texts_of
 from weightstream.store import queries
 
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"
 BELOW_MIN_READINGS = "below_min_readings"
+OTHER_MEASURE = "other_measure"
 MEASURED = ("effective_at", "raw_weight", "raw_unit", "weight_kg")
 HOW_WRITTEN = ("decimal_comma", "date_order", "timezone")
 """Columns of `read` that say how the texts beside them are to be taken; `clean` minds them."""
@@ -124,8 +120,10 @@ def clean(
     if stage not in (CAUSAL, RETRO):
         raise ConfigError(f"stage is {CAUSAL} or {RETRO}, not {stage!r}")
     settings = _configured(config)
-    raw = _raw(frame, settings.data.columns)
+    assembled = _assembled(frame, _options(frame, settings.data.columns))
+    raw = _raw(frame, assembled)
     measurements, retractions, parts = _cleaned(raw, _dialects(frame, raw), settings)
+    parts.append(_of_other_measures(assembled))
     parts += _judged(measurements, retractions, settings, stage)
     result = pd.concat([_typed(part) for part in parts]).reindex(range(len(frame)))
     return result.set_axis(frame.index, axis="index")
@@ -161,31 +159,49 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if kind == schema.CODE else kind
 
 
-def _raw(frame: pd.DataFrame, wanted: Columns) -> pa.Table:
-    """schema.RAW of the frame, whose `line` is the row's position from 0."""
+def _assembled(frame: pd.DataFrame, options: ReadOptions) -> Assembled:
+    """The columns of schema.RAW that the frame has, those of weighings."""
+    names = [str(name) for name in frame.columns]
+    head = frame.iloc[:SAMPLE_ROWS]
+    sample = [_texts(head.iloc[:, at]).to_pylist() for at in range(len(names))]
+    rows = list(zip(*sample, strict=True))
+    choice = resolve(table_of(_FRAME, names, rows, options, is_frame=True))
+    return assemble(choice, lambda at: _texts(frame.iloc[:, at]), len(frame), options, _FRAME)
+
+
+_FRAME = "the frame"
+
+
+def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
+    """schema.RAW of the weighings of a frame; `line` is the row's position from 0."""
     names = [str(name).strip().lower() for name in frame.columns]
-    own = {field: (field, *getattr(wanted, field)) for field in FIELDS}
-    found = match_columns(names, wanted.model_copy(update=own))
-    if repeated := repeated_names(names, found):
-        raise InputError(f"the frame has several columns called {repeated[0]!r}; leave one of them")
-    columns = {field: _texts(frame.iloc[:, at]) for field, at in found.items()}
-    stated = unit_in_name(names[found["weight"]])[1] if "weight" in found else None
-    if "unit" not in columns and stated:
-        columns["unit"] = pa.repeat(pa.scalar(stated), len(frame))
-    missing = [word for field, word in REQUIRED.items() if field not in columns]
-    if missing:
-        raise InputError(
-            f"the frame has no column for {' and '.join(missing)}; name them user_id, time, weight"
-            " and unit (or weight_kg, which states its unit)"
-        )
+    columns, keep = dict(assembled.columns), assembled.keep
     for field in ("fault", "detail"):
         if field in names:
-            columns[field] = _texts(frame.iloc[:, names.index(field)])
+            own = _texts(frame.iloc[:, names.index(field)])
+            columns[field] = own if keep is None else own.filter(keep)
     if "retracted" in names:
-        taken_back = frame.iloc[:, names.index("retracted")]
-        columns["retracted"] = pa.array(taken_back.eq(True).to_numpy(bool))
-    columns["line"] = pa.array(np.arange(len(frame)))
-    return raw_table(columns, len(frame))
+        taken_back = pa.array(frame.iloc[:, names.index("retracted")].eq(True).to_numpy(bool))
+        columns["retracted"] = taken_back if keep is None else taken_back.filter(keep)
+    lines = pa.array(np.arange(len(frame)))
+    columns["line"] = lines if keep is None else lines.filter(keep)
+    return raw_table(columns, len(columns["line"]))
+
+
+def _of_other_measures(assembled: Assembled) -> pd.DataFrame:
+    """The lines of RESULT of rows that are no weighings, as a long table has them."""
+    kept = assembled.keep
+    others = [] if kept is None else np.flatnonzero(~kept.to_numpy(zero_copy_only=False))
+    columns = {"outcome": "excluded", "reason": OTHER_MEASURE}
+    return pd.DataFrame(columns, index=pd.Index(others)).reindex(columns=list(RESULT))
+
+
+def _options(frame: pd.DataFrame, wanted: Columns) -> ReadOptions:
+    """Of a frame that `read` gave, each column holds what it is called after."""
+    if not set(HOW_WRITTEN) <= set(frame.columns):
+        return ReadOptions(columns=wanted)
+    roles = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
+    return ReadOptions(columns=wanted, named={role: role for role in roles})
 
 
 def _texts(column: "pd.Series[Any]") -> pa.StringArray:
@@ -209,17 +225,17 @@ def _one_by_one(column: "pd.Series[Any]") -> pa.StringArray:
 def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, str | None]]:
     """Rows that are written in one way: their positions, that way, and their timezone."""
     if not set(HOW_WRITTEN) <= set(frame.columns):
-        evidence = order_evidence(raw["time"].combine_chunks())
-        proven = evidence & {"dmy", "mdy"}
-        order: Any = proven.pop() if len(proven) == 1 else None
-        return [(np.arange(len(frame)), Dialect(date_order=order), None)]
+        times, weights = raw["time"].combine_chunks(), raw["weight"].combine_chunks()
+        evidence = Evidence(_FRAME, ReadOptions(), lambda: iter([(times, weights)]), refuses=False)
+        return [(np.arange(len(raw)), evidence.dialect(times, weights), None)]
     ways = frame[list(HOW_WRITTEN)].astype(object).where(frame[list(HOW_WRITTEN)].notna(), None)
     codes, found = pd.factorize(pd.MultiIndex.from_frame(ways.fillna("")))
     dialects = []
     for number, (comma, order, timezone) in enumerate(found):
         rows = np.flatnonzero(codes == number)
         zone = required_timezone(timezone) if timezone else None
-        dialects.append((rows, Dialect(str(comma).lower() == "true", order or None), zone))
+        decimal_comma = {"true": True, "false": False}.get(str(comma).lower())
+        dialects.append((rows, Dialect(decimal_comma, order or None), zone))
     return dialects
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.intake.times import order_evidence, parse_times, utc_text
+from weightstream.intake.date_order import OrderEvidence, order_evidence
+from weightstream.intake.times import parse_times, utc_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Oslo", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"]

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.intake.times import DateOrder
+from weightstream.intake.layouts import DateOrder
 from weightstream.readers.source import Source
 
 
@@ -18,26 +18,33 @@ class ReadOptions:
     """What a person says about a source that does not say it itself.
 
     unit: a spelling of kg, g, lb, oz or st. timezone: IANA name, of times without an offset.
-    format: "auto" or a name in readers.FORMATS. block_bytes: about how much is parsed at a time;
-    the result does not depend on it.
+    dates, decimal: how to take what the file does not show: dates such as 03/04/2024, or numbers
+    of five digits, and a comma before three digits. format: "auto" or a name in readers.FORMATS.
+    columns: names of columns that the configuration prefers; named: the one that holds each role,
+    as --column says. block_bytes: about how much is parsed at a time; the result does not depend
+    on it.
     """
 
     format: str = "auto"
     user: str | None = None
     unit: str | None = None
     timezone: str | None = None
+    dates: DateOrder | None = None
+    decimal: Literal["comma", "point"] | None = None
     columns: Columns = field(default_factory=Columns)
+    named: Mapping[str, str] = field(default_factory=dict)
     block_bytes: int = 4 << 20
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file writes what can be written in two ways.
+    """How a file writes what can be written in two ways; None where nothing shows it.
 
-    decimal_comma: "80,5" is a number. date_order: how to take dates like 03/04/2024.
+    decimal_comma: the comma of "80,500" is a decimal one, or (False) one of thousands.
+    date_order: how to take dates like 03/04/2024.
     """
 
-    decimal_comma: bool = False
+    decimal_comma: bool | None = None
     date_order: DateOrder | None = None
 
 
@@ -69,6 +76,8 @@ class Block:
     rows: schema.RAW. unit_from: who says the unit. skipped: records of other kinds (resources that
     are no body weight). others: those of them whose kind has a name, by that name.
     unread: members that are not read, told in the first block that knows of them.
+    columns: of a table, the names of the columns that hold each role. notes: sentences on how the
+    file was understood.
     """
 
     rows: pa.Table
@@ -77,6 +86,8 @@ class Block:
     skipped: int = 0
     others: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Parse = Callable[[], Block]

@@ -30,7 +30,7 @@ HEIGHTS_M = (1.40, 2.10)
 
 _LOG_ID = re.compile(rb'"logId"\s*:')
 _WEIGHT = re.compile(rb'"weight"\s*:')
-_SHORT_YEARS = Dialect(date_order="mdy2")
+_SHORT_YEARS = Dialect(date_order="mdy")
 
 
 def recognise(head: bytes, name: str) -> bool:
