@@ -18,10 +18,8 @@ from weightstream.readers.block import (
     raw_table_of_rows,
 )
 from weightstream.readers.documents import (
-    NOT_JSON,
     Records,
     fields_of,
-    not_json,
     read_json,
     text_of,
 )
@@ -58,9 +56,7 @@ def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
     for line, record in records:
         point = fields_of(record)
         body = point if "body_weight" in point else fields_of(point.get("body"))
-        if record is NOT_JSON:
-            rows.append(not_json(line))
-        elif "body_weight" not in body:
+        if "body_weight" not in body:
             skipped += 1
         else:
             header = fields_of(point.get("header"))

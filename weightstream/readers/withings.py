@@ -76,22 +76,36 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _groups(document: Any) -> Iterator[Any]:
-    yield from items_of(fields_of(fields_of(document).get("body")).get("measuregrps"))
+    """The groups of one answer, or of a list of them, each with one measure of weight.
+
+    What else a group weighed at that time comes as a group of its own, under an id of its own.
+    """
+    answers = document if isinstance(document, list) else [document]
+    for answer in answers:
+        body = fields_of(answer).get("body", answer)
+        for group in map(fields_of, items_of(fields_of(body).get("measuregrps"))):
+            weights = [
+                one for one in map(fields_of, items_of(group.get("measures"))) if _is_weight(one)
+            ]
+            yield group | {"weight": weights[0] if weights else None}
+            number = text_of(group.get("grpid"))
+            for place, weight in enumerate(weights[1:], 2):
+                yield group | {"weight": weight, "grpid": number and f"{number}-{place}"}
+
+
+def _is_weight(measure: dict[str, Any]) -> bool:
+    return text_of(measure.get("type")) == _WEIGHT
 
 
 def _convert(records: Records, user: str) -> Block:
-    rows, skipped = [], 0
-    for line, record in records:
-        group = fields_of(record)
-        weights = [
-            measure
-            for measure in map(fields_of, items_of(group.get("measures")))
-            if text_of(measure.get("type")) == _WEIGHT
-        ]
-        if not weights or text_of(group.get("category")) == _GOAL:
+    rows, skipped, goals = [], 0, 0
+    for line, group in records:
+        weight = group["weight"]
+        goals += bool(weight) and text_of(group.get("category")) == _GOAL
+        if not weight or text_of(group.get("category")) == _GOAL:
             skipped += 1
             continue
-        value, exponent = (text_of(weights[0].get(name)) for name in ("value", "unit"))
+        value, exponent = (text_of(weight.get(name)) for name in ("value", "unit"))
         attribution = text_of(group.get("attrib")) or "0"
         rows.append(
             {
@@ -105,7 +119,8 @@ def _convert(records: Records, user: str) -> Block:
                 "line": line,
             }
         )
-    return Block(raw_table_of_rows(rows), FORMAT, skipped=skipped)
+    others = {"goal": goals} if goals else {}
+    return Block(raw_table_of_rows(rows), FORMAT, skipped=skipped, others=others)
 
 
 def _utc(seconds: str | None) -> str | None:
