@@ -143,13 +143,14 @@ def _mapped(column: Any, function: Callable[[str], str]) -> pa.StringArray:
 
 def _users(column: Any, count: int, options: ReadOptions, where: str) -> Any:
     if options.user is None or column is None:
-        return column if options.user is None else _constant(options.user, count)
+        return column if options.user is None else constant(options.user, count)
     if plain(column).null_count < count:
         raise InputError(f"{where} has a column for the user; leave --user out")
-    return _constant(options.user, count)
+    return constant(options.user, count)
 
 
-def _constant(text: str, count: int) -> pa.DictionaryArray:
+def constant(text: str, count: int) -> pa.DictionaryArray:
+    """(count,) the same text."""
     indices = pa.array(np.zeros(count, dtype=np.int32))
     return pa.DictionaryArray.from_arrays(indices, pa.array([text]))
 
@@ -239,7 +240,7 @@ def _unit(
     unit_from = EACH_RECORD if columns or own or measures else HEADER if stated else OPTION
     if not columns and own is None and of_measures is None:
         unit = stated or options.unit
-        return (_constant(unit, count) if unit else None), unit_from if unit else EACH_RECORD, None
+        return (constant(unit, count) if unit else None), unit_from if unit else EACH_RECORD, None
     if len(columns) == 1 and not (stated or options.unit or own is not None or of_measures):
         return columns[0], unit_from, None
     filled = [plain(column) for column in columns]

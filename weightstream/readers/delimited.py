@@ -6,7 +6,7 @@ same rows, with the line of the file on which each begins.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from weightstream.readers import headers, records
-from weightstream.readers.assembling import assemble
+from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.columns import Choice, resolve, table_of
 from weightstream.readers.evidence import Evidence
@@ -55,6 +55,8 @@ class Plan:
     layout: Layout
     choice: Choice
     options: ReadOptions
+    made_by: str | None = None
+    unit_from: str | None = None
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -69,7 +71,16 @@ def has_columns(head: bytes) -> bool:
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Needs columns, or options, for user, time, weight and unit."""
-    plan = plan_of(source, options)
+    return read_table(source, options)
+
+
+def read_table(
+    source: Source, options: ReadOptions, made_by: str | None = None, unit_from: str | None = None
+) -> Iterator[Parse]:
+    """Read a table, as `read` does. made_by: source of the rows of an app's export, which has no
+    column for it. unit_from: who says the unit, where a format and not a person gives it.
+    """
+    plan = replace(plan_of(source, options), made_by=made_by, unit_from=unit_from)
 
     def scan() -> Iterator[tuple[Any, Any]]:
         for chunk in _chunks(source, plan):
@@ -131,13 +142,16 @@ def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
             own = cells[name] if assembled.keep is None else cells[name].filter(assembled.keep)
             # What is wrong with a row's cells matters less than that it has not got them all.
             columns[name] = pc.coalesce(own, columns[name]) if name in columns else own
+    rows_left = len(columns["line"])
+    if plan.made_by and "source" not in columns:
+        columns["source"] = constant(plan.made_by, rows_left)
     dialect = evidence.dialect(columns["time"], columns["weight"])
-    rows = raw_table(columns, len(columns["line"]))
+    rows = raw_table(columns, rows_left)
     if "fault" in cells:  # ragged rows come last
         rows = rows.sort_by("line")
     return Block(
         rows,
-        assembled.unit_from,
+        plan.unit_from or assembled.unit_from,
         dialect,
         skipped=assembled.skipped + repeated,
         others=assembled.others | ({"header, repeated": repeated} if repeated else {}),

@@ -12,6 +12,7 @@ from weightstream.readers.source import ZIP_MAGIC, Source, head_of
 
 FORMATS = {
     "parquet": "parquet",
+    "xlsx": "spreadsheet",
     "health_connect": "health_connect",
     "apple_health": "apple_health",
     "fhir": "fhir",

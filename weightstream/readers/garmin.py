@@ -23,14 +23,9 @@ from weightstream.readers.block import (
 from weightstream.readers.documents import Number, Records, fields_of, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
-_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES.split(), start=1)}
-_MONTH_FIRST = re.compile(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}),? (\d{4})")
-_DAY_FIRST = re.compile(r"(\d{1,2})\.? ([A-Za-z]{3})[a-z]*\.? (\d{4})")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_CLOCK = re.compile(r"\d{1,2}:\d{2}")
-_QUANTITY = re.compile(r"([^a-zA-Z\s]+)\s*([a-zA-Z]+)")
-_HEADER = ["time", "weight", "change", "bmi"]
+_CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}.*", re.DOTALL)
+_YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
+_BOM = b"\xef\xbb\xbf"
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -41,8 +36,22 @@ def recognise(head: bytes, name: str) -> bool:
 
 
 def _is_table(head: bytes) -> bool:
-    lines = exports.first_lines(head)
-    return bool(lines) and exports.names_of(lines[0], ",")[:4] == _HEADER
+    """Whether a line that holds a date alone stands above one that begins with a time of day.
+
+    That is so in every language of an account; names of columns are in it.
+    """
+    lines = exports.first_lines(head, 12)
+    rows = [records.cells_of(line, ",") for line in lines if line.strip()]
+    if len(rows) < 3 or len(rows[0]) < 3:
+        return False
+    return any(
+        _is_day(day) and _CLOCK.fullmatch(row[0]) and len(row) >= 2
+        for day, row in zip(rows[1:], rows[2:], strict=False)
+    )
+
+
+def _is_day(cells: list[str]) -> bool:
+    return not any(map(str.strip, cells[1:])) and _YEAR.search(cells[0]) is not None
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
@@ -70,34 +79,15 @@ def _read_table(source: Source, user: str) -> Iterator[Parse]:
 
 
 def _table_row(row: records.Row, day: str | None, clock: str, user: str) -> dict[str, Any]:
-    cell = (row.cells[1] or "").strip()
-    quantity = _QUANTITY.fullmatch(cell)
-    weight, unit = quantity.groups() if quantity else (cell, None)
+    weight = (row.cells[1] or "").strip()
     raw = {
         "user_id": user,
-        "time": f"{_iso_date(day)} {clock}" if day and _CLOCK.match(clock) else clock,
+        "time": f"{day} {clock}" if day and _CLOCK.match(clock) else clock,
         "source": "garmin",
-        "weight": None if weight == "--" else weight,
-        "unit": unit,
+        "weight": None if weight == "--" else weight,  # with its unit
         "line": row.line,
     }
     return raw | ({"fault": "missing_field", "detail": row.detail} if row.detail else {})
-
-
-def _iso_date(text: str) -> str:
-    """A date with an English month's name as 2024-01-31; what is none of these, unchanged."""
-    text = text.strip()
-    first, second = _MONTH_FIRST.fullmatch(text), _DAY_FIRST.fullmatch(text)
-    month, day, year = (
-        (first[1], first[2], first[3])
-        if first
-        else (second[2], second[1], second[3])
-        if second
-        else ("", "", "")
-    )
-    if _ISO.fullmatch(text) or month.lower() not in _MONTHS:
-        return text
-    return f"{year}-{_MONTHS[month.lower()]:02}-{int(day):02}"
 
 
 def _weighings(document: Any) -> Iterator[Any]:

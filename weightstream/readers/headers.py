@@ -47,9 +47,7 @@ def names_weighings(head: bytes) -> bool:
     """Whether a line near the start names a time and a weight."""
     if head.startswith(_UTF16_BOMS):
         head = head.decode("utf-16", errors="ignore").encode()
-    return any(
-        _is_header(cells, frozenset()) for _, _, cells in _candidates(head.removeprefix(BOM))
-    )
+    return any(is_header(cells) for _, _, cells in _candidates(head.removeprefix(BOM)))
 
 
 def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
@@ -66,7 +64,7 @@ def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
     for number, delimiter, cells in _candidates(head):
         if len(cells) > MAX_COLUMNS:
             raise InputError(f"{where} has more than {MAX_COLUMNS:,} columns; give one with fewer")
-        if _is_header(cells, wanted):
+        if is_header(cells, wanted):
             best = number, delimiter, cells
             break
         if best is None or len(cells) > len(best[2]):
@@ -104,7 +102,7 @@ def _candidates(head: bytes) -> Iterator[tuple[int, str, list[str]]]:
             yield number, delimiter, cells
 
 
-def _is_header(cells: list[str], wanted: frozenset[str]) -> bool:
+def is_header(cells: list[str], wanted: frozenset[str] = frozenset()) -> bool:
     """Whether names of a time and of a weight, or of a value, are among the cells.
 
     wanted: names that a person gave; a line that holds them all is the header.

@@ -5,6 +5,7 @@ Nothing is unpacked into the file system but a database, into a temporary file o
 
 import gzip
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -27,6 +28,7 @@ BOMB_RATIO = 200
 """What is packed and unpacks to more than both is taken for a bomb; exports reach 40."""
 
 _CHUNK = 1 << 20
+_OF_WORKBOOK = re.compile(rb"xl/(?:workbook|worksheets|_rels|styles|sharedStrings|theme)")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,13 @@ def head_of(source: Source) -> bytes:
 
 def is_zip(path: Path) -> bool:
     with reading(path), path.open("rb") as stream:
-        return stream.read(4) == ZIP_MAGIC
+        head = stream.read(HEAD_BYTES)
+    return head.startswith(ZIP_MAGIC) and not is_workbook(head)
+
+
+def is_workbook(head: bytes) -> bool:
+    """Whether a file that starts so is an Excel workbook, which is a zip file of its own kind."""
+    return head.startswith(ZIP_MAGIC) and _OF_WORKBOOK.search(head) is not None
 
 
 @contextmanager
