@@ -7,9 +7,8 @@ UCUM. An envelope is JSON that is no resource and holds some, such as the export
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -183,7 +182,7 @@ def _convert(records: Records, source: Source, options: ReadOptions, persons: Pe
                 raise InputError(
                     f"{source} holds several weighings on a line; give each Bundle as its own file"
                 )
-            found += 1
+            found = 1
             rows.append(_row(resource, weighing, line, source, options, persons))
     return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
@@ -191,11 +190,10 @@ def _convert(records: Records, source: Source, options: ReadOptions, persons: Pe
 def _of_record(record: Any, user: str | None) -> Iterable[dict[str, Any]]:
     """The resources of one record: of a line of NDJSON, an envelope or Bundle may hold several."""
     kind = fields_of(record).get("resourceType")
-    return (fields_of(record),) if kind and kind != "Bundle" else _resources(record, user)
+    return (record,) if kind and kind != "Bundle" else _resources(record, user)
 
 
-@dataclass(frozen=True)
-class _Weighing:
+class _Weighing(NamedTuple):
     """element: the Observation, or the component of it, that holds the weight."""
 
     source: str
@@ -213,9 +211,13 @@ def _weighing(resource: dict[str, Any]) -> _Weighing | None:
     found = [_Weighing(source, part) for part in parts if (source := _source(part))]
     if not found:
         return _Weighing("fhir", resource) if _is_named_weight(resource) else None
-    weights = {_weight(one.element) for one in found}
+    weights = {_weight(one.element, _quantity(one.element)) for one in found}
     fault = f"the record holds {len(weights)} different weights" if len(weights) > 1 else None
-    return replace(found[0], fault=fault)
+    return found[0]._replace(fault=fault)
+
+
+def _quantity(element: dict[str, Any]) -> dict[str, Any]:
+    return fields_of(element.get("valueQuantity"))
 
 
 def _source(element: dict[str, Any]) -> str | None:
@@ -254,7 +256,7 @@ def _is_named_weight(resource: dict[str, Any]) -> bool:
 
 
 def _mass_unit(element: dict[str, Any]) -> str | None:
-    unit, _ = _unit(fields_of(element.get("valueQuantity")))
+    unit, _ = _unit(_quantity(element))
     return canonical_unit(unit or "")
 
 
@@ -279,22 +281,23 @@ def _row(
 ) -> tuple[Any, ...]:
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
-    weight = _weight(weighing.element)
-    unit, contradiction = _unit(fields_of(weighing.element.get("valueQuantity")))
-    absent = resource.get("dataAbsentReason") or weighing.element.get("dataAbsentReason")
-    fault, detail = None, None
+    element = weighing.element
+    quantity = _quantity(element)
+    unit, contradiction = _unit(quantity)
+    absent = resource.get("dataAbsentReason") or element.get("dataAbsentReason")
+    fault = detail = None
     if not user:
         fault, detail = NAMELESS["fault"], NAMELESS["detail"]
     elif contradiction:
         fault, detail = "unknown_unit", contradiction
     elif weighing.fault:
         fault, detail = "bad_number", weighing.fault
-    birth_date, sex = persons.get(user) if user else NOTHING
+    birth_date, sex = persons.said.get(user, NOTHING)
     return (
         user,
         _time(resource),
         _device(resource) or weighing.source,
-        None if absent else weight,
+        None if absent else _weight(element, quantity),
         unit,
         text_of(resource.get("id")),
         text_of(fields_of(resource.get("meta")).get("lastUpdated"))
@@ -308,9 +311,8 @@ def _row(
     )
 
 
-def _weight(element: dict[str, Any]) -> str | None:
+def _weight(element: dict[str, Any], quantity: dict[str, Any]) -> str | None:
     """The number as it is written, with its comparator; or a text, which may tell its unit."""
-    quantity = fields_of(element.get("valueQuantity"))
     weight = text_of(quantity.get("value"))
     if weight and quantity.get("comparator"):
         return f"{quantity['comparator']}{weight}"

@@ -37,7 +37,7 @@ class Persons:
 
     def __init__(self, source: Source, block_bytes: int) -> None:
         self._source, self._block_bytes = source, block_bytes
-        self._said: dict[str, Said] | None = None
+        self._said: dict[str | None, Said] | None = None
         self._lock = Lock()
 
     def take(self, resources: list[Any]) -> None:
@@ -46,15 +46,17 @@ class Persons:
         for resource in map(fields_of, resources):
             self._add(resource, self._said)
 
-    def get(self, user: str) -> Said:
+    @property
+    def said(self) -> dict[str | None, Said]:
+        """By the id of the person."""
         if self._said is None:
             with self._lock:
-                self._said = self._said if self._said is not None else self._of_lines()
-        return self._said.get(user, NOTHING)
+                self._said = self._of_lines() if self._said is None else self._said
+        return self._said
 
-    def _of_lines(self) -> dict[str, Said]:
+    def _of_lines(self) -> dict[str | None, Said]:
         """Of NDJSON: its lines with a Patient."""
-        said: dict[str, Said] = {}
+        said: dict[str | None, Said] = {}
         with open_source(self._source) as stream:
             carry = b""
             while more := stream.read(self._block_bytes):
@@ -66,7 +68,7 @@ class Persons:
             self._add_lines(carry, said)
         return said
 
-    def _add_lines(self, data: bytes, said: dict[str, Said]) -> None:
+    def _add_lines(self, data: bytes, said: dict[str | None, Said]) -> None:
         for text in data.split(b"\n"):
             if _PATIENT in text:
                 try:
@@ -74,7 +76,7 @@ class Persons:
                 except ValueError:
                     continue  # which is told where the line is read
 
-    def _add(self, resource: dict[str, Any], said: dict[str, Said]) -> None:
+    def _add(self, resource: dict[str, Any], said: dict[str | None, Said]) -> None:
         if resource.get("resourceType") == "Patient" and (person := text_of(resource.get("id"))):
             sex = _SEXES.get(text_of(resource.get("gender")) or "")
             said[person] = (_whole_date(text_of(resource.get("birthDate"))), sex)
