@@ -21,8 +21,10 @@ from weightstream.errors import ConfigError
 from weightstream.intake import cleaning
 from weightstream.intake.cleaning import Cleaned, Rules
 from weightstream.intake.identity import deduplicate, measurement_ids
+from weightstream.intake.layouts import DateOrder
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
+from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
@@ -84,18 +86,31 @@ def read(
     unit: str | None = None,
     timezone: str | None = None,
     format: str = "auto",
+    dates: DateOrder | None = None,
+    decimal: Literal["comma", "point"] | None = None,
+    columns: Mapping[str, str] | None = None,
     config: Configured = None,
 ) -> pd.DataFrame:
     """Read a file, or the files of a folder, in any format of docs/formats.md.
 
-    user, unit, timezone: as the options of `weightstream ingest`, for formats that don't say.
+    user, unit, timezone, dates, decimal: as the options of `weightstream ingest`, for what files do
+    not say. columns: the name of the column of each role, as --column.
     config: see `clean`; only [data.columns] matters here.
     Returns a row per body-weight record, as written: user_id, time, source, weight, unit,
     record_id, updated, line, retracted, fault, detail, file, and HOW_WRITTEN. Nothing is judged,
     nothing left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
-    options = ReadOptions(format, user, unit, timezone, data.columns)
+    options = ReadOptions(
+        format,
+        user,
+        unit,
+        timezone,
+        data.columns,
+        dates=dates,
+        decimal=decimal,
+        named=columns or {},
+    )
     files = files_of([str(path)])
     check_sources(files, options, data)
     tables = [table for file in files for table in _as_written(file, options)]
@@ -263,6 +278,9 @@ def _cleaned(
         kept.append(chosen)
     selection.end_of_source(usable=True)
     inside, outside = selection.of_persons(pa.concat_tables(kept).unify_dictionaries())
+    clocks = ClockTally()
+    clocks.add(inside, rules.timezone)
+    inside, _ = as_dates(inside, clocks, rules.timezone)
     others.append(_excluded(outside, NOT_SELECTED))
     return inside.combine_chunks(), pa.concat_tables(retractions), others
 

@@ -57,7 +57,8 @@ class Cleaned:
     retractions: schema.RETRACTION, records that their source took back; they count as rows.
     skipped: records of other kinds, which count as no row. others: those of them whose kind has a
     name. units: measurements by unit and by who said it. times: measurements by how their time is
-    written, as import_report.TIMES. unread: members of a zip file that are not read.
+    written, as import_report.TIMES. unread: members of a zip file that are not read. columns,
+    notes: see readers.block.Block.
     """
 
     measurements: pa.Table
@@ -68,6 +69,8 @@ class Cleaned:
     times: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -147,6 +150,8 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
         times=times,
         others=block.others,
         unread=block.unread,
+        columns=block.columns,
+        notes=block.notes,
     )
 
 

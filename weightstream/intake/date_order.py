@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from weightstream.intake.digits import buffers, by_shape, field_of, matrix, with_plain_spaces
 from weightstream.intake.layouts import DateOrder, layout_of
+from weightstream.intake.times import is_doubtful
 
-_HANDFUL = 0.05
+_HANDFUL = 0.1
 """Share of dates in the other order that are taken for slips."""
 
 
@@ -55,10 +56,10 @@ def order_evidence(texts: pa.StringArray) -> OrderEvidence:
             continue
         digits = matrix(texts.take(pa.array(members)), len(shape))
         first, second = field_of(digits, layout, "a"), field_of(digits, layout, "b")
-        dmy = (first > 12) & (first <= 31) & (second <= 12)
-        mdy = (second > 12) & (second <= 31) & (first <= 12)
-        both = (first <= 12) & (second <= 12) & (first != second)
-        total += OrderEvidence(*(int(np.count_nonzero(some)) for some in (dmy, mdy, both)))
+        either = is_doubtful(first, second, layout)
+        dmy = ~either & (first > 12) & (first <= 31) & (second <= 12)
+        mdy = ~either & (second > 12) & (second <= 31) & (first <= 12)
+        total += OrderEvidence(*(int(np.count_nonzero(some)) for some in (dmy, mdy, either)))
     return total
 
 

@@ -26,7 +26,8 @@ _DECIMAL_COMMA = re.compile(r"\+?(0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
 _EITHER = re.compile(r"\+?[1-9][0-9]*,[0-9]{3}")
 _COMMA_GROUPS = re.compile(r"\+?[0-9]{1,3}((,[0-9]{3})+\.[0-9]+|(,[0-9]{3}){2,})")
 _POINT_GROUPS = re.compile(r"\+?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")
-_HANDFUL = 0.05
+_LEADING_NUMBER = re.compile(r"\+?[0-9][0-9.,]*(?<![.,])")
+_HANDFUL = 0.1
 
 
 @dataclass(frozen=True)
@@ -100,21 +101,24 @@ def _without_commas(text: str, decimal_comma: bool | None) -> str:
 def comma_evidence(texts: pa.StringArray) -> CommaEvidence:
     """What N distinct texts tell about the comma in numbers."""
     with_comma = texts.filter(pc.match_substring(texts, ",").fill_null(False)).to_pylist()
-    counts = Counter(
-        "decimal"
-        if _DECIMAL_COMMA.match(text) or _POINT_GROUPS.match(text)
-        else "thousands"
-        if _COMMA_GROUPS.match(text)
-        else "either"
-        for text in map(str.strip, with_comma)
-        if text[:1] in "0123456789+"
-    )
+    # A unit may stand behind the number.
+    numbers = [match[0] for text in with_comma if (match := _LEADING_NUMBER.match(text.strip()))]
+    counts = Counter(map(_kind_of_comma, numbers))
     return CommaEvidence(counts["decimal"], counts["thousands"], counts["either"])
 
 
+def _kind_of_comma(number: str) -> str | None:
+    if _DECIMAL_COMMA.fullmatch(number) or _POINT_GROUPS.fullmatch(number):
+        return "decimal"
+    if _COMMA_GROUPS.fullmatch(number):
+        return "thousands"
+    return "either" if _EITHER.fullmatch(number) else None
+
+
 def may_be_either(text: str) -> bool:
-    """Whether a comma in the text may be a decimal one or one of thousands."""
-    return _EITHER.fullmatch(text.strip()) is not None
+    """Whether the comma in a text's number may be a decimal one or one of thousands."""
+    match = _LEADING_NUMBER.match(text.strip())
+    return match is not None and _EITHER.fullmatch(match[0]) is not None
 
 
 def parse_amounts(texts: pa.StringArray, decimal_comma: bool | None = None) -> Amounts:

@@ -63,7 +63,7 @@ def _of_unit(unit: str | None, weight: str | None) -> str:
 
 def _of_number(weight: str | None) -> str:
     if weight and may_be_either(weight):
-        point, none = weight.strip().replace(",", "."), weight.strip().replace(",", "")
+        point, none = (weight.strip().replace(",", mark) for mark in (".", ""))
         return f"{quoted(weight)} may be {point} or {none}; give --decimal comma or --decimal point"
     return f"{quoted(weight)} is no positive number"
 
@@ -81,10 +81,10 @@ def _like_a_date(text: str, order: DateOrder | None) -> str | None:
     first, second = int(match[1]), int(match[2])
     if order in ORDERS and (1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12):
         return f"is no date with {ORDERS[order]}, as the file's dates or --dates say"
+    if len(match[3]) == 2 and (first > 31 or "-" in match[0]):
+        return "may have the day, the month or the year first; give --dates dmy, mdy or ymd"
     if first <= 12 and second <= 12:
         return "may have the day or the month first; give --dates dmy or --dates mdy"
-    if first > 31 and len(match[3]) == 2:
-        return "may have the year first; give --dates ymd"
     return None
 
 

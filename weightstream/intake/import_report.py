@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.errors import ConfigError
+from weightstream.errors import ConfigError, plain
 from weightstream.outputs.exports.table_files import appearing
 from weightstream.readers.block import Unread
 
@@ -55,7 +55,9 @@ class Findings:
 
     shared_ids: by source, new readings whose record id is that of readings at several other times.
     others: records of other kinds, by the name of their kind. unread: members that are not read.
-    refused: why nothing of it counts.
+    columns: the names of the columns that hold each role. notes: sentences on how the file was
+    understood. clocks: readings by the time of day that was taken for unknown. refused: why
+    nothing of it counts.
     """
 
     units: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -65,6 +67,9 @@ class Findings:
     shared_ids: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
     unread: list[Unread] = field(default_factory=list)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    clocks: Counter[str] = field(default_factory=Counter)
     refused: str | None = None
 
     def add(
@@ -87,10 +92,16 @@ class Findings:
         self.others.update(others)
         self.unread += unread
 
+    def add_choices(self, columns: Mapping[str, tuple[str, ...]], notes: Sequence[str]) -> None:
+        """Keep how the columns were chosen; of a zip file, those of its first table."""
+        self.columns = self.columns or dict(columns)
+        self.notes += [note for note in notes if note not in self.notes]
+
     def refuse(self, sentence: str) -> None:
         """Nothing of the file counts."""
         self.units, self.times, self.reasons = Counter(), Counter(), Counter()
         self.examples, self.others, self.unread, self.refused = {}, Counter(), [], sentence
+        self.columns, self.notes = {}, []
 
     def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
         """timezone: of times without an offset, by what zone_from says."""
@@ -114,6 +125,9 @@ class Findings:
             ],
             "others": dict(self.others.most_common()),
             "unread": [asdict(one) for one in self.unread],
+            "columns": {role: list(names) for role, names in self.columns.items()},
+            "notes": list(self.notes),
+            "clocks": dict(self.clocks.most_common()),
             "refused": self.refused,
         }
 
@@ -171,11 +185,20 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     if file["refused"]:
         yield "  refused: nothing of it counts"
         return
+    if file["columns"]:
+        chosen = (f"{role} = {_names(names)}" for role, names in file["columns"].items())
+        yield f"  columns: {', '.join(chosen)}"
+    yield from (f"  {note}" for note in file["notes"])
     if file["units"]:
         said = (f"{one['rows']:,} {one['unit']} ({one['because']})" for one in file["units"])
         yield f"  unit: {', '.join(said)}"
     if file["times"]:
         yield f"  times: {', '.join(map(_time_told, file['times']))}"
+    for clock, rows in file["clocks"].items():
+        yield (
+            f"  {rows:,} times of {clock} are taken for dates alone: it stands on day after day, as"
+            " it does where nobody knows the time of day"
+        )
     for reason, found in file["quarantined"].items():
         lines = ", ".join(str(example["line"]) for example in found["examples"])
         more = ", ..." if found["rows"] > len(found["examples"]) else ""
@@ -190,6 +213,10 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
         yield f"  {shared_ids_text(source, shared['rows'])}"
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(repr(_cut(plain(name))) for name in names)
 
 
 def unread_told(unread: Sequence[Unread]) -> Iterator[str]:

@@ -98,6 +98,12 @@ class Layout:
     def has(self, field: str) -> bool:
         return field in self.spans
 
+    @property
+    def has_dashes(self) -> bool:
+        """Whether dashes part the date."""
+        start, end = self.spans["sep"]
+        return self.shape[start:end] == b"-"
+
     def digits(self, field: str) -> int:
         start, end = self.spans[field]
         return end - start

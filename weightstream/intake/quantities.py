@@ -84,7 +84,7 @@ def _added_up(parts: list[tuple[str, str | None]], decimal_comma: bool | None) -
     total, unit = Decimal(0), None
     for number, word in parts:
         amount = "0" if set(number) <= set("0.,") else normal_form(number, decimal_comma)
-        stated = canonical_unit(word) if word else unit and _SMALLER.get(unit, (None,))[0]
+        stated = canonical_unit(word) if word else "lb" if unit == "st" else None
         if amount is None or stated is None or unit not in (None, *_larger(stated)):
             return None
         factor = _SMALLER[unit][1] if unit else 1

@@ -139,19 +139,28 @@ def _date(digits: Bytes, layout: Layout, order: DateOrder | None) -> tuple[Ints,
     if layout.month is not None:
         month = np.full_like(date, layout.month)
     if layout.has("a"):
-        first, second = field_of(digits, layout, "a"), field_of(digits, layout, "b")
-        day_first = (
-            first > 12 if order not in ("dmy", "mdy") else np.full(len(digits), order == "dmy")
-        )
+        first, second = (field_of(digits, layout, name) for name in ("a", "b"))
+        if order in ("dmy", "mdy"):
+            day_first = np.full(len(digits), order == "dmy")
+        else:
+            day_first, doubtful = first > 12, is_doubtful(first, second, layout)
         date, month = np.where(day_first, first, second), np.where(day_first, second, first)
-        if order not in ("dmy", "mdy"):
-            doubtful = (first <= 12) & (second <= 12) & (first != second)
     if layout.digits("y") == 2:
         year = year + np.where(year < _PIVOT, 2000, 1900)
     month_index = year * 12 + np.clip(month, 1, 12) - 1
     day = month_starts()[month_index] + date - 1
     bad = (month < 1) | (month > 12) | (date < 1) | (date > month_lengths()[month_index])
     return day, bad | doubtful
+
+
+def is_doubtful(first: Ints, second: Ints, layout: Layout) -> Bools:
+    """(N,) whether dates that begin with two numbers could be several days.
+
+    24-01-31 may begin with the year, as well as with the day.
+    """
+    if layout.digits("y") == 2 and layout.has_dashes:
+        return np.ones(len(first), dtype=bool)
+    return (first <= 12) & (second <= 12) & (first != second)
 
 
 def _dates(day: Ints, bad: Bools, timezone: str, texts: pa.StringArray | None = None) -> Times:

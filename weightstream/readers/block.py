@@ -29,11 +29,11 @@ class ReadOptions:
     user: str | None = None
     unit: str | None = None
     timezone: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    block_bytes: int = 4 << 20
     dates: DateOrder | None = None
     decimal: Literal["comma", "point"] | None = None
-    columns: Columns = field(default_factory=Columns)
     named: Mapping[str, str] = field(default_factory=dict)
-    block_bytes: int = 4 << 20
 
 
 @dataclass(frozen=True)

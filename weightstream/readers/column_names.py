@@ -174,8 +174,9 @@ def weight_fit(name: Name) -> int:
 
 
 def names_no_weighing(name: Name) -> bool:
-    """Whether a name speaks of a weight that nobody weighed: a goal, a trend, a part of a body."""
-    return bool(name.words & (_WEIGHT | {"mass"})) and not weight_fit(name)
+    """Whether a name speaks of a mass that nobody weighed: a goal, a trend, a part of a body."""
+    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | {"mass"}))
+    return speaks_of_mass and not weight_fit(name)
 
 
 def value_fit(name: Name) -> int:

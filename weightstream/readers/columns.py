@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weightstream.config import Columns
-from weightstream.errors import InputError, plain
+from weightstream.errors import ConfigError, InputError, plain
 from weightstream.intake.quantities import quantity_of
 from weightstream.intake.units import KILOGRAMS, canonical_unit
 from weightstream.readers import column_names as names
@@ -206,15 +206,36 @@ def table_of(
     return Table(where, columns, options, is_frame)
 
 
+def named_columns(options: Sequence[str]) -> dict[str, str]:
+    """From what stands behind each --column, as weight=Scale weight (kg). Raises ConfigError."""
+    named = {}
+    for option in options:
+        role, equals, name = option.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(
+                f"--column {plain(option[:60])!r} names no column; write a role and the name of its"
+                " column, as --column weight='Scale weight (kg)'"
+            )
+        named[role.strip()] = name.strip()
+    check_roles(named)
+    return named
+
+
+def check_roles(named: Mapping[str, str]) -> None:
+    """Raise ConfigError for a role that no column has."""
+    for role in named:
+        if role not in ROLES:
+            raise ConfigError(
+                f"{plain(role[:40])!r} is no role of a column; choose one of {', '.join(ROLES)}"
+            )
+
+
 def _is_blank(cell: str) -> bool:
     return cell.strip().casefold() in ("", "null", "--", "na", "nan", "n/a", "none", "-")
 
 
 def resolve(table: Table) -> Choice:
     """Choose the columns. Raises InputError where a role is open or could be filled in two ways."""
-    for role in table.options.named:
-        if role not in ROLES:
-            raise InputError(f"{role!r} is no role of a column; choose one of {', '.join(ROLES)}")
     roles = _roles_by_name(table)
     measure = None
     weights, stated, added = _weights(table)
@@ -323,6 +344,8 @@ def _weights(table: Table) -> tuple[tuple[int, ...], tuple[str | None, ...], boo
         return (told.index,), (told.name.unit,), False
     fits = [(names.weight_fit(column.name), column) for column in table.left]
     found = [column for fit, column in fits if fit and _may_hold_numbers(column)]
+    # Without numbers the name tells; each row then says what is wrong with it.
+    found = found or [column for fit, column in fits if fit == PLAIN][:1]
     if not found:
         return (), (), False
     found = _different(found)
@@ -376,7 +399,8 @@ def _kilograms(column: Column) -> dict[int, float]:
 
 def _long_table(table: Table) -> tuple[tuple[int, ...], int | None]:
     """The column of the values, and the one that says what each of them measures."""
-    values = [c for c in table.left if names.value_fit(c.name) and _may_hold_numbers(c)]
+    values = [column for column in table.left if names.value_fit(column.name)]
+    values = list(filter(_may_hold_numbers, values)) or values[:1]
     if len(values) > 1:  # that of numbers, where there is one of texts beside it
         numeric = [c for c in values if c.name.words & {"number", "valuenum", "numeric", "num"}]
         values = _different(numeric or values)

@@ -28,6 +28,11 @@ FORMATS = {
 }
 """Name for --format to module, in the order in which they are tried."""
 
+TABLES = ("csv", "parquet", "xlsx", "withings", "openscale", "garmin", "samsung_health", "libra")
+"""Formats whose start tells whether they can be read."""
+NAMES_PERSONS = ("csv", "parquet", "xlsx", "fhir", "open_mhealth")
+"""Formats in which a file can name its persons; all others need --user."""
+
 UNKNOWN = "is in no format that weightstream knows"
 _LITTER = re.compile(
     r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$)"

@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
+from weightstream.errors import InputError
 from weightstream.readers import exports, records
 from weightstream.readers.block import (
     EACH_RECORD,
@@ -30,7 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 
 def recognise(head: bytes, name: str) -> bool:
     """The table's header, or JSON with weight and timestampGMT."""
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+    if head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"["):
         return b'"timestampGMT"' in head and b'"weight"' in head
     return _is_table(head)
 
@@ -46,7 +48,7 @@ def _is_table(head: bytes) -> bool:
         return False
     return any(
         _is_day(day) and _CLOCK.fullmatch(row[0]) and len(row) >= 2
-        for day, row in zip(rows[1:], rows[2:], strict=False)
+        for day, row in pairwise(rows[1:])
     )
 
 
@@ -57,8 +59,13 @@ def _is_day(cells: list[str]) -> bool:
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. It names no person: --user is required."""
     user = given(options.user, source, "whose weights it holds", "--user")
-    if _is_table(head_of(source)):
+    head = head_of(source)
+    if _is_table(head):
         return _read_table(source, user)
+    if head.removeprefix(_BOM).lstrip()[:1] not in (b"{", b"["):
+        raise InputError(
+            f"{source} is neither JSON nor a table of Garmin's, in which a date stands above times"
+        )
     return read_json(source, options, partial(_convert, user=user), _weighings)
 
 

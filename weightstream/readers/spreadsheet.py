@@ -84,7 +84,8 @@ def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
         with path.open("rb") as file:
             if file.read(4) == _OLD_EXCEL:
                 raise InputError(
-                    f"{source} is an old or encrypted Excel file; save it as .xlsx without a password, or as CSV"
+                    f"{source} is an old or encrypted Excel file; save it as .xlsx without a"
+                    " password, or as CSV"
                 )
         dates = _check(path, source)
         try:

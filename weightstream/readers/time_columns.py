@@ -83,6 +83,9 @@ def _of_instants(
     instant = _one_of(table, specific if len(specific) == 1 else instants)
     others = [column for column in instants if column is not instant]
     plain_days = _plain_ones(days)
+    specific_days = [day for day in plain_days if day.name.words & _SPECIFIC]
+    if specific_days and instant.name.phrase == "timestamp":
+        return _chosen(table, [_one_of(table, specific_days)], [instant])
     differing = [day for day in plain_days if not _same_days(instant, day)]
     if names.time_fit(instant.name) < PLAIN or not differing:
         return _chosen(table, [instant], others)
@@ -121,8 +124,9 @@ def _by_content(table: "Table") -> ChosenTimes:
     if len(found) == 1:
         table.notes.append(f"{table.listing(found)} is taken for the time, by what its cells hold")
         return _chosen(table, found)
-    without_rows = [c for c in table.left if not c.cells and names.time_fit(c.name)]
-    return _chosen(table, _best(without_rows)[:1]) if not found else ChosenTimes()
+    # Without cells that can be read the name tells; each row then says what is wrong with it.
+    named = [c for c in table.left if names.time_fit(c.name) and _kind(c) != CLOCK]
+    return _chosen(table, _best(named)[:1]) if not found else ChosenTimes()
 
 
 def _plain_ones(columns: "Sequence[Column]") -> "list[Column]":
@@ -146,10 +150,15 @@ def _says_the_same(one: "Column", other: "Column") -> bool:
 
 
 def _kind(column: "Column") -> str | None:
-    """What at least half of the cells hold; None if they are no times."""
+    """What the cells hold; None if less than half of them are times. One time of day beside dates
+    is enough to make them instants: the others do not tell theirs.
+    """
     counts = Counter(map(_kind_of_text, column.texts))
-    kind, count = counts.most_common(1)[0] if counts else (None, 0)
-    return kind if kind and 2 * count >= len(column.cells) else None
+    if 2 * counts[None] > len(column.cells) or not column.cells:
+        return None
+    if 2 * counts[CLOCK] >= len(column.cells):
+        return CLOCK
+    return next((kind for kind in (INSTANT, DAY, SERIAL, CLOCK) if counts[kind]), None)
 
 
 def _share(column: "Column", kinds: Sequence[str]) -> float:
