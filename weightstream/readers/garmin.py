@@ -6,7 +6,7 @@ JSON: grams, with the time in UTC beside the local one; totals and averages have
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -22,18 +22,22 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Number, Records, fields_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
 _CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}.*", re.DOTALL)
 _YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
 _BOM = b"\xef\xbb\xbf"
+_EPOCH = datetime(1970, 1, 1)
+_MILLISECONDS = re.compile(r"-?\d{1,17}", re.ASCII)
+_DAYS = re.compile(rb'"(?:dateWeightList|dailyWeightSummaries)"\s*:\s*\[')
+"""A view of days, which may be empty."""
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """The table's header, or JSON with weight and timestampGMT."""
+    """The table's header, JSON with weight and timestampGMT, or a view of days without any."""
     if head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"["):
-        return b'"timestampGMT"' in head and b'"weight"' in head
+        return (b'"timestampGMT"' in head and b'"weight"' in head) or bool(_DAYS.search(head))
     return _is_table(head)
 
 
@@ -105,7 +109,7 @@ def _weighings(document: Any) -> Iterator[Any]:
         if isinstance(value, list):
             pending.extend(reversed(value))
         elif isinstance(value, dict):
-            if value.get("timestampGMT") is not None and isinstance(value.get("weight"), Number):
+            if value.get("timestampGMT") is not None and text_of(value.get("weight")):
                 yield value
             else:
                 pending.extend(reversed(value.values()))
@@ -119,7 +123,7 @@ def _convert(found: Records, user: str) -> Block:
         rows.append(
             {
                 "user_id": user,
-                "time": _utc(text_of(weighing.get("timestampGMT"))),
+                "time": _time(text_of(weighing.get("timestampGMT")), text_of(weighing.get("date"))),
                 "source": f"garmin-{via.lower()}" if via else "garmin",
                 "weight": text_of(weighing.get("weight")),
                 "unit": "g",
@@ -130,11 +134,26 @@ def _convert(found: Records, user: str) -> Block:
     return Block(raw_table_of_rows(rows), FORMAT)
 
 
-def _utc(text: str | None) -> str | None:
-    """Milliseconds since 1970, or a wall time in UTC, with its Z."""
-    if text is None or not text.removeprefix("-").isdigit():
-        return f"{text}Z" if text else None
+def _time(gmt: str | None, local: str | None) -> str | None:
+    """The time in UTC; beside a local one, both in milliseconds as if of UTC, with its offset."""
+    moment, wall = _moment(gmt), _moment(local)
+    if moment is None:
+        return gmt and (gmt if _MILLISECONDS.fullmatch(gmt) else f"{gmt}Z")
+    offset = wall - moment if wall else timedelta(0)
+    if offset % timedelta(minutes=15) or abs(offset) > timedelta(hours=14):
+        offset = timedelta(0)
     try:
-        return datetime.fromtimestamp(int(text) / 1000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return text
+        local_time = moment + offset
+    except OverflowError:  # at the end of the year 9999
+        return gmt
+    return local_time.replace(tzinfo=timezone(offset)).isoformat(timespec="milliseconds")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Milliseconds since 1970 as a date and time without zone; else None."""
+    if not text or not _MILLISECONDS.fullmatch(text):
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=int(text))
+    except OverflowError:
+        return None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from weightstream.errors import InputError
 from weightstream.readers import delimited, exports, records
@@ -84,21 +85,16 @@ def _groups(document: Any) -> Iterator[Any]:
 
     What else a group weighed at that time comes as a group of its own, under an id of its own.
     """
-    answers = document if isinstance(document, list) else [document]
-    for answer in answers:
-        body = fields_of(answer).get("body", answer)
-        for group in map(fields_of, items_of(fields_of(body).get("measuregrps"))):
-            weights = [
-                one for one in map(fields_of, items_of(group.get("measures"))) if _is_weight(one)
-            ]
-            yield group | {"weight": weights[0] if weights else None}
+    for answer in document if isinstance(document, list) else [document]:
+        body = fields_of(fields_of(answer).get("body", answer))
+        zone = {"timezone": body.get("timezone")}
+        for group in map(fields_of, items_of(body.get("measuregrps"))):
+            measures = map(fields_of, items_of(group.get("measures")))
+            weights = [one for one in measures if text_of(one.get("type")) == _WEIGHT]
             number = text_of(group.get("grpid"))
+            yield zone | group | {"weight": weights[0] if weights else None}
             for place, weight in enumerate(weights[1:], 2):
-                yield group | {"weight": weight, "grpid": number and f"{number}-{place}"}
-
-
-def _is_weight(measure: dict[str, Any]) -> bool:
-    return text_of(measure.get("type")) == _WEIGHT
+                yield zone | group | {"weight": weight, "grpid": number and f"{number}-{place}"}
 
 
 def _convert(records: Records, user: str) -> Block:
@@ -114,12 +110,12 @@ def _convert(records: Records, user: str) -> Block:
         rows.append(
             {
                 "user_id": user,
-                "time": _utc(text_of(group.get("date"))),
+                "time": _time(text_of(group.get("date")), text_of(group.get("timezone"))),
                 "source": _SOURCES.get(attribution, "withings"),
                 "weight": f"{value}e{exponent}" if value and exponent else value,
                 "unit": "kg",
                 "record_id": text_of(group.get("grpid")),
-                "updated": _utc(text_of(group.get("modified"))),
+                "updated": _time(text_of(group.get("modified")), None),
                 "line": line,
             }
         )
@@ -127,8 +123,13 @@ def _convert(records: Records, user: str) -> Block:
     return Block(raw_table_of_rows(rows), FORMAT, skipped=skipped, others=others)
 
 
-def _utc(seconds: str | None) -> str | None:
+def _time(seconds: str | None, zone: str | None) -> str | None:
+    """Seconds since 1970 with the offset of the zone, else with Z."""
     try:
-        return datetime.fromtimestamp(int(seconds or ""), UTC).isoformat()
+        place = ZoneInfo(zone) if zone else UTC
+    except (ValueError, OSError):  # no such zone
+        place = UTC
+    try:
+        return datetime.fromtimestamp(int(seconds or ""), place).isoformat()
     except (ValueError, OverflowError, OSError):
         return seconds
