@@ -137,3 +137,38 @@ def test_garmin_day_without_weighings_is_no_fault(save, cleaned):
     )
     assert recognise(path) == "garmin"
     assert cleaned(path, user="me").rows == 0
+
+
+FIT = {"point": [{"dataTypeName": "com.google.weight", "startTimeNanos": "1706681553000000000",
+                  "value": [{"fpVal": 80.5}]}]}  # fmt: skip
+OMH = {"header": {"id": "1"}, "body": {
+    "body_weight": {"value": 80.5, "unit": "kg"},
+    "effective_time_frame": {"date_time": "2024-01-31T06:12:33Z"}}}  # fmt: skip
+LOG = {"logId": 1, "weight": 80.5, "bmi": 25, "date": "2024-01-31", "time": "06:12:33"}
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("google_fit", FIT),
+        ("google_fit", {"bucket": [{"dataset": [FIT]}]}),
+        ("open_mhealth", {"shim": "withings", "body": [OMH]}),
+        ("fitbit", {"weight": [LOG]}),
+        ("withings", answer(group(80_500))),
+        ("garmin", json.loads(garmin())),
+        ("health_auto_export", EXPORT),
+    ],
+)
+def test_pages_in_whatever_holds_them_are_all_read(save, cleaned, name, page):
+    """In a list, under a name, on lines: a page that is passed over is weighings that vanish."""
+    alone = cleaned(save(json.dumps(page)), user="me").rows
+    assert alone >= 1
+    pages = [page, page, page]
+    for content in (
+        json.dumps(pages),
+        json.dumps({"pages": pages}),
+        "\n".join(map(json.dumps, pages)),
+    ):
+        path = save(content)
+        assert recognise(path) == name
+        assert cleaned(path, user="me").rows == 3 * alone

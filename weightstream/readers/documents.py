@@ -91,6 +91,25 @@ def fields_of(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def found_in(
+    document: Any, is_wanted: Callable[[dict[str, Any]], bool]
+) -> Iterator[dict[str, Any]]:
+    """The outermost objects that are wanted, in their order, whatever lists and objects hold them.
+
+    Answers come in pages, and pages in lists, under `data` or `body`: no two collectors agree.
+    """
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(reversed(value))
+        elif isinstance(value, dict):
+            if is_wanted(value):
+                yield value
+            else:
+                pending.extend(reversed(value.values()))
+
+
 def read_json(
     source: Source,
     options: ReadOptions,

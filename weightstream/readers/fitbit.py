@@ -22,7 +22,7 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source
 
 HEIGHTS_M = (1.40, 2.10)
@@ -55,8 +55,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _logs(document: Any) -> Iterator[Any]:
-    logs = document if isinstance(document, list) else fields_of(document).get("weight")
-    yield from items_of(logs)
+    return found_in(document, lambda one: "logId" in one)
 
 
 def _convert(records: Records, source: Source, user: str, unit: str | None) -> Block:

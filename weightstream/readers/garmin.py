@@ -22,7 +22,7 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Records, fields_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
 _CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}.*", re.DOTALL)
@@ -102,17 +102,11 @@ def _table_row(row: records.Row, day: str | None, clock: str, user: str) -> dict
 
 
 def _weighings(document: Any) -> Iterator[Any]:
-    """Every object with a time in UTC and a weight, wherever it stands."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(reversed(value))
-        elif isinstance(value, dict):
-            if value.get("timestampGMT") is not None and text_of(value.get("weight")):
-                yield value
-            else:
-                pending.extend(reversed(value.values()))
+    """Every object with a time in UTC and a weight."""
+    return found_in(
+        document,
+        lambda one: one.get("timestampGMT") is not None and bool(text_of(one.get("weight"))),
+    )
 
 
 def _convert(found: Records, user: str) -> Block:

@@ -19,18 +19,27 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import (
+    Records,
+    fields_of,
+    found_in,
+    items_of,
+    read_json,
+    text_of,
+)
 from weightstream.readers.source import Source
 
-_START = re.compile(rb'\s*\[?\s*\{\s*"data"\s*:\s*\{')
+_START = re.compile(rb'\{\s*"data"\s*:\s*\{')
 _METRICS = re.compile(rb'"(?:metrics|workouts)"\s*:\s*\[')
 _WEIGHTS = ("weight_body_mass", "body_mass", "weight")
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """JSON whose data are metrics."""
-    start = head.removeprefix(b"\xef\xbb\xbf")
-    return _START.match(start) is not None and _METRICS.search(start) is not None
+    """JSON of metrics that state their units, or whose data may be empty."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] not in (b"{", b"[") or not _METRICS.search(text):
+        return False
+    return _START.match(text) is not None or b'"units"' in text
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
@@ -41,10 +50,8 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 def _points(document: Any) -> Iterator[Any]:
     """(name of the metric, its unit, point), of one export or several."""
-    for one in document if isinstance(document, list) else [document]:
-        for metric in map(
-            fields_of, items_of(fields_of(fields_of(one).get("data")).get("metrics"))
-        ):
+    for data in found_in(document, lambda one: "metrics" in one):
+        for metric in map(fields_of, items_of(data["metrics"])):
             name, unit = text_of(metric.get("name")), text_of(metric.get("units"))
             for point in items_of(metric.get("data")):
                 yield name, unit, fields_of(point)

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.documents import Records, fields_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source
 
+_UNITS = {"inKilograms", "inGrams"}
 _WEIGHT = re.compile(rb'"weight"\s*:\s*\{[^{}]*"in(?:Kilograms|Grams)"')
 
 
@@ -28,18 +29,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _weighings(document: Any) -> Iterator[Any]:
-    """Every object with such a weight, wherever it stands."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(reversed(value))
-        elif isinstance(value, dict):
-            weight = fields_of(value.get("weight"))
-            if "inKilograms" in weight or "inGrams" in weight:
-                yield value
-            else:
-                pending.extend(reversed(value.values()))
+    return found_in(document, lambda one: _UNITS & fields_of(one.get("weight")).keys() != set())
 
 
 def _convert(records: Records, user: str) -> Block:

@@ -28,7 +28,14 @@ from weightstream.readers.column_names import (
     time_fit,
     weight_fit,
 )
-from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import (
+    Records,
+    fields_of,
+    found_in,
+    items_of,
+    read_json,
+    text_of,
+)
 from weightstream.readers.source import Source, head_of
 
 _WEIGHT, _GOAL = "1", "2"
@@ -81,12 +88,11 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _groups(document: Any) -> Iterator[Any]:
-    """The groups of one answer, or of a list of them, each with one measure of weight.
+    """The groups of one answer or several, each with one measure of weight.
 
     What else a group weighed at that time comes as a group of its own, under an id of its own.
     """
-    for answer in document if isinstance(document, list) else [document]:
-        body = fields_of(fields_of(answer).get("body", answer))
+    for body in found_in(document, lambda one: "measuregrps" in one):
         zone = {"timezone": body.get("timezone")}
         for group in map(fields_of, items_of(body.get("measuregrps"))):
             measures = map(fields_of, items_of(group.get("measures")))
