@@ -142,7 +142,7 @@ def _resources(document: Any, user: str | None) -> Iterator[Any]:
     An envelope that names who provided the resources is the record of one person, who has another
     id with each provider: there `user` stands for all of these ids.
     """
-    pending = [(document, None)]
+    pending: list[tuple[Any, str | None]] = [(document, None)]
     while pending:
         value, provider = pending.pop()
         if isinstance(value, list):
