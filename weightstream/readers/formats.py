@@ -79,7 +79,7 @@ class Company:
     def __init__(self, names: Iterable[str] = FORMATS) -> None:
         self.names = tuple(names)
         self.usable: list[tuple[Source, str]] = []
-        self._others: list[tuple[Source, str, bytes, str]] = []
+        self._others: list[tuple[Source, str, str, frozenset[str]]] = []
 
     def add(self, source: Source, place: str, file_format: str | None = None) -> None:
         """Look at a file. place: its path in the folder or zip file. file_format: if known.
@@ -93,23 +93,22 @@ class Company:
         elif head:
             inner = head.startswith(ZIP_MAGIC) and source.member is not None
             why = "is a zip file in a zip file; unpack it" if inner else UNKNOWN
-            self._others.append((source, place, head, f"{source} {why}"))
+            self._others.append((source, place, f"{source} {why}", _accompanied(head, place)))
 
     def leave_out(self, source: Source, sentence: str) -> None:
         """A file that cannot be opened. sentence: why."""
-        self._others.append((source, source.name, b"", sentence))
+        self._others.append((source, source.name, sentence, frozenset()))
 
     def unread(self) -> list[Unread]:
         """What has content and is not read, once all files are added."""
         formats = {name for _, name in self.usable}
         databases = {str(source) for source, name in self.usable if name == "health_connect"}
         found = []
-        for source, place, head, sentence in self._others:
+        for source, place, sentence, accompanied in self._others:
             journal = _OF_DATABASE.fullmatch(place)
             if journal and str(_sibling(source, journal["database"])) in databases:
                 continue  # read with its database
-            known = any(_accompanies(name, head, place) for name in formats)
-            found.append(Unread(str(source), sentence, known))
+            found.append(Unread(str(source), sentence, known=bool(accompanied & formats)))
         return found
 
 
@@ -119,10 +118,11 @@ def _sibling(source: Source, place: str) -> Source:
     return Source(source.path.with_name(PurePosixPath(place).name))
 
 
-def _accompanies(name: str, head: bytes, place: str) -> bool:
-    """Whether a file that lies beside one of the format is of the same export, without weights."""
-    return bool(head) and getattr(reader_of(name), "accompanies", _never)(head, place)
-
-
-def _never(head: bytes, place: str) -> bool:
-    return False
+def _accompanied(head: bytes, place: str) -> frozenset[str]:
+    """The formats in whose exports such a file is, without weighings of its own."""
+    return frozenset(
+        name
+        for name in FORMATS
+        if (accompanies := getattr(reader_of(name), "accompanies", None))
+        and accompanies(head, place)
+    )
