@@ -1,4 +1,5 @@
 import gzip
+import time
 import zipfile
 
 import pytest
@@ -121,6 +122,7 @@ def test_files_that_cannot_be_used(save, cleaned, content, sentence):
         WEIGHT.replace('" ', '"'),  # no space between attributes
         WEIGHT.replace("unit=", "device=S unit="),
         WEIGHT.replace('value="80.5"', "value=80.5"),
+        WEIGHT.replace('value="80.5"/>', 'value="80.5"'),
         WEIGHT.replace("unit=", 'name="5" scale" unit='),
         WEIGHT.replace("unit=", "User's Name='O' unit="),
         WEIGHT.replace(
@@ -163,6 +165,27 @@ def test_a_type_that_is_no_record_is_none(save, cleaned):
         '<Record type="X" a b="HKQuantityTypeIdentifierBodyMass" value="1"/>\n'
     )
     assert cleaned(save(HEAD + other + WEIGHT + other + TAIL), user="me").rows == 1
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "HKQuantityTypeIdentifierBodyMass ",  # many types and no record
+        '<Record type="HKQuantityTypeIdentifierBodyMass" <',  # records that never end
+        '<Record a="1" type="HKQuantityTypeIdentifierBodyMass" value="1">',  # nor close
+        '<Record type="HKQuantityTypeIdentifierBodyMass" ' + "x" * 9_000 + " >< ",
+        "=\"'=",
+    ],
+)
+def test_junk_takes_time_in_proportion(save, cleaned, junk):
+    def seconds(size):
+        path = save(HEAD + "<Record " + junk * (size // len(junk)) + WEIGHT + TAIL)
+        began = time.process_time()
+        cleaned(path, user="me")
+        return time.process_time() - began
+
+    seconds(1 << 10)
+    assert seconds(1 << 20) < 12 * seconds(1 << 18) + 0.2
 
 
 def test_attributes_of_old_exports(save, weighings):

@@ -35,10 +35,13 @@ _COMPANION = re.compile(rb"^[^<]*(?:<\?[^>]*>\s*)?<(?:ClinicalDocument|gpx)[\s/>
 _ATTRIBUTE = rb"""\s+([\w:.-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')"""
 _TAG = re.compile(rb"<Record((?:" + _ATTRIBUTE + rb")*+)\s*(?P<closed>/?)>")
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
-_END = re.compile(rb"/?>(?=\s*(?:<|\Z))")
-"""Of a tag that breaks the grammar: a > that stands in a value is not followed by the next tag."""
-_PAIRS = re.compile(rb"""([^="'<>]*)=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>/]+))""")
+_END = re.compile(rb"/?>(?=\s*(?:<|\Z))|(?=<Record\s)")
+"""Of a tag that breaks the grammar: a > that stands in a value is not followed by the next tag. The
+next record ends it too."""
+_VALUE = re.compile(rb"""\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>/]+))""")
+_PUNCTUATION = re.compile(rb"""["'<>]""")
 _NAME = re.compile(rb"[\w:.-]+")
+_EDGE = re.compile(rb"</?Record\b")
 _TAKEN = (b"value", b"unit", b"startDate")
 _IS_WEIGHT = re.compile(rb"""(?<![\w:.-])type\s*=\s*["']?HKQuantityTypeIdentifierBodyMass(?!\w)""")
 _BY_HAND = re.compile(rb"""<MetadataEntry\s+key=["']HKWasUserEntered["']\s+value=["']1["']""")
@@ -126,9 +129,9 @@ def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:
     for found in _WEIGHT.finditer(data):
         opening = data.rfind(b"<Record", done, found.start())
         tag = _tag(data, opening) if opening >= 0 else None
+        done = max(done, tag.end if tag else found.start())
         if tag is None or tag.end <= found.start() or not tag.is_weight:
             continue
-        done = tag.end
         line += data.count(b"\n", counted, opening)
         counted = opening
         rows.append(_row(tag, _by_hand(data, tag), line, user, unit))
@@ -153,17 +156,30 @@ def _tag(data: bytes, opening: int) -> _Tag | None:
         attributes = _attributes(_ATTRIBUTES.findall(whole[1]))
         is_weight = attributes.get("type") == _TYPE
         return _Tag(attributes, whole.end(), bool(whole["closed"]), is_weight)
-    ending = _END.search(data, opening, opening + MAX_TAG)
+    start = opening + len(b"<Record")
+    ending = _END.search(data, start, start + MAX_TAG)
     end = ending.end() if ending else len(data)
-    text = data[opening + len(b"<Record") : end]
-    # Names with spaces in them are written by some apps; none of ours has one.
-    pairs = [(name.strip(), *rest) for name, *rest in _PAIRS.findall(text)]
-    pairs = [pair for pair in pairs if _NAME.fullmatch(pair[0])]
+    text = data[start:end]
+    pairs = list(_pairs(text))
     attributes = _attributes(pairs)
     again = [name for name in _TAKEN if len({pair[1:] for pair in pairs if pair[0] == name}) > 1]
     fault = f"the record tells its {again[0].decode()} twice" if again else None
     closed = ending is not None and ending[0].startswith(b"/")
     return _Tag(attributes, end, closed, _IS_WEIGHT.search(text) is not None, fault)
+
+
+def _pairs(text: bytes) -> Iterator[tuple[bytes, ...]]:
+    """Name, and value in one of the places after it, of each attribute that can be told.
+
+    Names with spaces in them are written by some apps; none of those that are needed has one.
+    """
+    position = 0
+    while (equals := text.find(b"=", position)) >= 0:
+        name = _PUNCTUATION.split(text[position:equals])[-1].strip()
+        value = _VALUE.match(text, equals + 1)
+        position = value.end() if value else equals + 1
+        if value and _NAME.fullmatch(name):
+            yield name, *value.groups(b"")
 
 
 def _row(tag: _Tag, by_hand: bool, line: int, user: str, unit: str | None) -> dict[str, Any]:
@@ -186,8 +202,8 @@ def _by_hand(data: bytes, tag: _Tag) -> bool:
         return True
     if tag.closed:
         return False
-    end = data.find(b"</Record>", tag.end)
-    return _BY_HAND.search(data, tag.end, end if end >= 0 else len(data)) is not None
+    edge = _EDGE.search(data, tag.end)
+    return _BY_HAND.search(data, tag.end, edge.start() if edge else len(data)) is not None
 
 
 def _attributes(pairs: list[tuple[bytes, ...]]) -> dict[str, str]:
