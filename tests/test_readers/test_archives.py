@@ -1,5 +1,6 @@
 """Zip files: one bad member costs itself, and what is not read is named."""
 
+import json
 import sqlite3
 import time
 import zipfile
@@ -108,6 +109,19 @@ def test_companions_of_an_export_are_told_as_such(tmp_path, cleaned):
         f"{path} ('apple_health_export/letter.txt')"
     ]
     assert len(result.unread) == 4
+
+
+def test_clinical_records_of_an_apple_export_are_its_persons(tmp_path, cleaned):
+    record = json.loads(SEEDS["fhir"])["entry"][0]["resource"]
+    record |= {"subject": {"reference": "Patient/x9"}}
+    path = zipped(
+        tmp_path,
+        ("apple_health_export/export.xml", APPLE),
+        ("apple_health_export/clinical-records/Observation-1.json", json.dumps(record)),
+    )
+    result = cleaned(path, user="me")
+    assert users(result) == ["me", "me"]
+    assert result.unread == ()
 
 
 def test_a_zip_of_which_nothing_can_be_used_says_why(tmp_path, cleaned):

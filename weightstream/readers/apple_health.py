@@ -23,6 +23,7 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
+from weightstream.readers.records import decode
 from weightstream.readers.source import Source, open_source
 
 MAX_TAG = 1 << 20
@@ -209,10 +210,7 @@ def _by_hand(data: bytes, tag: _Tag) -> bool:
 def _attributes(pairs: list[tuple[bytes, ...]]) -> dict[str, str]:
     """From a name, and the value in one of the places after it."""
     return {
-        name.decode(errors="replace"): _REFERENCE.sub(
-            _resolved, b"".join(values).decode(errors="replace")
-        )
-        for name, *values in pairs
+        decode(name): _REFERENCE.sub(_resolved, decode(b"".join(values))) for name, *values in pairs
     }
 
 

@@ -45,6 +45,8 @@ def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
         unread = company.unread()
         if unread:
             yield partial(_nothing, tuple(unread))
+        if any(name == "apple_health" for _, name in company.usable):
+            options = replace(options, of_one=True)  # clinical records name the patient
         if len(company.usable) == 1:
             ((source, name),) = company.usable
             yield from reader_of(name).read(source, options)

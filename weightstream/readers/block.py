@@ -21,8 +21,9 @@ class ReadOptions:
     dates, decimal: how to take what the file does not show: dates such as 03/04/2024, or numbers
     of five digits, and a comma before three digits. format: "auto" or a name in readers.FORMATS.
     columns: names of columns that the configuration prefers; named: the one that holds each role,
-    as --column says. block_bytes: about how much is parsed at a time; the result does not depend
-    on it.
+    as --column says. of_one: the source is one person's export, so that `user` stands for whomever
+    its records name. block_bytes: about how much is parsed at a time; the result does not depend on
+    it.
     """
 
     format: str = "auto"
@@ -34,6 +35,7 @@ class ReadOptions:
     dates: DateOrder | None = None
     decimal: Literal["comma", "point"] | None = None
     named: Mapping[str, str] = field(default_factory=dict)
+    of_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,5 +150,7 @@ NAMELESS = {"fault": "missing_field", "detail": "the record names no person; giv
 def named_user(record_user: str | None, source: Source, options: ReadOptions) -> str | None:
     """Whose a record is. Raises InputError if both the record and the options say."""
     if record_user and options.user is not None:
+        if options.of_one:
+            return options.user
         raise InputError(f"{source} names its persons itself; leave --user out")
     return record_user or options.user

@@ -51,7 +51,7 @@ def _database(source: Source) -> Iterator[sqlite3.Connection]:
         mode = "mode=rw" if joined else "mode=ro&immutable=1"
         uri = (joined or path).absolute().as_uri()
         connection = stack.enter_context(closing(sqlite3.connect(f"{uri}?{mode}", uri=True)))
-        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+        connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
         try:
             connection.execute("pragma trusted_schema = off")
             (size,) = connection.execute(
