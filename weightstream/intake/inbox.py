@@ -27,6 +27,8 @@ PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".f
 """Endings that programs give to files which they are still writing."""
 USER_FOLDER = "user="
 MOST_ATTEMPTS = 3
+NAME_BYTES = 255
+"""The longest name of a file, on all file systems in use."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
     except FileNotFoundError:
         return False
     with _moving(inbox):
-        report = _free(failed.with_name(f"{failed.name}.report.txt"))
+        report = _free(failed.with_name(_short(failed.name, ".report.txt")))
         report.touch(0o600)
     report.write_text(f"{sentence}\n", "utf-8")
     return True
@@ -306,8 +308,15 @@ def _free(wanted: Path) -> Path:
     path, number = wanted, 1
     while os.path.lexists(path):
         number += 1
-        path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        path = wanted.with_name(_short(wanted.stem, f"-{number}{wanted.suffix}"))
     return path
+
+
+def _short(stem: str, ending: str) -> str:
+    """Both as a file name, of which the stem is cut where it would be too long."""
+    room = NAME_BYTES - len(os.fsencode(ending))
+    name = os.fsencode(stem)
+    return (stem if len(name) <= room else name[:room].decode(errors="ignore")) + ending
 
 
 def folder_within(inbox: Path, name: Path) -> None:
