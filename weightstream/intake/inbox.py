@@ -277,7 +277,7 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
     except FileNotFoundError:
         return False
     with _moving(inbox):
-        report = _free(failed.with_name(_short(failed.name, ".report.txt")))
+        report = _free(failed.parent, failed.name, ".report.txt")
         report.touch(0o600)
     report.write_text(f"{sentence}\n", "utf-8")
     return True
@@ -287,7 +287,7 @@ def _move(path: Path, inbox: Path, name: Path) -> Path:
     """Rename to a name below the inbox, or to one beside it where that is taken; the new path."""
     folder_within(inbox, name.parent)
     with _moving(inbox):
-        target = _free(inbox / name)
+        target = _free((inbox / name).parent, name.stem, name.suffix)
         path.rename(target)
     return target
 
@@ -303,12 +303,12 @@ def _moving(inbox: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _free(wanted: Path) -> Path:
-    """The path itself, or the next that nothing has: `name-2.csv`."""
-    path, number = wanted, 1
+def _free(folder: Path, stem: str, ending: str) -> Path:
+    """The path of that name, or the next that nothing has: `name-2.csv`."""
+    path, number = folder / _short(stem, ending), 1
     while os.path.lexists(path):
         number += 1
-        path = wanted.with_name(_short(wanted.stem, f"-{number}{wanted.suffix}"))
+        path = folder / _short(stem, f"-{number}{ending}")
     return path
 
 
