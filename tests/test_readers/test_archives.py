@@ -9,7 +9,9 @@ import pytest
 
 from fuzz.seeds import CSV, SEEDS
 from weightstream.errors import InputError
-from weightstream.readers import archives
+from weightstream.intake.import_report import left_out, unread_told
+from weightstream.intake.sources import check_source, look_up
+from weightstream.readers import ReadOptions, archives
 from weightstream.readers.source import head_of, members
 
 APPLE = SEEDS["apple_health"]
@@ -188,3 +190,32 @@ def test_a_member_can_be_opened_when_its_zip_file_is_closed(tmp_path):
     with members(path) as sources:
         pass
     assert [head_of(source) for source in sources] == [b"a", b"b"]
+
+
+def test_what_would_be_refused_is_known_before_all_is_read(tmp_path, monkeypatch):
+    """Only the start of the first usable member is read."""
+    path = zipped(tmp_path, ("a.xml", APPLE), ("b.csv", CSV), ("c.csv", CSV))
+    monkeypatch.setattr(archives, "_one_by_one", None)
+    check_source(path, ReadOptions())
+    with pytest.raises(InputError, match=r"'a\.xml'.*give --user"):
+        check_source(zipped(tmp_path, ("a.xml", APPLE)), ReadOptions())
+
+
+def test_what_is_left_out_is_told_and_known_to_the_caller(tmp_path, cleaned):
+    path = zipped(
+        tmp_path, ("a.xml", APPLE), ("c.xml", "<gpx/>"), *[(f"{n}.pdf", "%PDF") for n in range(7)]
+    )
+    unread = cleaned(path, user="me").unread
+    assert len(left_out(unread)) == 7
+    lines = list(unread_told(unread))
+    assert lines[0] == f"not read: {path} ('0.pdf') is in no format that weightstream knows"
+    assert lines[5:] == [
+        "not read: 2 more files; --json-report FILE names them",
+        f"passed over, since such files hold no weighings: {path} ('c.xml')",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_working_directory(name):
+    with pytest.raises(InputError, match="the name of a source is empty"):
+        look_up(["weights.csv", name])

@@ -219,9 +219,16 @@ def _names(names: Sequence[str]) -> str:
     return " and ".join(repr(_cut(plain(name))) for name in names)
 
 
+def left_out(unread: Sequence[Unread]) -> list[Unread]:
+    """Those that may hold weighings: a run with any ends with exit status 1, unless that is asked
+    to be ignored.
+    """
+    return [one for one in unread if not one.known]
+
+
 def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
     """Sentences on files or members that are not read: the first, and how many more there are."""
-    unknown = [one for one in unread if not one.known]
+    unknown = left_out(unread)
     yield from (f"not read: {one.sentence}" for one in unknown[:UNREAD_TOLD])
     if len(unknown) > UNREAD_TOLD:
         yield f"not read: {len(unknown) - UNREAD_TOLD:,} more files; --json-report FILE names them"

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,9 +29,10 @@ from weightstream.readers import (
     parses,
     recognise,
 )
+from weightstream.readers.archives import check_zip
 from weightstream.readers.columns import check_roles
 from weightstream.readers.formats import NAMES_PERSONS, TABLES
-from weightstream.readers.source import reading
+from weightstream.readers.source import is_zip, reading
 from weightstream.schema import MEASUREMENT, RETRACTION
 from weightstream.store.runs import FileCounts
 
@@ -283,14 +283,16 @@ def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> 
 
 def check_source(path: Path, options: ReadOptions) -> None:
     """Raise InputError if a file cannot be used, as far as its start tells."""
+    if is_zip(path):
+        check_zip(path, options)
+        return
     file_format = named_format(path, options)
     needs_user = file_format not in NAMES_PERSONS and options.user is None
     if file_format not in TABLES and not needs_user:
         return  # documents would have to be parsed as a whole
     parsed = parses(path, options)
     try:
-        for _ in islice(parsed, 2):  # of a zip file the first tells what is not read
-            pass
+        next(iter(parsed), None)
     finally:
         if isinstance(parsed, Generator):
             parsed.close()

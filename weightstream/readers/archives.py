@@ -54,6 +54,20 @@ def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
             yield from _one_by_one(path, company.usable, options)
 
 
+def check_zip(path: Path, options: ReadOptions) -> None:
+    """Raise InputError if no member can be used, as far as their starts tell."""
+    with members(path) as sources:
+        refused = []
+        for source, name in _sorted_out(path, sources, options.format).usable:
+            try:
+                next(iter(reader_of(name).read(source, options)), None)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                return
+        raise InputError(f"{path} holds no file that can be used{_first(refused)}")
+
+
 def _sorted_out(path: Path, sources: list[Source], wanted: str) -> Company:
     company = Company(FORMATS if wanted == "auto" else [wanted])
     for source in sources:
