@@ -36,6 +36,7 @@ MAX_NAME = 1000
 FUTURE = timedelta(hours=24)
 
 logger = logging.getLogger("weightstream")
+_THAT_CAN_BE_KEPT = f"that can be kept, of 1 to {MAX_NAME:,} characters without control characters"
 _NO_NAME = r"[\x00-\x1f]"
 _EPOCH_DAY = date(1970, 1, 1)
 Ints = npt.NDArray[np.int64]
@@ -203,12 +204,13 @@ def _units_of_rows(
 def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
     """By what is missing, (N,) whether it is."""
     return {
-        "user": parsed.user.is_blank() | _no_names(parsed.user),
+        "user": parsed.user.is_blank(),
+        f"user id {_THAT_CAN_BE_KEPT}": _no_names(parsed.user),
         # Of a record without time a reader may know more, and says so as its fault.
         "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
         "weight": parsed.weight.is_blank(),
         "unit": parsed.unit.is_blank() & (parsed.code < 0),
-        "source that can be kept": _no_names(parsed.source),
+        f"source {_THAT_CAN_BE_KEPT}": _no_names(parsed.source),
     }
 
 
