@@ -40,7 +40,7 @@ SEEDS = {
             {"date": "2024-01-31 07:00:00 +0100", "qty": 176.4, "source": "Scale"}]}]}}),
     "health_connect_json": json.dumps({"records": [
         {"time": "2024-01-31T06:12:33Z", "weight": {"inKilograms": 80.5}, "metadata": {}}]}),
-    "openscale": "dateTime,weight,fat,water,comment\n2024-01-31 07:12,80.5,1,2,\n",
+    "openscale": "dateTime,weight,fat,water,lbm,comment\n2024-01-31 07:12,80.5,1,2,3,\n",
     "samsung_health": "com.samsung.health.weight,1,2\nstart_time,weight,datauuid\n"
     "2024-01-31 07:12:33.000,80.5,w1,\n",
     "libra": "#Version:5\n#Units:kg\n#date;weight;weight trend\n2024-01-31 07:12:33;80.5;80\n",

@@ -38,6 +38,9 @@ ROLES = (
 SAMPLE_ROWS = 400
 """Rows from which is told what the columns hold."""
 
+NAME = "NAME"
+"""Stands for the name that a person has to write."""
+
 _DEFAULT = Columns()
 _SAME = 0.006
 """Weights in two units are one if they differ by no more than rounding."""
@@ -173,12 +176,8 @@ class Table:
 
     def how_to_name(self, role: str, name: str) -> str:
         """What a person writes to name the column of a role."""
-        name = plain(name)
-        return (
-            f'data.columns: {{"{role}": ["{name}"]}}'
-            if self.is_frame
-            else f'--column {role}="{name}"'
-        )
+        name = name if name == NAME else f'"{plain(name)}"'
+        return f"data.columns.{role} = [{name}]" if self.is_frame else f"--column {role}={name}"
 
 
 def _shown(name: str) -> str:
@@ -499,7 +498,7 @@ def _incomplete(table: Table, missing: list[str]) -> InputError:
     role = {"user": "user_id"}.get(missing[0], missing[0])
     return InputError(
         f"{table.where} has no column for {' and '.join(missing)}{give} name it by"
-        f" {table.how_to_name(role, 'NAME')}; its columns are {table.listing()}"
+        f" {table.how_to_name(role, NAME)}; its columns are {table.listing()}"
     )
 
 
