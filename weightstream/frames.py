@@ -35,9 +35,10 @@ from weightstream.outputs.exports.decisions import NUMBERS
 from weightstream.readers import Dialect, ReadOptions, parses
 from weightstream.readers.assembling import Assembled, assemble
 from weightstream.readers.block import raw_table
-from weightstream.readers.columns import SAMPLE_ROWS, resolve, table_of
+from weightstream.readers.columns import resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.parquet import texts_of
+from weightstream.readers.table import SAMPLE_ROWS, table_of
 from weightstream.store import queries
 
 NOT_SELECTED = "not_selected"
@@ -206,7 +207,8 @@ def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
 def _of_other_measures(assembled: Assembled) -> pd.DataFrame:
     """The lines of RESULT of rows that are no weighings, as a long table has them."""
     kept = assembled.keep
-    others = [] if kept is None else np.flatnonzero(~kept.to_numpy(zero_copy_only=False))
+    none = np.zeros(0, dtype=np.int64)
+    others = none if kept is None else np.flatnonzero(~kept.to_numpy(zero_copy_only=False))
     columns = {"outcome": "excluded", "reason": OTHER_MEASURE}
     return pd.DataFrame(columns, index=pd.Index(others)).reindex(columns=list(RESULT))
 

@@ -5,7 +5,8 @@ import pytest
 from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError
 from weightstream.readers.block import ReadOptions
-from weightstream.readers.columns import named_columns, resolve, table_of
+from weightstream.readers.columns import resolve
+from weightstream.readers.table import named_columns, table_of
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"]
 PERSON = {"user_id": ["p"] * 4}

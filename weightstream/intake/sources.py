@@ -30,9 +30,9 @@ from weightstream.readers import (
     recognise,
 )
 from weightstream.readers.archives import check_zip
-from weightstream.readers.columns import check_roles
 from weightstream.readers.formats import NAMES_PERSONS, TABLES
 from weightstream.readers.source import is_zip, reading
+from weightstream.readers.table import check_roles
 from weightstream.schema import MEASUREMENT, RETRACTION
 from weightstream.store.runs import FileCounts
 

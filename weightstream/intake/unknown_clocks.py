@@ -53,11 +53,11 @@ class ClockTally:
             if len(seen) < FEWEST:
                 seen.update(np.unique(day[same])[:FEWEST].tolist())
 
-    def is_throughout(self, file: int, source: str, clock: int) -> bool:
+    def is_throughout(self, source: tuple[int, str], clock: int) -> bool:
         """Whether all readings of a file's source have this time of day, on several days."""
-        key = (file, source, clock)
+        key = (*source, clock)
         return (
-            self.suspect[key] == self.clocked[file, source] >= FEWEST
+            self.suspect[key] == self.clocked[source] >= FEWEST
             and len(self.days.get(key, ())) >= FEWEST
         )
 
@@ -131,7 +131,7 @@ def _throughout(measurements: pa.Table, tally: ClockTally, rows: Ints, clock: In
     groups = _groups(measurements)
     of_rows = groups.codes[rows]
     keys = list(zip(of_rows.tolist(), clock.tolist(), strict=True))
-    known = {key: tally.is_throughout(*groups.names[key[0]], key[1]) for key in set(keys)}
+    known = {(g, which): tally.is_throughout(groups.names[g], which) for g, which in set(keys)}
     return np.array([known[key] for key in keys], dtype=bool)
 
 

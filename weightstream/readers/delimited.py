@@ -18,9 +18,10 @@ from pyarrow import csv
 from weightstream.readers import headers, records
 from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
-from weightstream.readers.columns import Choice, resolve, table_of
+from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.source import Source, open_source
+from weightstream.readers.table import table_of
 from weightstream.schema import CODE
 
 NULLS = ("", "NULL", "null", "Null")
@@ -154,7 +155,7 @@ def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
         plan.unit_from or assembled.unit_from,
         dialect,
         skipped=assembled.skipped + repeated,
-        others=assembled.others | ({"header, repeated": repeated} if repeated else {}),
+        others=dict(assembled.others) | ({"header, repeated": repeated} if repeated else {}),
         columns=plan.choice.named(),
         notes=plan.choice.notes,
     )

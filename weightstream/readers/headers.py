@@ -9,7 +9,7 @@ from weightstream.readers import column_names as names
 from weightstream.readers import records
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.column_names import PHRASES, parse_name
-from weightstream.readers.columns import SAMPLE_ROWS
+from weightstream.readers.table import SAMPLE_ROWS
 
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 10_000

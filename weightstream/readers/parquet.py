@@ -13,10 +13,11 @@ from pyarrow import parquet
 from weightstream.errors import InputError
 from weightstream.readers.assembling import assemble
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
-from weightstream.readers.columns import SAMPLE_ROWS, Choice, resolve, table_of
+from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import MAX_COLUMNS
 from weightstream.readers.source import Source, local_file
+from weightstream.readers.table import SAMPLE_ROWS, table_of
 
 _MAGIC = b"PAR1"
 _ROWS = 65_536

@@ -18,10 +18,11 @@ from python_calamine import CalamineError, CalamineWorkbook
 from weightstream.errors import InputError
 from weightstream.readers.assembling import assemble
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
-from weightstream.readers.columns import SAMPLE_ROWS, Choice, resolve, table_of
+from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
 from weightstream.readers.source import Source, is_workbook, local_file
+from weightstream.readers.table import SAMPLE_ROWS, table_of
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,7 @@ from weightstream.intake.layouts import layout_of
 from weightstream.intake.times import parse_times
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN, word_set
-
-if TYPE_CHECKING:
-    from weightstream.readers.columns import Column, Table
+from weightstream.readers.table import Column, Table
 
 INSTANT, DAY, CLOCK, SERIAL = "instant", "day", "clock", "serial"
 """What the cells of a column hold: date and time of day, one of them, or days of Excel."""
@@ -48,7 +45,7 @@ class ChosenTimes:
     updated: int | None = None
 
 
-def choose_times(table: "Table") -> ChosenTimes:
+def choose_times(table: Table) -> ChosenTimes:
     """Raises InputError where two columns may be the time and do not say the same."""
     told = table.told("time")
     if told is not None:
@@ -56,7 +53,7 @@ def choose_times(table: "Table") -> ChosenTimes:
     told_day, told_clock = table.told("date"), table.told("clock")
     if told_day is not None and told_clock is not None:
         return _chosen(table, [told_day, told_clock])
-    found = {kind: [] for kind in (INSTANT, DAY, CLOCK, SERIAL)}
+    found: dict[str, list[Column]] = {kind: [] for kind in (INSTANT, DAY, CLOCK, SERIAL)}
     for column in table.left:
         kind = _kind(column)
         if kind is not None and names.time_fit(column.name):
@@ -75,9 +72,7 @@ def choose_times(table: "Table") -> ChosenTimes:
     return _by_content(table)
 
 
-def _of_instants(
-    table: "Table", instants: "Sequence[Column]", days: "Sequence[Column]"
-) -> ChosenTimes:
+def _of_instants(table: Table, instants: Sequence[Column], days: Sequence[Column]) -> ChosenTimes:
     """The instant, unless it is when a file was imported; the date beside it then is the time."""
     specific = [column for column in instants if column.name.words & _SPECIFIC]
     instant = _one_of(table, specific if len(specific) == 1 else instants)
@@ -99,9 +94,7 @@ def _of_instants(
     raise table.refuse_several([instant, day], "time", "the time")
 
 
-def _chosen(
-    table: "Table", chosen: "Sequence[Column]", others: "Sequence[Column]" = ()
-) -> ChosenTimes:
+def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
     changed = [
         column
@@ -113,7 +106,7 @@ def _chosen(
     return ChosenTimes(tuple(column.index for column in chosen), updated)
 
 
-def _by_content(table: "Table") -> ChosenTimes:
+def _by_content(table: Table) -> ChosenTimes:
     """Where no name tells: the only column whose cells are all dates, with or without a time."""
     found = [
         column
@@ -129,15 +122,15 @@ def _by_content(table: "Table") -> ChosenTimes:
     return _chosen(table, _best(named)[:1]) if not found else ChosenTimes()
 
 
-def _plain_ones(columns: "Sequence[Column]") -> "list[Column]":
+def _plain_ones(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if names.time_fit(column.name) == PLAIN]
 
 
-def _best(columns: "Sequence[Column]") -> "list[Column]":
+def _best(columns: Sequence[Column]) -> list[Column]:
     return _plain_ones(columns) or list(columns)
 
 
-def _one_of(table: "Table", columns: "Sequence[Column]") -> "Column":
+def _one_of(table: Table, columns: Sequence[Column]) -> Column:
     """The first, if the others say the same."""
     first = columns[0]
     if all(_says_the_same(first, other) for other in columns[1:]):
@@ -145,11 +138,11 @@ def _one_of(table: "Table", columns: "Sequence[Column]") -> "Column":
     raise table.refuse_several(columns, "time", "the time")
 
 
-def _says_the_same(one: "Column", other: "Column") -> bool:
+def _says_the_same(one: Column, other: Column) -> bool:
     return not other.cells or other.cells == one.cells or _times(one) == _times(other)
 
 
-def _kind(column: "Column") -> str | None:
+def _kind(column: Column) -> str | None:
     """What the cells hold; None if less than half of them are times. One time of day beside dates
     is enough to make them instants: the others do not tell theirs.
     """
@@ -161,7 +154,7 @@ def _kind(column: "Column") -> str | None:
     return next((kind for kind in (INSTANT, DAY, SERIAL, CLOCK) if counts[kind]), None)
 
 
-def _share(column: "Column", kinds: Sequence[str]) -> float:
+def _share(column: Column, kinds: Sequence[str]) -> float:
     return sum(_kind_of_text(text) in kinds for text in column.texts) / (len(column.cells) or 1)
 
 
@@ -174,11 +167,11 @@ def _kind_of_text(text: str) -> str | None:
     return SERIAL if _SERIAL.fullmatch(text) else None
 
 
-def _is_midnight(column: "Column") -> bool:
+def _is_midnight(column: Column) -> bool:
     return all(_MIDNIGHT.fullmatch(text) for text in column.texts)
 
 
-def _times(column: "Column") -> dict[int, int]:
+def _times(column: Column) -> dict[int, int]:
     """Microseconds since 1970 by row, of the cells that can be read."""
     times = parse_times(pa.array(column.texts, pa.string()), "UTC", None)
     return {
@@ -188,7 +181,7 @@ def _times(column: "Column") -> dict[int, int]:
     }
 
 
-def _days(column: "Column") -> dict[int, int]:
+def _days(column: Column) -> dict[int, int]:
     times = parse_times(pa.array(column.texts, pa.string()), "UTC", None)
     return {
         row: day
@@ -197,14 +190,14 @@ def _days(column: "Column") -> dict[int, int]:
     }
 
 
-def _same_days(instant: "Column", day: "Column") -> bool:
+def _same_days(instant: Column, day: Column) -> bool:
     """Whether nearly all rows have the same day in both, or, in another zone, the next to it."""
     left, right = _days(instant), _days(day)
     rows = left.keys() & right.keys()
     return not rows or sum(abs(left[row] - right[row]) <= 1 for row in rows) >= 0.9 * len(rows)
 
 
-def _is_of_import(instant: "Column", day: "Column") -> bool:
+def _is_of_import(instant: Column, day: Column) -> bool:
     left, right = _days(instant), _days(day)
     rows = sorted(left.keys() & right.keys())
     span = np.ptp([left[row] for row in rows])
