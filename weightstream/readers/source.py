@@ -117,7 +117,9 @@ def is_zip(path: Path) -> bool:
 
 def is_workbook(head: bytes) -> bool:
     """Whether a file that starts so is an Excel workbook, which is a zip file of its own kind."""
-    return head.startswith(ZIP_MAGIC) and _OF_WORKBOOK.search(head) is not None
+    first = head[30 : 30 + int.from_bytes(head[26:28], "little")]  # name of the first member
+    is_package = first.startswith((b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/"))
+    return head.startswith(ZIP_MAGIC) and is_package and _OF_WORKBOOK.search(head) is not None
 
 
 @contextmanager
