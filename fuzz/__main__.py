@@ -11,6 +11,7 @@ from pathlib import Path
 
 FORMATS = (
     "csv", "fhir", "open_mhealth", "apple_health", "withings", "fitbit", "google_fit", "garmin",
+    "health_auto_export", "health_connect_json",
     "openscale", "samsung_health", "libra", "parquet", "health_connect", "zip",
 )  # fmt: skip
 ONE_INPUT_SECONDS = 20

@@ -35,7 +35,12 @@ SEEDS = {
     "google_fit": json.dumps({"Data Source": "derived:com.google.weight:x", "Data Points": [
         {"fitValue": [{"value": {"fpVal": 80.5}}], "startTimeNanos": 1706681553000000000}]}),
     "garmin": 'Time,Weight,Change,BMI,\n" Jan 31, 2024",\n7:12 AM,80.5 kg,--,24,\n',
-    "openscale": "dateTime,weight,fat,water,comment\n2024-01-31 07:12,80.5,1,2,\n",
+    "health_auto_export": json.dumps({"data": {"metrics": [
+        {"name": "weight_body_mass", "units": "lb", "data": [
+            {"date": "2024-01-31 07:00:00 +0100", "qty": 176.4, "source": "Scale"}]}]}}),
+    "health_connect_json": json.dumps({"records": [
+        {"time": "2024-01-31T06:12:33Z", "weight": {"inKilograms": 80.5}, "metadata": {}}]}),
+    "openscale": "dateTime,weight,fat,water,lbm,comment\n2024-01-31 07:12,80.5,1,2,3,\n",
     "samsung_health": "com.samsung.health.weight,1,2\nstart_time,weight,datauuid\n"
     "2024-01-31 07:12:33.000,80.5,w1,\n",
     "libra": "#Version:5\n#Units:kg\n#date;weight;weight trend\n2024-01-31 07:12:33;80.5;80\n",

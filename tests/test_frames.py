@@ -170,12 +170,10 @@ def test_dates_in_either_order_are_told_by_the_whole_frame():
 def test_how_a_file_is_written_travels_with_its_records(tmp_path):
     commas = tmp_path / "commas.csv"
     commas.write_text("user;date;weight;unit\na;03/04/2024;80,5;kg\na;28/04/2024;81,25;kg\n")
-    samsung = tmp_path / "samsung.csv"
-    samsung.write_text(
-        "com.samsung.health.weight,1,2\nstart_time,weight,datauuid\n2024-01-31 07:12:33,80.5,w1,\n"
-    )
+    local = tmp_path / "local.csv"
+    local.write_text("My export,\nDate,Weight (kg)\n2024-01-31 07:12:33,80.5\n")
     options = {"user": "a", "timezone": "Europe/Oslo"}
-    frames = [weightstream.read(commas), weightstream.read(samsung, **options)]
+    frames = [weightstream.read(commas), weightstream.read(local, **options)]
     both = pd.concat(frames, ignore_index=True)
     assert both["weight"].to_list() == ["80,5", "81,25", "80.5"]
     assert both["line"].to_list() == [2, 3, 3]

@@ -18,9 +18,15 @@ from pathlib import Path
 
 
 class WeightstreamError(Exception):
-    """The message is one sentence for a person: what, where, and what to do."""
+    """The message is one sentence for a person: what, where, and what to do.
+
+    It may quote what files and persons are called, so it is kept fit for a terminal.
+    """
 
     exit_status = 2
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(plain(line) for line in message.split("\n")))
 
 
 class ConfigError(WeightstreamError):

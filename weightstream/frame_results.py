@@ -13,6 +13,7 @@ from weightstream.outputs.exports.judged import JUDGED, explanations
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"
 BELOW_MIN_READINGS = "below_min_readings"
+OTHER_MEASURE = "other_measure"
 OF_FILES = ("file", "line")
 INSTANT = pa.timestamp("us", "UTC")
 
@@ -56,6 +57,14 @@ def excluded(rows: pa.Table, reason: str) -> pa.Table:
     columns = {name: rows[name] for name in RESULT.names if name in rows.column_names}
     columns |= {"row": rows["line"], "outcome": "excluded", "reason": reason}
     return _rows(len(rows), columns | (_when(rows) if "time_us" in rows.column_names else {}))
+
+
+def of_other_measures(keep: pa.BooleanArray | None) -> pa.Table:
+    """ROWS of those rows of a long table that are no weighings. keep: which are; None: all."""
+    none = np.zeros(0, np.int64)
+    rows = none if keep is None else np.flatnonzero(~keep.to_numpy(zero_copy_only=False))
+    columns = {"row": pa.array(rows), "outcome": "excluded", "reason": OTHER_MEASURE}
+    return _rows(len(rows), columns)
 
 
 def judged(rows: pa.Table, overrides: pa.Table | None = None) -> pa.Table:

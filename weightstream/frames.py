@@ -15,7 +15,7 @@ from weightstream import schema
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, from_values, load, required_timezone
 from weightstream.engine.model import Parameters
-from weightstream.errors import ConfigError, InputError
+from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
 from weightstream.frame_results import (
     NOT_SELECTED,
@@ -23,6 +23,7 @@ from weightstream.frame_results import (
     excluded,
     in_frame_order,
     judged,
+    of_other_measures,
     quarantined,
 )
 from weightstream.intake import cleaning
@@ -30,20 +31,18 @@ from weightstream.intake.cleaning import Rules
 from weightstream.intake.partition import Partition, plan
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
+from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.judging.causal import Judging, judging_of
 from weightstream.judging.decisions import CAUSAL, RETRO
-from weightstream.parsing.times import DateOrder, order_evidence
+from weightstream.parsing.layouts import DateOrder
 from weightstream.pipeline import Stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions
+from weightstream.readers.assembling import Assembled, assemble
 from weightstream.readers.block import raw_table
-from weightstream.readers.delimited import (
-    FIELDS,
-    REQUIRED,
-    match_columns,
-    repeated_names,
-    unit_in_name,
-)
+from weightstream.readers.columns import resolve
+from weightstream.readers.evidence import Evidence
 from weightstream.readers.parquet import texts_of
+from weightstream.readers.table import SAMPLE_ROWS, table_of
 from weightstream.types import Ints
 from weightstream.written_records import HOW_WRITTEN, WRITTEN, written_records
 
@@ -59,18 +58,31 @@ def read(
     unit: str | None = None,
     timezone: str | None = None,
     format: str = "auto",
+    date_order: DateOrder | None = None,
+    decimal_comma: bool | None = None,
+    columns: Mapping[str, str] | None = None,
     config: Configured = None,
 ) -> pd.DataFrame:
     """Read a file, or the files of a folder, in any format of docs/formats.md.
 
-    user, unit, timezone: as the options of `weightstream ingest`, for formats that don't say.
+    user, unit, timezone, date_order, decimal_comma: as the options of the command line, for what
+    files do not say. columns: the name of the column of each role, as --column.
     config: see `clean`; only [data.columns] matters here.
     Returns a row per body-weight record, as written: user_id, time, source, weight, unit,
     record_id, updated, line, retracted, fault, detail, file, and HOW_WRITTEN. Nothing is judged,
     nothing left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
-    options = ReadOptions(format, user, unit, timezone, data.columns)
+    options = ReadOptions(
+        format,
+        user,
+        unit,
+        timezone,
+        data.columns,
+        dates=date_order,
+        decimal=None if decimal_comma is None else "comma" if decimal_comma else "point",
+        named=columns or {},
+    )
     files = files_of([str(path)])
     check_sources(files, options, data)
     return pa.concat_tables([WRITTEN.empty_table(), *written_records(files, options)]).to_pandas()
@@ -132,12 +144,14 @@ def _cleaned_frame(
     overrides: pa.Table | None,
 ) -> pa.Table:
     """RESULT of the rows of a frame. said: how all of it is written, as far as that was given."""
-    raw = _raw(frame, settings.data.columns)
+    assembled = _assembled(frame, _options(frame, settings.data.columns))
+    raw = _raw(frame, assembled)
     dialects = [
         (rows, _more_said(dialect, said), timezone)
         for rows, dialect, timezone in _dialects(frame, raw)
     ]
     measurements, retractions, parts = _cleaned(raw, dialects, settings)
+    parts.append(of_other_measures(assembled.keep))
     judging = judging_of(settings, parameters)
     parts += _judged(measurements, retractions, judging, stage, overrides)
     return in_frame_order(parts, len(frame))
@@ -160,31 +174,41 @@ def _configured(config: Configured, timezone: str | None = None) -> Config:
     return found.model_copy(update={"data": data})
 
 
-def _raw(frame: pd.DataFrame, wanted: Columns) -> pa.Table:
-    """schema.RAW of the frame, whose `line` is the row's position from 0."""
+def _assembled(frame: pd.DataFrame, options: ReadOptions) -> Assembled:
+    """The columns of schema.RAW that the frame has, those of weighings."""
+    names = [str(name) for name in frame.columns]
+    head = frame.iloc[:SAMPLE_ROWS]
+    sample = [_texts(head.iloc[:, at]).to_pylist() for at in range(len(names))]
+    rows = list(zip(*sample, strict=True))
+    choice = resolve(table_of(_FRAME, names, rows, options, is_frame=True))
+    return assemble(choice, lambda at: _texts(frame.iloc[:, at]), len(frame), options, _FRAME)
+
+
+_FRAME = "the frame"
+
+
+def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
+    """schema.RAW of the weighings of a frame; `line` is the row's position from 0."""
     names = [str(name).strip().lower() for name in frame.columns]
-    own = {field: (field, *getattr(wanted, field)) for field in FIELDS}
-    found = match_columns(names, wanted.model_copy(update=own))
-    if repeated := repeated_names(names, found):
-        raise InputError(f"the frame has several columns called {repeated[0]!r}; leave one of them")
-    columns = {field: _texts(frame.iloc[:, at]) for field, at in found.items()}
-    stated = unit_in_name(names[found["weight"]])[1] if "weight" in found else None
-    if "unit" not in columns and stated:
-        columns["unit"] = pa.repeat(pa.scalar(stated), len(frame))
-    missing = [word for field, word in REQUIRED.items() if field not in columns]
-    if missing:
-        raise InputError(
-            f"the frame has no column for {' and '.join(missing)}; name them user_id, time, weight"
-            " and unit (or weight_kg, which states its unit)"
-        )
+    columns, keep = dict(assembled.columns), assembled.keep
     for field in ("fault", "detail"):
         if field in names:
-            columns[field] = _texts(frame.iloc[:, names.index(field)])
+            own = _texts(frame.iloc[:, names.index(field)])
+            columns[field] = own if keep is None else own.filter(keep)
     if "retracted" in names:
-        taken_back = frame.iloc[:, names.index("retracted")]
-        columns["retracted"] = pa.array(taken_back.eq(True).to_numpy(bool))
-    columns["line"] = pa.array(np.arange(len(frame)))
-    return raw_table(columns, len(frame))
+        taken_back = pa.array(frame.iloc[:, names.index("retracted")].eq(True).to_numpy(bool))
+        columns["retracted"] = taken_back if keep is None else taken_back.filter(keep)
+    lines = pa.array(np.arange(len(frame)))
+    columns["line"] = lines if keep is None else lines.filter(keep)
+    return raw_table(columns, len(columns["line"]))
+
+
+def _options(frame: pd.DataFrame, wanted: Columns) -> ReadOptions:
+    """Of a frame that `read` gave, each column holds what it is called after."""
+    if not set(HOW_WRITTEN) <= set(frame.columns):
+        return ReadOptions(columns=wanted)
+    roles = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
+    return ReadOptions(columns=wanted, named={role: role for role in roles})
 
 
 def _texts(column: "pd.Series[Any]") -> pa.StringArray:
@@ -211,17 +235,17 @@ def _one_by_one(column: "pd.Series[Any]") -> pa.StringArray:
 def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, str | None]]:
     """Rows that are written in one way: their positions, that way, and their timezone."""
     if not set(HOW_WRITTEN) <= set(frame.columns):
-        evidence = order_evidence(raw["time"].combine_chunks())
-        proven = evidence & {"dmy", "mdy"}
-        order: Any = proven.pop() if len(proven) == 1 else None
-        return [(np.arange(len(frame)), Dialect(date_order=order), None)]
+        times, weights = raw["time"].combine_chunks(), raw["weight"].combine_chunks()
+        evidence = Evidence(_FRAME, ReadOptions(), lambda: iter([(times, weights)]), refuses=False)
+        return [(np.arange(len(raw)), evidence.dialect(times, weights), None)]
     ways = frame[list(HOW_WRITTEN)].astype(object).where(frame[list(HOW_WRITTEN)].notna(), None)
     codes, found = pd.factorize(pd.MultiIndex.from_frame(ways.fillna("")))
     dialects = []
     for number, (comma, order, timezone) in enumerate(found):
         rows = np.flatnonzero(codes == number)
         zone = required_timezone(timezone) if timezone else None
-        dialects.append((rows, Dialect(str(comma).lower() == "true", order or None), zone))
+        decimal_comma = {"true": True, "false": False}.get(str(comma).lower())
+        dialects.append((rows, Dialect(decimal_comma, order or None), zone))
     return dialects
 
 
@@ -249,6 +273,9 @@ def _cleaned(
         kept.append(chosen)
     selection.end_of_source(usable=True)
     inside, outside = selection.of_persons(pa.concat_tables(kept).unify_dictionaries())
+    clocks = ClockTally()
+    clocks.add(inside, rules.timezone)
+    inside, _ = as_dates(inside, clocks, rules.timezone)
     others.append(excluded(outside, NOT_SELECTED))
     return inside.combine_chunks(), pa.concat_tables(retractions), others
 

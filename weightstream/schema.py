@@ -26,6 +26,8 @@ RAW = pa.schema(
         ("retracted", pa.bool_()),  # the source takes the record back; null: it does not
         ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
         ("detail", pa.string()),  # one sentence on that fault, else null
+        ("birth_date", pa.string()),  # of the person, 1984-05-31, where the source tells it
+        ("sex", pa.string()),  # of the person: m, f, or null
     ]
 )
 """One row per record of the source; a missing cell (empty, NULL) is null."""

@@ -107,6 +107,16 @@ def test_several_missing_fields_are_all_named():
     assert row["detail"] == "the row has no user and no unit"
 
 
+@pytest.mark.parametrize("field", ["user_id", "source"])
+@pytest.mark.parametrize("name", ["x" * 1001, "a\x07b"])
+def test_a_name_that_cannot_be_kept_is_not_told_as_missing(field, name):
+    row = judge({field: name}).quarantine.to_pylist()[0]
+    assert row["detail"] == (
+        f"the row has no {field.replace('_', ' ')} that can be kept, of 1 to 1,000 characters"
+        " without control characters"
+    )
+
+
 def test_names_are_trimmed_and_empty_sources_unknown():
     cleaned = judge({"user_id": " u1 "}, {"source": "NULL"}, {"source": "unknown"}, {"source": " "})
     assert cleaned.measurements["user_id"].to_pylist() == ["u1"] * 4

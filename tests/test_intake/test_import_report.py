@@ -85,7 +85,7 @@ def test_examples_are_the_first_of_each_reason_of_each_file(report, tmp_path, bl
         ("user_id,date,weight\nu1,2024-01-01,80\n", {"unit": "kg"}, "--unit"),
         ('[{"logId":1,"weight":80,"bmi":25,"date":"01/31/24"}]', {"user": "u"}, "its bmi"),
         ('[{"logId":1,"weight":80,"date":"01/31/24"}]', {"user": "u", "unit": "kg"}, "--unit"),
-        ("dateTime,weight,fat,water\n2024-01-31 07:12,80,1,2\n", {"user": "u"}, "the format"),
+        ("dateTime,weight,fat,water,lbm\n2024-01-31 07:12,80,1,2,3\n", {"user": "u"}, "the format"),
         ("#Version:5\n#Units:kg\n#date;weight;x\n2024-01-31;80;1\n", {"user": "u"}, "its header"),
         ('Time,Weight,Change,BMI,\n" Jan 31, 2024",\n7:12 AM,80 kg,--,24,\n', {"user": "u"},
          "each record"),

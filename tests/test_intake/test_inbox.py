@@ -95,6 +95,18 @@ def test_a_name_that_is_taken_gets_a_number_and_nothing_is_replaced(inbox, drop)
     }
 
 
+def test_the_longest_name_has_its_report_and_its_number(inbox, drop):
+    name = "é" * 125 + ".csv"  # 254 bytes
+    for text in ("one", "two"):
+        drop(name, text)
+        settled(inbox, **{name.removesuffix(".csv"): text})
+    found = below(inbox)
+    assert sorted(found.values()) == ["one", "one\n", "two", "two\n"]
+    reports = [path for path in found if ".report" in path]
+    assert len(reports) == 2
+    assert all(path.startswith("failed/ééé") for path in found)
+
+
 @pytest.mark.parametrize(
     "name", [".hidden.csv", ".hidden/a.csv", "a.csv.part", "A.CSV.TMP", "a.crdownload", "a.csv~"]
 )

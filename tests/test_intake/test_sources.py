@@ -92,7 +92,7 @@ def test_one_unusable_source_does_not_stop_the_others(taken, csv_of, tmp_path):
 @pytest.fixture
 def broken_later(csv_of):
     """A file of several blocks, whose last row shows that its dates cannot be understood."""
-    rows = [(f"z{n}", f"{1 + n % 12:02}/{1 + n % 12:02}/2020", "80") for n in range(500)]
+    rows = [(f"z{n}", f"{1 + n % 12:02}/{1 + (n + 1) % 12:02}/2020", "80") for n in range(500)]
     rows += [("bad", "01/01/2020", "x")] * 5
     return csv_of(*rows, ("y", "25/01/2020", "80"), ("y", "01/25/2020", "80"))
 

@@ -1,11 +1,13 @@
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from weightstream.errors import InputError
 from weightstream.parsing.units import (
     CODES,
     canonical_unit,
+    kilograms,
     measures_something_else,
     parse_units,
     required_unit,
@@ -27,6 +29,9 @@ from weightstream.parsing.units import (
         ("oz", "oz"),
         ("st", "st"),
         ("stone", "st"),
+        ("9529", "kg"),
+        ("8739", "lb"),
+        ("KGM", "kg"),
         ("kg/m2", None),
         ("cm", None),
         ("[lb_tr]", None),
@@ -49,17 +54,16 @@ def test_kg_and_unknown_units_are_not_taken_for_something_else():
 
 
 def test_factors_are_those_of_the_international_pound():
-    units = parse_units(["lb", "oz", "st", "g", "kg"])
-    kg = 1.0 * units.multiplier / units.divisor
+    kg = kilograms(np.ones(5), parse_units(["lb", "oz", "st", "g", "kg"]).code)
     pound = Fraction("0.45359237")
     expected = [float(pound), float(pound / 16), float(pound * 14), 0.001, 1.0]
     assert kg.tolist() == expected
 
 
 def test_grams_give_the_nearest_float():
-    units = parse_units(["g"])
-    grams = range(20_000, 200_000, 37)
-    assert all(g * units.multiplier[0] / units.divisor[0] == g / 1000 for g in grams)
+    grams = np.arange(20_000.0, 200_000.0, 37.0)
+    kg = kilograms(grams, np.full(len(grams), CODES.index("g"), dtype=np.int32))
+    assert kg.tolist() == [gram / 1000 for gram in grams.tolist()]
 
 
 def test_unknown_units_have_no_code():

@@ -1,5 +1,6 @@
 """What the tests of single formats share: write a file, read it, and see its rows."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,8 @@ def cleaned() -> Callable[..., Cleaned]:
             _joined(schema.QUARANTINE, [part.quarantine for part in parts]),
             _joined(schema.RETRACTION, [part.retractions for part in parts]),
             sum(part.skipped for part in parts),
+            others=sum((Counter(part.others) for part in parts), Counter()),
+            unread=tuple(one for part in parts for one in part.unread),
         )
 
     return cleaned

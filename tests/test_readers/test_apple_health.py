@@ -1,4 +1,5 @@
 import gzip
+import time
 import zipfile
 
 import pytest
@@ -110,6 +111,89 @@ def test_a_long_tail_without_records_is_no_cut(save, cleaned, monkeypatch, rest)
 def test_files_that_cannot_be_used(save, cleaned, content, sentence):
     with pytest.raises(InputError, match=sentence):
         cleaned(save(content), user="me", block_bytes=1 << 16)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        WEIGHT.replace("unit=", 'Health Mate App Version="2.6.0" Modified Date="x" unit='),
+        WEIGHT.replace("unit=", 'My value="1" Body unit="st" unit='),
+        WEIGHT.replace('"Scale"', '"Scale" note="a < b > c"').replace("note", "n"),
+        WEIGHT.replace('" ', '"'),  # no space between attributes
+        WEIGHT.replace("unit=", "device=S unit="),
+        WEIGHT.replace('value="80.5"', "value=80.5"),
+        WEIGHT.replace('value="80.5"/>', 'value="80.5"'),
+        WEIGHT.replace("unit=", 'name="5" scale" unit='),
+        WEIGHT.replace("unit=", "User's Name='O' unit="),
+        WEIGHT.replace(
+            'type="HKQuantityTypeIdentifierBodyMass"', "type=HKQuantityTypeIdentifierBodyMass"
+        ),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [150, 4 << 20])
+def test_broken_attributes_cost_nothing_but_themselves(save, cleaned, broken, block_bytes):
+    assert broken != WEIGHT
+    content = HEAD + WEIGHT + broken + PULSE + WEIGHT + TAIL
+    result = cleaned(save(content), user="me", block_bytes=block_bytes)
+    found = [(row["line"], row["amount"], row["unit"]) for row in result.measurements.to_pylist()]
+    assert found == [(8, "80.5", "kg"), (9, "80.5", "kg"), (11, "80.5", "kg")]
+    assert len(result.quarantine) == 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "detail"),
+    [
+        (WEIGHT.replace('unit="kg"', 'unit="kg'), "the row has no time"),
+        (WEIGHT.replace("value=", "="), "the row has no weight"),
+        (WEIGHT.replace("unit=", 'value="81" unit=').replace('" ', '"'), "tells its value twice"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_quarantined_with_its_line(save, cleaned, broken, detail):
+    content = HEAD + WEIGHT + broken + WEIGHT + TAIL
+    result = cleaned(save(content), user="me")
+    assert result.measurements["line"].to_pylist() == [8, 10]
+    (row,) = result.quarantine.to_pylist()
+    assert row["line"] == 9
+    assert detail in row["detail"]
+
+
+def test_a_type_that_is_no_record_is_none(save, cleaned):
+    """As a value of metadata, of another record, or inside another attribute."""
+    other = (
+        '<Record type="X" note="HKQuantityTypeIdentifierBodyMass" value="1"/>\n'
+        '<Correlation><MetadataEntry value="HKQuantityTypeIdentifierBodyMass"/></Correlation>\n'
+        '<Record type="X" a b="HKQuantityTypeIdentifierBodyMass" value="1"/>\n'
+    )
+    assert cleaned(save(HEAD + other + WEIGHT + other + TAIL), user="me").rows == 1
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "HKQuantityTypeIdentifierBodyMass ",  # many types and no record
+        '<Record type="HKQuantityTypeIdentifierBodyMass" <',  # records that never end
+        '<Record a="1" type="HKQuantityTypeIdentifierBodyMass" value="1">',  # nor close
+        '<Record type="HKQuantityTypeIdentifierBodyMass" ' + "x" * 9_000 + " >< ",
+        "=\"'=",
+    ],
+)
+def test_junk_takes_time_in_proportion(save, cleaned, junk):
+    def seconds(size):
+        path = save(HEAD + "<Record " + junk * (size // len(junk)) + WEIGHT + TAIL)
+        began = time.process_time()
+        cleaned(path, user="me")
+        return time.process_time() - began
+
+    seconds(1 << 10)
+    assert seconds(1 << 20) < 12 * seconds(1 << 18) + 0.2
+
+
+def test_attributes_of_old_exports(save, weighings):
+    record = WEIGHT.replace("sourceName", "source").replace(
+        "/>", ' Device Serial="7" HKWasUserEntered="1"/>'
+    )
+    (row,) = weighings(save(HEAD + record + TAIL), user="me")
+    assert row[3] == "Scale (by hand)"
 
 
 def test_the_person_must_be_given(save, cleaned):

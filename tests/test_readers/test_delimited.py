@@ -37,7 +37,7 @@ def test_the_main_layout(tmp_path):
     assert table(path).to_pylist() == [
         {"user_id": "u1", "time": "2024-01-31 07:12:33", "source": "scale", "weight": "80.5",
          "unit": "kg", "record_id": None, "updated": None, "line": 2, "retracted": None,
-         "fault": None, "detail": None}
+         "fault": None, "detail": None, "birth_date": None, "sex": None}
     ]  # fmt: skip
 
 
@@ -190,7 +190,14 @@ def test_gzip_is_told_by_content(tmp_path):
         (("a," * 1_000_000 + HEADER).encode(), "more than 10,000 columns"),
         ((HEADER + ROW).replace("\n", "\r").encode(), "bare carriage returns"),
         ((HEADER + "u1,03/04/2024,s,80,kg\n").encode(), "day or the month"),
-        ((HEADER + "u1,13/04/2024,s,80,kg\nu1,04/13/2024,s,80,kg\n").encode(), "day or the month"),
+        (
+            (
+                HEADER
+                + "u1,13/04/2024,s,80,kg\nu1,04/13/2024,s,80,kg\n"
+                + "u1,04/03/2024,s,80,kg\n" * 3
+            ).encode(),
+            "day or the month",
+        ),
     ],
 )
 def test_files_that_cannot_be_used_get_one_sentence(tmp_path, content, sentence):
@@ -236,11 +243,47 @@ def test_a_few_doubtful_dates_do_not_refuse_the_file(tmp_path):
     assert [block.dialect.date_order for block in blocks] == [None]
 
 
-def test_commas_stand_in_numbers_only_where_they_do_not_part_cells(tmp_path):
-    for delimiter, allowed in ((",", False), (";", True), ("\t", True)):
-        path = write(tmp_path, (HEADER + ROW).replace(",", delimiter))
-        (parse,) = parses(path, ReadOptions())
-        assert parse().dialect.decimal_comma is allowed
+def dialects(path: Path, **options):
+    return {parse().dialect for parse in parses(path, ReadOptions(**options))}
+
+
+@pytest.mark.parametrize("block_bytes", [64, 4 << 20])
+def test_one_decimal_comma_proves_the_others_of_the_file(tmp_path, block_bytes):
+    body = 'u1,2024-01-31,s,"80,500",kg\n' * 20 + 'u1,2024-01-31,s,"80,5",kg\n'
+    path = write(tmp_path, HEADER + body)
+    found = dialects(path, block_bytes=block_bytes)
+    assert {one.decimal_comma for one in found} <= {True, None}  # None where no comma is
+    assert True in {one.decimal_comma for one in found}
+
+
+def test_a_comma_that_nothing_proves_is_left_open_until_an_option_decides(tmp_path):
+    path = write(tmp_path, HEADER + 'u1,2024-01-31,s,"80,500",kg\n')
+    assert [one.decimal_comma for one in dialects(path)] == [None]
+    assert [one.decimal_comma for one in dialects(path, decimal="comma")] == [True]
+    assert [one.decimal_comma for one in dialects(path, decimal="point")] == [False]
+
+
+def test_one_date_of_the_other_order_does_not_refuse_the_file(tmp_path):
+    us = "".join(f"u1,01/{day}/2024,s,80,kg\n" for day in range(1, 29))
+    path = write(tmp_path, HEADER + us + "u1,25/06/2024,s,80,kg\nu1,2024-06-25,s,80,kg\n")
+    assert [one.date_order for one in dialects(path)] == ["mdy"]
+
+
+def test_an_option_decides_the_order_unless_the_file_disproves_it(tmp_path):
+    open_file = write(tmp_path, HEADER + "u1,03/04/2024,s,80,kg\n", "open.csv")
+    assert [one.date_order for one in dialects(open_file, dates="mdy")] == ["mdy"]
+    proven = write(tmp_path, HEADER + "u1,03/04/2024,s,80,kg\nu1,13/04/2024,s,80,kg\n", "x.csv")
+    with pytest.raises(InputError, match="that they are dmy; leave --dates mdy out"):
+        dialects(proven, dates="mdy")
+
+
+def test_a_title_a_separator_line_and_repeated_headers(tmp_path):
+    text = "sep=;\nMy weights;;;;\n" + (HEADER + ROW).replace(",", ";")
+    path = write(tmp_path, text + (HEADER + ROW).replace(",", ";"))
+    blocks = [parse() for parse in parses(path, ReadOptions())]
+    assert rows(path, "user_id", "line") == [("u1", 4), ("u1", 6)]
+    assert [block.skipped for block in blocks] == [1]
+    assert blocks[0].notes == ("1 line above the header passed over",)
 
 
 def test_recognised_as_text_only():
@@ -283,12 +326,12 @@ def test_rows_do_not_depend_on_the_size_of_blocks(tmp_path_factory, body, block_
 @settings(deadline=None)
 @given(st.lists(pieces, max_size=60).map("".join))
 def test_ragged_rows_are_the_same_on_both_roads(body):
-    header = delimited.Header(",", 5, {"user_id": 0, "time": 1, "weight": 3}, {}, 1)
+    layout = delimited.Layout(",", 5, (0, 1, 3), frozenset({0, 3}))
     chunk = records.Chunk(body.encode(), 2)
-    fast = delimited.columns_by_pyarrow(chunk, header) if body else None
+    fast = delimited.cells_by_pyarrow(chunk, layout) if body else None
     if fast is None or not records.is_regular(chunk.data, ","):
         return
-    slow = delimited.columns_by_record(chunk, header)
+    slow = delimited.cells_by_record(chunk, layout)
     names = list(slow)
     found = zip(*[fast[name].to_pylist() if name in fast else [None] * len(fast["line"])
                   for name in names], strict=True)  # fmt: skip
@@ -297,6 +340,7 @@ def test_ragged_rows_are_the_same_on_both_roads(body):
     assert sorted(found, key=lambda row: row[at]) == list(expected)
 
 
+FIELDS = ("user_id", "time", "source", "weight", "unit")
 plain_cells = st.text(alphabet='abc019 -:".,;é', max_size=6)
 
 
@@ -307,11 +351,9 @@ def test_both_roads_give_the_same_rows(tmp_path_factory, cells, data):
     quoted = ['"' + cell.replace('"', '""') + '"' for row in cells for cell in row]
     lines = [",".join(quoted[row * 5 : row * 5 + 5]) for row in range(len(cells))]
     folder = tmp_path_factory.mktemp("roads")
-    fast = rows(write(folder, HEADER + "\n".join(lines)), *delimited.FIELDS[:5], "line")
+    fast = rows(write(folder, HEADER + "\n".join(lines)), *FIELDS, "line")
     # A lone carriage return in the last line sends the whole chunk through the record parser.
-    slow = rows(
-        write(folder, HEADER + "\n".join([*lines, "z,z\r,z,z,z"])), *delimited.FIELDS[:5], "line"
-    )
+    slow = rows(write(folder, HEADER + "\n".join([*lines, "z,z\r,z,z,z"])), *FIELDS, "line")
     assert slow[:-1] == fast
     nulls = delimited.NULLS
     assert [row[:5] for row in fast] == [tuple(None if c in nulls else c for c in r) for r in cells]

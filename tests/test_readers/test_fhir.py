@@ -4,7 +4,7 @@ import json
 import pytest
 
 from weightstream.errors import InputError
-from weightstream.readers import recognise
+from weightstream.readers import ReadOptions, parses, recognise
 
 LOINC = "http://loinc.org"
 
@@ -19,6 +19,14 @@ def observation(**changes):
         "effectiveDateTime": "2024-01-31T07:12:33+01:00",
         "valueQuantity": {"value": 80.5, "system": "http://unitsofmeasure.org", "code": "kg"},
     } | changes
+
+
+def bundle(*resources):
+    return {"resourceType": "Bundle", "entry": [{"resource": one} for one in resources]}
+
+
+def coded(code, system=LOINC, **more):
+    return {"coding": [{"system": system, "code": code}]} | more
 
 
 @pytest.fixture
@@ -171,7 +179,10 @@ def test_a_line_beyond_all_measure_is_one_faulty_record(save, cleaned, monkeypat
     [
         ('{"resourceType": "Observation", "id": ', "no whole JSON"),
         ('{"resourceType": "X", "a": ' + "[" * 100_000, "no whole JSON"),
-        (json.dumps({"resourceType": "Bundle"}) + "\n" + json.dumps(observation()), "a Bundle on"),
+        (
+            json.dumps(bundle(observation(), observation())) + "\n" + json.dumps(observation()),
+            "several weighings on a line",
+        ),
     ],
 )
 def test_files_that_cannot_be_used(save, cleaned, content, sentence):
@@ -240,3 +251,140 @@ def test_files_by_others(shared, cleaned):
         result = cleaned(folder / name, user="me")
         found = (len(result.measurements), len(result.quarantine), result.skipped)
         assert found == counts, name
+
+
+@pytest.mark.parametrize(
+    ("code", "source"),
+    [
+        (coded("29463-7", "http://loinc.org/"), "fhir"),
+        (coded("29463-7", "https://loinc.org"), "fhir"),
+        (coded("29463-7", "urn:oid:2.16.840.1.113883.6.1"), "fhir"),
+        (coded("27113001", "http://snomed.info/sct"), "fhir"),
+        (coded("424927000", "http://snomed.info/sct/"), "fhir-clothed"),
+        (coded("188736", "urn:iso:std:iso:11073:10101"), "fhir"),
+        ({"text": "Body weight"}, "fhir"),
+        ({"coding": [{"system": "urn:clinic", "code": "W1", "display": "Gewicht"}]}, "fhir"),
+    ],
+)
+def test_codes_of_a_body_weight(single, code, source):
+    row = single({"code": code})
+    assert (row["amount"], row["source"]) == ("80.5", source)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (coded("8339-4", text="Birth weight"), "Birth weight"),
+        (coded("73708-0", text="Body fat"), "Body fat"),
+        (coded("29463-7", "http://snomed.info/sct"), "code 29463-7"),  # no code of that system
+        (coded("188736", "urn:clinic"), "code 188736"),
+        ({"text": "Goal weight"}, "Goal weight"),
+        (coded("75292-3", text="Body weight"), "Body weight"),  # usual weight: the code knows
+    ],
+)
+def test_what_has_a_weights_unit_and_is_no_weighing_is_named(save, cleaned, code, name):
+    text = json.dumps(observation(code=code))
+    for content in (text, f"{text}\n{text}"):
+        result = cleaned(save(content))
+        assert result.rows == 0
+        assert result.others == {name: result.skipped}
+
+
+def test_a_weight_in_a_component_is_a_row(single):
+    parts = [
+        {"code": coded("8302-2"), "valueQuantity": {"value": 178, "unit": "cm"}},
+        {"code": coded("29463-7"), "valueQuantity": {"value": 80.2, "unit": "kg"}},
+    ]
+    panel = {"code": coded("85353-1"), "valueQuantity": None, "component": parts}
+    assert single(panel)["amount"] == "80.2"
+    parts.append({"code": coded("3141-9"), "valueQuantity": {"value": 81.4, "unit": "kg"}})
+    row = single(panel)
+    assert row["reason"] == "bad_number"
+    assert row["detail"] == "the record holds 2 different weights"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit"),
+    [
+        ({"unit": "lb", "code": "[lb_av]"}, "lb"),
+        ({"unit": "pounds", "code": "{pounds}"}, "lb"),  # the text, where the code is none
+        ({"unit": "Body weight", "code": "kg"}, "kg"),
+        ({"unit": "lb", "code": "kg"}, None),
+    ],
+)
+def test_units_that_contradict_are_refused(single, quantity, unit):
+    quantity |= {"value": 80.5, "system": "http://unitsofmeasure.org"}
+    row = single({"valueQuantity": quantity})
+    if unit:
+        assert row["unit"] == unit
+    else:
+        assert row["reason"] == "unknown_unit"
+        assert row["detail"] == "the unit is written 'lb' and coded 'kg'"
+
+
+def test_a_weight_as_text_is_a_row(single):
+    assert single({"valueQuantity": None, "valueString": "180 lbs"})["amount"] == "180"
+
+
+def test_half_a_character_spoils_nothing(save, cleaned):
+    """JSON can write one; neither Arrow nor UTF-8 can hold it."""
+    names = ["a\ud83d", "a\ud83e", "b"]
+    texts = [json.dumps(observation(subject={"identifier": {"value": name}})) for name in names]
+    for content in ("\n".join(texts), f"[{','.join(texts)}]"):
+        users = cleaned(save(content)).measurements["user_id"].to_pylist()
+        assert users == ["a\\ud83d", "a\\ud83e", "b"]
+
+
+def test_texts_in_another_encoding_spoil_nothing(save, cleaned):
+    text = json.dumps(observation(device={"display": "Söhnle"}), ensure_ascii=False)
+    data = text.encode("cp1252")
+    for content in (data, data + b"\n" + text.encode()):
+        sources = cleaned(save(content)).measurements["source"].to_pylist()
+        assert set(sources) == {"Söhnle"}
+
+
+PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1984-05-31", "gender": "female"}
+
+
+@pytest.mark.parametrize(
+    ("patient", "said"),
+    [
+        (PATIENT, ("1984-05-31", "f")),
+        (PATIENT | {"birthDate": "1984", "gender": "other"}, (None, None)),
+        (PATIENT | {"id": "p2"}, (None, None)),
+    ],
+)
+def test_patients_tell_birth_date_and_sex_wherever_they_stand(save, patient, said):
+    together = bundle(observation(), patient)
+    lines = [json.dumps(observation())] * 9 + [json.dumps(patient)]
+    for content in (json.dumps(together), "\n".join(lines)):
+        for block_bytes in (300, 1 << 20):
+            blocks = [one() for one in parses(save(content), ReadOptions(block_bytes=block_bytes))]
+            rows = [row for block in blocks for row in block.rows.to_pylist()]
+            assert {(row["birth_date"], row["sex"]) for row in rows} == {said}
+
+
+FASTEN = {
+    "providers": [
+        {"name": "Clinic A", "fhir": {"Patient": [PATIENT], "Observation": [observation()]}},
+        {"name": "Clinic B", "fhir": {"Observation": [
+            observation(id="o2", subject={"reference": "Patient/x9"},
+                        effectiveDateTime="2024-02-01T07:00:00Z")]}},
+    ]
+}  # fmt: skip
+
+
+def test_an_envelope_holds_resources_of_many_providers(save, cleaned):
+    """The export of Fasten: one person, who has another id with each provider."""
+    path = save(json.dumps(FASTEN))
+    rows = cleaned(path).measurements.to_pylist()
+    assert [(row["user_id"], row["source"]) for row in rows] == [
+        ("p1", "Clinic A"), ("x9", "Clinic B")
+    ]  # fmt: skip
+    assert set(cleaned(path, user="me").measurements["user_id"].to_pylist()) == {"me"}
+
+
+def test_bundles_on_lines(save, cleaned):
+    lines = [bundle(PATIENT, observation()), bundle(), {"data": [observation(id="o2")]}]
+    result = cleaned(save("\n".join(map(json.dumps, lines))))
+    assert result.measurements["line"].to_pylist() == [1, 3]

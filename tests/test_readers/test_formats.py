@@ -9,8 +9,7 @@ import pytest
 
 from fuzz.seeds import CSV, FITBIT, NEEDS, OMH, SEEDS, options_of
 from weightstream.errors import InputError
-from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
-from weightstream.readers.source import members
+from weightstream.readers import FORMATS, ReadOptions, look_into, recognise
 
 
 @pytest.mark.parametrize("name", SEEDS)
@@ -130,7 +129,7 @@ def test_a_zip_bomb_is_refused_unopened(tmp_path, monkeypatch):
     monkeypatch.setattr("weightstream.readers.source.BOMB_BYTES", 1 << 20)
     path = archive(tmp_path, {"bomb.csv": b"\0" * (8 << 20)})
     with pytest.raises(InputError, match="unpacks to far more"):
-        members(path)
+        recognise(path)
 
 
 def test_an_encrypted_member_is_named(tmp_path, cleaned):
@@ -156,10 +155,13 @@ def test_folders_give_the_files_that_some_format_knows_or_that_cannot_be_read(tm
         (tmp_path / name).write_bytes(data)
     archive(tmp_path, {"w.json": FITBIT})
     (tmp_path / "loop").symlink_to(tmp_path)
-    found = [str(path.relative_to(tmp_path)) for path in files_in(tmp_path)]
+    folder = look_into(tmp_path)
+    found = [str(path.relative_to(tmp_path)) for path in folder.files]
     assert found == [
         "b.json", "broken.zip", "cut.csv.gz", "deep/a.csv", "takeout.zip", "wide.csv"
     ]  # fmt: skip
+    left = [one.name.removeprefix(f"{tmp_path}/") for one in folder.unread]
+    assert left == ["c.txt", "deep/notes.csv", "photo.jpg"]  # of an empty one nothing is left
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(save, cleaned):

@@ -138,7 +138,7 @@ def test_garmin_table(save, cleaned):
         ("2024-01-31T06:04:00", "176.4", "lb", 4),
     ]
     (row,) = result.quarantine.to_pylist()
-    assert (row["reason"], row["time"], row["line"]) == ("missing_field", "2024-01-30 17:08", 6)
+    assert (row["reason"], row["time"], row["line"]) == ("missing_field", "30 Jan 2024 17:08", 6)
 
 
 def test_garmin_dates_in_other_words_are_not_guessed(save, cleaned):
@@ -175,7 +175,7 @@ def test_openscale_2_is_always_kg(save, cleaned):
     assert recognise(path) == "openscale"
     result = cleaned(path, user="me")
     assert result.measurements["wall"].to_pylist() == ["2024-01-31T07:12:00", "2024-01-31T08:00:00"]
-    assert result.quarantine["reason"].to_pylist() == ["missing_field"]
+    assert result.quarantine["reason"].to_pylist() == ["bad_number"]
     with pytest.raises(InputError, match="leave --unit out"):
         cleaned(path, user="me", unit="lb")
 
@@ -189,18 +189,52 @@ def test_openscale_3_does_not_state_its_unit(save, weighings):
     assert weighings(path, user="me", unit="lb") == expected
 
 
-def test_samsung_needs_to_be_told_what_its_times_mean(save, cleaned):
+@pytest.mark.parametrize("prefix", ["", "com.samsung.health.weight."])
+def test_samsung_writes_utc_with_the_offset_beside_it(save, cleaned, prefix):
+    names = ["start_time", "weight", "time_offset", "pkg_name", "datauuid", "update_time"]
     path = save(
         "com.samsung.health.weight,6302001,7\n"
-        "start_time,weight,time_offset,pkg_name,datauuid,update_time\n"
+        f"{','.join(prefix + name for name in names)}\n"
         "2024-01-31 07:12:33.000,80.5,UTC+0100,com.sec.shealth,w1,2024-02-01 00:00:00.000,\n"
+        "1706681553000,80.6,UTC-0530,com.sec.shealth,w2,1706681553000,\n"
+        "2024-02-01 07:00:00.000,80.7,,com.sec.shealth,w3,,\n"
     )
     assert recognise(path) == "samsung_health"
-    with pytest.raises(InputError, match="whether its times are UTC or local"):
-        cleaned(path, user="me")
-    (row,) = cleaned(path, user="me", timezone="Europe/Oslo").measurements.to_pylist()
-    assert row["effective_at"] == "2024-01-31T06:12:33Z"
-    assert (row["record_id"], row["updated"]) == ("w1", "2024-01-31T23:00:00.000000Z")
+    rows = cleaned(path, user="me", timezone="Europe/Oslo").measurements.to_pylist()
+    assert [(row["wall"], row["updated"]) for row in rows] == [
+        ("2024-01-31T08:12:33+01:00", "2024-02-01T00:00:00.000000Z"),
+        ("2024-01-31T00:42:33-05:30", "2024-01-31T06:12:33.000000Z"),
+        ("2024-02-01T07:00:00Z", None),
+    ]
+
+
+def test_a_table_with_persons_of_its_own_is_no_personal_export(save, cleaned):
+    for header in (
+        "user_id,dateTime,weight,fat,water,lbm",
+        "user_id,DATE,TIME,WEIGHT,FAT,WATER",
+        "Date,Weight (kg),Fat mass (kg),Bone mass (kg),user_id",
+    ):
+        assert recognise(save(header + "\n")) == "csv"
+
+
+def test_a_goal_in_the_second_column_is_never_the_weight(save, weighings):
+    path = save(
+        "Date,Goal weight (kg),Weight (kg)\n2024-01-01 07:00,72,80.5\n2024-01-02 07:00,72,80.3\n"
+    )
+    assert recognise(path) == "csv"
+    assert [row[1] for row in weighings(path, user="me")] == ["80.5", "80.3"]
+
+
+def test_garmin_is_told_by_its_shape_in_any_language(save, weighings):
+    path = save(
+        'Zeit,Gewicht,Änderung,BMI\n" 9. Aug. 2024"\n7:05,"72,5 kg","0,1 kg",23.1\n'
+        '" 8. Aug. 2024"\n7:01,"72,4 kg","0,1 kg",23.1\n'
+    )
+    assert recognise(path) == "garmin"
+    assert [row[:3] for row in weighings(path, user="me")] == [
+        ("2024-08-09T07:05:00Z", "72.5", "kg"),
+        ("2024-08-08T07:01:00Z", "72.4", "kg"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,5 @@ def test_a_zip_whose_inner_name_is_damaged_is_refused(tmp_path):
         archive.writestr("gewicht-ü.csv", "user_id\n")
     content = path.read_bytes()
     path.write_bytes(content.replace("ü".encode(), b"\xe9\xe9", 1))  # the name before the content
-    (inside,) = members(path)
-    with pytest.raises(InputError, match="damaged"):
+    with members(path) as (inside,), pytest.raises(InputError, match="damaged"):
         head_of(inside)

@@ -25,8 +25,7 @@ from weightstream.intake.inbox import USER_FOLDER
 from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, whose
 from weightstream.parsing.coded import encode, trimmed
 from weightstream.readers import ReadOptions, parses, recognise
-from weightstream.readers.delimited import match_columns
-from weightstream.readers.parquet import texts_of
+from weightstream.readers.parquet import texts_of, user_column
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.types import Bools, Ints
@@ -292,9 +291,7 @@ def _check(before: Path, after: Path, user_id: str, options: ReadOptions) -> Non
 
 def _rewrite_parquet(path: Path, to: Path, user_id: str, options: ReadOptions) -> None:
     with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        columns = match_columns([name.strip().lower() for name in names], options.columns)
-        user = columns["user_id"]
+        user = user_column(path, options)
         with pq.ParquetWriter(to, file.schema_arrow) as writer:
             for batch in file.iter_batches():
                 users = encode(texts_of(batch.column(user)))

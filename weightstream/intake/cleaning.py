@@ -19,22 +19,24 @@ from weightstream import schema
 from weightstream.errors import ConfigError
 from weightstream.intake.import_report import times_of, units_of
 from weightstream.parsing.coded import Bools, Coded, blank, dictionary, encode, plain
-from weightstream.parsing.decimals import Amounts, parse_amounts
+from weightstream.parsing.details import detail_of
+from weightstream.parsing.quantities import Quantities, parse_quantities
 from weightstream.parsing.times import Times, parse_times, utc_text
 from weightstream.parsing.units import (
     CODES,
     Units,
-    measures_something_else,
+    kilograms,
     parse_units,
     required_unit,
 )
-from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, parses
+from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, Unread, parses
 
 MAX_NAME = 1000
 """Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
 FUTURE = timedelta(hours=24)
 
 logger = logging.getLogger("weightstream")
+_THAT_CAN_BE_KEPT = f"that can be kept, of 1 to {MAX_NAME:,} characters without control characters"
 _NO_NAME = r"[\x00-\x1f]"
 _EPOCH_DAY = date(1970, 1, 1)
 Ints = npt.NDArray[np.int64]
@@ -54,8 +56,10 @@ class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
     retractions: schema.RETRACTION, records that their source took back; they count as rows.
-    skipped: records of other kinds, which count as no row. units: measurements by unit and by who
-    said it. times: measurements by how their time is written, as import_report.TIMES.
+    skipped: records of other kinds, which count as no row. others: those of them whose kind has a
+    name. units: measurements by unit and by who said it. times: measurements by how their time is
+    written, as import_report.TIMES. unread: members of a zip file that are not read. columns,
+    notes: see readers.block.Block.
     """
 
     measurements: pa.Table
@@ -64,6 +68,10 @@ class Cleaned:
     skipped: int = 0
     units: Mapping[tuple[str, str], int] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -72,15 +80,22 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class _Parsed:
-    """What the cells of N rows mean; kg (N,) is nan where weight or unit is none."""
+    """What the cells of N rows mean.
+
+    code: (N,) unit of the weight, index into CODES; -1 where there is none. clash: (N,) the cell
+    of the weight names another unit than that of the unit. kg: (N,) nan where weight or unit is
+    none.
+    """
 
     user: Coded
     source: Coded
     weight: Coded
     unit: Coded
-    amounts: Amounts
+    amounts: Quantities
     units: Units
     times: Times
+    code: npt.NDArray[np.int32]
+    clash: Bools
     kg: npt.NDArray[np.float64]
 
 
@@ -129,7 +144,16 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
     cleaned = clean(block.rows, rules, file, block.dialect)
     units = units_of(cleaned.measurements, block.unit_from)
     times = times_of(cleaned.measurements)
-    return replace(cleaned, skipped=block.skipped, units=units, times=times)
+    return replace(
+        cleaned,
+        skipped=block.skipped,
+        units=units,
+        times=times,
+        others=block.others,
+        unread=block.unread,
+        columns=block.columns,
+        notes=block.notes,
+    )
 
 
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:
@@ -146,7 +170,7 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
     kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
     return Cleaned(
         _measurements(block, parsed, kept, file, rules),
-        _quarantine(block, file, bad, reason[bad], missing, rules),
+        _quarantine(block, file, bad, reason[bad], missing, rules, dialect),
         retractions,
     )
 
@@ -155,24 +179,38 @@ def _parsed(block: pa.Table, rules: Rules, dialect: Dialect) -> _Parsed:
     user, source, weight, unit = (
         encode(block[name]) for name in ("user_id", "source", "weight", "unit")
     )
-    amounts = parse_amounts(weight.texts, dialect.decimal_comma)
+    amounts = parse_quantities(weight.texts, dialect.decimal_comma)
     units = parse_units([text or "" for text in unit.texts.to_pylist()])
     times = parse_times(plain(block["time"]), rules.timezone, dialect.date_order)
-    with np.errstate(over="ignore"):
-        kg = weight.spread(amounts.value, np.nan) * unit.spread(units.multiplier, 1.0)
-    kg /= unit.spread(units.divisor, 1.0)
-    return _Parsed(user, source, weight, unit, amounts, units, times, kg)
+    code, clash = _units_of_rows(weight, unit, amounts, units)
+    kg = kilograms(weight.spread(amounts.value, np.nan), code)
+    return _Parsed(user, source, weight, unit, amounts, units, times, code, clash, kg)
+
+
+def _units_of_rows(
+    weight: Coded, unit: Coded, amounts: Quantities, units: Units
+) -> tuple[npt.NDArray[np.int32], Bools]:
+    """(N,) the unit of each row, and where the weight's cell and the unit's contradict."""
+    stated = unit.spread(units.code, -1)
+    if not np.any(amounts.unit >= 0):
+        return stated, np.zeros(len(stated), dtype=bool)
+    own = weight.spread(amounts.unit, -1)
+    clash = (
+        (own >= 0) & ~unit.is_blank() & (own != stated) & ~weight.spread(amounts.complete, False)
+    )
+    return np.where(own >= 0, own, stated).astype(np.int32), clash
 
 
 def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
     """By what is missing, (N,) whether it is."""
     return {
-        "user": parsed.user.is_blank() | _no_names(parsed.user),
+        "user": parsed.user.is_blank(),
+        f"user id {_THAT_CAN_BE_KEPT}": _no_names(parsed.user),
         # Of a record without time a reader may know more, and says so as its fault.
         "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
         "weight": parsed.weight.is_blank(),
-        "unit": parsed.unit.is_blank(),
-        "source that can be kept": _no_names(parsed.source),
+        "unit": parsed.unit.is_blank() & (parsed.code < 0),
+        f"source {_THAT_CAN_BE_KEPT}": _no_names(parsed.source),
     }
 
 
@@ -185,7 +223,7 @@ def _reasons(
     found = {
         "missing_field": np.logical_or.reduce(list(missing.values())),
         "not_body_weight": parsed.unit.spread(parsed.units.not_body_weight, False),
-        "unknown_unit": parsed.unit.spread(parsed.units.code, -1) < 0,
+        "unknown_unit": (parsed.code < 0) | parsed.clash,
         "bad_number": ~(np.isfinite(kg) & (kg > 0)),
         "bad_timestamp": times.bad,
         "too_old": times.day < (rules.min_date - _EPOCH_DAY).days,
@@ -229,7 +267,7 @@ def _measurements(
     def chosen(column: Any) -> Any:
         return column if len(kept) == len(column) else column.take(rows)
 
-    times, weight, unit = parsed.times, parsed.weight, parsed.unit
+    times, weight = parsed.times, parsed.weight
     weight_rows = pa.array(weight.codes[kept])
     columns = {
         "user_id": dictionary(parsed.user.codes[kept], parsed.user.texts),
@@ -240,9 +278,9 @@ def _measurements(
         "hour": pa.array(times.hour[kept]),
         "weight_kg": pa.array(parsed.kg[kept]),
         "amount": parsed.amounts.amount.take(weight_rows),
-        "unit": dictionary(parsed.units.code[unit.codes[kept]], pa.array(CODES)),
+        "unit": dictionary(parsed.code[kept], pa.array(CODES)),
         "raw_weight": weight.texts.take(weight_rows),
-        "raw_unit": dictionary(unit.codes[kept], unit.texts),
+        "raw_unit": _raw_units(parsed, kept),
         "raw_time": chosen(block["time"]),
         "record_id": chosen(block["record_id"]),
         "updated": _updated(chosen(block["updated"]), chosen(block["record_id"]), rules),
@@ -250,6 +288,17 @@ def _measurements(
         "line": chosen(block["line"]),
     }
     return pa.table(columns, schema=schema.MEASUREMENT)
+
+
+def _raw_units(parsed: _Parsed, kept: Ints) -> pa.DictionaryArray:
+    """The units as written; where only the weight's cell names it, that one."""
+    unit = parsed.unit
+    absent = unit.is_blank()[kept]
+    if not absent.any():
+        return dictionary(unit.codes[kept], unit.texts)
+    texts = pa.concat_arrays([unit.texts, pa.array(CODES)]).dictionary_encode()
+    codes = np.where(absent, parsed.code[kept] + len(unit.texts), unit.codes[kept])
+    return dictionary(texts.indices.to_numpy()[codes], texts.dictionary)
 
 
 def _updated(texts: pa.ChunkedArray, record_id: pa.ChunkedArray, rules: Rules) -> pa.ChunkedArray:
@@ -278,6 +327,7 @@ def _quarantine(
     reason: npt.NDArray[np.int8],
     missing: dict[str, Bools],
     rules: Rules,
+    dialect: Dialect,
 ) -> pa.Table:
     rows = pa.array(bad)
     cells = {
@@ -285,15 +335,14 @@ def _quarantine(
         for name in ("user_id", "time", "source", "weight", "unit")
     }
     faults, own = (block[name].take(rows).to_pylist() for name in ("fault", "detail"))
-    units, weights, times = (cells[name].to_pylist() for name in ("unit", "weight", "time"))
+    texts = {name: cells[name].to_pylist() for name in ("unit", "weight", "time")}
     details = []
     for index, code in enumerate(reason):
         name = schema.QUARANTINE_REASONS[code]
         lacking = [what for what, rows_of in missing.items() if rows_of[bad[index]]]
         told = own[index] if faults[index] == name else None
-        details.append(
-            told or _detail(name, lacking, units[index], weights[index], times[index], rules)
-        )
+        row = {what: column[index] for what, column in texts.items()}
+        details.append(told or detail_of(name, lacking, row, dialect.date_order, rules.min_date))
     columns = {
         "reason": pa.array([schema.QUARANTINE_REASONS[code] for code in reason], pa.string()),
         "detail": pa.array(details, pa.string()),
@@ -301,37 +350,6 @@ def _quarantine(
         "line": block["line"].take(rows),
     }
     return pa.table(columns | cells, schema=schema.QUARANTINE)
-
-
-def _detail(
-    reason: str,
-    lacking: list[str],
-    unit: str | None,
-    weight: str | None,
-    time: str | None,
-    rules: Rules,
-) -> str:
-    """One sentence on a row; it depends on the row and the configuration only."""
-    match reason:
-        case "missing_field":
-            return f"the row has no {' and no '.join(lacking)}"
-        case "not_body_weight" if unit and measures_something_else(unit):
-            return f"{_quoted(unit)} is the unit of a body mass index or a body surface"
-        case "unknown_unit":
-            return f"{_quoted(unit)} is no unit of weight that is known"
-        case "bad_number":
-            return f"{_quoted(weight)} is no positive number"
-        case "bad_timestamp":
-            return f"{_quoted(time)} is no time that can be read without doubt"
-        case "too_old":
-            return f"{_quoted(time)} is before {rules.min_date}"
-        case "future_timestamp":
-            return f"{_quoted(time)} is more than 24 hours after the start of the run"
-    return "the record is not a weighing"
-
-
-def _quoted(cell: str | None) -> str:
-    return repr(cell if cell is None or len(cell) <= 60 else cell[:60] + "…")
 
 
 def required_person(name: str) -> str:

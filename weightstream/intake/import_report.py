@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.atomic_files import appearing
-from weightstream.errors import ConfigError
+from weightstream.errors import ConfigError, plain
+from weightstream.readers.block import Unread
 
 EXAMPLES = 3
 """Quarantined rows that are shown of each file and reason: the first."""
+UNREAD_TOLD = 5
+"""Files that are not read and are named on a terminal."""
 FILES_SHOWN = 20
 """Files that are told one by one on a terminal."""
 TIMES = ("with an offset", "without an offset", "a date alone")
@@ -51,7 +54,10 @@ class Findings:
     """What was found in one file, beside its counts.
 
     shared_ids: by source, new readings whose record id is that of readings at several other times.
-    refused: why nothing of it counts.
+    others: records of other kinds, by the name of their kind. unread: members that are not read.
+    columns: the names of the columns that hold each role. notes: sentences on how the file was
+    understood. clocks: readings by the time of day that was taken for unknown. refused: why
+    nothing of it counts.
     """
 
     units: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -59,6 +65,11 @@ class Findings:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     shared_ids: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    unread: list[Unread] = field(default_factory=list)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    clocks: Counter[str] = field(default_factory=Counter)
     refused: str | None = None
 
     def add(
@@ -76,10 +87,21 @@ class Findings:
             shown = self.examples.setdefault(reason, [])
             shown += rows.select(["line", "detail", *_CELLS])[: EXAMPLES - len(shown)].to_pylist()
 
+    def add_others(self, others: Mapping[str, int], unread: Sequence[Unread]) -> None:
+        """Count what of the file is no weighing, and keep what is not read."""
+        self.others.update(others)
+        self.unread += unread
+
+    def add_choices(self, columns: Mapping[str, tuple[str, ...]], notes: Sequence[str]) -> None:
+        """Keep how the columns were chosen; of a zip file, those of its first table."""
+        self.columns = self.columns or dict(columns)
+        self.notes += [note for note in notes if note not in self.notes]
+
     def refuse(self, sentence: str) -> None:
         """Nothing of the file counts."""
         self.units, self.times, self.reasons = Counter(), Counter(), Counter()
-        self.examples, self.refused = {}, sentence
+        self.examples, self.others, self.unread, self.refused = {}, Counter(), [], sentence
+        self.columns, self.notes = {}, []
 
     def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
         """timezone: of times without an offset, by what zone_from says."""
@@ -101,6 +123,11 @@ class Findings:
             "shared_ids": [
                 {"source": source, "rows": rows} for source, rows in self.shared_ids.most_common()
             ],
+            "others": dict(self.others.most_common()),
+            "unread": [asdict(one) for one in self.unread],
+            "columns": {role: list(names) for role, names in self.columns.items()},
+            "notes": list(self.notes),
+            "clocks": dict(self.clocks.most_common()),
             "refused": self.refused,
         }
 
@@ -158,11 +185,20 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     if file["refused"]:
         yield "  refused: nothing of it counts"
         return
+    if file["columns"]:
+        chosen = (f"{role} = {_names(names)}" for role, names in file["columns"].items())
+        yield f"  columns: {', '.join(chosen)}"
+    yield from (f"  {note}" for note in file["notes"])
     if file["units"]:
         said = (f"{one['rows']:,} {one['unit']} ({one['because']})" for one in file["units"])
         yield f"  unit: {', '.join(said)}"
     if file["times"]:
         yield f"  times: {', '.join(map(_time_told, file['times']))}"
+    for clock, rows in file["clocks"].items():
+        yield (
+            f"  {rows:,} times of {clock} are taken for dates alone: it stands on day after day, as"
+            " it does where nobody knows the time of day"
+        )
     for reason, found in file["quarantined"].items():
         lines = ", ".join(str(example["line"]) for example in found["examples"])
         more = ", ..." if found["rows"] > len(found["examples"]) else ""
@@ -170,9 +206,36 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
         for example in found["examples"] if with_cells else ():
             cells = "; ".join(f"{name} {example[name]!r}" for name in _CELLS if example[name])
             yield f"    line {example['line']}: {example['detail']} ({_cut(cells)})"
+    if file["others"]:
+        kinds = (f"{rows:,} {_cut(kind)}" for kind, rows in file["others"].items())
+        yield f"  no weighings: {', '.join(kinds)}"
+    yield from (f"  {line}" for line in unread_told([Unread(**one) for one in file["unread"]]))
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
         yield f"  {shared_ids_text(source, shared['rows'])}"
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(repr(_cut(plain(name))) for name in names)
+
+
+def left_out(unread: Sequence[Unread]) -> list[Unread]:
+    """Those that may hold weighings: a run with any ends with exit status 1, unless that is asked
+    to be ignored.
+    """
+    return [one for one in unread if not one.known]
+
+
+def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
+    """Sentences on files or members that are not read: the first, and how many more there are."""
+    unknown = left_out(unread)
+    yield from (f"not read: {one.sentence}" for one in unknown[:UNREAD_TOLD])
+    if len(unknown) > UNREAD_TOLD:
+        yield f"not read: {len(unknown) - UNREAD_TOLD:,} more files; --json-report FILE names them"
+    if len(unknown) < len(unread):
+        names = [one.name for one in unread if one.known]
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield f"passed over, since such files hold no weighings: {names[0]}{more}"
 
 
 def shared_ids_text(who: str, rows: int) -> str:

@@ -27,6 +27,8 @@ PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".f
 """Endings that programs give to files which they are still writing."""
 USER_FOLDER = "user="
 MOST_ATTEMPTS = 3
+NAME_BYTES = 255
+"""The longest name of a file, on all file systems in use."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
     except FileNotFoundError:
         return False
     with _moving(inbox):
-        report = _free(failed.with_name(f"{failed.name}.report.txt"))
+        report = _free(failed.parent, failed.name, ".report.txt")
         report.touch(0o600)
     report.write_text(f"{sentence}\n", "utf-8")
     return True
@@ -285,7 +287,7 @@ def _move(path: Path, inbox: Path, name: Path) -> Path:
     """Rename to a name below the inbox, or to one beside it where that is taken; the new path."""
     folder_within(inbox, name.parent)
     with _moving(inbox):
-        target = _free(inbox / name)
+        target = _free((inbox / name).parent, name.stem, name.suffix)
         path.rename(target)
     return target
 
@@ -301,13 +303,20 @@ def _moving(inbox: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _free(wanted: Path) -> Path:
-    """The path itself, or the next that nothing has: `name-2.csv`."""
-    path, number = wanted, 1
+def _free(folder: Path, stem: str, ending: str) -> Path:
+    """The path of that name, or the next that nothing has: `name-2.csv`."""
+    path, number = folder / _short(stem, ending), 1
     while os.path.lexists(path):
         number += 1
-        path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        path = folder / _short(stem, f"-{number}{ending}")
     return path
+
+
+def _short(stem: str, ending: str) -> str:
+    """Both as a file name, of which the stem is cut where it would be too long."""
+    room = NAME_BYTES - len(os.fsencode(ending))
+    name = os.fsencode(stem)
+    return (stem if len(name) <= room else name[:room].decode(errors="ignore")) + ending
 
 
 def folder_within(inbox: Path, name: Path) -> None:

@@ -1,7 +1,7 @@
 """Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,11 +18,23 @@ from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
 from weightstream.intake.partition import Partition, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
+from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.parsing.times import parse_times
 from weightstream.parsing.units import required_unit
-from weightstream.readers import FORMATS, ReadOptions, files_in, recognise
+from weightstream.readers import (
+    FORMATS,
+    Folder,
+    ReadOptions,
+    Unread,
+    look_into,
+    parses,
+    recognise,
+)
+from weightstream.readers.archives import check_zip
+from weightstream.readers.formats import NAMES_PERSONS, TABLES
 from weightstream.readers.remote import files_at
-from weightstream.readers.source import reading
+from weightstream.readers.source import is_zip, reading
+from weightstream.readers.table import check_roles
 from weightstream.schema import MEASUREMENT, RETRACTION
 
 QUARANTINE_ROWS_HELD = 100_000
@@ -32,12 +44,14 @@ QUARANTINE_ROWS_HELD = 100_000
 class Intake:
     """What was read of all sources. findings: of each of the files.
 
-    refused: one sentence for each source that cannot be used.
+    timezone: of dates alone. refused: one sentence for each source that cannot be used.
     """
 
     partitions: Partitions
     quarantine: Spool
     selection: Selection
+    timezone: str = "UTC"
+    clocks: ClockTally = field(default_factory=ClockTally)
     files: list[FileCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
     retractions: list[pa.Table] = field(default_factory=list)
@@ -46,6 +60,11 @@ class Intake:
     @property
     def rows_in(self) -> int:
         return sum(file.rows_in for file in self.files)
+
+    @property
+    def unread(self) -> list[Unread]:
+        """Members of zip files that were not read; what of a folder was not, `look_up` tells."""
+        return [one for found in self.findings for one in found.unread]
 
     def parts(self, width: int, users_per_task: int) -> Iterator[Partition]:
         """Batches of whole persons, partition by partition; who is not selected is counted.
@@ -56,6 +75,7 @@ class Intake:
         left, _ = self.selection.of_persons(left)
         for table in self.partitions.tables():
             chosen, others = self.selection.of_persons(self._usable(table))
+            chosen = self._without_unknown_clocks(chosen)
             counts = np.bincount(others["file"].to_numpy(), minlength=len(self.files))
             for file, count in zip(self.files, counts.tolist(), strict=True):
                 file.exclude(OUTSIDE_WINDOW, count)
@@ -64,6 +84,12 @@ class Intake:
                 yield replace(part, retractions=own)
         if len(left):
             yield Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
+
+    def _without_unknown_clocks(self, table: pa.Table) -> pa.Table:
+        table, lost = as_dates(table, self.clocks, self.timezone)
+        for (file, clock), rows in lost.items():
+            self.findings[file].clocks[clock] += rows
+        return table
 
     def quarantined(self) -> Iterator[pa.Table]:
         yield from map(self._usable, self.quarantine.tables())
@@ -97,6 +123,7 @@ def take_in(
         Partitions(spill, spill_rows),
         Spool(spill / "quarantine.parquet", QUARANTINE_ROWS_HELD),
         selection,
+        rules.timezone,
     )
     for path in sources:
         its_options = replace(options, user=users.get(path, options.user))
@@ -143,7 +170,10 @@ def _read(
         file.exclude(ERASED, everyone.rows - cleaned.rows)
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
-        intake.findings[number].add(cleaned.units, cleaned.times, cleaned.quarantine)
+        findings = intake.findings[number]
+        findings.add(cleaned.units, cleaned.times, cleaned.quarantine)
+        findings.add_others(cleaned.others, cleaned.unread)
+        findings.add_choices(cleaned.columns, cleaned.notes)
         file.exclude("retracted", len(cleaned.retractions))
         if len(cleaned.retractions):
             intake.retractions.append(intake.selection.of_listed(cleaned.retractions))
@@ -154,6 +184,7 @@ def _read(
         for reason, count in excluded.items():
             file.exclude(reason, count)
         if len(kept):
+            intake.clocks.add(kept, rules.timezone)
             intake.partitions.append(kept)
         if len(cleaned.quarantine):
             intake.quarantine.append(cleaned.quarantine)
@@ -211,28 +242,39 @@ def named_format(path: Path, options: ReadOptions) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[Path]:
-    """The files that are meant by paths, patterns and URLs: of a folder, those in it whose format
-    is known.
+    """The files that paths, patterns and URLs mean: see `look_up`."""
+    return look_up(sources).files
+
+
+def look_up(sources: Sequence[str]) -> Folder:
+    """The files that are meant: of a folder, those in it whose format is known, and what is left.
 
     A folder without any stands for itself, to be refused like a file that cannot be used.
+    Raises InputError for a name that is empty, which would mean the working directory.
     """
+    if not all(source.strip() for source in sources):
+        raise InputError("the name of a source is empty; name a file or a folder")
     files: list[Path] = []
+    unread: list[Unread] = []
     for path in (path for source in sources for path in files_at(source)):
-        files += (files_in(path) if path.is_dir() else []) or [path]
-    return files
+        folder = look_into(path) if path.is_dir() else Folder([], [])
+        files += folder.files or [path]
+        unread += folder.unread
+    return Folder(files, unread)
 
 
 def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
     """Raise InputError, with every source's sentence, if not one can be used.
 
-    Raises ConfigError as check_options does. Takes milliseconds, so that it can be asked before
-    anything is started.
+    Raises ConfigError as check_options does. Looks at the start of each file, so that it can be
+    asked before anything is started: a missing --user, a column that is not there or could be two,
+    a file that cannot be read.
     """
     check_options(options, data)
     refused = []
     for path in sources:
         try:
-            named_format(path, options)
+            check_source(path, options)
         except InputError as error:
             refused.append(str(error))
         else:
@@ -240,8 +282,25 @@ def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> 
     raise InputError("; ".join(refused) or "no source was named")
 
 
+def check_source(path: Path, options: ReadOptions) -> None:
+    """Raise InputError if a file cannot be used, as far as its start tells."""
+    if is_zip(path):
+        check_zip(path, options)
+        return
+    file_format = named_format(path, options)
+    needs_user = file_format not in NAMES_PERSONS and options.user is None
+    if file_format not in TABLES and not needs_user:
+        return  # documents would have to be parsed as a whole
+    parsed = parses(path, options)
+    try:
+        next(iter(parsed), None)
+    finally:
+        if isinstance(parsed, Generator):
+            parsed.close()
+
+
 def check_options(options: ReadOptions, data: Data) -> None:
-    """Raise ConfigError for a wrong format, person, unit, timezone or list of persons."""
+    """Raise ConfigError for a wrong format, person, unit, timezone, role or list of persons."""
     if options.format not in ("auto", *FORMATS):
         raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
     if options.user is not None:
@@ -250,4 +309,5 @@ def check_options(options: ReadOptions, data: Data) -> None:
         required_unit(options.unit)
     if options.timezone is not None:
         required_timezone(options.timezone)
+    check_roles(options.named)
     Selection(data)

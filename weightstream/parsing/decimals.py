@@ -1,9 +1,12 @@
 """Exact decimals: from the text of a number to its one normal form and the nearest float.
 
 80, 80.0, 080, +80 and 8e1 are all "80". Only ASCII digits count, and only positive numbers.
+80,5 and 1,234.5 and 1.234,5 have one meaning each; 80,123 has two, and which of them a file means
+its other numbers show.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +23,33 @@ _PLAIN = r"^[0-9]{1,40}(\.[0-9]{1,40})?$"
 _NUMBER = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 # Three digits after a comma may as well be thousands, unless a 0 stands alone before it.
 _DECIMAL_COMMA = re.compile(r"\+?(0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
+_EITHER = re.compile(r"\+?[1-9][0-9]*,[0-9]{3}")
+_COMMA_GROUPS = re.compile(r"\+?[0-9]{1,3}((,[0-9]{3})+\.[0-9]+|(,[0-9]{3}){2,})")
+_POINT_GROUPS = re.compile(r"\+?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")
+_LEADING_NUMBER = re.compile(r"\+?[0-9][0-9.,]*(?<![.,])")
+_HANDFUL = 0.1
+
+
+@dataclass(frozen=True)
+class CommaEvidence:
+    """How many texts have a comma that can only be a decimal one, only one of thousands, either."""
+
+    decimal: int = 0
+    thousands: int = 0
+    either: int = 0
+
+    def __add__(self, more: "CommaEvidence") -> "CommaEvidence":
+        return CommaEvidence(
+            self.decimal + more.decimal, self.thousands + more.thousands, self.either + more.either
+        )
+
+    @property
+    def decimal_comma(self) -> bool | None:
+        """What all but a handful of the commas that leave no doubt are; None if that is open."""
+        least, most = sorted((self.decimal, self.thousands))
+        if most == 0 or least > _HANDFUL * most:
+            return None
+        return self.decimal == most
 
 
 @dataclass(frozen=True)
@@ -34,16 +64,17 @@ class Amounts:
     value: npt.NDArray[np.float64]
 
 
-def normal_form(text: str, decimal_comma: bool = False) -> str | None:
+def normal_form(text: str, decimal_comma: bool | None = None) -> str | None:
     """The exact positive decimal that the text writes, without exponent and idle zeros; else None.
 
-    decimal_comma: also take "80,5"; "80,500" stays out, for it may mean thousands.
+    decimal_comma: whether the comma of "80,500" is a decimal one or one of thousands; without it
+    such a text is left out.
     """
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
         return None
-    if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
-        text = text.replace(",", ".")
+    if "," in text or text.count(".") > 1:
+        text = _without_commas(text, decimal_comma)
     if not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
@@ -56,7 +87,41 @@ def normal_form(text: str, decimal_comma: bool = False) -> str | None:
     return "0" + exact if exact.startswith(".") else exact
 
 
-def parse_amounts(texts: pa.StringArray, decimal_comma: bool = False) -> Amounts:
+def _without_commas(text: str, decimal_comma: bool | None) -> str:
+    """With a decimal point at most, where it is clear what the text means; else unchanged."""
+    if _DECIMAL_COMMA.fullmatch(text) or (decimal_comma and _EITHER.fullmatch(text)):
+        return text.replace(",", ".")
+    if _COMMA_GROUPS.fullmatch(text) or (decimal_comma is False and _EITHER.fullmatch(text)):
+        return text.replace(",", "")
+    if _POINT_GROUPS.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    return text
+
+
+def comma_evidence(texts: pa.StringArray) -> CommaEvidence:
+    """What N distinct texts tell about the comma in numbers."""
+    with_comma = texts.filter(pc.match_substring(texts, ",").fill_null(False)).to_pylist()
+    # A unit may stand behind the number.
+    numbers = [match[0] for text in with_comma if (match := _LEADING_NUMBER.match(text.strip()))]
+    counts = Counter(map(_kind_of_comma, numbers))
+    return CommaEvidence(counts["decimal"], counts["thousands"], counts["either"])
+
+
+def _kind_of_comma(number: str) -> str | None:
+    if _DECIMAL_COMMA.fullmatch(number) or _POINT_GROUPS.fullmatch(number):
+        return "decimal"
+    if _COMMA_GROUPS.fullmatch(number):
+        return "thousands"
+    return "either" if _EITHER.fullmatch(number) else None
+
+
+def may_be_either(text: str) -> bool:
+    """Whether the comma in a text's number may be a decimal one or one of thousands."""
+    match = _LEADING_NUMBER.match(text.strip())
+    return match is not None and _EITHER.fullmatch(match[0]) is not None
+
+
+def parse_amounts(texts: pa.StringArray, decimal_comma: bool | None = None) -> Amounts:
     """Parse distinct texts; plain decimals without a Python loop."""
     plain = pc.match_substring_regex(texts, _PLAIN).fill_null(False)
     amount = pc.if_else(plain, _normal_forms_of_plain(texts), None)
@@ -78,7 +143,7 @@ def _normal_forms_of_plain(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _with_slow_ones(
-    amount: pa.StringArray, texts: pa.StringArray, rest: Any, decimal_comma: bool
+    amount: pa.StringArray, texts: pa.StringArray, rest: Any, decimal_comma: bool | None
 ) -> pa.StringArray:
     slow = [normal_form(text, decimal_comma) for text in texts.filter(rest).to_pylist()]
     return pc.replace_with_mask(amount, rest, pa.array(slow, pa.string()))

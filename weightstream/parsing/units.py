@@ -24,12 +24,15 @@ KILOGRAMS = {
 """Canonical unit to kilograms, exact by the definition of the international pound."""
 
 _SPELLINGS = {
-    "kg": "kg kgs kg. kilo kilos kilogram kilograms kilogramme kilogrammes",
-    "g": "g gm gms gram grams gramme grammes",
-    "lb": "lb lbs lb. lbs. lb_av lb_ap [lb_av] [lb_ap] pound pounds",
-    "oz": "oz oz. oz_av [oz_av] ounce ounces",
-    "st": "st st. stone stones [stone_av]",
+    "kg": "kg kgs kg. kilo kilos kilogram kilograms kilogramme kilogrammes kilogramm kilogramos"
+    " quilo quilos quilogramas chilogrammi kgm кг 公斤 千克 9529",
+    "g": "g gm gms gr gram grams gramme grammes gramm gramos grm 8504",
+    "lb": "lb lbs lb. lbs. lb_av lb_ap [lb_av] [lb_ap] lb(s) pound pounds pound(us) libra libras"
+    " livres lbr 8739",
+    "oz": "oz oz. oz_av [oz_av] ounce ounces onz 9373",
+    "st": "st st. stone stones [stone_av] sti",
 }
+"""Besides UCUM and habit: UNECE's codes (KGM) and OMOP's concepts (9529)."""
 _CANONICAL = {
     spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings.split()
 }
@@ -45,13 +48,10 @@ class Units:
     """What V spellings mean.
 
     code: (V,) int32, index into CODES, -1 where it is no unit of weight.
-    multiplier, divisor: (V,) float64; kg = amount * multiplier / divisor.
     not_body_weight: (V,) bool, a body mass index or a body surface.
     """
 
     code: npt.NDArray[np.int32]
-    multiplier: npt.NDArray[np.float64]
-    divisor: npt.NDArray[np.float64]
     not_body_weight: npt.NDArray[np.bool_]
 
 
@@ -72,15 +72,21 @@ def measures_something_else(text: str) -> bool:
 def parse_units(texts: list[str]) -> Units:
     """Look up distinct spellings; missing ones are not expected here."""
     names = [canonical_unit(text) for text in texts]
-    # Grams are divided by 1000, since a product with 0.001 would not be the nearest float.
-    factors = [KILOGRAMS[name] if name else Fraction(1) for name in names]
-    grams = np.array([factor == Fraction(1, 1000) for factor in factors], dtype=bool)
     return Units(
         code=np.array([CODES.index(name) if name else -1 for name in names], dtype=np.int32),
-        multiplier=np.where(grams, 1.0, np.array([float(f) for f in factors], dtype=np.float64)),
-        divisor=np.where(grams, 1000.0, 1.0),
         not_body_weight=np.array([measures_something_else(text) for text in texts], dtype=bool),
     )
+
+
+def kilograms(
+    amounts: npt.NDArray[np.float64], codes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    """(N,) kg of amounts in the units `codes`; where there is no unit (-1), the amount itself."""
+    # Grams are divided by 1000, since a product with 0.001 would not be the nearest float.
+    multiplier = np.array([*(1.0 if n == "g" else float(KILOGRAMS[n]) for n in CODES), 1.0])
+    divisor = np.array([*(1000.0 if name == "g" else 1.0 for name in CODES), 1.0])
+    with np.errstate(over="ignore"):
+        return amounts * multiplier[codes] / divisor[codes]
 
 
 def required_unit(text: str) -> str:

@@ -1,13 +1,15 @@
 """Apple Health's export.xml, alone or in its zip: gigabytes, of which few tags are weighings.
 
-The file is not parsed as XML: its declared document type is often broken, nothing in it may be
-expanded, and only start tags of records of one type matter. So that type's name is looked for in
-the bytes, and the tag around it is read by its own grammar. Comments and CDATA are skipped; only
-the five predefined entities and character references are resolved.
+The file is not parsed as XML: its declared document type is often broken, so are attributes that
+apps added, nothing in it may be expanded, and only start tags of records of one type matter. So
+that type's name is looked for in the bytes, and the tag around it is read by its own grammar, or,
+where it breaks that, attribute by attribute. Comments and CDATA are skipped; only the five
+predefined entities and character references are resolved.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -21,16 +23,28 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
+from weightstream.readers.records import decode
 from weightstream.readers.source import Source, open_source
 
 MAX_TAG = 1 << 20
 """Longer tags are no part of a real export."""
 
-_TYPE = b"HKQuantityTypeIdentifierBodyMass"
+_TYPE = "HKQuantityTypeIdentifierBodyMass"
+_WEIGHT = re.compile(rb"HKQuantityTypeIdentifierBodyMass(?!\w)")
 _ROOT = re.compile(rb"<!DOCTYPE\s+HealthData\b|<HealthData[\s>]")
+_COMPANION = re.compile(rb"^[^<]*(?:<\?[^>]*>\s*)?<(?:ClinicalDocument|gpx)[\s/>]")
 _ATTRIBUTE = rb"""\s+([\w:.-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')"""
 _TAG = re.compile(rb"<Record((?:" + _ATTRIBUTE + rb")*+)\s*(?P<closed>/?)>")
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
+_END = re.compile(rb"/?>(?=\s*(?:<|\Z))|(?=<Record\s)")
+"""Of a tag that breaks the grammar: a > that stands in a value is not followed by the next tag. The
+next record ends it too."""
+_VALUE = re.compile(rb"""\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>/]+))""")
+_PUNCTUATION = re.compile(rb"""["'<>]""")
+_NAME = re.compile(rb"[\w:.-]+")
+_EDGE = re.compile(rb"</?Record\b")
+_TAKEN = (b"value", b"unit", b"startDate")
+_IS_WEIGHT = re.compile(rb"""(?<![\w:.-])type\s*=\s*["']?HKQuantityTypeIdentifierBodyMass(?!\w)""")
 _BY_HAND = re.compile(rb"""<MetadataEntry\s+key=["']HKWasUserEntered["']\s+value=["']1["']""")
 _REFERENCE = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(lt|gt|amp|quot|apos));")
 _PREDEFINED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
@@ -40,6 +54,11 @@ _SECTIONS = {b"<!--": b"-->", b"<![CDATA[": b"]]>"}
 def recognise(head: bytes, name: str) -> bool:
     """XML whose root is HealthData, whatever the file is called."""
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and bool(_ROOT.search(head))
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """The same data as a clinical document, the routes of workouts, and electrocardiograms."""
+    return bool(_COMPANION.search(head)) or "/electrocardiograms/" in f"/{place}"
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
@@ -54,7 +73,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             cut = _cut(data)
             if len(data) - cut > MAX_TAG:
                 raise InputError(f"{source} holds a tag that does not end; export it again")
-            if _TYPE in data[:cut]:
+            if _WEIGHT.search(data, 0, cut):
                 yield partial(_parse, data[:cut], line, user, options.unit)
             line += data.count(b"\n", 0, cut)
             carry = data[cut:]
@@ -107,25 +126,67 @@ def _cut(data: bytes) -> int:
 
 def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:
     rows: list[dict[str, Any]] = []
-    counted = 0
-    position = data.find(_TYPE)
-    while position >= 0:
-        opening = data.rfind(b"<", 0, position)
-        tag = _TAG.match(data, opening) if opening >= 0 else None
-        attributes = _attributes(tag[1]) if tag else {}
-        if tag and attributes.get("type") == _TYPE.decode():
-            line += data.count(b"\n", counted, opening)
-            counted = opening
-            rows.append(_row(attributes, _by_hand(data, tag), line, user, unit))
-        position = data.find(_TYPE, max(tag.end() if tag else 0, position + 1))
+    counted = done = 0
+    for found in _WEIGHT.finditer(data):
+        opening = data.rfind(b"<Record", done, found.start())
+        tag = _tag(data, opening) if opening >= 0 else None
+        done = max(done, tag.end if tag else found.start())
+        if tag is None or tag.end <= found.start() or not tag.is_weight:
+            continue
+        line += data.count(b"\n", counted, opening)
+        counted = opening
+        rows.append(_row(tag, _by_hand(data, tag), line, user, unit))
     return Block(raw_table_of_rows(rows), f"{EACH_RECORD}, else {OPTION}" if unit else EACH_RECORD)
 
 
-def _row(
-    attributes: dict[str, str], by_hand: bool, line: int, user: str, unit: str | None
-) -> dict[str, Any]:
-    name = attributes.get("sourceName") or "apple_health"
-    return {
+@dataclass(frozen=True)
+class _Tag:
+    """A start tag of a record. end: of it in the data. fault: a sentence, or None."""
+
+    attributes: dict[str, str]
+    end: int
+    closed: bool
+    is_weight: bool
+    fault: str | None = None
+
+
+def _tag(data: bytes, opening: int) -> _Tag | None:
+    """The tag that opens there, by XML's grammar or by what is left of it."""
+    whole = _TAG.match(data, opening)
+    if whole:
+        attributes = _attributes(_ATTRIBUTES.findall(whole[1]))
+        is_weight = attributes.get("type") == _TYPE
+        return _Tag(attributes, whole.end(), bool(whole["closed"]), is_weight)
+    start = opening + len(b"<Record")
+    ending = _END.search(data, start, start + MAX_TAG)
+    end = ending.end() if ending else len(data)
+    text = data[start:end]
+    pairs = list(_pairs(text))
+    attributes = _attributes(pairs)
+    again = [name for name in _TAKEN if len({pair[1:] for pair in pairs if pair[0] == name}) > 1]
+    fault = f"the record tells its {again[0].decode()} twice" if again else None
+    closed = ending is not None and ending[0].startswith(b"/")
+    return _Tag(attributes, end, closed, _IS_WEIGHT.search(text) is not None, fault)
+
+
+def _pairs(text: bytes) -> Iterator[tuple[bytes, ...]]:
+    """Name, and value in one of the places after it, of each attribute that can be told.
+
+    Names with spaces in them are written by some apps; none of those that are needed has one.
+    """
+    position = 0
+    while (equals := text.find(b"=", position)) >= 0:
+        name = _PUNCTUATION.split(text[position:equals])[-1].strip()
+        value = _VALUE.match(text, equals + 1)
+        position = value.end() if value else equals + 1
+        if value and _NAME.fullmatch(name):
+            yield name, *value.groups(b"")
+
+
+def _row(tag: _Tag, by_hand: bool, line: int, user: str, unit: str | None) -> dict[str, Any]:
+    attributes = tag.attributes
+    name = attributes.get("sourceName") or attributes.get("source") or "apple_health"
+    row = {
         "user_id": user,
         "time": attributes.get("startDate"),
         "source": f"{name} (by hand)" if by_hand else name,
@@ -133,22 +194,23 @@ def _row(
         "unit": attributes.get("unit") or unit,
         "line": line,
     }
+    return row | ({"fault": "missing_field", "detail": tag.fault} if tag.fault else {})
 
 
-def _by_hand(data: bytes, tag: re.Match[bytes]) -> bool:
+def _by_hand(data: bytes, tag: _Tag) -> bool:
     """Whether the record says that a person typed it in."""
-    if tag["closed"]:
+    if tag.attributes.get("HKWasUserEntered") == "1":
+        return True
+    if tag.closed:
         return False
-    end = data.find(b"</Record>", tag.end())
-    return _BY_HAND.search(data, tag.end(), end if end >= 0 else len(data)) is not None
+    edge = _EDGE.search(data, tag.end)
+    return _BY_HAND.search(data, tag.end, edge.start() if edge else len(data)) is not None
 
 
-def _attributes(text: bytes) -> dict[str, str]:
+def _attributes(pairs: list[tuple[bytes, ...]]) -> dict[str, str]:
+    """From a name, and the value in one of the places after it."""
     return {
-        name.decode(errors="replace"): _REFERENCE.sub(
-            _resolved, (double or single).decode(errors="replace")
-        )
-        for name, double, single in _ATTRIBUTES.findall(text)
+        decode(name): _REFERENCE.sub(_resolved, decode(b"".join(values))) for name, *values in pairs
     }
 
 

@@ -1,15 +1,15 @@
 """What every reader takes and gives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.parsing.times import DateOrder
+from weightstream.parsing.layouts import DateOrder
 from weightstream.readers.source import Source
 
 
@@ -18,8 +18,12 @@ class ReadOptions:
     """What a person says about a source that does not say it itself.
 
     unit: a spelling of kg, g, lb, oz or st. timezone: IANA name, of times without an offset.
-    format: "auto" or a name in readers.FORMATS. block_bytes: about how much is parsed at a time;
-    the result does not depend on it.
+    dates, decimal: how to take what the file does not show: dates such as 03/04/2024, or numbers
+    of five digits, and a comma before three digits. format: "auto" or a name in readers.FORMATS.
+    columns: names of columns that the configuration prefers; named: the one that holds each role,
+    as --column says. of_one: the source is one person's export, so that `user` stands for whomever
+    its records name. block_bytes: about how much is parsed at a time; the result does not depend on
+    it.
     """
 
     format: str = "auto"
@@ -28,16 +32,21 @@ class ReadOptions:
     timezone: str | None = None
     columns: Columns = field(default_factory=Columns)
     block_bytes: int = 4 << 20
+    dates: DateOrder | None = None
+    decimal: Literal["comma", "point"] | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
+    of_one: bool = False
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file writes what can be written in two ways.
+    """How a file writes what can be written in two ways; None where nothing shows it.
 
-    decimal_comma: "80,5" is a number. date_order: how to take dates like 03/04/2024.
+    decimal_comma: the comma of "80,500" is a decimal one, or (False) one of thousands.
+    date_order: how to take dates like 03/04/2024.
     """
 
-    decimal_comma: bool = False
+    decimal_comma: bool | None = None
     date_order: DateOrder | None = None
 
 
@@ -50,17 +59,37 @@ BMI, FORMAT = "its bmi", "the format"
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A file of a folder, or a member of a zip file, that has content and is not read.
+
+    name: path of the file, or of the zip file with the member in brackets. sentence: on why.
+    known: it is of an export of which something is read, and is known to hold no weighings.
+    """
+
+    name: str
+    sentence: str
+    known: bool = False
+
+
+@dataclass(frozen=True)
 class Block:
     """Some records of a source, in its order.
 
     rows: schema.RAW. unit_from: who says the unit. skipped: records of other kinds (resources that
-    are no body weight).
+    are no body weight). others: those of them whose kind has a name, by that name.
+    unread: members that are not read, told in the first block that knows of them.
+    columns: of a table, the names of the columns that hold each role. notes: sentences on how the
+    file was understood.
     """
 
     rows: pa.Table
     unit_from: str
     dialect: Dialect = NO_DIALECT
     skipped: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Parse = Callable[[], Block]
@@ -75,6 +104,9 @@ class Reader(Protocol):
 
     def read(self, source: Source, options: ReadOptions) -> Iterator[Parse]:
         """Parse a file in blocks. Raises InputError, also from a Parse, when it cannot be used."""
+
+    # A module may also have `accompanies(head, place)`: whether a file that lies beside one of
+    # this format, in the same folder or zip file, is of the same export and holds no weighings.
 
 
 def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
@@ -118,5 +150,7 @@ NAMELESS = {"fault": "missing_field", "detail": "the record names no person; giv
 def named_user(record_user: str | None, source: Source, options: ReadOptions) -> str | None:
     """Whose a record is. Raises InputError if both the record and the options say."""
     if record_user and options.user is not None:
+        if options.of_one:
+            return options.user
         raise InputError(f"{source} names its persons itself; leave --user out")
     return record_user or options.user

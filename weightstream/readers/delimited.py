@@ -1,15 +1,13 @@
-"""CSV and its like: one record a line, cells apart by comma, semicolon or tab, a header above.
+"""CSV and its like: one record a line, cells apart by comma, semicolon, tab or bar, under a header.
 
 Regular stretches of a file are parsed by pyarrow; stretches with line ends inside quotes, ragged
 rows, stray quotes or bytes that are no UTF-8 go record by record through `records`. Both give the
 same rows, with the line of the file on which each begins.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,248 +15,180 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from weightstream import schema
-from weightstream.config import Columns
-from weightstream.errors import InputError
-from weightstream.parsing.times import DateOrder, may_need_order, order_evidence
-from weightstream.parsing.units import canonical_unit
-from weightstream.readers import records
-from weightstream.readers.block import (
-    EACH_RECORD,
-    HEADER,
-    OPTION,
-    Block,
-    Dialect,
-    Parse,
-    ReadOptions,
-    raw_table,
-)
+from weightstream.readers import headers, records
+from weightstream.readers.assembling import assemble, constant
+from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.columns import Choice, resolve
+from weightstream.readers.evidence import Evidence
 from weightstream.readers.source import Source, open_source
+from weightstream.readers.table import table_of
+from weightstream.schema import CODE
 
-FIELDS = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
-REQUIRED = {"user_id": "user", "time": "time", "weight": "weight", "unit": "unit"}
-MAX_COLUMNS = 10_000
 NULLS = ("", "NULL", "null", "Null")
+HEAD_BYTES = 256 << 10
+"""How much is looked at to find the header and to see what the columns hold."""
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_UNIT_IN_NAME = re.compile(r"(?P<name>.+?)[ _]*[(\[_ ](?P<unit>[a-z]+)[)\]]?")
+_CODED_ROLES = ("user_id", "source", "measure", "sex")
+
+Cells = dict[int | str, Any]
+"""Columns of a chunk by their index, with "line", "fault" and "detail"."""
 
 
 @dataclass(frozen=True)
-class Header:
-    """What the header line says. columns: field to column index; constants: field to its value.
+class Layout:
+    """How the lines of a file are cut, and which of the cells are read.
 
-    repeated: names that several columns have, where a field is in one of them.
+    coded: those of the indices whose texts repeat, which are read as dictionaries.
     """
 
     delimiter: str
     width: int
-    columns: dict[str, int]
-    constants: dict[str, str]
+    indices: tuple[int, ...]
+    coded: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a file before its rows are read."""
+
+    where: str
     line: int
-    unit_from: str = EACH_RECORD
-    repeated: tuple[str, ...] = ()
-
-
-@dataclass
-class _DateOrderOfFile:
-    """Asks the whole file, once, how it writes dates like 03/04/2024."""
-
-    source: Source
+    layout: Layout
+    choice: Choice
     options: ReadOptions
-    answer: DateOrder | None = None
-    asked: bool = False
-    lock: Any = field(default_factory=Lock)
-
-    def get(self) -> DateOrder | None:
-        with self.lock:
-            if not self.asked:
-                self.answer = self._ask()
-                self.asked = True
-        return self.answer
-
-    def _ask(self) -> DateOrder | None:
-        evidence: set[str] = set()
-        with open_source(self.source) as stream:
-            header = _read_header(stream, self.source, self.options)
-            for chunk in records.chunks(
-                stream, header.delimiter, header.width, header.line + 1, self.options.block_bytes
-            ):
-                evidence |= order_evidence(_columns(chunk, header)["time"])
-        if "either" not in evidence:
-            return None
-        if ("dmy" in evidence) != ("mdy" in evidence):
-            return "dmy" if "dmy" in evidence else "mdy"
-        if "other" in evidence:
-            return None
-        raise InputError(
-            f"{self.source} writes dates like 03/04/2024 and does not show whether the day or the"
-            " month comes first; write them as 2024-04-03"
-        )
+    made_by: str | None = None
+    unit_from: str | None = None
 
 
 def recognise(head: bytes, name: str) -> bool:
     """Whether it is text at all: this is the format that others are told apart from. UTF-16 too."""
-    if head.startswith(_UTF16_BOMS):  # to be refused by its name
-        return True
-    first_line = head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0]
-    return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
+    return headers.is_text(head)
 
 
 def has_columns(head: bytes) -> bool:
-    """Whether the first line names a time and a weight in the usual words."""
-    if head.startswith(_UTF16_BOMS):
-        head = head.decode("utf-16", errors="ignore").encode()
-    text = records.decode(head.removeprefix(_BOM).lstrip().split(b"\n", 1)[0])
-    cells = max((records.cells_of(text, delimiter) for delimiter in ",;\t"), key=len)
-    columns = match_columns([cell.strip().lower() for cell in cells], Columns())
-    return {"time", "weight"} <= set(columns)
+    """Whether a line near the start names a time and a weight."""
+    return headers.names_weighings(head)
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Needs columns, or options, for user, time, weight and unit."""
-    order = _DateOrderOfFile(source, options)
+    return read_table(source, options)
+
+
+def read_table(
+    source: Source, options: ReadOptions, made_by: str | None = None, unit_from: str | None = None
+) -> Iterator[Parse]:
+    """Read a table, as `read` does. made_by: source of the rows of an app's export, which has no
+    column for it. unit_from: who says the unit, where a format and not a person gives it.
+    """
+    plan = replace(plan_of(source, options), made_by=made_by, unit_from=unit_from)
+
+    def scan() -> Iterator[tuple[Any, Any]]:
+        for chunk in _chunks(source, plan):
+            columns = _raw(_cells(chunk, plan.layout), plan)
+            yield columns["time"], columns["weight"]
+
+    evidence = Evidence(plan.where, options, scan)
+    for chunk in _chunks(source, plan):
+        yield partial(_parse, chunk, plan, evidence)
+
+
+def plan_of(source: Source, options: ReadOptions) -> Plan:
+    """Find the header and choose the columns. Raises InputError where the file cannot be used."""
     with open_source(source) as stream:
-        header = _read_header(stream, source, options)
-        for chunk in records.chunks(
-            stream, header.delimiter, header.width, header.line + 1, options.block_bytes
-        ):
-            yield partial(_parse, chunk, header, order)
+        head = stream.read(HEAD_BYTES)
+    where = str(source)
+    header = headers.find_header(head, where, options)
+    choice = resolve(table_of(where, header.cells, header.rows, options))
+    if header.above:
+        lines = "1 line" if header.above == 1 else f"{header.above} lines"
+        choice = choice.with_note(f"{lines} above the header passed over")
+    coded = {choice.roles[role] for role in _CODED_ROLES if role in choice.roles}
+    layout = Layout(
+        header.delimiter,
+        len(header.cells),
+        tuple(choice.indices),
+        frozenset(coded | {*choice.weight, *choice.unit}),
+    )
+    return Plan(where, header.line, layout, choice, options)
 
 
-def _read_header(stream: BinaryIO, source: Source, options: ReadOptions) -> Header:
-    line, number = b"", 0
-    while not line.strip():
-        line = stream.readline(records.MAX_LINE)
-        number += 1
-        if not line:
-            raise InputError(f"{source} is empty; there is nothing to read in it")
-        line = line.removeprefix(_BOM) if number == 1 else line
-    if line.startswith(_UTF16_BOMS):
-        raise InputError(f"{source} is written in UTF-16; save it as UTF-8")
-    if _CONTROL.search(line):
-        raise InputError(f"{source} is not a text table; give a CSV file, or say its --format")
-    if b"\r" in line.rstrip():
-        raise InputError(f"{source} ends its lines with bare carriage returns; save it with LF")
-    text = records.decode(line)
-    most = max(text.count(delimiter) for delimiter in ",;\t") + 1
-    if most > MAX_COLUMNS:
-        raise InputError(f"{source} has more than {MAX_COLUMNS:,} columns; give one with fewer")
-    headers = [
-        _match_header(records.cells_of(text, delimiter), delimiter, number, options)
-        for delimiter in ",;\t"
-    ]
-    header = max(headers, key=lambda one: len(one.columns))
-    _check_header(header, source, options)
-    return header
-
-
-def header_of(names: list[str], line: int, source: Source, options: ReadOptions) -> Header:
-    """What these column names say. Raises InputError if a needed one is missing."""
-    header = _match_header(names, "", line, options)
-    _check_header(header, source, options)
-    return header
-
-
-def _match_header(cells: list[str], delimiter: str, line: int, options: ReadOptions) -> Header:
-    names = [name.strip().lower() for name in cells]
-    columns = match_columns(names, options.columns)
-    constants = {}
-    if "weight" in columns and "unit" not in columns and not options.unit:
-        unit = unit_in_name(names[columns["weight"]])[1]
-        constants = {"unit": unit} if unit else {}
-    unit_from = HEADER if constants else OPTION if options.unit else EACH_RECORD
-    given = {"user_id": options.user, "unit": options.unit}
-    constants |= {name: value for name, value in given.items() if value is not None}
-    repeated = repeated_names(names, columns)
-    return Header(delimiter, len(names), columns, constants, line, unit_from, repeated)
-
-
-def repeated_names(names: list[str], columns: dict[str, int]) -> tuple[str, ...]:
-    """Names of the columns that were chosen and are not the only ones of their name."""
-    return tuple(names[index] for index in columns.values() if names.count(names[index]) > 1)
-
-
-def match_columns(names: list[str], wanted: Columns) -> dict[str, int]:
-    """Which column holds which field; `names` are in lower case. A column holds one field only."""
-    found: dict[str, int] = {}
-    for name in FIELDS:
-        for candidate in getattr(wanted, name):
-            key = candidate.strip().lower()
-            index = names.index(key) if key in names else -1
-            if index >= 0 and index not in found.values():
-                found[name] = index
-                break
-    if "weight" not in found:
-        bare = [unit_in_name(name)[0] for name in names]
-        matches = [bare.index(one.lower()) for one in wanted.weight if one.lower() in bare]
-        found |= {"weight": matches[0]} if matches else {}
-    return found
-
-
-def unit_in_name(name: str) -> tuple[str, str | None]:
-    """Column name without its unit, and the unit: "weight (kg)" and "weight_kg" state theirs."""
-    match = _UNIT_IN_NAME.fullmatch(name)
-    if match and canonical_unit(match["unit"]):
-        return match["name"].strip(), match["unit"]
-    return name, None
-
-
-def _check_header(header: Header, source: Source, options: ReadOptions) -> None:
-    found = [name for name in REQUIRED if name in header.columns]
-    if not found or (len(found) == 1 and header.width > 2):
-        raise InputError(
-            f"{source} has no header that names its columns; add one, such as"
-            " user_id,effectiveDateTime,source_type,weight,unit"
+def _chunks(source: Source, plan: Plan) -> Iterator[records.Chunk]:
+    with open_source(source) as stream:
+        _skip_lines(stream, plan.line)
+        yield from records.chunks(
+            stream,
+            plan.layout.delimiter,
+            plan.layout.width,
+            plan.line + 1,
+            plan.options.block_bytes,
         )
-    missing = [
-        word
-        for name, word in REQUIRED.items()
-        if name not in header.columns and name not in header.constants
-    ]
-    if missing:
-        hints = [f"--{word}" for word in missing if word in ("user", "unit")]
-        also = f", or give {' and '.join(hints)}" if hints else ""
-        raise InputError(
-            f"{source} has no column for {' and '.join(missing)};"
-            f" name it in [data.columns] of the configuration{also}"
-        )
-    if header.repeated:
-        raise InputError(
-            f"{source} has several columns called {header.repeated[0]!r}; leave one of them"
-        )
-    for name, given in (("user_id", options.user), ("unit", options.unit)):
-        if given is not None and name in header.columns:
-            raise InputError(
-                f"{source} has a column for the {REQUIRED[name]}; leave --{REQUIRED[name]} out"
-            )
 
 
-def _parse(chunk: records.Chunk, header: Header, order: _DateOrderOfFile) -> Block:
-    columns = _columns(chunk, header)
-    count = len(columns["line"])
-    for name, value in header.constants.items():
-        indices = pa.array(np.zeros(count, dtype=np.int32))
-        columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array([value]))
-    date_order = order.get() if may_need_order(columns["time"]) else None
-    # Where the comma does not part cells it may stand in numbers.
-    dialect = Dialect(decimal_comma=header.delimiter != ",", date_order=date_order)
-    rows = raw_table(columns, count)
-    if "fault" in columns:  # ragged rows come last
+def _skip_lines(stream: BinaryIO, count: int) -> None:
+    for _ in range(count):
+        while (part := stream.readline(records.MAX_LINE)) and not part.endswith(b"\n"):
+            pass
+
+
+def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
+    all_cells = _cells(chunk, plan.layout)
+    cells = _without_headers(all_cells, plan.choice)
+    count = len(cells["line"])
+    repeated = len(all_cells["line"]) - count
+    assembled = assemble(plan.choice, cells.__getitem__, count, plan.options, plan.where)
+    columns = assembled.columns
+    for name in ("line", "fault", "detail"):
+        if name in cells:
+            own = cells[name] if assembled.keep is None else cells[name].filter(assembled.keep)
+            # What is wrong with a row's cells matters less than that it has not got them all.
+            columns[name] = pc.coalesce(own, columns[name]) if name in columns else own
+    rows_left = len(columns["line"])
+    if plan.made_by and "source" not in columns:
+        columns["source"] = constant(plan.made_by, rows_left)
+    dialect = evidence.dialect(columns["time"], columns["weight"])
+    rows = raw_table(columns, rows_left)
+    if "fault" in cells:  # ragged rows come last
         rows = rows.sort_by("line")
-    return Block(rows, header.unit_from, dialect)
+    return Block(
+        rows,
+        plan.unit_from or assembled.unit_from,
+        dialect,
+        skipped=assembled.skipped + repeated,
+        others=dict(assembled.others) | ({"header, repeated": repeated} if repeated else {}),
+        columns=plan.choice.named(),
+        notes=plan.choice.notes,
+    )
 
 
-def _columns(chunk: records.Chunk, header: Header) -> dict[str, Any]:
-    """The chunk's columns by field, with line, fault and detail."""
+def _raw(cells: Cells, plan: Plan) -> dict[str, Any]:
+    return assemble(
+        plan.choice, cells.__getitem__, len(cells["line"]), plan.options, plan.where
+    ).columns
+
+
+def _without_headers(cells: Cells, choice: Choice) -> Cells:
+    """Without lines that repeat the header, as where files were put one behind the other."""
+    at = [*choice.time, *choice.weight]
+    weights = cells[at[-1]]
+    texts = weights.dictionary if pa.types.is_dictionary(weights.type) else weights
+    if choice.all_names[at[-1]] not in texts.to_pylist():
+        return cells
+    same = np.ones(len(weights), dtype=bool)
+    for index in at:
+        text = cells[index].cast(pa.string())
+        equal = pc.equal(pc.utf8_trim_whitespace(text), choice.all_names[index])
+        same &= equal.fill_null(False).to_numpy(zero_copy_only=False)
+    return {name: column.filter(pa.array(~same)) for name, column in cells.items()}
+
+
+def _cells(chunk: records.Chunk, layout: Layout) -> Cells:
     if chunk.rows is not None:
-        return _columns_of_rows(chunk.rows, header)
-    return columns_by_pyarrow(chunk, header) or columns_by_record(chunk, header)
+        return cells_of_rows(chunk.rows, layout)
+    return cells_by_pyarrow(chunk, layout) or cells_by_record(chunk, layout)
 
 
-def columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] | None:
+def cells_by_pyarrow(chunk: records.Chunk, layout: Layout) -> Cells | None:
     """Columns of a chunk with regular quotes, in file order but for ragged rows, which come last.
 
     None where pyarrow would see other rows: lone carriage returns, bytes that are no UTF-8.
@@ -269,19 +199,18 @@ def columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] |
         return None
     ragged: list[tuple[int, str]] = []
     try:
-        table = _table(chunk.data, header, ragged)
+        table = _table(chunk.data, layout, ragged)
     except pa.ArrowInvalid:
         return None
     lines = records.line_numbers(chunk, table.num_rows + len(ragged))
     if lines is None:
         return None
-    columns = {name: table[str(index)] for name, index in header.columns.items()}
-    columns = {name: column.combine_chunks() for name, column in columns.items()}
+    columns: Cells = {index: table[str(index)].combine_chunks() for index in layout.indices}
     if not ragged:
         return columns | {"line": pa.array(lines)}
     at = np.array([number - 1 for number, _ in ragged])
     rows = [
-        records.row_of(line, text, header.delimiter, header.width)
+        records.row_of(line, text, layout.delimiter, layout.width)
         for line, (_, text) in zip(lines[at].tolist(), ragged, strict=True)
         if text.strip()
     ]
@@ -289,11 +218,11 @@ def columns_by_pyarrow(chunk: records.Chunk, header: Header) -> dict[str, Any] |
     regular = len(columns["line"])
     return {
         name: pa.concat_arrays([columns.get(name, pa.nulls(regular, other.type)), other])
-        for name, other in _as_in(columns, _columns_of_rows(rows, header)).items()
+        for name, other in _as_in(columns, cells_of_rows(rows, layout)).items()
     }
 
 
-def _as_in(columns: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+def _as_in(columns: Cells, others: Cells) -> Cells:
     """The others, of the same types as the columns of the same name."""
     return {
         name: other.cast(columns[name].type) if name in columns else other
@@ -301,45 +230,43 @@ def _as_in(columns: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(data: bytes, header: Header, ragged: list[tuple[int, str]]) -> pa.Table:
+def _table(data: bytes, layout: Layout, ragged: list[tuple[int, str]]) -> pa.Table:
     """Parse regular rows; ragged ones are put aside, with their number among all from 1."""
 
     def put_aside(row: csv.InvalidRow) -> str:
         ragged.append((row.number, row.text))
         return "skip"
 
-    kinds = dict(zip(schema.RAW.names, schema.RAW.types, strict=True))
+    kinds = {str(at): CODE if at in layout.coded else pa.string() for at in layout.indices}
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(
-            column_names=[str(index) for index in range(header.width)],
+            column_names=[str(index) for index in range(layout.width)],
             use_threads=False,
             block_size=len(data) + 1,
         ),
-        parse_options=csv.ParseOptions(delimiter=header.delimiter, invalid_row_handler=put_aside),
+        parse_options=csv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=put_aside),
         convert_options=csv.ConvertOptions(
-            include_columns=[str(index) for index in header.columns.values()],
-            column_types={str(index): kinds[name] for name, index in header.columns.items()},
+            include_columns=list(kinds),
+            column_types=kinds,
             null_values=list(NULLS),
             strings_can_be_null=True,
         ),
     )
 
 
-def columns_by_record(chunk: records.Chunk, header: Header) -> dict[str, Any]:
+def cells_by_record(chunk: records.Chunk, layout: Layout) -> Cells:
     """The same columns, in file order, by the record parser: slower, and it takes any bytes."""
-    rows, _ = records.parse(chunk.data, chunk.line, header.delimiter, header.width, is_last=True)
-    return _columns_of_rows(rows, header)
+    rows, _ = records.parse(chunk.data, chunk.line, layout.delimiter, layout.width, is_last=True)
+    return cells_of_rows(rows, layout)
 
 
-def _columns_of_rows(rows: list[records.Row], header: Header) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        name: pa.array([row.cells[index] for row in rows], pa.string())
-        for name, index in header.columns.items()
+def cells_of_rows(rows: list[records.Row], layout: Layout) -> Cells:
+    columns: Cells = {
+        index: pa.array([row.cells[index] for row in rows], pa.string()) for index in layout.indices
     }
-    for name, column in columns.items():
-        absent = pc.is_in(column, pa.array(NULLS))
-        columns[name] = pc.if_else(absent, None, column)
+    for index, column in columns.items():
+        columns[index] = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
     return columns | {
         "line": pa.array([row.line for row in rows], pa.int64()),
         "fault": pa.array([row.detail and "missing_field" for row in rows], pa.string()),

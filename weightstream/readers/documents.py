@@ -1,14 +1,18 @@
 """JSON sources: one document, or one object a line (NDJSON). Numbers stay as they are written."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from weightstream.errors import InputError
-from weightstream.readers.block import Block, Parse, ReadOptions
+from weightstream.readers.block import Block, Parse, ReadOptions, raw_table_of_rows
+from weightstream.readers.records import decode
 from weightstream.readers.source import Source, open_source
 
 MAX_DOCUMENT = 64 << 20
@@ -17,14 +21,15 @@ MAX_LINE = 16 << 20
 
 Records = Iterable[tuple[int, Any]]
 """(line or position, record), one at a time: parsed records are large, and few are to be alive at
-once. The record is NOT_JSON where it cannot be read.
+once.
 """
 Convert = Callable[[Records], Block]
+_NOT_JSON = {"fault": "missing_field", "detail": "the line holds no whole JSON object"}
 Flatten = Callable[[Any], Iterator[Any]]
 """From a document to its records."""
 
-NOT_JSON = object()
 _BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Number(str):
@@ -38,11 +43,36 @@ _DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant
 
 
 def parse_json(text: bytes) -> Any:
-    """Raises ValueError if the bytes are no JSON."""
+    """Parse JSON. Raises ValueError if the bytes are none.
+
+    Texts that are no UTF-8 are taken as Windows-1252, as in tables; half a character, which JSON
+    can write, stands as it is written: `\\ud83d`.
+    """
+    text = text.removeprefix(_BOM)
     try:
-        return _DECODER.decode(text.removeprefix(_BOM).decode())
+        whole = text.decode()
+        odd = _SURROGATE.search(text) is not None
+    except UnicodeDecodeError:
+        whole, odd = text.decode(errors="surrogateescape"), True
+    try:
+        value = _DECODER.decode(whole)
+        return _encodable(value) if odd else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _encodable(value: Any) -> Any:
+    """The same with texts that UTF-8 can hold."""
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if type(value) is not str or value.isascii():
+        return value
+    try:
+        return decode(value.encode(errors="surrogateescape"))
+    except UnicodeEncodeError:
+        return value.encode(errors="backslashreplace").decode()
 
 
 def text_of(value: Any) -> str | None:
@@ -61,9 +91,23 @@ def fields_of(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def not_json(line: int) -> dict[str, Any]:
-    """The raw row for a record that cannot be read."""
-    return {"line": line, "fault": "missing_field", "detail": "the line holds no whole JSON object"}
+def found_in(
+    document: Any, is_wanted: Callable[[dict[str, Any]], bool]
+) -> Iterator[dict[str, Any]]:
+    """The outermost objects that are wanted, in their order, whatever lists and objects hold them.
+
+    Answers come in pages, and pages in lists, under `data` or `body`: no two collectors agree.
+    """
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(reversed(value))
+        elif isinstance(value, dict):
+            if is_wanted(value):
+                yield value
+            else:
+                pending.extend(reversed(value.values()))
 
 
 def read_json(
@@ -78,7 +122,7 @@ def read_json(
 
     flatten: a single document to its records, which are numbered from 1 instead of lines.
     wanted: a line of NDJSON that holds none of these is skipped without being parsed; empty
-    where the format is never NDJSON.
+    where the lines of NDJSON are documents of their own, such as pages of answers.
     parse_line: a faster parse_json for lines of NDJSON.
     Raises InputError if a single document is no JSON or larger than MAX_DOCUMENT.
     """
@@ -86,7 +130,8 @@ def read_json(
         first, line = _first_line(stream)
         second = stream.readline(options.block_bytes)
         rest = second + stream.read(options.block_bytes)
-        if wanted and rest.strip() and _is_ndjson(first, second):
+        ndjson = bool(rest.strip()) and _is_ndjson(first, second)
+        if wanted and ndjson:
             for data, start in _line_chunks(stream, first + rest, line, options.block_bytes):
                 yield partial(_parse_lines, data, start, convert, wanted, parse_line)
             return
@@ -96,11 +141,45 @@ def read_json(
             f"{source} is one JSON document of more than {MAX_DOCUMENT >> 20} MiB; give it as"
             " NDJSON, one record a line"
         )
-    try:
-        value = parse_json(document)
-    except ValueError:
-        raise InputError(f"{source} is no whole JSON; fetch it again") from None
-    yield partial(convert, zip(count(1), flatten(value), strict=False))
+    lines = document.splitlines() if ndjson else [document]
+    values, broken = _parsed([line for line in lines if line.strip()])
+    if not values:
+        raise InputError(f"{source} is no whole JSON; fetch it again")
+    yield partial(_convert_documents, values if ndjson else values[0], broken, flatten, convert)
+
+
+def _parsed(texts: list[bytes]) -> tuple[list[Any], int]:
+    """The documents, and how many texts are none."""
+    values, broken = [], 0
+    for text in texts:
+        try:
+            values.append(parse_json(text))
+        except ValueError:
+            broken += 1
+    return values, broken
+
+
+def _convert_documents(value: Any, broken: int, flatten: Flatten, convert: Convert) -> Block:
+    """Records numbered from 1, then a faulty row for each document that cannot be read."""
+    position = 0
+
+    def records() -> Iterator[tuple[int, Any]]:
+        nonlocal position
+        for record in flatten(value):
+            position += 1
+            yield position, record
+
+    block = convert(records())
+    numbers = range(position + 1, position + broken + 1)
+    return _with_broken(block, numbers)
+
+
+def _with_broken(block: Block, lines: Sequence[int]) -> Block:
+    """The block with a faulty row for each line that holds no record."""
+    if not lines:
+        return block
+    broken = raw_table_of_rows([{"line": line} | _NOT_JSON for line in lines])
+    return replace(block, rows=pa.concat_tables([block.rows, broken]).sort_by("line"))
 
 
 def _first_line(stream: BinaryIO) -> tuple[bytes, int]:
@@ -170,6 +249,7 @@ def _parse_lines(
     parse_line: Callable[[bytes], Any],
 ) -> Block:
     skipped = 0
+    broken: list[int] = []
 
     def records() -> Iterator[tuple[int, Any]]:
         nonlocal skipped
@@ -182,8 +262,9 @@ def _parse_lines(
             try:
                 value = parse_line(text)
             except ValueError:
-                value = NOT_JSON
+                broken.append(number)
+                continue
             yield number, value
 
     block = convert(records())
-    return replace(block, skipped=block.skipped + skipped)
+    return _with_broken(replace(block, skipped=block.skipped + skipped), broken)

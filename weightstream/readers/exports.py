@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from weightstream.errors import InputError
+from weightstream.errors import InputError, plain
 from weightstream.readers import records
 from weightstream.readers.block import NO_DIALECT, Block, Dialect, Parse, raw_table_of_rows
 from weightstream.readers.source import Source, open_source
@@ -38,10 +38,12 @@ def read_export(
     unit_from: str,
     delimiter: str = ",",
     dialect: Dialect = NO_DIALECT,
+    notes: tuple[str, ...] = (),
 ) -> Iterator[Parse]:
     """Parse a table whose column names stand on line `header_line`, counted from 1.
 
-    Raises InputError if none of them is `needed`.
+    notes: sentences on how the format is understood. Raises InputError if no name is, or ends in,
+    `needed`.
     """
     with open_source(source) as stream:
         line = b""
@@ -49,14 +51,22 @@ def read_export(
             line = stream.readline(records.MAX_LINE)
         text = records.decode(line.removeprefix(_BOM))
         names = names_of(text, delimiter)
-        if needed not in names:
-            raise InputError(f"{source} has not the columns of this format; leave --format out")
+        if not any(name.rsplit(".", 1)[-1] == needed for name in names):
+            listing = ", ".join(repr(plain(name[:40])) for name in names[:12])
+            raise InputError(
+                f"{source} has no column {needed!r}, as this format has; its columns are {listing}"
+            )
         for rows in records.rows(stream, delimiter, len(names), header_line + 1):
-            yield partial(_convert, rows, names, convert, unit_from, dialect)
+            yield partial(_convert, rows, names, convert, unit_from, dialect, notes)
 
 
 def _convert(
-    rows: list[records.Row], names: list[str], convert: Convert, unit_from: str, dialect: Dialect
+    rows: list[records.Row],
+    names: list[str],
+    convert: Convert,
+    unit_from: str,
+    dialect: Dialect,
+    notes: tuple[str, ...],
 ) -> Block:
     converted = []
     for row in rows:
@@ -66,4 +76,4 @@ def _convert(
             raw = (raw or {}) | {"fault": "missing_field", "detail": row.detail}
         if raw is not None:
             converted.append(raw | {"line": row.line})
-    return Block(raw_table_of_rows(converted), unit_from, dialect)
+    return Block(raw_table_of_rows(converted), unit_from, dialect, notes=notes)

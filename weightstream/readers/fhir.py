@@ -1,16 +1,19 @@
-"""FHIR R4 Observations of body weight: single, in a Bundle, or as bulk NDJSON.
+"""FHIR R4 Observations of body weight: single, in a Bundle or envelope, or as bulk NDJSON.
 
-https://hl7.org/fhir/R4/observation.html; codes from LOINC, units from UCUM.
+https://hl7.org/fhir/R4/observation.html; codes from LOINC, SNOMED CT and IEEE 11073, units from
+UCUM. An envelope is JSON that is no resource and holds some, such as the export of Fasten.
 """
 
 import re
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import orjson
 
 from weightstream.errors import InputError
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers.block import (
     EACH_RECORD,
     NAMELESS,
@@ -20,34 +23,52 @@ from weightstream.readers.block import (
     named_user,
     raw_table_of_tuples,
 )
+from weightstream.readers.column_names import PLAIN, parse_name, weight_fit
 from weightstream.readers.documents import (
-    NOT_JSON,
     Number,
     Records,
     fields_of,
     items_of,
-    not_json,
     parse_json,
     read_json,
     text_of,
 )
+from weightstream.readers.fhir_persons import NOTHING, Persons, subject_of
 from weightstream.readers.source import Source, head_of
 
 SOURCES = {
-    "29463-7": "fhir",  # body weight
+    "29463-7": "fhir",  # LOINC: body weight
     "3141-9": "fhir",  # measured
     "3142-7": "fhir-stated",
     "8335-2": "fhir-estimated",
     "8350-1": "fhir-clothed",
     "8351-9": "fhir",  # without clothes
+    "27113001": "fhir",  # SNOMED CT: body weight
+    "363808001": "fhir",  # measured
+    "424927000": "fhir-clothed",  # with shoes
+    "425024002": "fhir",  # without shoes
+    "735395000": "fhir",  # current
+    "188736": "fhir",  # IEEE 11073, of personal health devices
 }
-"""LOINC code to the name of the source: how a weight was come by decides its bias and noise."""
+"""Code to the name of the source: how a weight was come by decides its bias and noise."""
 
-_LOINC = ("http://loinc.org", "urn:oid:2.16.840.1.113883.6.1", None)
-_UCUM = ("http://unitsofmeasure.org", None)
+_LOINC, _SNOMED, _DEVICES = "loinc", "snomed", "11073"
+_SYSTEMS = {
+    "http://loinc.org": _LOINC,
+    "urn:oid:2.16.840.1.113883.6.1": _LOINC,
+    "http://snomed.info/sct": _SNOMED,
+    "urn:oid:2.16.840.1.113883.6.96": _SNOMED,
+    "urn:iso:std:iso:11073:10101": _DEVICES,
+    "urn:oid:2.16.840.1.113883.6.24": _DEVICES,
+}
+_UCUM = ("http://unitsofmeasure.org", "http://unitsofmeasure.org/", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
+_WEIGHED = (b'"kg"', b'"[lb_av]"', b'"lb"', b'"lbs"', b'"g"')
+"""Units by which a line of NDJSON may hold a weight under a code that is not known."""
+_EMPTY = {"resourceType": None}
+"""Stands for an entry of a Bundle without a resource, so that the others keep their positions."""
 _COLUMNS = (
     "user_id",
     "time",
@@ -60,12 +81,13 @@ _COLUMNS = (
     "retracted",
     "fault",
     "detail",
+    "birth_date",
+    "sex",
 )
 _XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*+<\w+[^>]*xmlns=[\"']http://hl7\.org/fhir[\"']",
     re.DOTALL,
 )
-_PERSON = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -82,10 +104,11 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. In a Bundle, `line` is the position of the resource."""
     if _is_xml(head_of(source)):
         raise InputError(f"{source} is FHIR in XML; give it as JSON")
-    codes = tuple(code.encode() for code in SOURCES)
-    convert = partial(_convert, source=source, options=options)
-    wanted = (*codes, b'"Bundle"')
-    return read_json(source, options, convert, _resources, wanted, _parse_line)
+    persons = Persons(source, options.block_bytes)
+    convert = partial(_convert, source=source, options=options, persons=persons)
+    flatten = partial(_document, persons=persons, user=options.user)
+    wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', *_WEIGHED)
+    return read_json(source, options, convert, flatten, wanted, _parse_line)
 
 
 def _parse_line(text: bytes) -> Any:
@@ -103,73 +126,197 @@ def _parse_line(text: bytes) -> Any:
         if len(written) != 1 or float(written[0]) != value:
             return parse_json(text)
         quantity["value"] = Number(written[0].decode())
+        return resource
+    return parse_json(text)
+
+
+def _document(document: Any, persons: Persons, user: str | None) -> Iterator[Any]:
+    resources = list(_resources(document, user))
+    persons.take(resources)
+    return iter(resources)
+
+
+def _resources(document: Any, user: str | None) -> Iterator[Any]:
+    """The resources of a document: itself, or those in its lists, Bundles and envelopes.
+
+    An envelope that names who provided the resources is the record of one person, who has another
+    id with each provider: there `user` stands for all of these ids.
+    """
+    pending: list[tuple[Any, str | None]] = [(document, None)]
+    while pending:
+        value, provider = pending.pop()
+        if isinstance(value, list):
+            pending.extend((one, provider) for one in reversed(value))
+        elif not isinstance(value, dict):
+            continue
+        elif "resourceType" not in value:
+            name = text_of(value.get("name")) or provider
+            pending.extend((one, name) for one in reversed(value.values()))
+        elif value["resourceType"] == "Bundle":
+            entries = items_of(value.get("entry"))
+            inner = (fields_of(one).get("resource") or _EMPTY for one in reversed(entries))
+            pending.extend((one, provider) for one in inner)
+        else:
+            yield _provided(value, provider, user) if provider else value
+
+
+def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict[str, Any]:
+    resource = {"device": {"display": provider}} | resource
+    if user is not None:
+        resource.pop("subject", None)
     return resource
 
 
-def _resources(document: Any) -> Iterator[Any]:
-    """The resources of a document: of a list, of a Bundle and of Bundles in it, or itself."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(reversed(value))
-        elif fields_of(value).get("resourceType") == "Bundle":
-            entries = items_of(value.get("entry"))
-            pending.extend(fields_of(entry).get("resource") for entry in reversed(entries))
-        else:
-            yield value
-
-
-def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
-    rows, skipped = [], 0
+def _convert(records: Records, source: Source, options: ReadOptions, persons: Persons) -> Block:
+    rows, skipped, others = [], 0, Counter[str]()
     for line, record in records:
-        resource = fields_of(record)
-        if resource.get("resourceType") == "Bundle":
-            raise InputError(f"{source} holds a Bundle on a line; give each Bundle as its own file")
-        code = _code(resource)
-        if record is NOT_JSON:
-            rows.append(tuple(map(not_json(line).get, _COLUMNS)))
-        elif code is None:
-            skipped += 1
-        else:
-            rows.append(_row(resource, code, line, source, options))
-    return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped)
+        found = 0
+        for resource in _of_record(record, options.user):
+            weighing = _weighing(resource)
+            if weighing is None:
+                skipped += 1
+                if name := _other_mass(resource):
+                    others[name] += 1
+                continue
+            if found:
+                raise InputError(
+                    f"{source} holds several weighings on a line; give each Bundle as its own file"
+                )
+            found = 1
+            rows.append(_row(resource, weighing, line, source, options, persons))
+    return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
 
-def _code(resource: dict[str, Any]) -> str | None:
-    """The LOINC code by which it is an Observation of body weight, else None."""
+def _of_record(record: Any, user: str | None) -> Iterable[dict[str, Any]]:
+    """The resources of one record: of a line of NDJSON, an envelope or Bundle may hold several."""
+    kind = fields_of(record).get("resourceType")
+    return (record,) if kind and kind != "Bundle" else _resources(record, user)
+
+
+class _Weighing(NamedTuple):
+    """element: the Observation, or the component of it, that holds the weight."""
+
+    source: str
+    element: dict[str, Any]
+    fault: str | None = None
+
+
+def _weighing(resource: dict[str, Any]) -> _Weighing | None:
+    """Where an Observation holds a body weight: in itself, or in a component; else None."""
     if resource.get("resourceType") != "Observation":
         return None
-    for coding in items_of(fields_of(resource.get("code")).get("coding")):
+    if source := _source(resource):
+        return _Weighing(source, resource)
+    parts = map(fields_of, items_of(resource.get("component")))
+    found = [_Weighing(source, part) for part in parts if (source := _source(part))]
+    if not found:
+        return _Weighing("fhir", resource) if _is_named_weight(resource) else None
+    weights = {_weight(one.element, _quantity(one.element)) for one in found}
+    fault = f"the record holds {len(weights)} different weights" if len(weights) > 1 else None
+    return found[0]._replace(fault=fault)
+
+
+def _quantity(element: dict[str, Any]) -> dict[str, Any]:
+    return fields_of(element.get("valueQuantity"))
+
+
+def _source(element: dict[str, Any]) -> str | None:
+    """The name of the source, by the code of a body weight."""
+    for coding in items_of(fields_of(element.get("code")).get("coding")):
         code = fields_of(coding).get("code")
-        if isinstance(code, str) and code in SOURCES and coding.get("system") in _LOINC:
-            return code
+        if isinstance(code, str) and code in SOURCES and _fits(text_of(coding.get("system")), code):
+            return SOURCES[code]
     return None
 
 
+@lru_cache(maxsize=1024)
+def _fits(system: str | None, code: str) -> bool:
+    """Whether the code is of that system; LOINC's and SNOMED's are known without one."""
+    own = _LOINC if "-" in code else _DEVICES if len(code) == 6 else _SNOMED
+    return _system(system) == own or (system is None and own != _DEVICES)
+
+
+@lru_cache(maxsize=1024)
+def _system(uri: str | None) -> str | None:
+    """A name of _SYSTEMS, however the address is written."""
+    return _SYSTEMS.get((uri or "").strip().rstrip("/").replace("https://", "http://").lower())
+
+
+def _is_named_weight(resource: dict[str, Any]) -> bool:
+    """Whether it has no code that is known anywhere, but a weight's name, and a weight's unit."""
+    if _mass_unit(resource) is None:
+        return False
+    concept = fields_of(resource.get("code"))
+    names = [text_of(concept.get("text"))]
+    for coding in map(fields_of, items_of(concept.get("coding"))):
+        if _system(text_of(coding.get("system"))):
+            return False
+        names.append(text_of(coding.get("display")))
+    return any(name and weight_fit(parse_name(name)) == PLAIN for name in names)
+
+
+def _mass_unit(element: dict[str, Any]) -> str | None:
+    unit, _ = _unit(_quantity(element))
+    return canonical_unit(unit or "")
+
+
+def _other_mass(resource: dict[str, Any]) -> str | None:
+    """What an Observation measures that has the unit of a weight and is none, by its own name."""
+    if resource.get("resourceType") != "Observation" or _mass_unit(resource) is None:
+        return None
+    concept = fields_of(resource.get("code"))
+    codings = [fields_of(one) for one in items_of(concept.get("coding"))]
+    names = [concept.get("text"), *(one.get("display") for one in codings)]
+    codes = (f"code {one['code']}" for one in codings if one.get("code"))
+    return next((text_of(one) for one in names if text_of(one)), next(codes, "no name"))
+
+
 def _row(
-    resource: dict[str, Any], code: str, line: int, source: Source, options: ReadOptions
+    resource: dict[str, Any],
+    weighing: _Weighing,
+    line: int,
+    source: Source,
+    options: ReadOptions,
+    persons: Persons,
 ) -> tuple[Any, ...]:
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
-    quantity = fields_of(resource.get("valueQuantity"))
-    weight = text_of(quantity.get("value"))
-    if weight and quantity.get("comparator"):
-        weight = f"{quantity['comparator']}{weight}"
-    user = named_user(_subject(resource), source, options)
+    user = named_user(subject_of(resource), source, options)
+    element = weighing.element
+    quantity = _quantity(element)
+    unit, contradiction = _unit(quantity)
+    absent = resource.get("dataAbsentReason") or element.get("dataAbsentReason")
+    fault = detail = None
+    if not user:
+        fault, detail = NAMELESS["fault"], NAMELESS["detail"]
+    elif contradiction:
+        fault, detail = "unknown_unit", contradiction
+    elif weighing.fault:
+        fault, detail = "bad_number", weighing.fault
+    birth_date, sex = persons.said.get(user, NOTHING)
     return (
         user,
         _time(resource),
-        _device(resource) or SOURCES[code],
-        None if resource.get("dataAbsentReason") else weight,
-        _unit(quantity),
+        _device(resource) or weighing.source,
+        None if absent else _weight(element, quantity),
+        unit,
         text_of(resource.get("id")),
         text_of(fields_of(resource.get("meta")).get("lastUpdated"))
         or text_of(resource.get("issued")),
         line,
         resource.get("status") in _TAKEN_BACK,
-        None if user else NAMELESS["fault"],
-        None if user else NAMELESS["detail"],
+        fault,
+        detail,
+        birth_date,
+        sex,
     )
+
+
+def _weight(element: dict[str, Any], quantity: dict[str, Any]) -> str | None:
+    """The number as it is written, with its comparator; or a text, which may tell its unit."""
+    weight = text_of(quantity.get("value"))
+    if weight and quantity.get("comparator"):
+        return f"{quantity['comparator']}{weight}"
+    return weight or text_of(element.get("valueString")) or text_of(element.get("valueInteger"))
 
 
 def _device(resource: dict[str, Any]) -> str | None:
@@ -178,26 +325,24 @@ def _device(resource: dict[str, Any]) -> str | None:
     return text_of(fields_of(resource["device"]).get("display"))
 
 
-def _subject(resource: dict[str, Any]) -> str | None:
-    """The person's id: of Patient/7 or https://host/fhir/Patient/7 it is 7."""
-    subject = fields_of(resource.get("subject"))
-    reference = text_of(subject.get("reference"))
-    if reference and not reference.startswith("#"):  # which says something in its resource only
-        kind, _, rest = reference.partition("/")
-        if kind == "Patient" and "/" not in rest:
-            return rest or None
-        match = _PERSON.fullmatch(reference)
-        return match[1] if match else reference.removeprefix("urn:uuid:")
-    return text_of(fields_of(subject.get("identifier")).get("value"))
-
-
 def _time(resource: dict[str, Any]) -> str | None:
     """A period stands at its start."""
     found = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
     return text_of(found or fields_of(resource.get("effectivePeriod")).get("start"))
 
 
-def _unit(quantity: dict[str, Any]) -> str | None:
-    """The UCUM code; the unit's free text only where there is no code."""
-    code = text_of(quantity.get("code"))
-    return code if code and quantity.get("system") in _UCUM else text_of(quantity.get("unit"))
+def _unit(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The unit, and a sentence if code and text name two."""
+    code, text = text_of(quantity.get("code")), text_of(quantity.get("unit"))
+    if quantity.get("system") not in _UCUM:
+        return text or code, None
+    return _settled(code, text) if code and text and code != text else (code or text, None)
+
+
+@lru_cache(maxsize=1024)
+def _settled(code: str, text: str) -> tuple[str, str | None]:
+    """The code counts, and the text where the code is none; units that differ contradict."""
+    coded, written = canonical_unit(code), canonical_unit(text)
+    if coded and written and coded != written:
+        return code, f"the unit is written {text[:60]!r} and coded {code[:60]!r}"
+    return (code if coded or not written else text), None

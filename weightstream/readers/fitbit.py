@@ -22,7 +22,7 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source
 
 HEIGHTS_M = (1.40, 2.10)
@@ -30,13 +30,21 @@ HEIGHTS_M = (1.40, 2.10)
 
 _LOG_ID = re.compile(rb'"logId"\s*:')
 _WEIGHT = re.compile(rb'"weight"\s*:')
-_SHORT_YEARS = Dialect(date_order="mdy2")
+_SHORT_YEARS = Dialect(date_order="mdy")
 
 
 def recognise(head: bytes, name: str) -> bool:
     """JSON with logId and weight."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return start in (b"{", b"[") and bool(_LOG_ID.search(head)) and bool(_WEIGHT.search(head))
+    return _is_json(head) and bool(_LOG_ID.search(head)) and bool(_WEIGHT.search(head))
+
+
+def _is_json(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """Other files of the export: JSON that speaks of no weight in its first bytes."""
+    return _is_json(head) and b"weight" not in head.lower()
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
@@ -47,8 +55,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _logs(document: Any) -> Iterator[Any]:
-    logs = document if isinstance(document, list) else fields_of(document).get("weight")
-    yield from items_of(logs)
+    return found_in(document, lambda one: "logId" in one)
 
 
 def _convert(records: Records, source: Source, user: str, unit: str | None) -> Block:

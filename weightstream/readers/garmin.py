@@ -6,10 +6,12 @@ JSON: grams, with the time in UTC beside the local one; totals and averages have
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
+from weightstream.errors import InputError
 from weightstream.readers import exports, records
 from weightstream.readers.block import (
     EACH_RECORD,
@@ -20,36 +22,54 @@ from weightstream.readers.block import (
     given,
     raw_table_of_rows,
 )
-from weightstream.readers.documents import Number, Records, fields_of, read_json, text_of
+from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source, head_of, open_source
 
-_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES.split(), start=1)}
-_MONTH_FIRST = re.compile(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}),? (\d{4})")
-_DAY_FIRST = re.compile(r"(\d{1,2})\.? ([A-Za-z]{3})[a-z]*\.? (\d{4})")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_CLOCK = re.compile(r"\d{1,2}:\d{2}")
-_QUANTITY = re.compile(r"([^a-zA-Z\s]+)\s*([a-zA-Z]+)")
-_HEADER = ["time", "weight", "change", "bmi"]
+_CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}.*", re.DOTALL)
+_YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
+_BOM = b"\xef\xbb\xbf"
+_EPOCH = datetime(1970, 1, 1)
+_MILLISECONDS = re.compile(r"-?\d{1,17}", re.ASCII)
+_DAYS = re.compile(rb'"(?:dateWeightList|dailyWeightSummaries)"\s*:\s*\[')
+"""A view of days, which may be empty."""
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """The table's header, or JSON with weight and timestampGMT."""
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
-        return b'"timestampGMT"' in head and b'"weight"' in head
+    """The table's header, JSON with weight and timestampGMT, or a view of days without any."""
+    if head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"["):
+        return (b'"timestampGMT"' in head and b'"weight"' in head) or bool(_DAYS.search(head))
     return _is_table(head)
 
 
 def _is_table(head: bytes) -> bool:
-    lines = exports.first_lines(head)
-    return bool(lines) and exports.names_of(lines[0], ",")[:4] == _HEADER
+    """Whether a line that holds a date alone stands above one that begins with a time of day.
+
+    That is so in every language of an account; names of columns are in it.
+    """
+    lines = exports.first_lines(head, 12)
+    rows = [records.cells_of(line, ",") for line in lines if line.strip()]
+    if len(rows) < 3 or len(rows[0]) < 3:
+        return False
+    return any(
+        _is_day(day) and _CLOCK.fullmatch(row[0]) and len(row) >= 2
+        for day, row in pairwise(rows[1:])
+    )
+
+
+def _is_day(cells: list[str]) -> bool:
+    return not any(map(str.strip, cells[1:])) and _YEAR.search(cells[0]) is not None
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. It names no person: --user is required."""
     user = given(options.user, source, "whose weights it holds", "--user")
-    if _is_table(head_of(source)):
+    head = head_of(source)
+    if _is_table(head):
         return _read_table(source, user)
+    if head.removeprefix(_BOM).lstrip()[:1] not in (b"{", b"["):
+        raise InputError(
+            f"{source} is neither JSON nor a table of Garmin's, in which a date stands above times"
+        )
     return read_json(source, options, partial(_convert, user=user), _weighings)
 
 
@@ -70,48 +90,23 @@ def _read_table(source: Source, user: str) -> Iterator[Parse]:
 
 
 def _table_row(row: records.Row, day: str | None, clock: str, user: str) -> dict[str, Any]:
-    cell = (row.cells[1] or "").strip()
-    quantity = _QUANTITY.fullmatch(cell)
-    weight, unit = quantity.groups() if quantity else (cell, None)
+    weight = (row.cells[1] or "").strip()
     raw = {
         "user_id": user,
-        "time": f"{_iso_date(day)} {clock}" if day and _CLOCK.match(clock) else clock,
+        "time": f"{day} {clock}" if day and _CLOCK.match(clock) else clock,
         "source": "garmin",
-        "weight": None if weight == "--" else weight,
-        "unit": unit,
+        "weight": None if weight == "--" else weight,  # with its unit
         "line": row.line,
     }
     return raw | ({"fault": "missing_field", "detail": row.detail} if row.detail else {})
 
 
-def _iso_date(text: str) -> str:
-    """A date with an English month's name as 2024-01-31; what is none of these, unchanged."""
-    text = text.strip()
-    first, second = _MONTH_FIRST.fullmatch(text), _DAY_FIRST.fullmatch(text)
-    month, day, year = (
-        (first[1], first[2], first[3])
-        if first
-        else (second[2], second[1], second[3])
-        if second
-        else ("", "", "")
-    )
-    if _ISO.fullmatch(text) or month.lower() not in _MONTHS:
-        return text
-    return f"{year}-{_MONTHS[month.lower()]:02}-{int(day):02}"
-
-
 def _weighings(document: Any) -> Iterator[Any]:
-    """Every object with a time in UTC and a weight, wherever it stands."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(reversed(value))
-        elif isinstance(value, dict):
-            if value.get("timestampGMT") is not None and isinstance(value.get("weight"), Number):
-                yield value
-            else:
-                pending.extend(reversed(value.values()))
+    """Every object with a time in UTC and a weight."""
+    return found_in(
+        document,
+        lambda one: one.get("timestampGMT") is not None and bool(text_of(one.get("weight"))),
+    )
 
 
 def _convert(found: Records, user: str) -> Block:
@@ -122,7 +117,7 @@ def _convert(found: Records, user: str) -> Block:
         rows.append(
             {
                 "user_id": user,
-                "time": _utc(text_of(weighing.get("timestampGMT"))),
+                "time": _time(text_of(weighing.get("timestampGMT")), text_of(weighing.get("date"))),
                 "source": f"garmin-{via.lower()}" if via else "garmin",
                 "weight": text_of(weighing.get("weight")),
                 "unit": "g",
@@ -133,11 +128,26 @@ def _convert(found: Records, user: str) -> Block:
     return Block(raw_table_of_rows(rows), FORMAT)
 
 
-def _utc(text: str | None) -> str | None:
-    """Milliseconds since 1970, or a wall time in UTC, with its Z."""
-    if text is None or not text.removeprefix("-").isdigit():
-        return f"{text}Z" if text else None
+def _time(gmt: str | None, local: str | None) -> str | None:
+    """The time in UTC; beside a local one, both in milliseconds as if of UTC, with its offset."""
+    moment, wall = _moment(gmt), _moment(local)
+    if moment is None:
+        return gmt and (gmt if _MILLISECONDS.fullmatch(gmt) else f"{gmt}Z")
+    offset = wall - moment if wall else timedelta(0)
+    if offset % timedelta(minutes=15) or abs(offset) > timedelta(hours=14):
+        offset = timedelta(0)
     try:
-        return datetime.fromtimestamp(int(text) / 1000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return text
+        local_time = moment + offset
+    except OverflowError:  # at the end of the year 9999
+        return gmt
+    return local_time.replace(tzinfo=timezone(offset)).isoformat(timespec="milliseconds")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Milliseconds since 1970 as a date and time without zone; else None."""
+    if not text or not _MILLISECONDS.fullmatch(text):
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=int(text))
+    except OverflowError:
+        return None

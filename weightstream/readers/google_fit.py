@@ -11,7 +11,14 @@ from typing import Any
 
 from weightstream.readers import exports
 from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.documents import Records, fields_of, items_of, read_json, text_of
+from weightstream.readers.documents import (
+    Records,
+    fields_of,
+    found_in,
+    items_of,
+    read_json,
+    text_of,
+)
 from weightstream.readers.source import Source, head_of
 
 _TYPE = "com.google.weight"
@@ -21,9 +28,14 @@ _TABLE = ["timestamp", "weight grams", "data source"]
 
 def recognise(head: bytes, name: str) -> bool:
     """JSON that names the weight's data type, or the table's header."""
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return b"com.google.weight" in head
     return _is_table(head)
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """Data points of other types."""
+    return head.lstrip()[:1] == b"{" and b'"Data Points"' in head
 
 
 def _is_table(head: bytes) -> bool:
@@ -50,11 +62,12 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _points(document: Any) -> Iterator[Any]:
-    """Points of a data set; each with the data set's own type where it says none."""
-    data = fields_of(document)
-    origin = text_of(data.get("Data Source")) or text_of(data.get("dataSourceId")) or ""
-    for point in items_of(data.get("Data Points")) or items_of(data.get("point")):
-        yield {"dataTypeName": _TYPE if _TYPE in origin else None} | fields_of(point)
+    """Points of data sets; each with its data set's own type where it says none."""
+    for data in found_in(document, lambda one: "Data Points" in one or "point" in one):
+        origin = text_of(data.get("Data Source")) or text_of(data.get("dataSourceId")) or ""
+        kind = {"dataTypeName": _TYPE if _TYPE in origin else None}
+        for point in items_of(data.get("Data Points")) or items_of(data.get("point")):
+            yield kind | fields_of(point)
 
 
 def _convert(records: Records, user: str) -> Block:

@@ -1,14 +1,18 @@
 """Health Connect: the export database of Android, alone or in its zip. Grams, UTC, own offset."""
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
-from weightstream.readers.source import Source, local_file
+from weightstream.readers.source import Source, beside, head_of, local_file
 
 _MAGIC = b"SQLite format 3\x00"
 _ROWS = 50_000
@@ -24,17 +28,8 @@ def recognise(head: bytes, name: str) -> bool:
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. It names no person: --user is required. `line` is the row's id."""
     user = given(options.user, source, "whose weights it holds", "--user")
-    with local_file(source) as path:
-        # Immutable: nothing is written beside the file, whatever journal it was left with.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    with _database(source) as connection:
         try:
-            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-            connection.execute("pragma trusted_schema = off")
-            (size,) = connection.execute(
-                "select page_count * page_size from pragma_page_count, pragma_page_size"
-            ).fetchone()
-            if size > path.stat().st_size:
-                raise InputError(f"{source} is cut off; export it again")
             query = _query(connection, source)
             # A damaged tree may give rows twice, or leave some out, without an error.
             if connection.execute(f"pragma quick_check({_TABLE})").fetchone() != ("ok",):
@@ -44,8 +39,50 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
                 yield partial(_convert, rows, user)
         except (sqlite3.Error, UnicodeDecodeError):  # also of its own error messages
             raise InputError(f"{source} is damaged, or no database; export it again") from None
-        finally:
-            connection.close()
+
+
+@contextmanager
+def _database(source: Source) -> Iterator[sqlite3.Connection]:
+    """Opened so that nothing is written beside the file. Raises InputError if it is none."""
+    with ExitStack() as stack:
+        path = stack.enter_context(local_file(source))
+        joined = stack.enter_context(_with_journals(source, path))
+        # Immutable: no journal is looked for or written.
+        mode = "mode=rw" if joined else "mode=ro&immutable=1"
+        uri = (joined or path).absolute().as_uri()
+        connection = stack.enter_context(closing(sqlite3.connect(f"{uri}?{mode}", uri=True)))
+        connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
+        try:
+            connection.execute("pragma trusted_schema = off")
+            (size,) = connection.execute(
+                "select page_count * page_size from pragma_page_count, pragma_page_size"
+            ).fetchone()
+        except (sqlite3.Error, UnicodeDecodeError):
+            raise InputError(f"{source} is damaged, or no database; export it again") from None
+        if not joined and size > path.stat().st_size:
+            raise InputError(f"{source} is cut off; export it again")
+        yield connection
+
+
+@contextmanager
+def _with_journals(source: Source, path: Path) -> Iterator[Path | None]:
+    """A copy of the database at `path` with its journals beside it; None if it has none.
+
+    A -wal holds what was written and is not in the database yet, a -journal what an interrupted
+    change has to be taken back to.
+    """
+    journals = [(ending, beside(source, ending)) for ending in ("-wal", "-journal")]
+    found = [(ending, one) for ending, one in journals if one and head_of(one)]
+    if not found:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "database")
+        shutil.copyfile(path, copy)
+        for ending, journal in found:
+            with local_file(journal) as place:
+                shutil.copyfile(place, f"{copy}{ending}")
+        yield copy
 
 
 def _query(connection: sqlite3.Connection, source: Source) -> str:

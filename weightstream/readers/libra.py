@@ -9,7 +9,7 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers import exports
-from weightstream.readers.block import HEADER, OPTION, Dialect, Parse, ReadOptions, given
+from weightstream.readers.block import HEADER, OPTION, Parse, ReadOptions, given
 from weightstream.readers.source import Source, head_of
 
 _VERSION = re.compile(r"#\s*Version\s*:\s*\d+", re.IGNORECASE)
@@ -52,5 +52,4 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         convert,
         HEADER if stated else OPTION,
         delimiter=";",
-        dialect=Dialect(decimal_comma=True),
     )

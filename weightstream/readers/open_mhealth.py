@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from weightstream.errors import InputError
 from weightstream.readers.block import (
     EACH_RECORD,
     NAMELESS,
@@ -18,10 +19,9 @@ from weightstream.readers.block import (
     raw_table_of_rows,
 )
 from weightstream.readers.documents import (
-    NOT_JSON,
     Records,
     fields_of,
-    not_json,
+    found_in,
     read_json,
     text_of,
 )
@@ -50,17 +50,25 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _data_points(document: Any) -> Iterator[Any]:
-    yield from document if isinstance(document, list) else [document]
+    """Of a list each element counts, a data point of another kind too."""
+    for one in document if isinstance(document, list) else [document]:
+        found = list(found_in(one, lambda value: "body_weight" in _body(value)))
+        yield from found or [one]
+
+
+def _body(point: dict[str, Any]) -> dict[str, Any]:
+    return point if "body_weight" in point else fields_of(point.get("body"))
 
 
 def _convert(records: Records, source: Source, options: ReadOptions) -> Block:
     rows, skipped = [], 0
     for line, record in records:
-        point = fields_of(record)
-        body = point if "body_weight" in point else fields_of(point.get("body"))
-        if record is NOT_JSON:
-            rows.append(not_json(line))
-        elif "body_weight" not in body:
+        points = list(_data_points(record))
+        if len(points) > 1:
+            raise InputError(f"{source} holds several data points on a line; give them as a list")
+        point = fields_of(points[0])
+        body = _body(point)
+        if "body_weight" not in body:
             skipped += 1
         else:
             header = fields_of(point.get("header"))

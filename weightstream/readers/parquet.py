@@ -1,20 +1,30 @@
 """Parquet: tables with the columns of our CSV, whatever types they have."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from weightstream import schema
 from weightstream.errors import InputError
-from weightstream.readers import delimited
+from weightstream.readers.assembling import assemble
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.columns import Choice, resolve
+from weightstream.readers.evidence import Evidence
+from weightstream.readers.headers import MAX_COLUMNS
 from weightstream.readers.source import Source, local_file
+from weightstream.readers.table import SAMPLE_ROWS, table_of
 
 _MAGIC = b"PAR1"
 _ROWS = 65_536
+_MAX_TEXT = 1_001
+"""Characters of a cell that are kept: one more than a name may have."""
+_MAX_CHUNK_BYTES = 256 << 20
+"""Unpacked bytes of one column in one row group; more would have to be held at a time."""
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -24,52 +34,135 @@ def recognise(head: bytes, name: str) -> bool:
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Columns are found as in CSV; `line` is the row's position."""
+    choice = _choose(source, options)
+    evidence = Evidence(str(source), options, partial(_scan, source, choice, options))
+    position = 1
+    for batch in _batches(source, choice):
+        yield partial(_block, batch, choice, options, evidence, position)
+        position += len(batch)
+
+
+def user_column(path: Path, options: ReadOptions) -> int:
+    """The index of the column of the person. Raises InputError if there is none."""
+    found = _choose(Source(path), options).roles.get("user_id")
+    if found is None:
+        raise InputError(f"{path} names no persons")
+    return found
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[parquet.ParquetFile]:
     with local_file(source) as path:
         try:
-            table = parquet.ParquetFile(path)
-            header = delimited.header_of(table.schema_arrow.names, 0, source, options)
-            names = {field: table.schema_arrow.names[at] for field, at in header.columns.items()}
-            position = 1
-            for batch in table.iter_batches(_ROWS, columns=list(names.values())):
-                yield partial(_block, batch, names, header, position)
-                position += len(batch)
+            schema = parquet.read_schema(path)
+            texts = [field.name for field in schema if _is_text(field.type)]
+            # As dictionaries, so that a text that all rows share is held once.
+            with parquet.ParquetFile(path, read_dictionary=texts) as file:
+                _check_size(file, source)
+                yield file
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             raise InputError(f"{source} is damaged or cut off Parquet; fetch it again") from None
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind)
+
+
+def _check_size(file: parquet.ParquetFile, source: Source) -> None:
+    if len(file.schema_arrow) > MAX_COLUMNS:
+        raise InputError(f"{source} has more than {MAX_COLUMNS:,} columns; give one with fewer")
+    for group in range(file.metadata.num_row_groups):
+        found = file.metadata.row_group(group)
+        for column in range(found.num_columns):
+            if found.column(column).total_uncompressed_size > _MAX_CHUNK_BYTES:
+                raise InputError(
+                    f"{source} unpacks to more than {_MAX_CHUNK_BYTES >> 20} MiB for one column of"
+                    " a row group; write it in smaller ones"
+                )
+
+
+def _choose(source: Source, options: ReadOptions) -> Choice:
+    with _opened(source) as file:
+        names = file.schema_arrow.names
+        flat = [
+            n for n, kind in zip(names, file.schema_arrow.types, strict=True) if not _nested(kind)
+        ]
+        first = next(file.iter_batches(SAMPLE_ROWS, columns=flat), None)
+        cells = {name: texts_of(first.column(name)).to_pylist() for name in flat} if first else {}
+    rows = len(first) if first else 0
+    none: list[str | None] = [None] * rows
+    sample = list(zip(*(cells.get(name, none) for name in names), strict=True))
+    return resolve(table_of(str(source), names, sample, options))
+
+
+def _nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind))
+
+
+def _batches(source: Source, choice: Choice) -> Iterator[pa.RecordBatch]:
+    names = [choice.all_names[at] for at in choice.indices]
+    with _opened(source) as file:
+        yield from file.iter_batches(_ROWS, columns=names)
+
+
+def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tuple[Any, Any]]:
+    for batch in _batches(source, choice):
+        columns = _assembled(batch, choice, options, str(source)).columns
+        yield columns["time"], columns["weight"]
+
+
+def _assembled(batch: pa.RecordBatch, choice: Choice, options: ReadOptions, where: str) -> Any:
+    return assemble(
+        choice, lambda at: texts_of(batch.column(choice.all_names[at])), len(batch), options, where
+    )
+
+
 def _block(
-    batch: pa.RecordBatch, names: dict[str, str], header: delimited.Header, position: int
+    batch: pa.RecordBatch, choice: Choice, options: ReadOptions, evidence: Evidence, position: int
 ) -> Block:
-    columns = {field: texts_of(batch.column(name)) for field, name in names.items()}
-    for field, value in header.constants.items():
-        columns[field] = pa.repeat(pa.scalar(value), len(batch))
-    columns["line"] = pa.array(range(position, position + len(batch)), pa.int64())
-    rows = raw_table({n: columns[n] for n in schema.RAW.names if n in columns}, len(batch))
-    return Block(rows, header.unit_from)
+    assembled = _assembled(batch, choice, options, evidence.where)
+    lines = pa.array(range(position, position + len(batch)), pa.int64())
+    columns = assembled.columns
+    columns["line"] = lines if assembled.keep is None else lines.filter(assembled.keep)
+    return Block(
+        raw_table(columns, len(columns["line"])),
+        assembled.unit_from,
+        evidence.dialect(columns["time"], columns["weight"]),
+        skipped=assembled.skipped,
+        others=assembled.others,
+        columns=choice.named(),
+        notes=choice.notes,
+    )
 
 
 def texts_of(column: pa.Array) -> pa.StringArray:
-    """Any type as text; an instant as ISO with Z, a wall time without."""
+    """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
+
+    Bytes that are no UTF-8 are told in hexadecimal, so that different ones stay different.
+    """
     kind = column.type
+    if pa.types.is_dictionary(kind):
+        return texts_of(column.dictionary).take(column.indices)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         plain = column.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.timestamp("us"))
         return pc.binary_join_element_wise(plain.cast(pa.string()), "Z", "")
     if pa.types.is_timestamp(kind):
         return column.cast(pa.timestamp("us"), safe=False).cast(pa.string())
-    if pa.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-    if pa.types.is_floating(column.type):
+    if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
     try:
         text = column.cast(pa.string())
         text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         values = column.cast(pa.binary()) if pa.types.is_string(kind) else column
-        return pa.array([_printed(value) for value in values.to_pylist()], pa.string())
-    return text
+        text = pa.array([_printed(value) for value in values.to_pylist()], pa.string())
+    return pc.utf8_slice_codeunits(text, 0, _MAX_TEXT) if _is_text(kind) else text
 
 
 def _printed(value: object) -> str | None:
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
     return None if value is None else str(value)

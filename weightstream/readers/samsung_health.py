@@ -1,10 +1,12 @@
 """Samsung Health: com.samsung.health.weight.*.csv of its export.
 
-A line of its own above the header, a comma too many at each row's end, always kg. Whether
-start_time is in UTC or local is not settled: parsers disagree, and no real export is at hand.
+A line of its own above the header, a comma too many at each row's end, always kg. start_time is in
+UTC, as text or as milliseconds since 1970, and time_offset beside it tells the local time: so take
+it FromSamToGarm, Samsung's data dictionary ("UTC milliseconds") and most public parsers.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from weightstream.errors import InputError
@@ -12,6 +14,7 @@ from weightstream.readers import exports
 from weightstream.readers.block import FORMAT, Parse, ReadOptions, given
 from weightstream.readers.source import Source
 
+_NOTE = "start_time is taken as UTC, with time_offset beside it"
 _PREFIXES = ("com.samsung.health.weight,", "com.samsung.shealth.weight,")
 
 
@@ -22,13 +25,8 @@ def recognise(head: bytes, name: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
-    """See readers.block.Reader. --user is required, and --timezone: UTC if start_time is UTC."""
+    """See readers.block.Reader. --user is required."""
     user = given(options.user, source, "whose weights it holds", "--user")
-    if options.timezone is None:
-        raise InputError(
-            f"{source} does not say whether its times are UTC or local; compare one with the app,"
-            " and give --timezone UTC or the local zone"
-        )
     if options.unit is not None:
         raise InputError(f"{source} is of Samsung Health, which writes kg; leave --unit out")
 
@@ -37,12 +35,27 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         short = {name.rsplit(".", 1)[-1]: cell for name, cell in cells.items() if name}
         return {
             "user_id": user,
-            "time": short.get("start_time"),
+            "time": _local(short.get("start_time"), short.get("time_offset")),
             "source": short.get("pkg_name") or "samsung_health",
             "weight": short.get("weight"),
             "unit": "kg",
             "record_id": short.get("datauuid"),
-            "updated": short.get("update_time"),
+            "updated": _local(short.get("update_time"), None),
         }
 
-    return exports.read_export(source, 2, "weight", convert, FORMAT)
+    return exports.read_export(source, 2, "weight", convert, FORMAT, notes=(_NOTE,))
+
+
+def _local(utc: str | None, offset: str | None) -> str | None:
+    """A time in UTC with the offset of where it was; what is no such time, unchanged."""
+    if not utc:
+        return None
+    try:
+        if utc.isascii() and utc.isdigit():
+            moment = datetime.fromtimestamp(int(utc) / 1000, UTC)
+        else:
+            moment = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+        east = datetime.strptime((offset or "UTC+0000").upper().replace("GMT", "UTC"), "UTC%z")
+        return moment.astimezone(east.tzinfo).isoformat(" ", "milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return utc

@@ -5,14 +5,15 @@ Nothing is unpacked into the file system but a database, into a temporary file o
 
 import gzip
 import os
+import re
 import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,14 +28,21 @@ BOMB_RATIO = 200
 """What is packed and unpacks to more than both is taken for a bomb; exports reach 40."""
 
 _CHUNK = 1 << 20
+_OF_WORKBOOK = re.compile(rb"xl/(?:workbook|worksheets|_rels|styles|sharedStrings|theme)")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or a member of a zip file."""
+    """A file, or a member of a zip file.
+
+    entry: the member's place in the zip file's directory, since several may have one name.
+    archive: the opened zip file, for as long as `members` holds it.
+    """
 
     path: Path
     member: str | None = None
+    entry: int = 0
+    archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return str(self.path) if self.member is None else f"{self.path} ({self.member!r})"
@@ -81,6 +89,17 @@ def local_file(source: Source) -> Iterator[Path]:
         yield Path(copy.name)
 
 
+def beside(source: Source, ending: str) -> Source | None:
+    """What is called like the source with an ending more, as a database's -wal, if it is there."""
+    if source.member is None:
+        path = source.path.with_name(source.path.name + ending)
+        return Source(path) if path.is_file() else None
+    name = source.member + ending
+    with reading(source.path, source), _held_open(source) as archive:
+        entries = [n for n, info in enumerate(archive.infolist()) if info.filename == name]
+    return replace(source, member=name, entry=entries[-1]) if entries else None
+
+
 def head_of(source: Source) -> bytes:
     """The first bytes of a source, unpacked: what formats are recognised by. Raises InputError."""
     with _opened(source) as stream:
@@ -92,19 +111,41 @@ def head_of(source: Source) -> bytes:
 
 def is_zip(path: Path) -> bool:
     with reading(path), path.open("rb") as stream:
-        return stream.read(4) == ZIP_MAGIC
+        head = stream.read(HEAD_BYTES)
+    return head.startswith(ZIP_MAGIC) and not is_workbook(head)
 
 
-def members(path: Path) -> list[Source]:
-    """The files in a zip file, by name. Raises InputError for a damaged one and for a bomb."""
-    with reading(path), _archive(path) as archive:
-        found = [info for info in archive.infolist() if not info.filename.endswith("/")]
-    if len(found) > MAX_MEMBERS:
-        raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are looked at")
-    for info in found:
-        if info.file_size > _most_bytes(info.compress_size):
+def is_workbook(head: bytes) -> bool:
+    """Whether a file that starts so is an Excel workbook, which is a zip file of its own kind."""
+    first = head[30 : 30 + int.from_bytes(head[26:28], "little")]  # name of the first member
+    is_package = first.startswith((b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/"))
+    return head.startswith(ZIP_MAGIC) and is_package and _OF_WORKBOOK.search(head) is not None
+
+
+@contextmanager
+def members(path: Path) -> Iterator[list[Source]]:
+    """The files in a zip file, by name, with the zip file held open; of one name, in their order.
+
+    Raises InputError for a damaged zip file, and for one that is a bomb as a whole.
+    """
+    with reading(path):
+        archive = _archive(path)
+    with archive:
+        infos = archive.infolist()
+        found = [n for n, info in enumerate(infos) if not info.filename.endswith("/")]
+        if len(found) > MAX_MEMBERS:
+            raise InputError(f"{path} holds {len(found)} files; at most {MAX_MEMBERS} are read")
+        sizes = [infos[n].file_size for n in found if not _is_bomb(infos[n])]
+        if sum(sizes) > _most_bytes(path.stat().st_size):
             raise _bomb(Source(path))
-    return [Source(path, name) for name in sorted({info.filename for info in found})]
+        yield [
+            Source(path, infos[n].filename, n, archive)
+            for n in sorted(found, key=lambda n: (infos[n].filename, n))
+        ]
+
+
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    return info.file_size > _most_bytes(info.compress_size)
 
 
 def _most_bytes(packed: int) -> int:
@@ -117,8 +158,11 @@ def _bomb(source: Source) -> InputError:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Raise InputError for a path that is no file, and for whatever goes wrong in reading it."""
+def reading(path: Path, source: Source | None = None) -> Iterator[None]:
+    """Raise InputError for a path that is no file, and for whatever goes wrong in reading it.
+
+    source: what of it is read, if that is a member.
+    """
     if shown(path) != str(path):  # the store could not keep it
         raise InputError(f"the name of {shown(path)!r} is not UTF-8; rename it")
     try:
@@ -131,7 +175,7 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is a folder; name the files in it") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error):
         raise InputError(
-            f"{path} is a damaged or cut off gzip or zip file; fetch it again"
+            f"{source or path} is a damaged or cut off gzip or zip file; fetch it again"
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
@@ -139,14 +183,17 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
-    with reading(source.path):
+    with reading(source.path, source):
         if source.member is None:
             with source.path.open("rb") as stream:
                 yield stream
             return
-        with _archive(source.path) as archive:
+        with _held_open(source) as archive:
             try:
-                member = cast(BinaryIO, archive.open(source.member))
+                info = archive.infolist()[source.entry]
+                if _is_bomb(info):
+                    raise _bomb(source)
+                member = cast(BinaryIO, archive.open(info))
             except (RuntimeError, NotImplementedError):
                 raise InputError(
                     f"{source} is encrypted or packed in a rare way; unpack it yourself"
@@ -155,6 +202,13 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
                 raise zipfile.BadZipFile from None
             with member:
                 yield member
+
+
+def _held_open(source: Source) -> AbstractContextManager[zipfile.ZipFile]:
+    """Its zip file, opened once for all members: reading the directory takes time for each."""
+    if source.archive is not None and source.archive.fp is not None:
+        return nullcontext(source.archive)
+    return _archive(source.path)
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

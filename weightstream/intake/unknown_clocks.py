@@ -1,0 +1,180 @@
+"""Times of day that stand for "unknown": a source, or a stretch of it, that has one for all days.
+
+Fitbit writes 23:59:59 for weights that were typed in, spreadsheets and databases of dates write
+00:00:00, some 12:00:00. A reading at such a time is taken for a date alone: else a file that goes
+from 7:00 to 0:00 would show a fall of as much as a body loses overnight.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.parsing.times import parse_times
+from weightstream.parsing.zones import DAY_US, local_from_utc
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+CLOCKS = ("00:00:00", "12:00:00", "23:59:59")
+FEWEST = 3
+"""Readings, and days, that make a stretch. Of 23:59:59, which nobody chooses, one is enough."""
+
+_QUARTER_US = 900_000_000  # zones lie whole quarters of an hour apart
+_SECOND_US = 1_000_000
+
+
+@dataclass
+class ClockTally:
+    """How many readings of each source of each file have a time of day, and which of CLOCKS."""
+
+    clocked: Counter[tuple[int, str]] = field(default_factory=Counter)
+    suspect: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+    days: dict[tuple[int, str, int], set[int]] = field(default_factory=dict)
+
+    def add(self, measurements: pa.Table, timezone: str) -> None:
+        """Count the next rows, schema.MEASUREMENT."""
+        rows = np.flatnonzero(~np.isnan(measurements["hour"].to_numpy()))
+        if not len(rows):
+            return
+        groups = _groups(measurements)
+        codes, counts = np.unique(groups.codes[rows], return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            self.clocked[groups.names[code]] += count
+        at, clock, day = suspects(measurements, timezone)
+        for code, which in set(zip(groups.codes[at].tolist(), clock.tolist(), strict=True)):
+            same = (groups.codes[at] == code) & (clock == which)
+            key = (*groups.names[code], which)
+            self.suspect[key] += int(same.sum())
+            seen = self.days.setdefault(key, set())
+            if len(seen) < FEWEST:
+                seen.update(np.unique(day[same])[:FEWEST].tolist())
+
+    def is_throughout(self, source: tuple[int, str], clock: int) -> bool:
+        """Whether all readings of a file's source have this time of day, on several days."""
+        key = (*source, clock)
+        return (
+            self.suspect[key] == self.clocked[source] >= FEWEST
+            and len(self.days.get(key, ())) >= FEWEST
+        )
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """(N,) rows by file and source: a code, and what each code stands for."""
+
+    codes: Ints
+    names: list[tuple[int, str]]
+
+
+def _groups(measurements: pa.Table) -> _Groups:
+    source = measurements["source"].cast(pa.string()).combine_chunks().dictionary_encode()
+    file = measurements["file"].to_numpy().astype(np.int64)
+    both = file * max(len(source.dictionary), 1) + source.indices.to_numpy()
+    found, codes = np.unique(both, return_inverse=True)
+    texts, width = source.dictionary.to_pylist(), max(len(source.dictionary), 1)
+    return _Groups(codes, [(int(one) // width, texts[int(one) % width]) for one in found])
+
+
+def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
+    """Rows whose time of day, as written or at home, is one of CLOCKS: their positions, which
+    clock it is, and the day that it then is, in days since 1970-01-01.
+    """
+    us = measurements["time_us"].to_numpy()
+    has_clock = ~np.isnan(measurements["hour"].to_numpy())
+    near = (us % _QUARTER_US == 0) | ((us + _SECOND_US) % _QUARTER_US == 0)
+    rows = np.flatnonzero(near & has_clock)
+    wall = measurements["wall"].combine_chunks().take(pa.array(rows))
+    written = pc.index_in(pc.utf8_slice_codeunits(wall, 11, 19), pa.array(CLOCKS))
+    clock = written.fill_null(-1).to_numpy().astype(np.int64)
+    day = pc.utf8_slice_codeunits(wall, 0, 10).to_numpy(zero_copy_only=False).astype("M8[D]")
+    day = day.astype(np.int64)
+    # Midnight of a zone is written in UTC by many a program.
+    at_home = local_from_utc(us[rows], timezone)
+    instants = pc.ends_with(wall, "Z").to_numpy(zero_copy_only=False) & (clock < 0)
+    home = _clock_of(at_home % DAY_US)
+    clock, day = np.where(instants, home, clock), np.where(instants, at_home // DAY_US, day)
+    found = clock >= 0
+    return rows[found], clock[found], day[found]
+
+
+def _clock_of(us: Ints) -> Ints:
+    """(N,) index into CLOCKS of microseconds since midnight, -1 for none."""
+    known = [0, DAY_US // 2, DAY_US - _SECOND_US]
+    return np.select([us == one for one in known], range(len(known)), -1)
+
+
+def as_dates(
+    measurements: pa.Table, tally: ClockTally, timezone: str
+) -> tuple[pa.Table, Counter[tuple[int, str]]]:
+    """schema.MEASUREMENT of whole persons, without times of day that stand for "unknown".
+
+    Returns also how many rows of each file lost which of CLOCKS.
+    """
+    rows, clock, day = suspects(measurements, timezone)
+    if not len(rows):
+        return measurements, Counter()
+    chosen = _throughout(measurements, tally, rows, clock) | (clock == CLOCKS.index("23:59:59"))
+    chosen |= _in_stretches(measurements, rows, clock, day)
+    rows, clock, day = rows[chosen], clock[chosen], day[chosen]
+    files = measurements["file"].to_numpy()[rows].tolist()
+    lost = Counter(zip(files, (CLOCKS[one] for one in clock), strict=True))
+    return (
+        (_replaced(measurements, rows, day, timezone), lost) if len(rows) else (measurements, lost)
+    )
+
+
+def _throughout(measurements: pa.Table, tally: ClockTally, rows: Ints, clock: Ints) -> Bools:
+    groups = _groups(measurements)
+    of_rows = groups.codes[rows]
+    keys = list(zip(of_rows.tolist(), clock.tolist(), strict=True))
+    known = {(g, which): tally.is_throughout(groups.names[g], which) for g, which in set(keys)}
+    return np.array([known[key] for key in keys], dtype=bool)
+
+
+def _in_stretches(measurements: pa.Table, rows: Ints, clock: Ints, day: Ints) -> Bools:
+    """(K,) which of the rows are in a run of FEWEST readings and days, in the order of time, in
+    which a person's source has no other time of day.
+    """
+    persons = measurements["user_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+    sources = measurements["source"].cast(pa.string()).combine_chunks().dictionary_encode()
+    series = persons.indices.to_numpy() * np.int64(len(sources.dictionary) or 1)
+    series = series + sources.indices.to_numpy()
+    clocks = np.full(len(series), -1, dtype=np.int64)
+    days = np.zeros(len(series), dtype=np.int64)
+    clocks[rows], days[rows] = clock, day
+    concerned = np.zeros(series.max() + 1, dtype=bool)
+    concerned[series[rows]] = True
+    clocked = ~np.isnan(measurements["hour"].to_numpy())
+    some = np.flatnonzero(concerned[series] & clocked)
+    us = measurements["time_us"].to_numpy()
+    order = some[np.lexsort((clocks[some], us[some], series[some]))]
+    starts = np.ones(len(order), dtype=bool)
+    starts[1:] = (np.diff(series[order]) != 0) | (np.diff(clocks[order]) != 0)
+    run = np.cumsum(starts) - 1
+    new_day = starts.copy()
+    new_day[1:] |= np.diff(days[order]) != 0
+    long = (np.bincount(run) >= FEWEST) & (np.bincount(run, new_day) >= FEWEST)
+    chosen = np.zeros(len(series), dtype=bool)
+    chosen[order] = long[run] & (clocks[order] >= 0)
+    return chosen[rows]
+
+
+def _replaced(measurements: pa.Table, rows: Ints, day: Ints, timezone: str) -> pa.Table:
+    """The rows as dates alone."""
+    dates = pa.array(day.astype("M8[D]").astype(str), pa.string())
+    mask = np.zeros(len(measurements), dtype=bool)
+    mask[rows] = True
+    us, hour = (measurements[name].to_numpy().copy() for name in ("time_us", "hour"))
+    us[rows], hour[rows] = parse_times(dates, timezone, None).us, np.nan
+    columns = {"time_us": pa.array(us), "hour": pa.array(hour)}
+    for name in ("effective_at", "wall"):
+        column = measurements[name].combine_chunks()
+        columns[name] = pc.replace_with_mask(column, pa.array(mask), dates)
+    for name, column in columns.items():
+        at = measurements.schema.get_field_index(name)
+        measurements = measurements.set_column(at, measurements.schema.field(at), column)
+    return measurements

@@ -1,0 +1,171 @@
+"""How a time is laid out: patterns over texts whose digits are all 0, letters as they are.
+
+Each layout is understood once, however many texts have it. Names of months, halves of the day and
+zones are letters, so that a layout knows them.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+DateOrder = Literal["dmy", "mdy", "ymd", "excel1900", "excel1904"]
+"""How to take what can be read in several ways: the order of day, month and year in dates such as
+03/04/2024, or the date system of Excel in which plain numbers are days."""
+
+EXCEL_ORIGINS = {"excel1900": -25_569, "excel1904": -24_107}
+"""Day 0 of Excel's date systems, in days since 1970-01-01."""
+
+MAX_LAYOUT = 100
+"""Bytes; longer texts are no times."""
+
+_MONTHS = (
+    "jan ene gen", "feb fév fev", "mar mär mrt mrz", "apr abr avr", "may mai mei maj mag",
+    "jun juin giu", "jul juil lug", "aug ago aoû aou", "sep set", "oct okt out ott", "nov",
+    "dec dez déc dic",
+)  # fmt: skip
+"""Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese
+and Scandinavian languages: no two months share one."""
+
+_WEEKDAY = (
+    "(?:(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mie|mié|jeu|jue|gio|ven|"
+    "vie|sam|sáb|sab|dim|dom)"
+).encode() + rb"[a-z\x80-\xff]{0,8}\.?,? +)?"
+_NAME = rb"(?P<month>[a-z\x80-\xff]{3,12})"
+_SHORT_OR_LONG = rb"(?P<y>0000|00)"
+_DATES = (
+    rb"(?P<y>0000)(?P<sep>[-/.])(?P<m>00?)(?P=sep)(?P<d>00?)",
+    rb"(?P<d>00?)\.(?P<m>00?)\." + _SHORT_OR_LONG,
+    rb"(?P<a>00?)(?P<sep>[-/])(?P<b>00?)(?P=sep)" + _SHORT_OR_LONG,
+    _WEEKDAY + rb"(?P<d>00?)(?:st|nd|rd|th|\.)?[ /-]*(?:of |de )?" + _NAME
+    + rb"(?:\.?,?[ /-]*|\.? de )" + _SHORT_OR_LONG,
+    _WEEKDAY + _NAME + rb"\.?[ -]*(?P<d>00?)(?:st|nd|rd|th)?[, -]+(?P<y>0000)",
+    rb"(?P<y>0000)[ -]" + _NAME + rb"\.?[ -](?P<d>00?)",
+    "(?P<y>0000) ?(?:年|년) ?(?P<m>00?) ?(?:月|월) ?(?P<d>00?) ?(?:日|일)".encode(),
+)  # fmt: skip
+_HALF = r" ?(?:(?P<am>a\. ?m\.|am|π\.? ?μ\.?)|(?P<pm>p\. ?m\.|pm|μ\.? ?μ\.?))".encode()
+# Chinese, Japanese and Korean write it before the hour.
+_AM_BEFORE = "(?P<am_before>上午|午前|오전)".encode()
+_PM_BEFORE = "(?P<pm_before>下午|午後|오후)".encode()
+_HALF_BEFORE = rb"(?:" + _AM_BEFORE + rb"|" + _PM_BEFORE + rb")? ?"
+_TIME = (
+    _HALF_BEFORE + rb"(?P<h>00?)(?P<dot>[:.])(?P<mi>00|(?<=:)0)"
+    rb"(?:(?P=dot)(?P<s>00)(?:[.,](?P<f>0{1,9}))?)?(?:" + _HALF + rb"| uhr| uur| h)?"
+)
+_DASHED_TIME = rb"(?P<h>00)-(?P<mi>00)-(?P<s>00)"
+_ZONE = (
+    rb"(?: ?(?P<zone>z|(?:utc|gmt)?(?P<sign>[+-])(?P<zh>00):?(?P<zm>00)?|utc|gmt))?"
+    rb"(?: ?\[(?P<region>[a-z_/+-]+)\]| (?P<place>[a-z]+/[a-z_/+-]+)| ?\([a-z +-]{2,60}\)"
+    rb"| (?P<abbr>[a-z]{2,5}))?"
+)
+_AFTER_DATE = rb"(?:t|[,_]? +|[,_])"
+_LAYOUTS = (
+    *(date + rb"(?:" + _AFTER_DATE + _TIME + _ZONE + rb")?" for date in _DATES),
+    _DATES[0] + _AFTER_DATE + _DASHED_TIME,
+    rb"(?P<h>00?):(?P<mi>00)(?::(?P<s>00))?(?:" + _HALF + rb")?,? +(?:on )?" + _DATES[0],
+    rb"(?P<h>00?):(?P<mi>00)(?::(?P<s>00))?(?:" + _HALF + rb")?,? +(?:on )?" + _DATES[1],
+    _WEEKDAY + _NAME + rb" +(?P<d>00?) (?P<h>00):(?P<mi>00):(?P<s>00) (?P<y>0000)",
+    # Compact: 20240131, 202401310712, 20240131T071233Z, 20150617071820-0700.
+    rb"(?P<y>0000)(?P<m>00)(?P<d>00)(?:[t _]?(?P<h>00)(?P<mi>00)(?P<s>00)?(?:[.,](?P<f>0{1,9}))?"
+    + _ZONE + rb")?",
+)  # fmt: skip
+_PATTERNS = tuple(re.compile(rb"\s*'?" + layout + rb"\s*", re.IGNORECASE) for layout in _LAYOUTS)
+_YEAR_FIRST_SHORT = re.compile(
+    rb"\s*(?P<y>00)(?P<sep>[-/])(?P<m>00?)(?P=sep)(?P<d>00?)(?:"
+    + _AFTER_DATE + _TIME + _ZONE + rb")?\s*", re.IGNORECASE,
+)  # fmt: skip
+_EPOCH = re.compile(rb"\s*(?P<n>0{10}|0{13}|0{16}|0{19})(?:\.(?P<f>0{1,9}))?\s*")
+_SERIAL = re.compile(rb"\s*(?P<n>0{5})(?:[.,](?P<f>0{1,12}))?\s*")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a layout says.
+
+    spans: where its fields of digits stand, as (start, end) in bytes. month: 1-12 where it is
+    named. half: "am" or "pm". region, abbr: of a zone that is named, with an offset beside it or
+    without. number: the text is one number, seconds or the like since 1970 or a day of Excel.
+    """
+
+    spans: dict[str, tuple[int, int]]
+    shape: bytes
+    month: int | None = None
+    half: Literal["am", "pm"] | None = None
+    region: str | None = None
+    abbr: str | None = None
+    number: Literal["epoch", "serial"] | None = None
+
+    def has(self, field: str) -> bool:
+        return field in self.spans
+
+    @property
+    def has_dashes(self) -> bool:
+        """Whether dashes part the date."""
+        start, end = self.spans["sep"]
+        return self.shape[start:end] == b"-"
+
+    def digits(self, field: str) -> int:
+        start, end = self.spans[field]
+        return end - start
+
+
+@lru_cache(maxsize=4096)
+def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
+    """Understand a text whose digits are all 0; None if it is no known layout.
+
+    order: with "ymd" dates such as 00-00-00 begin with the year; with a date system of Excel,
+    numbers of five digits are days.
+    """
+    if len(shape) > MAX_LAYOUT or shape.count(b"0") < 3:
+        return None
+    if order in EXCEL_ORIGINS and (match := _SERIAL.fullmatch(shape)):
+        return Layout(_spans(match), shape, number="serial")
+    if order == "ymd" and (match := _YEAR_FIRST_SHORT.fullmatch(shape)):
+        return _understood(match, shape)
+    if match := _EPOCH.fullmatch(shape):
+        return Layout(_spans(match), shape, number="epoch")
+    for pattern in _PATTERNS:
+        if match := pattern.fullmatch(shape):
+            return _understood(match, shape)
+    return None
+
+
+def _understood(match: re.Match[bytes], shape: bytes) -> Layout | None:
+    words = {name: text for name, text in match.groupdict().items() if text is not None}
+    month = None
+    if "month" in words:
+        month = month_of(words["month"].decode(errors="replace"))
+        if month is None:
+            return None
+    halves = {name[:2] for name in words if name in ("am", "pm", "am_before", "pm_before")}
+    if len(halves) > 1:
+        return None
+    region = words.get("region") or words.get("place")
+    abbr = words.get("abbr")
+    return Layout(
+        _spans(match),
+        shape,
+        month,
+        "am" if "am" in halves else "pm" if halves else None,
+        region.decode() if region else None,
+        abbr.decode().upper() if abbr else None,
+    )
+
+
+def _spans(match: re.Match[bytes]) -> dict[str, tuple[int, int]]:
+    """Where the fields that are there stand."""
+    return {name: match.span(name) for name in match.re.groupindex if match.start(name) >= 0}
+
+
+def month_of(name: str) -> int | None:
+    """1-12 by the beginning of the month's name; None if it is no month."""
+    name = name.casefold()
+    # "juin" and "juil" need four letters, all others three.
+    return next(
+        (
+            number
+            for number, starts in enumerate(_MONTHS, 1)
+            if any(name.startswith(start) for start in starts.split())
+        ),
+        None,
+    )

@@ -1,0 +1,172 @@
+"""Zip files: every member in a known format is read, and what is not read is named.
+
+Of one member among several nothing counts until it is read to its end: a damaged one is left out
+by itself, whatever of it was parsed before the damage showed.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream import schema
+from weightstream.errors import InputError
+from weightstream.readers.block import EACH_RECORD, Block, Parse, ReadOptions, Unread
+from weightstream.readers.formats import FORMATS, Company, UnknownFormat, is_litter, reader_of
+from weightstream.readers.source import Source, members
+
+HELD_BYTES = 32 << 20
+"""Of a member's parsed rows; more are held in a temporary file until it is read to its end."""
+JOINED_ROWS, JOINED_BLOCKS = 50_000, 1_000
+"""Of small members as many are parsed as one block."""
+NAMED = 3
+"""Members that are named in the sentence on a zip file of which nothing is read."""
+
+
+def format_of_zip(path: Path) -> str:
+    """The format of the first member that is read. Raises InputError if there is none."""
+    with members(path) as sources:
+        return _sorted_out(path, sources, "auto").usable[0][1]
+
+
+def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
+    """Read the members; lines are numbered through, so that each is one record's.
+
+    Raises InputError if none can be read.
+    """
+    with members(path) as sources:
+        company = _sorted_out(path, sources, options.format)
+        unread = company.unread()
+        if unread:
+            yield partial(_nothing, tuple(unread))
+        if any(name == "apple_health" for _, name in company.usable):
+            options = replace(options, of_one=True)  # clinical records name the patient
+        if len(company.usable) == 1:
+            ((source, name),) = company.usable
+            yield from reader_of(name).read(source, options)
+        else:
+            yield from _one_by_one(path, company.usable, options)
+
+
+def check_zip(path: Path, options: ReadOptions) -> None:
+    """Raise InputError if no member can be used, as far as their starts tell."""
+    with members(path) as sources:
+        refused = []
+        for source, name in _sorted_out(path, sources, options.format).usable:
+            try:
+                next(iter(reader_of(name).read(source, options)), None)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                return
+        raise InputError(f"{path} holds no file that can be used{_first(refused)}")
+
+
+def _sorted_out(path: Path, sources: list[Source], wanted: str) -> Company:
+    company = Company(FORMATS if wanted == "auto" else [wanted])
+    for source in sources:
+        place = source.member or ""
+        if is_litter(place):
+            continue
+        try:
+            company.add(source, place)
+        except InputError as error:
+            company.leave_out(source, str(error))
+    if not company.usable:
+        told = _first([one.sentence for one in company.unread()])
+        raise UnknownFormat(f"{path} holds no file that can be read{told}")
+    return company
+
+
+def _first(sentences: list[str]) -> str:
+    more = f"; and {len(sentences) - NAMED:,} more" if len(sentences) > NAMED else ""
+    return f": {'; '.join(sentences[:NAMED])}{more}" if sentences else ""
+
+
+def _one_by_one(
+    path: Path, usable: list[tuple[Source, str]], options: ReadOptions
+) -> Iterator[Parse]:
+    offset, refused = 0, []
+    joined = _Joined()
+    for source, name in usable:
+        with tempfile.SpooledTemporaryFile(HELD_BYTES) as held:
+            try:
+                blocks = [_held(parse(), held) for parse in reader_of(name).read(source, options)]
+            except InputError as error:
+                refused.append(str(error))
+                yield partial(_nothing, (Unread(str(source), str(error)),))
+                continue
+            held.seek(0)
+            highest = offset
+            for block in blocks:
+                rows = pa.ipc.open_stream(held).read_all()
+                lines = pc.add(rows["line"], offset)
+                highest = max(highest, pc.max(lines).as_py() or 0)
+                yield from joined.add(block, _with_lines(rows, lines))
+            offset = highest
+    yield from joined.take()
+    if len(refused) == len(usable):
+        raise InputError(f"{path} holds no file that can be used{_first(refused)}")
+
+
+class _Joined:
+    """Small blocks joined to large ones, as far as they are written alike: each costs its time."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._rows: list[pa.Table] = []
+
+    def add(self, block: Block, rows: pa.Table) -> Iterator[Parse]:
+        """Take a block's rows; gives those before it, where these cannot be joined to them."""
+        if self._blocks and _way(self._blocks[0]) != _way(block):
+            yield from self.take()
+        self._blocks.append(block)
+        self._rows.append(rows)
+        if sum(map(len, self._rows)) >= JOINED_ROWS or len(self._rows) >= JOINED_BLOCKS:
+            yield from self.take()
+
+    def take(self) -> Iterator[Parse]:
+        """What was added and not given yet."""
+        if self._blocks:
+            block = replace(
+                self._blocks[0],
+                rows=pa.concat_tables(self._rows).unify_dictionaries(),
+                skipped=sum(one.skipped for one in self._blocks),
+                others=dict(sum((Counter(one.others) for one in self._blocks), Counter())),
+            )
+            yield partial(_same, block)
+        self._blocks, self._rows = [], []
+
+
+def _way(block: Block) -> tuple[object, ...]:
+    """All of a block that says how its rows are to be taken."""
+    counted = ("rows", "skipped", "others")
+    return tuple(getattr(block, one.name) for one in fields(block) if one.name not in counted)
+
+
+def _same(block: Block) -> Block:
+    return block
+
+
+def _held(block: Block, held: IO[bytes]) -> Block:
+    """The block without its rows, which are written away."""
+    rows = block.rows.combine_chunks()
+    with pa.ipc.new_stream(held, rows.schema) as stream:
+        stream.write_table(rows)
+    return replace(block, rows=schema.RAW.empty_table())
+
+
+def _with_lines(rows: pa.Table, lines: pa.ChunkedArray) -> pa.Table:
+    place = rows.schema.get_field_index("line")
+    return rows.set_column(place, "line", lines)
+
+
+def _nothing(unread: tuple[Unread, ...]) -> Block:
+    """A block that only tells what is not read."""
+    return Block(schema.RAW.empty_table(), EACH_RECORD, unread=unread)

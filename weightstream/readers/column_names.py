@@ -1,0 +1,230 @@
+"""What the name of a column says: which role it may play, and the unit that it states."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from weightstream.parsing.units import canonical_unit
+
+PLAIN, QUALIFIED = 2, 1
+"""How well a name fits a role: by words of the role alone, or beside words that are not known."""
+
+_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-Z])")
+
+
+def word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WEIGHT = word_set(
+    "weight weights wt bodyweight weightkg weightlb weightlbs weighing gewicht körpergewicht"
+    " koerpergewicht poids peso vikt kroppsvikt vekt kroppsvekt vægt kropsvægt paino"
+    " lichaamsgewicht waga masa hmotnost váha súly tömeg greutate težina вес масса 体重 體重"
+    " 체중 βάρος ağırlık kilo"
+)
+_WEIGHT_BESIDE = word_set(
+    "body mass measured measurement measure measures value reading readings my current actual"
+    " result vital vitals human person patient daily admission admit present in of at the and"
+    " corporel corporal corporeo total amount number num numeric"
+)
+_NO_WEIGHT = word_set(
+    "goal target targeted ziel zielgewicht objectif objetivo obiettivo doel mål ideal optimal"
+    " trend lean fat muscle bone water hydration visceral protein skeletal index bmi ibw dry"
+    " birth max min maximum minimum avg average mean median moving smoothed smooth rolling"
+    " change delta diff difference loss lost gain gained percent pct percentage percentile"
+    " zscore z score previous prev initial start starting baseline last first predicted expected"
+    " estimated adjusted forecast allowed class category group status unit units uom note notes"
+    " comment source device id date time timestamp fett fettmasse muskel muskelmasse knochen"
+    " wasser fettfreie magermasse änderung graisse musculaire osseuse eau grasa muscular ósea"
+    " agua grassa muscolare ossea height rate ratio free range error std sd quality flag rank"
+    " feeding fetal food drug dose bag"
+)
+_VALUE = word_set(
+    "value valuenum result measurement amount quantity reading wert valeur valor valore"
+)
+_VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard")
+_MEASURE = word_set(
+    "metric measure parameter param variable test analyte loinc itemid vital measurement"
+    " observation concept result item code type name label category description kind key field"
+    " attribute display component title observable"
+)
+_STRONG_MEASURE = word_set(
+    "metric measure parameter param variable test analyte loinc itemid vital"
+)
+_MEASURE_BESIDE = word_set("id data text short long the sign signs source body snomed value health")
+_TIME = word_set(
+    "time date datetime timestamp day datum zeit uhrzeit zeitpunkt zeitstempel messzeit"
+    " messdatum fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä"
+    " päivämäärä pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間"
+    " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
+    " dia dátum idő start startdate starttime datetimeutc effective recorded logged measured"
+    " taken weighed observed measurementdate measurementtime measurementdatetime"
+    " effectivedatetime dt moment čas data/hora"
+)
+_TIME_BESIDE = word_set(
+    "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
+    " effective measurement measure reading weighing weight body value log entry record hour"
+    " clock"
+)
+_NO_TIME = word_set(
+    "birth born dob created creation create updated update modified modification modify changed"
+    " import imported export exported sync synced synchronized upload uploaded end ended finish"
+    " stop store stored storetime entered inserted insert load loaded received processed death"
+    " goal target due next enrollment registration discharge zone timezone offset unit source"
+    " type id age sleep wake bed duration format count interval name device event expiry expires"
+    " deleted"
+)
+_CHANGED = word_set(
+    "updated update modified modification changed storetime lastmodified lastupdated"
+)
+_USER = (
+    "user id", "userid", "user", "patient id", "patientid", "person id", "personid", "patient",
+    "person", "subject id", "subjectid", "subject", "subjid", "usubjid", "participant id",
+    "participantid", "participant", "member id", "memberid", "member", "client id", "clientid",
+    "client", "customer id", "mrn", "pid", "study id", "studyid", "pat id", "patid", "case id",
+    "caseid", "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
+    "username", "user name", "patient number", "person number", "household member", "eid",
+)  # fmt: skip
+_SOURCE = (
+    "source type", "source", "source name", "sourcename", "data source", "device", "device name",
+    "device type", "source app", "app", "origin", "scale", "device model", "instrument",
+)  # fmt: skip
+_UNIT = word_set(
+    "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö"
+    " valueuom 单位 単位 단위 jednostka"
+)
+_UNIT_BESIDE = word_set(
+    "of measure measurement weight body mass value result source concept id code name original"
+    " ucum text observation"
+)
+_BIRTH = ("birth date", "birthdate", "date of birth", "dob", "birthday", "geburtsdatum")
+_SEX = ("sex", "gender")
+_AGE_DAYS = ("agedays", "age days", "age in days", "ageday", "age day")
+_AGE_YEARS = ("ageyears", "age years", "age in years", "ageyear", "age year")
+
+
+_OTHER_UNITS = word_set(
+    "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"
+    " litres steps"
+)
+
+
+@dataclass(frozen=True)
+class Name:
+    """A column's name. text: as written. words: in lower case, without those of the unit.
+
+    unit: canonical, of weight, where the name states one. other: it states a unit of something
+    else, such as a percentage.
+    """
+
+    text: str
+    words: frozenset[str]
+    phrase: str
+    unit: str | None = None
+    other: bool = False
+
+    def fit(self, known: frozenset[str], beside: frozenset[str], never: frozenset[str]) -> int:
+        """PLAIN or QUALIFIED; 0 where no word of the role is there, or one that rules it out."""
+        if not self.words & known or self.words & never:
+            return 0
+        return QUALIFIED if self.words - known - beside else PLAIN
+
+
+@lru_cache(maxsize=4096)
+def parse_name(text: str) -> Name:
+    """Split a name into words; "Weight (kg)", "weight_kg" and "WeightKg" state their unit."""
+    plain = text.strip().strip("\ufeff\"'").strip()
+    rest = plain.translate(str.maketrans("（）", "()"))
+    unit, other = None, False
+    for bracket in _BRACKETS.findall(rest):
+        found = canonical_unit(bracket)
+        unit = unit or found
+        if found or _states_something_else(bracket):
+            other = other or not found
+            rest = rest.replace(bracket, " ")
+    if "%" in rest:
+        other = True
+    words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
+    words = [word.casefold() for word in words]
+    if unit is None and words and (found := _unit_of_word(words[-1])):
+        unit = found
+        words.pop()
+    return Name(plain, frozenset(words), " ".join(words), unit, other)
+
+
+def _unit_of_word(word: str) -> str | None:
+    return None if word.isdigit() else canonical_unit(word)
+
+
+def _states_something_else(bracket: str) -> bool:
+    """Whether a bracket holds the unit of a height, a share, an energy and the like."""
+    return bracket.strip().casefold() in _OTHER_UNITS
+
+
+def weight_fit(name: Name) -> int:
+    """How well a name fits a weight. A unit of weight alone is the name of one too."""
+    if name.other:
+        return 0
+    if not name.words:
+        return PLAIN if name.unit else 0
+    known = _WEIGHT | {"mass"} if {"body", "mass"} <= name.words else _WEIGHT
+    return name.fit(known, _WEIGHT_BESIDE, _NO_WEIGHT)
+
+
+def names_no_weighing(name: Name) -> bool:
+    """Whether a name speaks of a mass that nobody weighed: a goal, a trend, a part of a body."""
+    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | {"mass"}))
+    return speaks_of_mass and not weight_fit(name)
+
+
+def value_fit(name: Name) -> int:
+    """How well a name fits the value of a long table, whose rows say what they measure."""
+    fit = name.fit(_VALUE, _VALUE_BESIDE, frozenset())
+    return 0 if name.other or fit == QUALIFIED else fit
+
+
+def measure_fit(name: Name) -> int:
+    """How well a name fits the column that says what a row measures."""
+    if not name.words & _MEASURE or name.words - _MEASURE - _MEASURE_BESIDE:
+        return 0
+    return PLAIN if name.words & _STRONG_MEASURE else QUALIFIED
+
+
+def time_fit(name: Name) -> int:
+    return name.fit(_TIME, _TIME_BESIDE, _NO_TIME)
+
+
+def rules_out_time(name: Name) -> bool:
+    """Whether the column holds another time than that of the weighing."""
+    return bool(name.words & _NO_TIME)
+
+
+def is_time_of_change(name: Name) -> bool:
+    return bool(name.words & _CHANGED)
+
+
+def unit_fit(name: Name) -> int:
+    fit = name.fit(_UNIT, _UNIT_BESIDE, frozenset())
+    return 0 if fit == QUALIFIED else fit
+
+
+def rank_among(name: Name, phrases: tuple[str, ...]) -> int | None:
+    """The place of the name among phrases, the most wanted first; None if it is none of them."""
+    return phrases.index(name.phrase) if name.phrase in phrases else None
+
+
+def is_user(name: Name) -> bool:
+    return name.unit is None and name.phrase in _USER
+
+
+PHRASES = {
+    "user_id": _USER,
+    "source": _SOURCE,
+    "birth_date": _BIRTH,
+    "sex": _SEX,
+    "age_days": _AGE_DAYS,
+    "age_years": _AGE_YEARS,
+}
+"""Roles that a column plays by its whole name, the most wanted first."""

@@ -1,0 +1,237 @@
+"""Which columns of a table hold what: for delimited text, Parquet, sheets and frames alike.
+
+A role is filled by what --column or the configuration names, else by the one column whose name and
+cells fit it. Where several fit and do not say the same, nothing is guessed: the table is refused in
+a sentence that names them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from weightstream.errors import InputError
+from weightstream.parsing.quantities import quantity_of
+from weightstream.parsing.units import canonical_unit
+from weightstream.readers import column_names as names
+from weightstream.readers.column_names import PHRASES
+from weightstream.readers.table import NAME, ROLES, Column, Table
+from weightstream.readers.time_columns import choose_times
+from weightstream.readers.weight_columns import choose_weights
+
+_REDCAP = "redcap "
+_OPTIONS = ("user", "unit")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The columns of each role, by their index; of a role that none holds, nothing.
+
+    time: one, or that of the date and that of the time of day. weight: one; or two that hold the
+    weight in two units, or (added) stones and pounds. stated: the unit that the name of each
+    states. notes: sentences on what was chosen.
+    """
+
+    all_names: tuple[str, ...]
+    roles: Mapping[str, int]
+    time: tuple[int, ...] = ()
+    weight: tuple[int, ...] = ()
+    stated: tuple[str | None, ...] = (None,)
+    added: bool = False
+    unit: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def indices(self) -> list[int]:
+        """Of every column that is read."""
+        return sorted({*self.roles.values(), *self.time, *self.weight, *self.unit})
+
+    def with_note(self, note: str) -> "Choice":
+        return replace(self, notes=(note, *self.notes))
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The chosen columns by their names, role by role, for the report."""
+        several = {"time": self.time, "weight": self.weight, "unit": self.unit}
+        chosen = {role: (at,) for role, at in self.roles.items()} | several
+        return {
+            role: tuple(self.all_names[at] for at in chosen[role])
+            for role in ROLES
+            if chosen.get(role)
+        }
+
+
+def resolve(table: Table) -> Choice:
+    """Choose the columns. Raises InputError where a role is open or could be filled in two ways."""
+    roles = _roles_by_name(table)
+    weights = choose_weights(table)
+    if weights.measure is not None:
+        roles["measure"] = weights.measure
+    units = _units(table)
+    times = choose_times(table)
+    if times.updated is not None:
+        roles.setdefault("updated", times.updated)
+    if not times.chosen:
+        roles |= _age(table)
+    passed = [c for c in table.left if names.names_no_weighing(c.name) and c.share_of_numbers() > 0]
+    if passed:
+        table.notes.append(f"passed over as no weighing: {table.listing(passed)}")
+    choice = Choice(
+        tuple(column.name.text for column in table.columns),
+        roles,
+        times.chosen,
+        weights.chosen,
+        weights.stated,
+        weights.added,
+        units,
+        tuple(table.notes),
+    )
+    _check_complete(table, choice)
+    return choice
+
+
+def _roles_by_name(table: Table) -> dict[str, int]:
+    """Roles that a column plays by its whole name: the person, the source, ids."""
+    roles: dict[str, int] = {}
+    redcap = any(column.name.phrase.startswith(_REDCAP) for column in table.columns)
+    for role in ("user_id", "source", "record_id", "updated", "birth_date", "sex"):
+        told = table.told(role)
+        if told is None and table.is_switched_off(role):
+            continue
+        found = told or (
+            _first_called(table, ("record id",))
+            if redcap and role == "user_id"
+            else _person(table)
+            if role == "user_id"
+            else _first_called(table, PHRASES[role])
+            if role in PHRASES
+            else _by_configuration(table, role)
+        )
+        # A timestamp is the time unless another column is; then it tells when a row was changed.
+        if found is not None and (told or role != "updated"):
+            roles[role] = found.index
+            table.taken.add(found.index)
+    return roles
+
+
+def _first_called(table: Table, phrases: tuple[str, ...]) -> Column | None:
+    ranked = [
+        (rank, column)
+        for column in table.left
+        if (rank := names.rank_among(column.name, phrases)) is not None
+    ]
+    if not ranked:
+        return None
+    best = min(rank for rank, _ in ranked)
+    found = [column for rank, column in ranked if rank == best]
+    table.refuse_twins(found)
+    return found[0]
+
+
+def _by_configuration(table: Table, role: str) -> Column | None:
+    """The column of a name in the configuration's list, such as id for the record's id."""
+    for name in getattr(table.options.columns, role, ()):
+        for column in table.left:
+            if column.name.text.casefold() == name.casefold():
+                return column
+    return None
+
+
+def _person(table: Table) -> Column | None:
+    """The column of the person. Several must tell the same persons apart."""
+    found = [column for column in table.left if names.is_user(column.name)]
+    if not found:
+        return None
+    found.sort(key=lambda column: names.rank_among(column.name, PHRASES["user_id"]) or 0)
+    filled = [column for column in found if column.cells] or found
+    first = filled[0]
+    for other in filled[1:]:
+        if first.name.phrase == other.name.phrase:
+            table.refuse_twins([first, other])
+        if not _tells_apart(first, other):
+            raise table.refuse_several(filled, "user_id", "the person")
+    return first
+
+
+def _tells_apart(one: Column, other: Column) -> bool:
+    """Whether two columns of ids name the same persons, each in its way, or one nobody at all."""
+    pairs = {(one.cells[row], other.cells[row]) for row in one.cells.keys() & other.cells.keys()}
+    return len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
+
+
+def _units(table: Table) -> tuple[int, ...]:
+    """The columns of the unit, the first that is filled before the others."""
+    told = table.told("unit")
+    if told is not None:
+        table.taken.add(told.index)
+        return (told.index,)
+    found = [column for column in table.left if names.unit_fit(column.name)]
+    # Of a code and a text beside it, the one that is understood more often comes first.
+    found.sort(key=lambda column: -sum(canonical_unit(t) is not None for t in column.texts))
+    table.taken |= {column.index for column in found}
+    return tuple(column.index for column in found)
+
+
+def _age(table: Table) -> dict[str, int]:
+    for role in ("age_days", "age_years"):
+        found = table.told(role) or _first_called(table, PHRASES[role])
+        if found is not None:
+            table.taken.add(found.index)
+            return {role: found.index}
+    return {}
+
+
+def _check_complete(table: Table, choice: Choice) -> None:
+    missing = _missing(table, choice)
+    user, unit = table.options.user, table.options.unit
+    if missing:
+        raise _incomplete(table, missing)
+    at = choice.roles.get("user_id")
+    if user is not None and at is not None and table.columns[at].cells:
+        raise InputError(f"{table.where} has a column for the user; leave --user out")
+    columns = [table.columns[at] for at in choice.unit]
+    rows = {row for column in choice.weight for row in table.columns[column].cells}
+    if unit is not None and rows and rows <= {row for column in columns for row in column.cells}:
+        raise InputError(f"{table.where} has a column for the unit; leave --unit out")
+    for stated in choice.stated:
+        if unit is not None and stated and canonical_unit(unit) != stated:
+            raise InputError(f"{table.where} states {stated} in its header; leave --unit out")
+
+
+def _missing(table: Table, choice: Choice) -> list[str]:
+    columns = [table.columns[at] for at in (*choice.weight, *choice.unit)]
+    in_cells = any(
+        unit for column in columns[: len(choice.weight)] for _, unit in column.numbers.values()
+    )
+    has = {
+        "user": "user_id" in choice.roles or table.options.user is not None,
+        "time": bool(choice.time) or "age_days" in choice.roles or "age_years" in choice.roles,
+        "weight": bool(choice.weight),
+        "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
+        or "measure" in choice.roles,
+    }
+    return [word for word, there in has.items() if not there]
+
+
+def _incomplete(table: Table, missing: list[str]) -> InputError:
+    if not _looks_like_names(table):
+        return InputError(
+            f"{table.where} has no header that names its columns; add one, such as"
+            " user_id,effectiveDateTime,source_type,weight,unit"
+        )
+    options = [] if table.is_frame else [f"--{word}" for word in missing if word in _OPTIONS]
+    give = f"; give {' and '.join(options)}, or" if options else ";"
+    role = {"user": "user_id"}.get(missing[0], missing[0])
+    return InputError(
+        f"{table.where} has no column for {' and '.join(missing)}{give} name it by"
+        f" {table.how_to_name(role, NAME)}; its columns are {table.listing()}"
+    )
+
+
+def _looks_like_names(table: Table) -> bool:
+    """Whether the header holds names and not the first record."""
+    texts = [column.name.text for column in table.columns if column.name.text]
+    return bool(texts) and not any(_is_data(text) for text in texts)
+
+
+def _is_data(text: str) -> bool:
+    """Whether a cell of the header is a number or a time."""
+    digits = sum(character.isdigit() for character in text)
+    return quantity_of(text, True) is not None or digits >= 6

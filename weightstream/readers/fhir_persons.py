@@ -1,0 +1,90 @@
+"""Whom a FHIR resource is about, and what the Patients of the same file say of that person."""
+
+import re
+from datetime import date
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from weightstream.readers.documents import MAX_LINE, fields_of, text_of
+from weightstream.readers.source import Source, open_source
+
+_PERSON = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
+_PATIENT = b'"Patient"'
+_SEXES = {"male": "m", "female": "f"}
+
+Said = tuple[str | None, str | None]
+"""Birth date, as 1984-05-31, and sex, m or f."""
+NOTHING: Said = (None, None)
+
+
+def subject_of(resource: dict[str, Any]) -> str | None:
+    """The person's id: of Patient/7 or https://host/fhir/Patient/7 it is 7."""
+    subject = fields_of(resource.get("subject"))
+    reference = text_of(subject.get("reference"))
+    if reference and not reference.startswith("#"):  # which says something in its resource only
+        kind, _, rest = reference.partition("/")
+        if kind == "Patient" and "/" not in rest:
+            return rest or None
+        match = _PERSON.fullmatch(reference)
+        return match[1] if match else reference.removeprefix("urn:uuid:")
+    return text_of(fields_of(subject.get("identifier")).get("value"))
+
+
+class Persons:
+    """What the Patients of a file say, wherever in it they stand; asked for once."""
+
+    def __init__(self, source: Source, block_bytes: int) -> None:
+        self._source, self._block_bytes = source, block_bytes
+        self._said: dict[str | None, Said] | None = None
+        self._lock = Lock()
+
+    def take(self, resources: list[Any]) -> None:
+        """The file is one document with these resources."""
+        self._said = {}
+        for resource in map(fields_of, resources):
+            self._add(resource, self._said)
+
+    @property
+    def said(self) -> dict[str | None, Said]:
+        """By the id of the person."""
+        if self._said is None:
+            with self._lock:
+                self._said = self._of_lines() if self._said is None else self._said
+        return self._said
+
+    def _of_lines(self) -> dict[str | None, Said]:
+        """Of NDJSON: its lines with a Patient."""
+        said: dict[str | None, Said] = {}
+        with open_source(self._source) as stream:
+            carry = b""
+            while more := stream.read(self._block_bytes):
+                data = carry + more
+                cut = data.rfind(b"\n") + 1
+                if _PATIENT in data[:cut]:
+                    self._add_lines(data[:cut], said)
+                carry = data[cut:] if len(data) - cut < MAX_LINE else b""
+            self._add_lines(carry, said)
+        return said
+
+    def _add_lines(self, data: bytes, said: dict[str | None, Said]) -> None:
+        for text in data.split(b"\n"):
+            if _PATIENT in text:
+                try:
+                    self._add(fields_of(orjson.loads(text)), said)
+                except ValueError:
+                    continue  # which is told where the line is read
+
+    def _add(self, resource: dict[str, Any], said: dict[str | None, Said]) -> None:
+        if resource.get("resourceType") == "Patient" and (person := text_of(resource.get("id"))):
+            sex = _SEXES.get(text_of(resource.get("gender")) or "")
+            said[person] = (_whole_date(text_of(resource.get("birthDate"))), sex)
+
+
+def _whole_date(text: str | None) -> str | None:
+    """None for a year or month alone, which FHIR allows too."""
+    try:
+        return date.fromisoformat(text or "").isoformat()
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""The table of formats, and telling by its content which of them a file is in."""
+
+import re
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import PurePosixPath
+from typing import cast
+
+from weightstream.errors import InputError
+from weightstream.readers.block import Reader, Unread
+from weightstream.readers.source import ZIP_MAGIC, Source, head_of
+
+FORMATS = {
+    "parquet": "parquet",
+    "xlsx": "spreadsheet",
+    "health_connect": "health_connect",
+    "health_connect_json": "health_connect_json",
+    "apple_health": "apple_health",
+    "health_auto_export": "health_auto_export",
+    "fhir": "fhir",
+    "open_mhealth": "open_mhealth",
+    "withings": "withings",
+    "fitbit": "fitbit",
+    "google_fit": "google_fit",
+    "garmin": "garmin",
+    "openscale": "openscale",
+    "samsung_health": "samsung_health",
+    "libra": "libra",
+    "csv": "delimited",
+}
+"""Name for --format to module, in the order in which they are tried."""
+
+TABLES = ("csv", "parquet", "xlsx", "withings", "openscale", "garmin", "samsung_health", "libra")
+"""Formats whose start tells whether they can be read."""
+NAMES_PERSONS = ("csv", "parquet", "xlsx", "fhir", "open_mhealth")
+"""Formats in which a file can name its persons; all others need --user."""
+
+UNKNOWN = "is in no format that weightstream knows"
+_LITTER = re.compile(
+    r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$)"
+)
+"""What operating systems leave in folders and zip files."""
+_OF_DATABASE = re.compile(r"(?P<database>.+)-(?:wal|shm|journal)")
+
+
+class UnknownFormat(InputError):
+    """Nothing is wrong with the file but that its format is not known."""
+
+
+def reader_of(name: str) -> Reader:
+    """The module that reads a format of FORMATS."""
+    return cast(Reader, import_module(f"weightstream.readers.{FORMATS[name]}"))
+
+
+def format_of(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
+    """The first of the formats that recognises the start of a file."""
+    return next((name for name in names if reader_of(name).recognise(head, file_name)), None)
+
+
+def format_in_company(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
+    """The format of one file among many: here a text is not CSV unless its header says so."""
+    name = format_of(head, file_name, names)
+    if name == "csv" and not import_module("weightstream.readers.delimited").has_columns(head):
+        return None
+    return name
+
+
+def is_litter(place: str) -> bool:
+    """Whether an operating system, and no person, left a file. place: its path in a folder."""
+    return _LITTER.search(place) is not None
+
+
+class Company:
+    """Sorts out the files of a folder or zip file: which are read, in which format, and which not.
+
+    names: the formats that are looked for.
+    """
+
+    def __init__(self, names: Iterable[str] = FORMATS) -> None:
+        self.names = tuple(names)
+        self.usable: list[tuple[Source, str]] = []
+        self._others: list[tuple[Source, str, str, frozenset[str]]] = []
+
+    def add(self, source: Source, place: str, file_format: str | None = None) -> None:
+        """Look at a file. place: its path in the folder or zip file. file_format: if known.
+
+        Raises InputError if it cannot be opened.
+        """
+        head = head_of(source)
+        found = head and (file_format or format_in_company(head, source.name, self.names))
+        if found:
+            self.usable.append((source, found))
+        elif head:
+            inner = head.startswith(ZIP_MAGIC) and source.member is not None
+            why = "is a zip file in a zip file; unpack it" if inner else UNKNOWN
+            self._others.append((source, place, f"{source} {why}", _accompanied(head, place)))
+
+    def leave_out(self, source: Source, sentence: str) -> None:
+        """A file that cannot be opened. sentence: why."""
+        self._others.append((source, source.name, sentence, frozenset()))
+
+    def unread(self) -> list[Unread]:
+        """What has content and is not read, once all files are added."""
+        formats = {name for _, name in self.usable}
+        databases = {str(source) for source, name in self.usable if name == "health_connect"}
+        found = []
+        for source, place, sentence, accompanied in self._others:
+            journal = _OF_DATABASE.fullmatch(place)
+            if journal and str(_sibling(source, journal["database"])) in databases:
+                continue  # read with its database
+            found.append(Unread(str(source), sentence, known=bool(accompanied & formats)))
+        return found
+
+
+def _sibling(source: Source, place: str) -> Source:
+    if source.member is not None:
+        return Source(source.path, place)
+    return Source(source.path.with_name(PurePosixPath(place).name))
+
+
+def _accompanied(head: bytes, place: str) -> frozenset[str]:
+    """The formats in whose exports such a file is, without weighings of its own."""
+    return frozenset(
+        name
+        for name in FORMATS
+        if (accompanies := getattr(reader_of(name), "accompanies", None))
+        and accompanies(head, place)
+    )

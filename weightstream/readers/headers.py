@@ -1,0 +1,127 @@
+"""Where the table in a delimited text begins: its header, its delimiter, and rows to look at."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weightstream.errors import InputError
+from weightstream.readers import column_names as names
+from weightstream.readers import records
+from weightstream.readers.block import ReadOptions
+from weightstream.readers.column_names import PHRASES, parse_name
+from weightstream.readers.table import SAMPLE_ROWS
+
+DELIMITERS = ",;\t|"
+MAX_COLUMNS = 10_000
+HEADER_LINES = 40
+"""Lines in which a header is looked for: titles and notes may stand above it."""
+BOM = b"\xef\xbb\xbf"
+
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_SEP = re.compile(rb"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Header:
+    """cells: the names as written. line: on which they stand, from 1. rows: those that follow, as
+    many as the sample holds. above: lines that are passed over, other than blank ones.
+    """
+
+    delimiter: str
+    cells: list[str]
+    line: int
+    rows: list[list[str | None]]
+    above: int = 0
+
+
+def is_text(head: bytes) -> bool:
+    """Whether it is text at all; UTF-16 too, to be refused by its name."""
+    if head.startswith(_UTF16_BOMS):
+        return True
+    first_line = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0]
+    return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
+
+
+def names_weighings(head: bytes) -> bool:
+    """Whether a line near the start names a time and a weight."""
+    if head.startswith(_UTF16_BOMS):
+        head = head.decode("utf-16", errors="ignore").encode()
+    return any(is_header(cells) for _, _, cells in _candidates(head.removeprefix(BOM)))
+
+
+def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
+    """The first line that names a time and a weight, else the one with the most cells.
+
+    head: the start of the file. Raises InputError for what is no table of text.
+    """
+    if not head.strip():
+        raise InputError(f"{where} is empty; there is nothing to read in it")
+    _check_text(head, where)
+    head = head.removeprefix(BOM)
+    wanted = frozenset(name.strip().casefold() for name in options.named.values())
+    best: tuple[int, str, list[str]] | None = None
+    for number, delimiter, cells in _candidates(head):
+        if len(cells) > MAX_COLUMNS:
+            raise InputError(f"{where} has more than {MAX_COLUMNS:,} columns; give one with fewer")
+        if is_header(cells, wanted):
+            best = number, delimiter, cells
+            break
+        if best is None or len(cells) > len(best[2]):
+            best = number, delimiter, cells
+    if best is None:
+        raise InputError(f"{where} is empty; there is nothing to read in it")
+    number, delimiter, cells = best
+    lines = head.split(b"\n")
+    above = sum(bool(line.strip()) and not _SEP.fullmatch(line) for line in lines[: number - 1])
+    return Header(delimiter, cells, number, _sample(lines[number:], delimiter, len(cells)), above)
+
+
+def _check_text(head: bytes, where: str) -> None:
+    if head.startswith(_UTF16_BOMS):
+        raise InputError(f"{where} is written in UTF-16; save it as UTF-8")
+    line = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0]
+    if _CONTROL.search(line):
+        raise InputError(f"{where} is not a text table; give a CSV file, or say its --format")
+    if b"\r" in line.rstrip():
+        raise InputError(f"{where} ends its lines with bare carriage returns; save it with LF")
+
+
+def _candidates(head: bytes) -> Iterator[tuple[int, str, list[str]]]:
+    """Lines near the start with their number, as cells by each delimiter, the most cells first."""
+    forced = None
+    for number, line in enumerate(head.split(b"\n", HEADER_LINES)[:HEADER_LINES], 1):
+        if match := _SEP.fullmatch(line.rstrip(b"\r")):
+            forced = match[1].decode("latin-1")
+            continue
+        text = records.decode(line)
+        if not text.strip():
+            continue
+        rows = [(one, records.cells_of(text, one)) for one in forced or DELIMITERS]
+        for delimiter, cells in sorted(rows, key=lambda row: -len(row[1])):
+            yield number, delimiter, cells
+
+
+def is_header(cells: list[str], wanted: frozenset[str] = frozenset()) -> bool:
+    """Whether names of a time and of a weight, or of a value, are among the cells.
+
+    wanted: names that a person gave; a line that holds them all is the header.
+    """
+    if len(cells) < 2:
+        return False
+    if wanted and wanted <= {cell.strip().strip('"').casefold() for cell in cells}:
+        return True
+    parsed = [parse_name(cell) for cell in cells if len(cell) <= 200]
+    ages = (*PHRASES["age_days"], *PHRASES["age_years"])
+    return any(names.time_fit(one) or one.phrase in ages for one in parsed) and any(
+        names.weight_fit(one) or names.value_fit(one) for one in parsed
+    )
+
+
+def _sample(lines: list[bytes], delimiter: str, width: int) -> list[list[str | None]]:
+    """The rows that follow, without the last line, which may be cut off."""
+    some = lines[: 4 * SAMPLE_ROWS]
+    whole = len(some) < len(lines) or not lines or not lines[-1]
+    body = b"\n".join(some if whole or len(some) == 1 else some[:-1])
+    rows, _ = records.parse(body, 1, delimiter, width, is_last=True)
+    return [row.cells for row in rows[:SAMPLE_ROWS]]

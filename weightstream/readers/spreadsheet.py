@@ -1,0 +1,177 @@
+"""Excel workbooks (.xlsx): the first sheet with a table, whose cells are read as they show.
+
+Dates are days of the workbook's own date system, which it states.
+"""
+
+import datetime
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from python_calamine import CalamineError, CalamineWorkbook
+
+from weightstream.errors import InputError
+from weightstream.readers.assembling import assemble
+from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.columns import Choice, resolve
+from weightstream.readers.evidence import Evidence
+from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
+from weightstream.readers.source import Source, is_workbook, local_file
+from weightstream.readers.table import SAMPLE_ROWS, table_of
+
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_MAX_UNPACKED = 200 << 20
+_MAX_CELLS = 5_000_000
+"""Cells that a sheet may span, from its first to its last: empty ones take memory too."""
+_CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
+_PART = 1 << 20
+
+Rows = list[list[str | None]]
+
+
+def recognise(head: bytes, name: str) -> bool:
+    """The parts of a workbook in a zip file; old Excel files too, to be refused by their name."""
+    return is_workbook(head) or head.startswith(_OLD_EXCEL)
+
+
+def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
+    """See readers.block.Reader. Columns are found as in CSV; `line` is the row of the sheet."""
+    name, others, rows, dates = _sheet(source)
+    options = replace(options, dates=options.dates or dates)
+    where = f"{source}, sheet {name!r}"
+    at = _header_row(rows)
+    header = [cell or "" for cell in rows[at]]
+    choice = resolve(table_of(where, header, rows[at + 1 : at + 1 + SAMPLE_ROWS], options))
+    if others:
+        choice = choice.with_note(f"sheets not read: {', '.join(map(repr, others[:5]))}")
+    choice = choice.with_note(f"the sheet {name!r} is read")
+    body = [(line, row) for line, row in enumerate(rows[at + 1 :], at + 2) if any(row)]
+    yield partial(_block, body, choice, options, where)
+
+
+def _block(
+    body: list[tuple[int, list[str | None]]], choice: Choice, options: ReadOptions, where: str
+) -> Block:
+    def cells(index: int) -> pa.StringArray:
+        return pa.array([row[index] for _, row in body], pa.string())
+
+    assembled = assemble(choice, cells, len(body), options, where)
+    columns, lines = assembled.columns, pa.array([line for line, _ in body], pa.int64())
+    columns["line"] = lines if assembled.keep is None else lines.filter(assembled.keep)
+    seen = columns["time"], columns["weight"]
+    evidence = Evidence(where, options, lambda: iter([seen]))
+    return Block(
+        raw_table(columns, len(columns["line"])),
+        assembled.unit_from,
+        evidence.dialect(*seen),
+        skipped=assembled.skipped,
+        others=assembled.others,
+        columns=choice.named(),
+        notes=choice.notes,
+    )
+
+
+def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
+    """The first sheet with a table, else the first with cells: its name, the other sheets, its
+    rows as texts; and the workbook's date system.
+    """
+    with local_file(source) as path:
+        with path.open("rb") as file:
+            if file.read(4) == _OLD_EXCEL:
+                raise InputError(
+                    f"{source} is an old or encrypted Excel file; save it as .xlsx without a"
+                    " password, or as CSV"
+                )
+        dates = _check(path, source)
+        try:
+            workbook = CalamineWorkbook.from_path(str(path))
+            sheets = [
+                (name, _texts(workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)))
+                for name in workbook.sheet_names
+            ]
+        except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
+            raise InputError(
+                f"{source} is a damaged Excel file; save it again, or as CSV"
+            ) from None
+    filled = [(name, rows) for name, rows in sheets if any(map(any, rows))]
+    if not filled:
+        raise InputError(f"{source} is empty; there is nothing to read in it")
+    tables = [(name, rows) for name, rows in filled if _has_header(rows)]
+    name, rows = (tables or filled)[0]
+    return name, [other for other, _ in filled if other != name], rows, dates
+
+
+def _check(path: Path, source: Source) -> str:
+    """Refuse what would not fit into memory. Returns the workbook's date system."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > _MAX_UNPACKED:
+                raise InputError(
+                    f"{source} unpacks to more than {_MAX_UNPACKED >> 20} MiB; save it as CSV"
+                )
+            for name in archive.namelist():
+                if _SHEET.fullmatch(name):
+                    _check_sheet(archive, name, source)
+            book = archive.read("xl/workbook.xml")
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError):
+        raise InputError(f"{source} is a damaged Excel file; save it again, or as CSV") from None
+    return "excel1904" if re.search(rb'date1904="(1|true)"', book) else "excel1900"
+
+
+def _check_sheet(archive: zipfile.ZipFile, name: str, source: Source) -> None:
+    columns = rows = 0
+    with archive.open(name) as sheet:
+        carry = b""
+        while part := sheet.read(_PART):
+            data = carry + part
+            for letters, row in set(_CELL.findall(data)):
+                columns, rows = max(columns, _column(letters)), max(rows, int(row))
+            carry = data[-200:]
+    if columns * rows > _MAX_CELLS or columns > MAX_COLUMNS:
+        raise InputError(
+            f"{source} has a sheet of {rows:,} rows and {columns:,} columns; save it as CSV"
+        )
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _texts(rows: Sequence[Sequence[Any]]) -> Rows:
+    return [[_text(cell) for cell in row] for row in rows]
+
+
+def _text(cell: Any) -> str | None:
+    """A cell as a CSV would hold it."""
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(" ", "microseconds" if cell.microsecond else "seconds")
+    if isinstance(cell, datetime.timedelta):
+        return str(cell)
+    if isinstance(cell, datetime.time):
+        return cell.isoformat("seconds")
+    return str(cell)
+
+
+def _has_header(rows: Rows) -> bool:
+    return any(is_header([cell or "" for cell in row]) for row in rows[:HEADER_LINES])
+
+
+def _header_row(rows: Rows) -> int:
+    """The index of the first row that names a time and a weight, else of the fullest one."""
+    some = [[cell or "" for cell in row] for row in rows[:HEADER_LINES]]
+    named = [at for at, row in enumerate(some) if is_header(row)]
+    fullest = max(range(len(some)), key=lambda at: sum(map(bool, some[at])))
+    return named[0] if named else fullest

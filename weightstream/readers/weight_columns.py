@@ -1,0 +1,142 @@
+"""Which columns of a table hold the weight: one, one in two units, stones and pounds, a value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weightstream.parsing.units import KILOGRAMS
+from weightstream.readers import column_names as names
+from weightstream.readers.column_names import PLAIN
+from weightstream.readers.measures import is_known
+from weightstream.readers.table import Column, Table
+
+_SAME = 0.006
+"""Weights in two units are one if they differ by no more than rounding."""
+_MOST = 20
+"""Columns that may be the weight and are compared; of more, none is chosen."""
+
+
+@dataclass(frozen=True)
+class ChosenWeights:
+    """chosen: one column; or two that hold the weight in two units, or (added) stones and pounds.
+
+    stated: the unit that the name of each states. measure: the column that says what each row
+    measures.
+    """
+
+    chosen: tuple[int, ...] = ()
+    stated: tuple[str | None, ...] = ()
+    added: bool = False
+    measure: int | None = None
+
+
+def choose_weights(table: Table) -> ChosenWeights:
+    """Raises InputError where several columns may be the weight and do not say the same."""
+    told = table.told("weight")
+    if told is not None:
+        table.taken.add(told.index)
+        measure = table.told("measure")
+        return ChosenWeights(
+            (told.index,), (told.name.unit,), measure=measure.index if measure else None
+        )
+    fits = [(names.weight_fit(column.name), column) for column in table.left]
+    found = [column for fit, column in fits if fit and _may_hold_numbers(column)]
+    # Without numbers the name tells; each row then says what is wrong with it.
+    found = found or [column for fit, column in fits if fit == PLAIN][:1]
+    if not found:
+        return _value_of_a_long_table(table)
+    if len(found) > _MOST:
+        raise table.refuse_several(found, "weight", "the weight")
+    found = _different(found)
+    added = _are_stones_and_pounds(found)
+    if len(found) > 1 and not added and not _are_one_weight(found):
+        raise table.refuse_several(found, "weight", "the weight")
+    units = ["st", *KILOGRAMS] if added else list(KILOGRAMS)
+    found.sort(key=lambda column: units.index(column.name.unit or "kg"))
+    table.taken |= {column.index for column in found}
+    chosen = tuple(column.index for column in found)
+    return ChosenWeights(chosen, tuple(column.name.unit for column in found), added)
+
+
+def _are_stones_and_pounds(found: Sequence[Column]) -> bool:
+    """Whether one column holds stones, and the other the pounds beside them."""
+    by_unit = {column.name.unit: column for column in found}
+    if len(found) != 2 or set(by_unit) != {"st", "lb"}:
+        return False
+    return all(amount < 14 for amount, _ in by_unit["lb"].numbers.values())
+
+
+def _are_one_weight(found: Sequence[Column]) -> bool:
+    """Whether each column holds the weight in a unit of its own."""
+    units = {column.name.unit for column in found}
+    return len(units) == len(found) and None not in units and _agree(found)
+
+
+def _may_hold_numbers(column: Column) -> bool:
+    return not column.cells or column.share_of_numbers() >= 0.5
+
+
+def _different(found: list[Column]) -> list[Column]:
+    """Without columns that repeat another cell by cell, and empty ones beside filled ones."""
+    filled = [column for column in found if column.cells] or found[:1]
+    kept: list[Column] = []
+    for column in filled:
+        if not any(
+            column.name.unit == one.name.unit and column.numbers == one.numbers for one in kept
+        ):
+            kept.append(column)
+    return kept
+
+
+def _agree(found: Sequence[Column]) -> bool:
+    """Whether columns in several units hold one weight each row."""
+    first, *others = [_kilograms(column) for column in found]
+    for other in others:
+        rows = first.keys() & other.keys()
+        same = sum(abs(first[row] - other[row]) <= _SAME * first[row] for row in rows)
+        if not rows or same < 0.9 * len(rows):
+            return False
+    return True
+
+
+def _kilograms(column: Column) -> dict[int, float]:
+    return {
+        row: amount * float(KILOGRAMS[unit or column.name.unit or "kg"])
+        for row, (amount, unit) in column.numbers.items()
+    }
+
+
+def _value_of_a_long_table(table: Table) -> ChosenWeights:
+    """The column of the values, and the one that says what each of them measures."""
+    values = [column for column in table.left if names.value_fit(column.name)][:_MOST]
+    values = list(filter(_may_hold_numbers, values)) or values[:1]
+    if len(values) > 1:  # that of numbers, where there is one of texts beside it
+        numeric = [c for c in values if c.name.words & {"number", "valuenum", "numeric", "num"}]
+        values = _different(numeric or values)
+    measure = _measure(table, {column.index for column in values})
+    values = [column for column in values if column.index != measure]
+    if len(values) > 1:
+        called_value = [column for column in values if "value" in column.name.words]
+        if len(called_value) != 1:
+            raise table.refuse_several(values, "weight", "the weight")
+        values = called_value
+    if not values:
+        return ChosenWeights()
+    table.taken |= {values[0].index, *([measure] if measure is not None else [])}
+    return ChosenWeights((values[0].index,), (values[0].name.unit,), measure=measure)
+
+
+def _measure(table: Table, values: set[int]) -> int | None:
+    told = table.told("measure")
+    if told is not None:
+        return told.index
+    best: tuple[float, int, int] | None = None
+    for column in table.left:
+        fit = names.measure_fit(column.name)
+        if not fit or (column.index in values and len(values) == 1):
+            continue
+        known = sum(map(is_known, column.texts)) / len(column.cells) if column.cells else 0.0
+        if known == 0 and (fit != PLAIN or column.share_of_numbers() == 1.0):
+            continue
+        if best is None or (known, fit) > best[:2]:
+            best = (known, fit, column.index)
+    return best[2] if best else None
