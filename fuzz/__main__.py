@@ -12,7 +12,7 @@ from pathlib import Path
 FORMATS = (
     "csv", "fhir", "open_mhealth", "apple_health", "withings", "fitbit", "google_fit", "garmin",
     "health_auto_export", "health_connect_json",
-    "openscale", "samsung_health", "libra", "parquet", "health_connect", "zip",
+    "openscale", "samsung_health", "libra", "parquet", "xlsx", "health_connect", "zip",
 )  # fmt: skip
 ONE_INPUT_SECONDS = 20
 MEMORY_MB = 2048

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from fuzz.workbooks import workbook
+
 FITBIT = json.dumps(
     [{"logId": 1, "weight": 176.4, "bmi": 25, "date": "01/31/24", "time": "07:12:33"}]
 )
@@ -50,13 +52,14 @@ NEEDS = {"user": "me", "timezone": "UTC"}
 
 def options_of(name: str) -> dict[str, str]:
     """What a person has to say of a file in this format."""
-    return {} if name in ("csv", "parquet", "zip") else NEEDS
+    return {} if name in ("csv", "parquet", "xlsx", "zip") else NEEDS
 
 
 def binary_seeds() -> dict[str, bytes]:
     """Formats that are no text."""
     return {
         "parquet": _written(_parquet),
+        "xlsx": _written(_xlsx),
         "health_connect": _written(_health_connect),
         "zip": _written(_zip),
     }
@@ -71,6 +74,11 @@ def _written(write: Callable[[Any], None]) -> bytes:
 def _parquet(path: str) -> None:
     columns = {"user_id": ["u1"], "date": ["2024-01-31"], "weight_kg": [80.5]}
     parquet.write_table(pa.table(columns), path, compression="none")
+
+
+def _xlsx(path: str) -> None:
+    rows = [["user_id", "date", "weight_kg"], ["u1", "2024-01-31", 80.5]]
+    workbook(Path(path), Sheet1=rows)
 
 
 def _health_connect(path: str) -> None:

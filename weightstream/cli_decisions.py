@@ -1,12 +1,12 @@
 """The commands about single decisions; they need no Prefect."""
 
-import json
 from pathlib import Path
 
 import click
 
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.errors import ConfigError
+from weightstream.terminal import echo, json_text
 
 
 @cli.command()
@@ -55,13 +55,11 @@ def override(
     loaded = configured(config, data_dir)
     done = decide(loaded, requests)
     for fault in [*faults, *done.faults]:
-        click.echo(f"weightstream: {fault}", err=True)
+        echo(f"weightstream: {fault}", err=True)
     if done.verdicts or done.unchanged or not (faults or done.faults):
-        click.echo(done.to_text())
+        echo(done.to_text())
         if done.verdicts and (loaded.data.data_dir / "dashboards" / "index.html").exists():
-            click.echo(
-                "pages are as they were; `weightstream dashboards` draws them anew", err=True
-            )
+            echo("pages are as they were; `weightstream dashboards` draws them anew", err=True)
     if faults or done.faults:
         ctx.exit(1 if done.verdicts or done.unchanged else 2)
 
@@ -77,9 +75,9 @@ def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path
 
     events = events_of(configured(config, data_dir), measurement)
     if as_json:
-        click.echo(json.dumps([event.as_json() for event in events], ensure_ascii=False))
+        echo(json_text([event.as_json() for event in events]))
     else:
-        click.echo(to_text(events))
+        echo(to_text(events))
 
 
 @cli.command()
@@ -95,4 +93,4 @@ def review(
     from weightstream.outputs.review import reviewed
 
     rows = least_certain(configured(config, data_dir), user, limit)
-    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else reviewed(rows))
+    echo(json_text(rows) if as_json else reviewed(rows))

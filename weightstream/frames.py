@@ -69,8 +69,8 @@ def read(
     files do not say. columns: the name of the column of each role, as --column.
     config: see `clean`; only [data.columns] matters here.
     Returns a row per body-weight record, as written: user_id, time, source, weight, unit,
-    record_id, updated, line, retracted, fault, detail, file, and HOW_WRITTEN. Nothing is judged,
-    nothing left out. Raises InputError if a file cannot be used.
+    record_id, updated, line, retracted, fault, detail, birth_date, sex, file, and HOW_WRITTEN.
+    Nothing is judged, nothing left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
     options = ReadOptions(

@@ -37,6 +37,14 @@ CSVS = {
         HEAD + '\n\nBob,b,"two\nmore",2,kg\n',
     ),
     "ragged": (HEAD + "Ann-1,a,s,1,kg,more\nBob,b\n", HEAD + "\nBob,b\n"),
+    "another measure": (
+        "user_id,date,metric,value,unit\nAnn-1,2024-01-01,Lean mass,60,kg\nB,2024-01-01,Weight,80,kg\n",
+        "user_id,date,metric,value,unit\n\nB,2024-01-01,Weight,80,kg\n",
+    ),
+    "dates in an open order": (
+        "user_id,date,weight_kg\nAnn-1,03/04/2024,60\nB,03/04/2024,80\n",
+        "user_id,date,weight_kg\n\nB,03/04/2024,80\n",
+    ),
     "no unit": ("user_id,time,date,value\nAnn-1,a,b,1\n", "user_id,time,date,value\n\n"),
 }
 

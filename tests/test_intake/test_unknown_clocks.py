@@ -77,8 +77,11 @@ def test_midnight_and_noon_among_other_hours_are_hours():
     assert walls(*hours) == [f"{day}T{hour:02}:00:00" for day in DAYS for hour in range(0, 24, 6)]
 
 
-def test_the_last_second_of_a_day_is_no_time():
-    assert walls(("a", f"{DAYS[0]} 23:59:59", "s")) == DAYS[:1]
+def test_the_last_second_of_two_days_is_no_time():
+    typed = [("a", f"{day} 23:59:59", "s") for day in (DAYS[1], DAYS[5])]
+    clocked = [("a", f"{day} 07:00:00", "s") for day in DAYS]
+    assert walls(*typed, *clocked)[:2] == [DAYS[1], DAYS[5]]
+    assert walls(typed[0], *clocked)[0] == f"{DAYS[1]}T23:59:59"
     assert walls(("a", f"{DAYS[0]} 23:59:59.5", "s")) == [f"{DAYS[0]}T23:59:59.5"]
 
 

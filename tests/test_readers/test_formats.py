@@ -165,6 +165,6 @@ def test_folders_give_the_files_that_some_format_knows_or_that_cannot_be_read(tm
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(save, cleaned):
-    with pytest.raises(InputError, match="choose one of parquet, health_connect"):
+    with pytest.raises(InputError, match="choose one of parquet, xlsx"):
         cleaned(save(CSV), format="excel")
     assert ReadOptions().format == "auto"

@@ -156,7 +156,7 @@ def _rows(path: Path, user_id: str, options: ReadOptions) -> tuple[Ints, Bools]:
 
 def _rows_with(path: Path, user_id: str, options: ReadOptions) -> tuple[Ints, Bools]:
     lines, theirs = [np.zeros(0, np.int64)], [np.zeros(0, bool)]
-    for parse in parses(path, options):
+    for parse in parses(path, replace(options, every_row=True)):
         rows = parse().rows
         lines.append(rows["line"].to_numpy())
         theirs.append(whose(rows, OTHER_CELLS, partial(_are, user_id)))

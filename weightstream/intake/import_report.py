@@ -176,7 +176,7 @@ def to_text(report: Mapping[str, Any], with_cells: bool) -> str:
         lines.append(
             f"and {len(files) - FILES_SHOWN:,} more files; --json-report FILE has them all"
         )
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))  # files are called as others call them
 
 
 def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:

@@ -21,7 +21,9 @@ Bools = npt.NDArray[np.bool_]
 
 CLOCKS = ("00:00:00", "12:00:00", "23:59:59")
 FEWEST = 3
-"""Readings, and days, that make a stretch. Of 23:59:59, which nobody chooses, one is enough."""
+"""Readings, and days, that make a stretch."""
+LAST_SECOND = CLOCKS.index("23:59:59")
+"""Nobody weighs then: two days of a person's source that have it are enough, wherever they lie."""
 
 _QUARTER_US = 900_000_000  # zones lie whole quarters of an hour apart
 _SECOND_US = 1_000_000
@@ -41,13 +43,13 @@ class ClockTally:
         if not len(rows):
             return
         groups = _groups(measurements)
-        codes, counts = np.unique(groups.codes[rows], return_counts=True)
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            self.clocked[groups.names[code]] += count
+        counts = np.bincount(groups.codes[rows])
+        for code in np.flatnonzero(counts).tolist():
+            self.clocked[groups.name_of(code)] += int(counts[code])
         at, clock, day = suspects(measurements, timezone)
         for code, which in set(zip(groups.codes[at].tolist(), clock.tolist(), strict=True)):
             same = (groups.codes[at] == code) & (clock == which)
-            key = (*groups.names[code], which)
+            key = (*groups.name_of(code), which)
             self.suspect[key] += int(same.sum())
             seen = self.days.setdefault(key, set())
             if len(seen) < FEWEST:
@@ -64,19 +66,26 @@ class ClockTally:
 
 @dataclass(frozen=True)
 class _Groups:
-    """(N,) rows by file and source: a code, and what each code stands for."""
+    """(N,) rows by file and source, as file * len(sources) + source."""
 
     codes: Ints
-    names: list[tuple[int, str]]
+    sources: list[str]
+
+    def name_of(self, code: int) -> tuple[int, str]:
+        file, source = divmod(code, len(self.sources))
+        return file, self.sources[source]
 
 
 def _groups(measurements: pa.Table) -> _Groups:
-    source = measurements["source"].cast(pa.string()).combine_chunks().dictionary_encode()
+    codes, sources = _coded(measurements["source"])
     file = measurements["file"].to_numpy().astype(np.int64)
-    both = file * max(len(source.dictionary), 1) + source.indices.to_numpy()
-    found, codes = np.unique(both, return_inverse=True)
-    texts, width = source.dictionary.to_pylist(), max(len(source.dictionary), 1)
-    return _Groups(codes, [(int(one) // width, texts[int(one) % width]) for one in found])
+    return _Groups(file * max(len(sources), 1) + codes, sources)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
+    """(N,) codes into the distinct texts of a column of schema.CODE, and these texts."""
+    array = column.unify_dictionaries().combine_chunks()
+    return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()
 
 
 def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
@@ -117,32 +126,46 @@ def as_dates(
     rows, clock, day = suspects(measurements, timezone)
     if not len(rows):
         return measurements, Counter()
-    chosen = _throughout(measurements, tally, rows, clock) | (clock == CLOCKS.index("23:59:59"))
-    chosen |= _in_stretches(measurements, rows, clock, day)
+    series = _series(measurements)
+    chosen = _throughout(measurements, tally, rows, clock)
+    chosen |= _in_stretches(measurements, series, rows, clock, day)
+    chosen |= (clock == LAST_SECOND) & _on_two_days(series[rows], clock, day)
+    if not chosen.any():
+        return measurements, Counter()
     rows, clock, day = rows[chosen], clock[chosen], day[chosen]
     files = measurements["file"].to_numpy()[rows].tolist()
     lost = Counter(zip(files, (CLOCKS[one] for one in clock), strict=True))
-    return (
-        (_replaced(measurements, rows, day, timezone), lost) if len(rows) else (measurements, lost)
-    )
+    return _replaced(measurements, rows, day, timezone), lost
 
 
 def _throughout(measurements: pa.Table, tally: ClockTally, rows: Ints, clock: Ints) -> Bools:
     groups = _groups(measurements)
     of_rows = groups.codes[rows]
     keys = list(zip(of_rows.tolist(), clock.tolist(), strict=True))
-    known = {(g, which): tally.is_throughout(groups.names[g], which) for g, which in set(keys)}
+    known = {(g, which): tally.is_throughout(groups.name_of(g), which) for g, which in set(keys)}
     return np.array([known[key] for key in keys], dtype=bool)
 
 
-def _in_stretches(measurements: pa.Table, rows: Ints, clock: Ints, day: Ints) -> Bools:
+def _series(measurements: pa.Table) -> Ints:
+    """(N,) which person's source each row is of."""
+    persons, _ = _coded(measurements["user_id"])
+    sources, names = _coded(measurements["source"])
+    return persons * max(len(names), 1) + sources
+
+
+def _on_two_days(series: Ints, clock: Ints, day: Ints) -> Bools:
+    """(K,) whether a person's source has the time of day on another day too."""
+    pairs = np.unique(np.stack([series, clock, day]), axis=1)
+    days = Counter(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True))
+    return np.array([days[key] > 1 for key in zip(series.tolist(), clock.tolist(), strict=True)])
+
+
+def _in_stretches(
+    measurements: pa.Table, series: Ints, rows: Ints, clock: Ints, day: Ints
+) -> Bools:
     """(K,) which of the rows are in a run of FEWEST readings and days, in the order of time, in
     which a person's source has no other time of day.
     """
-    persons = measurements["user_id"].cast(pa.string()).combine_chunks().dictionary_encode()
-    sources = measurements["source"].cast(pa.string()).combine_chunks().dictionary_encode()
-    series = persons.indices.to_numpy() * np.int64(len(sources.dictionary) or 1)
-    series = series + sources.indices.to_numpy()
     clocks = np.full(len(series), -1, dtype=np.int64)
     days = np.zeros(len(series), dtype=np.int64)
     clocks[rows], days[rows] = clock, day

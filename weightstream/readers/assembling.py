@@ -78,7 +78,7 @@ def assemble(
     if "sex" in columns:
         columns["sex"] = _mapped(columns["sex"], lambda text: _SEXES.get(text.casefold(), ""))
     _add_ages(columns, choice, cells)
-    if measures is None:
+    if measures is None or options.every_row:
         return Assembled(columns, unit_from)
     keep, others = measures.keep, measures.others()
     columns = {name: column.filter(keep) for name, column in columns.items()}

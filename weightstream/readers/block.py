@@ -22,8 +22,9 @@ class ReadOptions:
     of five digits, and a comma before three digits. format: "auto" or a name in readers.FORMATS.
     columns: names of columns that the configuration prefers; named: the one that holds each role,
     as --column says. of_one: the source is one person's export, so that `user` stands for whomever
-    its records name. block_bytes: about how much is parsed at a time; the result does not depend on
-    it.
+    its records name. every_row: an erasure looks for a person, also in rows of other measures, and
+    does not mind how dates are to be taken. block_bytes: about how much is parsed at a time; the
+    result does not depend on it.
     """
 
     format: str = "auto"
@@ -36,6 +37,7 @@ class ReadOptions:
     decimal: Literal["comma", "point"] | None = None
     named: Mapping[str, str] = field(default_factory=dict)
     of_one: bool = False
+    every_row: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from weightstream.parsing.date_order import OrderEvidence, may_need_order, order
 from weightstream.parsing.decimals import CommaEvidence, comma_evidence, may_be_either
 from weightstream.parsing.layouts import DateOrder
 from weightstream.readers.assembling import plain
-from weightstream.readers.block import Dialect, ReadOptions
+from weightstream.readers.block import NO_DIALECT, Dialect, ReadOptions
 
 Scan = Callable[[], Iterator[tuple[Any, Any]]]
 """Reads the file once more: the times and the weights of each of its blocks."""
@@ -40,6 +40,8 @@ class Evidence:
         Raises InputError if most dates of the file could be read in two ways, or if --dates says
         what the file disproves.
         """
+        if self.options.every_row:
+            return NO_DIALECT
         given = {"comma": True, "point": False}.get(self.options.decimal or "")
         comma = given
         if comma is None and any(map(may_be_either, _with_commas(weights))):

@@ -33,7 +33,7 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.fhir_persons import NOTHING, Persons, subject_of
+from weightstream.readers.fhir_persons import NOTHING, Persons, Said, subject_of
 from weightstream.readers.source import Source, head_of
 
 SOURCES = {
@@ -120,7 +120,8 @@ def _parse_line(text: bytes) -> Any:
     quantity = fields_of(fields_of(resource).get("valueQuantity"))
     value = quantity.get("value")
     if type(value) in (int, float):
-        written = _VALUE.findall(text)
+        near = _VALUE.search(text, text.find(b'"valueQuantity"'))
+        written = [near[1]] if near and float(near[1]) == value else _VALUE.findall(text)
         if len(written) > 1:
             written = list({number for number in written if float(number) == value})
         if len(written) != 1 or float(written[0]) != value:
@@ -170,20 +171,23 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
 def _convert(records: Records, source: Source, options: ReadOptions, persons: Persons) -> Block:
     rows, skipped, others = [], 0, Counter[str]()
     for line, record in records:
+        if fields_of(record).get("resourceType") == "Observation" and (name := _source(record)):
+            rows.append(_row(record, name, record, None, line, source, options, persons.said))
+            continue
         found = 0
         for resource in _of_record(record, options.user):
             weighing = _weighing(resource)
             if weighing is None:
                 skipped += 1
-                if name := _other_mass(resource):
-                    others[name] += 1
+                if kind := _other_mass(resource):
+                    others[kind] += 1
                 continue
             if found:
                 raise InputError(
                     f"{source} holds several weighings on a line; give each Bundle as its own file"
                 )
             found = 1
-            rows.append(_row(resource, weighing, line, source, options, persons))
+            rows.append(_row(resource, *weighing, line, source, options, persons.said))
     return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
 
@@ -273,30 +277,31 @@ def _other_mass(resource: dict[str, Any]) -> str | None:
 
 def _row(
     resource: dict[str, Any],
-    weighing: _Weighing,
+    source_name: str,
+    element: dict[str, Any],
+    contradiction: str | None,
     line: int,
     source: Source,
     options: ReadOptions,
-    persons: Persons,
+    said: dict[str | None, Said],
 ) -> tuple[Any, ...]:
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
-    element = weighing.element
     quantity = _quantity(element)
-    unit, contradiction = _unit(quantity)
+    unit, two_units = _unit(quantity)
     absent = resource.get("dataAbsentReason") or element.get("dataAbsentReason")
     fault = detail = None
     if not user:
         fault, detail = NAMELESS["fault"], NAMELESS["detail"]
+    elif two_units:
+        fault, detail = "unknown_unit", two_units
     elif contradiction:
-        fault, detail = "unknown_unit", contradiction
-    elif weighing.fault:
-        fault, detail = "bad_number", weighing.fault
-    birth_date, sex = persons.said.get(user, NOTHING)
+        fault, detail = "bad_number", contradiction
+    birth_date, sex = said.get(user, NOTHING)
     return (
         user,
         _time(resource),
-        _device(resource) or weighing.source,
+        _device(resource) or source_name,
         None if absent else _weight(element, quantity),
         unit,
         text_of(resource.get("id")),

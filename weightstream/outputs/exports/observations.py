@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 
 from weightstream.outputs.exports.decisions import current_decisions
 from weightstream.outputs.exports.table_files import write_lines
-from weightstream.parsing.decimals import normal_form
-from weightstream.parsing.units import canonical_unit
+from weightstream.parsing.quantities import as_measured
 
 ENDING = ".fhir.ndjson"
 UCUM = {"kg": "kg", "g": "g", "lb": "[lb_av]", "oz": "[oz_av]", "st": "[stone_av]"}
@@ -53,13 +52,12 @@ def _lines(
 
 def reading_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The Observation of an accepted row of the export."""
-    # Only where the comma was one: else the text would not have become a measurement.
-    amount = normal_form(row["raw_weight"], decimal_comma=True)
-    unit = canonical_unit(row["raw_unit"])
+    found = as_measured(row["raw_weight"], row["raw_unit"], row["weight_kg"])
+    amount, unit = (found.amount, found.unit) if found else ("null", None)
     return _common(row, row["measurement_id"]) | {
         "category": [{"coding": [{"system": _CATEGORY, "code": "vital-signs"}]}],
         "code": {"coding": [_BODY_WEIGHT], "text": _BODY_WEIGHT["display"]},
-        "valueQuantity": _quantity(orjson.Fragment(amount or "null"), UCUM[unit or "kg"]),
+        "valueQuantity": _quantity(orjson.Fragment(amount), UCUM[unit or "kg"]),
         "device": {"display": row["source"]},
     }
 
