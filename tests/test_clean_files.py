@@ -330,3 +330,13 @@ def page_data(folder, row):
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
     of_a_store = ("version", "earlier", "file", "files", "stages", "stage", "reasons", "reason")
     return {name: value for name, value in data.items() if name not in of_a_store}
+
+
+def test_what_is_learnt_from_files_is_judged_by(simulated, tmp_path):
+    source = simulated(12, 900)
+    done = run("learn", source, "-o", tmp_path / "mine.json")
+    assert done.exit_code == 0, done.stderr
+    assert "learnt from" in done.stdout
+    clean(source, tmp_path / "out.csv", "--parameters", tmp_path / "mine.json")
+    assert {row["model"] for row in rows_of(tmp_path / "out.csv")} == {"mine"}
+    assert "name SOURCEs and --out" in run("learn", source).stderr

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from weightstream.atomic_files import appearing
 from weightstream.engine.model import PRIOR, Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
-from weightstream.judging.parameters import from_json
+from weightstream.judging.parameters import from_json, to_json
 from weightstream.judging.stored import OVERRIDES
 
 if TYPE_CHECKING:
@@ -102,3 +103,9 @@ def read_parameters(path: Path) -> Parameters:
             f"{path} is no set of parameters of this version; make one with "
             "`weightstream learn FILE... -o params.json`"
         ) from None
+
+
+def write_parameters(parameters: Parameters, path: Path) -> None:
+    """Write a set as the file that read_parameters takes. Raises ConfigError."""
+    with appearing(path) as unfinished:
+        unfinished.write_text(to_json(parameters) + "\n", "utf-8")

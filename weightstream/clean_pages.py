@@ -132,9 +132,10 @@ def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:
     """Confirmed level shifts by person: when (as effective_at), from, to (kg)."""
     columns = shift_rows(batch.series, batch.estimates).columns
     found: dict[str, list[tuple[str, float, float]]] = {}
-    listed = (list(columns[name]) for name in ("user_id", "effective_at", "from_kg", "to_kg"))
+    names = ("user_id", "effective_at", "from_kg", "to_kg")
+    listed = (np.asarray(columns[name]).tolist() for name in names)
     for user, at, from_kg, to_kg in zip(*listed, strict=True):
-        found.setdefault(str(user), []).append((str(at), float(from_kg), float(to_kg)))
+        found.setdefault(user, []).append((at, from_kg, to_kg))
     return found
 
 

@@ -179,15 +179,6 @@ def simulate(
     click.echo(f"{written:,} rows in {out}", err=True)
 
 
-@cli.command()
-@settings
-def learn(config: Path | None, data_dir: Path | None) -> None:
-    """Learn sources and bodies from all that is stored; retro then looks at everyone again."""
-    from weightstream.store.learning_run import learn_from_store
-
-    click.echo(learn_from_store(configured(config, data_dir)))
-
-
 def on_a_terminal() -> bool:
     return sys.stdin.isatty()
 

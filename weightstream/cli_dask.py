@@ -67,15 +67,13 @@ def cluster(address: str, workers: int | None) -> Iterator[Client]:
     if address == "local":
         count = workers or os.cpu_count()
         with (
-            LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=count, threads_per_worker=1, dashboard_address=None
-            ) as local,
+            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as local,
             Client(local) as client,
-        ):  # type: ignore[no-untyped-call]
+        ):
             yield client
         return
     try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise ConfigError(
             f"no Dask scheduler answers at {address} ({type(error).__name__}); start one with "

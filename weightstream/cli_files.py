@@ -139,6 +139,37 @@ def plot_command(**given: Any) -> None:
     click.echo(f"{count:,} measurements in {given['out']}", err=True)
 
 
+@cli.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE...]")
+@click.option("-o", "--out", type=FILE, help="Where the set goes, as JSON; with SOURCEs alone.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+def learn(**given: Any) -> None:
+    """Learn sources and bodies: from SOURCEs into a file for `clean --parameters`, or from all that
+    is stored; retro then looks at everyone again."""
+    from weightstream.errors import ConfigError
+
+    if bool(given["sources"]) != (given["out"] is not None):
+        raise ConfigError("name SOURCEs and --out, or neither to learn from what is stored")
+    if not given["sources"]:
+        from weightstream.store.learning_run import learn_from_store
+
+        click.echo(learn_from_store(configured(given["config"], given["data_dir"])))
+        return
+    config, options, files = checked_sources(given)
+
+    from weightstream.clean_inputs import write_parameters
+    from weightstream.learn_files import learn_files
+    from weightstream.outputs.exports.judged_files import check_place
+
+    check_place(given["out"], files, given["overwrite"])
+    learned = learn_files(files, options, config, given["out"].stem)
+    write_parameters(learned.parameters, given["out"])
+    readings = sum(learned.readings.values())
+    click.echo(f"{learned.parameters.name}: learnt from {readings:,} readings, in {given['out']}")
+
+
 def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
     """Raise ConfigError for what cannot be written, before anything is read."""
     from weightstream.errors import ConfigError

@@ -122,7 +122,7 @@ def clean(
     if stage not in (CAUSAL, RETRO):
         raise ConfigError(f"stage is {CAUSAL} or {RETRO}, not {stage!r}")
     native = Native(frame)
-    said = Dialect(decimal_comma, date_order)
+    said = {"decimal_comma": decimal_comma, "date_order": date_order}
     settings = _configured(config, timezone)
     result = _cleaned_frame(
         native.to_pandas(),
@@ -139,7 +139,7 @@ def _cleaned_frame(
     frame: pd.DataFrame,
     settings: Config,
     stage: Stage,
-    said: Dialect,
+    said: Mapping[str, Any],
     parameters: Parameters,
     overrides: pa.Table | None,
 ) -> pa.Table:
@@ -157,9 +157,9 @@ def _cleaned_frame(
     return in_frame_order(parts, len(frame))
 
 
-def _more_said(found: Dialect, said: Dialect) -> Dialect:
+def _more_said(found: Dialect, said: Mapping[str, Any]) -> Dialect:
     """What was given goes before what is found."""
-    given = {name: value for name, value in vars(said).items() if value is not None}
+    given = {name: value for name, value in said.items() if value is not None}
     return replace(found, **given)
 
 

@@ -31,7 +31,7 @@ def cache_is_kept() -> bool:
         # What is kept there is run: nobody else may have put it there.
         if place.st_uid != os.getuid() or place.st_mode & 0o077:
             return False
-        config.CACHE_DIR = str(folder)
+        config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         njit(cache=True)(cache_is_kept)
     except (OSError, RuntimeError):
         return False
