@@ -22,6 +22,7 @@ from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.memory import free_memory_mb
 from weightstream.outputs.drawing import draw_index, undrawn
+from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
@@ -88,24 +89,12 @@ def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> li
 
 
 def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) -> list[str]:
-    settings, store, batches = context.settings, context.store, context.batches
-    threading, progress = settings.config.threading, context.tallies.progress
+    settings, store = context.settings, context.store
     naming = settings.config.visualization.file_names
     persons = sorted({*changed, *undrawn(store.connection, settings.dashboards, naming)})
-    pool_size = draw_pool_size(threading)
-    share = -(-len(persons) // pool_size)
-    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
-    batches.persons = dict(enumerate(queries.chunks(persons, size)))
-    progress.begin("draw", len(persons), "pages")
-    at_once = settings.tasks_at_once("draw", pool_size)
-    has_memory = partial(has_memory_to_draw, threading.memory)
-    for batch, state in submit_batches(
-        draw, settings.run_id, list(batches.persons), at_once, has_memory
-    ):
-        progress.advance("draw", len(batches.persons[batch]))
-        if not state.is_completed():
-            problems.append(error_message(state))
-    rows = (row for some in batches.index_rows.values() for row in some)
+    context.tallies.progress.begin("draw", len(persons), "pages")
+    problems += _draw_batches(context, persons)
+    rows = (row for some in context.batches.index_rows.values() for row in some)
     # Under the store's lock: another process that draws now would lose its rows of the index.
     with (
         context.tallies.clocks["draw"].running(),
@@ -113,8 +102,30 @@ def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) ->
         transaction(store.connection),
     ):
         draw_index(store.connection, settings.dashboards, rows, naming)
-    progress.end("draw")
+    context.tallies.progress.end("draw")
     return persons
+
+
+def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:
+    """Draw the pages of persons, in as many processes as are useful; return what went wrong."""
+    settings, batches = context.settings, context.batches
+    threading, problems = settings.config.threading, []
+    pool_size = draw_pool_size(threading)
+    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, -(-len(persons) // pool_size)))
+    batches.persons = dict(enumerate(queries.chunks(persons, size)))
+    useful = useful_processes(len(persons), settings.tasks_at_once("draw", pool_size))
+    has_memory = partial(has_memory_to_draw, threading.memory)
+    with drawing_processes(settings.data_dir, settings.drawing, useful) as processes:
+        batches.drawing_processes = processes
+        at_once = settings.tasks_at_once("draw", processes.size if processes else 1)
+        waiting = list(batches.persons)
+        for batch, state in submit_batches(draw, settings.run_id, waiting, at_once, has_memory):
+            context.tallies.progress.advance("draw", len(batches.persons[batch]))
+            if not state.is_completed():
+                problems.append(error_message(state))
+        batches.drawing_processes = None
+        context.tallies.processes_mb = processes.private_mb if processes else 0.0
+    return problems
 
 
 def _draw_pictures(context: RunContext, persons: list[str]) -> list[str]:

@@ -82,7 +82,7 @@ def summarise(context: RunContext, clock: RunClock, problems: list[str]) -> Summ
     return Summary(
         run_id=settings.run_id,
         seconds={"startup": clock.startup, **seconds, "total": clock.total},
-        peak_rss_mb=peak_rss_mb(),
+        peak_rss_mb=peak_rss_mb() + tallies.processes_mb,
         store=context.store.path,
         dashboards_index=index if index.exists() else None,
         retro=tallies.retro_counts,

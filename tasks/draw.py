@@ -14,10 +14,12 @@ def batch_mb(context: RunContext, batch: int) -> int:
 @stage_task("draw", run_name="draw batch {batch}", viz_mb=batch_mb)
 def draw(context: RunContext, batch: int) -> None:
     """Draw the pages of a batch of persons; their rows of the index wait for the flow."""
-    persons = context.batches.persons[batch]
+    batches, persons = context.batches, context.batches.persons[batch]
+    if batches.drawing_processes is not None:
+        batches.index_rows[batch] = batches.drawing_processes.draw(persons)
+        return
     with context.store.pool.connection() as connection:
-        drawn = draw_persons(connection, context.settings.drawing, persons)
-    context.batches.index_rows[batch] = drawn
+        batches.index_rows[batch] = draw_persons(connection, context.settings.drawing, persons)
 
 
 def pictures_mb(context: RunContext) -> int:

@@ -37,7 +37,11 @@ from weightstream.judging.batch_result import BatchResult
 from weightstream.judging.causal import Judging, decide, outcomes_of_copies
 from weightstream.judging.decisions import RETRO, decision_columns
 from weightstream.judging.record_links import statements_of
-from weightstream.judging.record_statements import RECORD_STATEMENTS, links, superseded_rows
+from weightstream.judging.record_statements import (
+    RECORD_STATEMENTS,
+    own_statements,
+    superseded_rows,
+)
 from weightstream.judging.series import (
     AnnotatedSeries,
     Annotations,
@@ -132,7 +136,7 @@ def judge(
     _, indptr = by_person(found.new["user_id"])
     readings = np.repeat(np.diff(indptr), np.diff(indptr))
     stated = statements_of(found.one_each.copies, batch.retractions).select(RECORD_STATEMENTS)
-    superseded = superseded_rows(pa.concat_tables([links(found.new), stated]))
+    superseded = superseded_rows(pa.concat_tables([own_statements(found.new), stated]))
     annotations = Annotations(
         superseded, OVERRIDES.empty_table() if overrides is None else overrides
     )

@@ -24,6 +24,7 @@ from weightstream.judging.batch_result import BatchResult
 from weightstream.judging.causal import Judging
 from weightstream.judging.stored import NOTHING_STORED, Stored
 from weightstream.outputs.drawing import Drawing, IndexRow, drawing_of
+from weightstream.outputs.drawing_processes import DrawingProcesses
 from weightstream.outputs.report import Document
 from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES, RETRO_COUNTS
@@ -103,8 +104,9 @@ class Batches:
     """The batches in flight, by their number, and what waits for them.
 
     partitions: new measurements to judge. persons: whom to smooth or draw. results and copies:
-    what was judged and is not stored yet. index_rows: of the persons who were drawn. pictured:
-    persons whose PNGs are drawn, in so many browser_tabs.
+    what was judged and is not stored yet. index_rows: of the persons who were drawn, in
+    drawing_processes or, if None, in this one. pictured: persons whose PNGs are drawn, in so many
+    browser_tabs.
     """
 
     intake: Intake = field(init=False)  # from the task `read`
@@ -113,6 +115,7 @@ class Batches:
     results: dict[int, BatchResult] = field(default_factory=dict)
     copies: dict[int, Ints] = field(default_factory=dict)
     index_rows: dict[int, list[IndexRow]] = field(default_factory=dict)
+    drawing_processes: DrawingProcesses | None = None
     pictured: Sequence[str] = ()
     browser_tabs: int = 0
 
@@ -134,7 +137,8 @@ class Tallies:
     id is that of others too, by file and source. changed: persons whose series grew. failed: rows
     of batches that failed; failed_files: the numbers of their files. net_accepted: of the run's
     own rows, those that retro accepted less those that it rejected. outcomes: of all rows, once
-    all are judged. quality: from the task `report`. smoothed: whether retro ran.
+    all are judged. quality: from the task `report`. processes_mb: memory of the processes that
+    drew. smoothed: whether retro ran.
     """
 
     progress: Progress
@@ -148,6 +152,7 @@ class Tallies:
     net_accepted: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     quality: Document = field(default_factory=dict)
+    processes_mb: float = 0.0
     smoothed: bool = False
     retro_changes: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))
 

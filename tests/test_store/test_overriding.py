@@ -277,7 +277,7 @@ def test_the_command(judged_store, tmp_path, id_of):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{id}", "reject"], "must be said who decides"),
+        (["{id}", "reject"], "no name of who decides"),
         (["{id}", "assign", "--by", "x"], "needs the user"),
         (["{id}", "assign", "nobody", "--by", "x"], "no person called 'nobody'"),
         (["{id}", "accept", "b", "--by", "x"], "only assign does"),

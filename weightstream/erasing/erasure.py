@@ -1,6 +1,6 @@
-"""`weightstream erase`: a person out of everything in the data directory, and kept out.
+"""`weightstream erase`: remove a person from the data directory, and keep them out.
 
-What goes and what stays is written in docs/erasure.md.
+docs/erasure.md says what goes and what stays.
 """
 
 import re
@@ -44,7 +44,7 @@ _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 @dataclass
 class Erased:
-    """What was done. rows: by table. files: what was, or can be, done to each; left: why not."""
+    """What was done. rows: by table. files: what was, or can be, done to each. left: why not."""
 
     rows: dict[str, int]
     files: dict[Path, str] = field(default_factory=dict)
@@ -53,9 +53,11 @@ class Erased:
 
     def to_text(self) -> str:
         counts = ", ".join(f"{count:,} of {table}" for table, count in self.rows.items())
-        lines = [f"erased: {counts or 'no rows'}; what comes of this person again is left out"]
-        lines += [f"{path}: {said}" for path, said in self.files.items()]
-        lines += [f"left: {path}: {said}" for path, said in self.left.items()]
+        lines = [
+            f"erased: {counts or 'no rows'}; rows of this person that arrive later are left out"
+        ]
+        lines += [f"{path}: {done}" for path, done in self.files.items()]
+        lines += [f"left: {path}: {why}" for path, why in self.left.items()]
         if self.stale:
             lines.append(f"learnt with this person: {', '.join(self.stale)}; `weightstream learn`")
         return "\n".join(lines)
@@ -67,8 +69,8 @@ def erase_person(
     """Erase a person. Waits up to a minute for runs, and lets none begin until it has ended.
 
     rewrite: also take the rows out of source files under the data directory and the inbox.
-    in_advance: keep out a person of whom nothing is stored yet. Cut short anywhere, it is to be run
-    again.
+    in_advance: keep out a person of whom nothing is stored yet. An erasure that was cut short is
+    finished by running it again.
     Raises ConfigError for an unknown person or a blank id, StoreError, RunsUnderWay.
     """
     data_dir = config.data.data_dir.absolute()
@@ -82,8 +84,8 @@ def erase_person(
         before = key and erasing.erased_at(connection, token(key, user_id))
         if not (erased.rows or before or in_advance):
             raise ConfigError(
-                f"the store {path} knows no person called {user_id!r}; with --in-advance, what "
-                "comes of them later is left out"
+                f"the store {path} knows no person called {user_id!r}; with --in-advance, their "
+                "rows are left out when they arrive"
             )
         key = key or make_key(data_dir)
         theirs = token(key, user_id)
@@ -104,9 +106,9 @@ def erase_person(
 def _redraw(
     connection: sqlite3.Connection, config: Config, neighbours: list[str], texts: set[str]
 ) -> None:
-    """Draw the pages anew of some, and of those that name a file called after the person.
+    """Draw the pages of some persons again, and those that name a file called after the person.
 
-    And the report on quality: a source that only the person had is not in it any more.
+    Also the report on quality: a source that only the person had is not in it any more.
     """
     dashboards = config.data.data_dir.absolute() / "dashboards"
     if (dashboards / "quality.json").exists():
@@ -151,19 +153,19 @@ def _sweep(
     _look_at_names(data_dir, inbox, user_id, rewrite, erased)
 
 
-def _delete(path: Path, said: str, erased: Erased) -> None:
+def _delete(path: Path, done: str, erased: Erased) -> None:
     try:
         path.unlink()
     except OSError as error:
         erased.left[path] = f"cannot be deleted ({error.strerror})"
     else:
-        erased.files[path] = said
+        erased.files[path] = done
 
 
 def _rewrite(
     held: Held, user_id: str, options: ReadOptions, erased: Erased
 ) -> tuple[str, str] | None:
-    """Take the rows out; returns the digests before and after, or None where it cannot be done."""
+    """Rewrite a file without the rows; returns its digests before and after, None if it failed."""
     try:
         digests = take_out(held, user_id, options)
     except Unfit:
@@ -181,28 +183,30 @@ def _rewrite(
 def _look_at_names(
     data_dir: Path, inbox: Path, user_id: str, rewrite: bool, erased: Erased
 ) -> None:
-    """Remove the person's empty folders of the inbox; name what else is called after them."""
+    """Remove the person's empty folders of the inbox; list other paths that hold the id."""
     for folder in sorted(inbox.rglob(f"{USER_FOLDER}*"), reverse=True):
         if folder_of(folder, user_id):
             with suppress(OSError):  # not empty, or no folder
                 folder.rmdir()
     for path in _files(data_dir, inbox):
         root = inbox if path.is_relative_to(inbox) else data_dir
-        told = path in erased.left or (path in erased.files and not rewrite)
-        if not told and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
+        named = path in erased.left or (path in erased.files and not rewrite)
+        if not named and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
             erased.left[path] = ADVICE["name"]
 
 
 def _waits(path: Path, inbox: Path) -> bool:
-    """Whether a file is in the inbox and still to be read: somebody may be at work on it."""
+    """Return whether a file in the inbox is still to be read: a run may be at work on it."""
     if not path.is_relative_to(inbox):
         return False
     return path.relative_to(inbox).parts[0] not in (DONE.name, FAILED.name)
 
 
 def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
-    """Files under the data directory and the inbox that are not weightstream's own; its
-    unfinished ones go."""
+    """Yield files under the data directory and the inbox that are not weightstream's own.
+
+    Its unfinished ones are deleted.
+    """
     roots = [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir))
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):

@@ -1,6 +1,6 @@
 """The key of erasures and the digests that it made, in a data directory.
 
-The key lies in a file beside the store; without it the digests say nothing about anybody.
+The key is a file beside the store; without it the digests name nobody.
 """
 
 import hmac
@@ -19,17 +19,17 @@ from weightstream.store.connection import STORE_NAME
 KEY_NAME = "erasure.key"
 KEY_BYTES = 32
 CHECK = "erasure_key_check"
-"""The setting that tells whether a key is the one that the digests were made with."""
+"""The setting by which the key of the digests is recognised."""
 
 
 def read_tombstones(connection: sqlite3.Connection, data_dir: Path) -> Tombstones:
-    """Whom an ingest has to leave out. Raises StoreError if that cannot be told any more."""
+    """Read whom an ingest has to leave out. Raises StoreError if the key is lost."""
     tokens = frozenset(one for (one,) in connection.execute("select token from erasures"))
     return Tombstones(read_key(connection, data_dir), tokens) if tokens else NOBODY
 
 
 def read_key(connection: sqlite3.Connection, data_dir: Path) -> bytes:
-    """The key of the store's erasures. Raises StoreError if it is not there, or another one."""
+    """Read the key of the store's erasures. Raises StoreError if it is missing, or another one."""
     path = data_dir / KEY_NAME
     try:
         key = bytes.fromhex(path.read_text("ascii").strip())
@@ -43,28 +43,28 @@ def read_key(connection: sqlite3.Connection, data_dir: Path) -> bytes:
 
 def _lost(path: Path, reason: str) -> str:
     return (
-        f"{path} cannot be used ({reason}), and without it nobody can tell who was erased from "
+        f"{path} cannot be used ({reason}), and without it nobody knows who was erased from "
         f"{path.with_name(STORE_NAME)}; restore it from a backup"
     )
 
 
 def check_of(key: bytes) -> str:
-    """What the store keeps to know the key again; nothing that it keeps for what is no key."""
+    """Return what the store keeps to recognise the key; "" for what is no key."""
     if len(key) != KEY_BYTES:
         return ""
     return blake2b(b"weightstream", key=key, digest_size=16).hexdigest()
 
 
 def key_of(connection: sqlite3.Connection, data_dir: Path) -> bytes | None:
-    """The key of the store; None if it has none yet. Raises StoreError as read_key does."""
+    """Read the key of the store; None if it has none yet. Raises StoreError as read_key does."""
     known = queries.setting(connection, CHECK) is not None
     return read_key(connection, data_dir) if known else None
 
 
 def make_key(data_dir: Path) -> bytes:
-    """A new key, on disk (mode 0600) before anything depends on it.
+    """Make a key, on disk (mode 0600) before anything depends on it.
 
-    One that lies there already stays: backups of an older store may need it.
+    One that is there already stays: backups of an older store may need it.
     """
     with suppress(OSError, ValueError):
         there = bytes.fromhex((data_dir / KEY_NAME).read_text("ascii").strip())

@@ -166,7 +166,7 @@ def _read(
 ) -> None:
     for everyone in read_clean(file.path, options, rules, number, threads):
         file.rows_in += everyone.rows
-        cleaned = intake.selection.tombstones.of_others(everyone)
+        cleaned = intake.selection.tombstones.without_erased(everyone)
         file.exclude(ERASED, everyone.rows - cleaned.rows)
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped

@@ -1,4 +1,4 @@
-"""Rows of erased persons, told by keyed digests of their ids and left out as they come."""
+"""Leave out rows of erased persons, whom keyed digests of their ids identify."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ from weightstream.parsing.coded import encode
 from weightstream.types import Bools
 
 OTHER_CELLS = ("time", "source", "weight", "unit")
-"""Where an id may stand in a quarantined row that names nobody."""
+"""Cells of a quarantined row that names nobody which may hold an id."""
 SHORT_ID = 4
-"""An id of fewer characters counts only where it stands as a word of its own."""
+"""An id of fewer characters counts only as a word of its own."""
 
 
 @dataclass(frozen=True)
 class Tombstones:
-    """Digests of the erased, and what was found of ids so far: each is looked up once a run."""
+    """Digests of the erased, and the ids looked up so far: each is digested once a run."""
 
     key: bytes = b""
     tokens: frozenset[str] = frozenset()
@@ -32,8 +32,8 @@ class Tombstones:
             self._erased[user_id] = token(self.key, user_id) in self.tokens
         return self._erased[user_id]
 
-    def of_others(self, cleaned: Cleaned) -> Cleaned:
-        """Without the rows of the erased, faulty ones and retractions among them."""
+    def without_erased(self, cleaned: Cleaned) -> Cleaned:
+        """Return a block without the rows of the erased, faulty rows and retractions included."""
         if not self.tokens:
             return cleaned
         return replace(
@@ -44,15 +44,17 @@ class Tombstones:
         )
 
     def _others(self, rows: pa.Table, cells: Sequence[str] = ()) -> pa.Table:
-        erased = whose(rows, cells, lambda texts: np.array([u in self for u in texts], bool))
+        erased = rows_naming(rows, cells, lambda texts: np.array([u in self for u in texts], bool))
         return rows.filter(pa.array(~erased)) if erased.any() else rows
 
 
 NOBODY = Tombstones()
 
 
-def whose(rows: pa.Table, cells: Sequence[str], wanted: Callable[[list[str]], Bools]) -> Bools:
-    """(N,) whether a row is of a wanted person.
+def rows_naming(
+    rows: pa.Table, cells: Sequence[str], wanted: Callable[[list[str]], Bools]
+) -> Bools:
+    """Return (N,) whether a row is of a wanted person.
 
     wanted: of (V,) ids, whether they are. cells: columns in which an id may have ended up in rows
     that name nobody; one of fewer than SHORT_ID characters may be anything there.
@@ -70,5 +72,5 @@ def whose(rows: pa.Table, cells: Sequence[str], wanted: Callable[[list[str]], Bo
 
 
 def token(key: bytes, user_id: str) -> str:
-    """32 hex digits of BLAKE2b under a key; user_id: normalised."""
+    """Return 32 hex digits of BLAKE2b under a key; user_id: normalised."""
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Judge a batch of persons: the new readings, and what they change in earlier decisions."""
+"""Judge a batch of persons: new readings, and what they change in earlier decisions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
 
 @dataclass(frozen=True)
 class Judging:
-    """What a decision depends on besides the readings."""
+    """Everything but the readings that a decision depends on."""
 
     kalman: Kalman
     sources: Mapping[str, Source]
@@ -55,7 +55,7 @@ class Judging:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return a digest of all that a decision depends on besides the readings.
+        """Return a digest of everything but the readings that a decision depends on.
 
         A filter never goes on from a state that was reached under another one.
         """
@@ -72,12 +72,12 @@ class Judging:
         return blake2b(text.encode(), digest_size=8).hexdigest()
 
     def model(self, sources: Sequence[str]) -> Model:
-        """The parameters as the engine takes them, for the sources of a batch."""
+        """Return the parameters as the engine takes them, for the sources of a batch."""
         return build_model(self.kalman, self.sources, sources, self.parameters)
 
 
 def judging_of(config: Config, parameters: Parameters) -> Judging:
-    """As configured, with the parameters that are active."""
+    """Return the configured judging under the active parameters."""
     data = config.data
     return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
 
@@ -92,7 +92,7 @@ def decide(
     """Judge the new measurements of a batch of persons.
 
     new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
-    links: records.LINK, what records said besides: of copies, and that they are taken back.
+    links: record_statements.LINK of copies within the batch and of retractions.
     file_numbers: (files,) int64, the number in the store of each file of the run.
     """
     basis = judging.fingerprint
@@ -101,7 +101,7 @@ def decide(
     user = np.repeat(np.arange(users), np.diff(persons.indptr))
     incoming = incoming_records(persons, new, user)
     persons = replace(
-        persons, appendable=persons.appendable & ~incoming.again & ~incoming.annotations(links)
+        persons, appendable=persons.appendable & ~incoming.again & ~incoming.linked(links)
     )
     older_rows = stored_history(stored, persons)
     fresh = pc.invert(pc.is_in(new["measurement_id"], older_rows["measurement_id"])).to_numpy()
@@ -111,7 +111,7 @@ def decide(
     touched = (added > 0) | links_found.linked | respelling.persons(users)
     readings_now = persons.readings + added
     judged = touched & (readings_now >= judging.min_readings)
-    # What came and is assigned to others was decided all the same.
+    # A reading that was assigned to another person still counts for the one who received it.
     few = np.maximum(readings_now, np.diff(persons.indptr)) < judging.min_readings
 
     annotations = annotations_with(stored, links_found, persons)
@@ -154,7 +154,7 @@ def decide(
 def outcome_columns(
     new: pa.Table, again: Bools, series: pa.Table, filtered: Filtered
 ) -> dict[str, Ints]:
-    """Accepted or rejected where judged; a duplicate where it came again; else excluded."""
+    """Return accepted or rejected where judged, duplicate where stored before, else excluded."""
     outcome = np.where(again, DUPLICATE, EXCLUDED)
     new_row = series["new_row"].to_numpy()
     is_new = new_row >= 0
@@ -163,7 +163,7 @@ def outcome_columns(
 
 
 def keys_of(history: pa.Table, new: pa.Table) -> pa.Table:
-    """KEY of all measurements that there are of some persons."""
+    """Return KEY of all measurements of some persons."""
     keys = history.select(KEY)
     return pa.concat_tables([keys, new.select(KEY).cast(keys.schema)])
 
@@ -171,7 +171,7 @@ def keys_of(history: pa.Table, new: pa.Table) -> pa.Table:
 def shared_column(
     new: pa.Table, fresh: Bools, links_found: RecordLinks, every: pa.Table
 ) -> dict[str, Column]:
-    """The source of each new measurement whose record says too many of them; empty of others."""
+    """Return the source of each new measurement whose record id is shared; "" for the others."""
     ids = shared(links_found.statements, every) if len(links_found.statements) else []
     if not len(ids):
         return {"shared": ""}
@@ -180,7 +180,7 @@ def shared_column(
 
 
 def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons) -> Annotations:
-    """What was told of the readings of those whose series is looked at as a whole."""
+    """Return the annotations of persons whose series is judged as a whole."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
     annotations = load_annotations(stored, older) if older else NO_ANNOTATIONS
     if not links_found.linked.any():
@@ -197,7 +197,7 @@ def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons)
 
 
 def stored_history(stored: Stored, persons: Persons) -> pa.Table:
-    """The stored measurements of those whose new readings cannot simply follow."""
+    """Return the stored measurements of persons whose new readings cannot simply be appended."""
     older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
     return stored.history(older) if older else HISTORY.empty_table()
 
@@ -238,7 +238,7 @@ def user_rows(
     accepted: Bools,
     added: Ints,
 ) -> Rows:
-    """The line of each person whose series changed: what lists and the index page show of them."""
+    """Return the rows of `users` of persons whose series changed."""
     users = len(added)
     whole = judged & ~persons.appendable
     rejected = np.where(whole, 0, persons.rejected)
@@ -266,7 +266,7 @@ def user_rows(
 
 
 def first_of(values: Ints, indptr: Ints) -> Ints:
-    """(U,) the first value of each person; anything where they have none."""
+    """Return (U,) the first value of each person; any value for who has none."""
     return np.append(values, 0)[indptr[:-1]]
 
 
@@ -282,7 +282,7 @@ def state_rows(
     links_found: RecordLinks,
     basis: str,
 ) -> Rows:
-    """Of each person whose series changed; not settled where the new readings stay undecided."""
+    """Return states of persons whose series changed; not settled where readings stay undecided."""
     users = len(persons.user_ids)
     number = np.flatnonzero(touched)
     state = np.where(judged[:, None], filtered.state, np.nan)
@@ -301,7 +301,7 @@ def state_rows(
 
 
 def link_rows(links_found: RecordLinks, persons: Persons, file_numbers: Ints) -> Rows:
-    """What records said that the store did not know."""
+    """Return the rows of `records` that are new."""
     links, users = links_found.links, len(persons.user_ids)
     if not len(links):
         return nothing(users)
@@ -315,7 +315,7 @@ def link_rows(links_found: RecordLinks, persons: Persons, file_numbers: Ints) ->
 
 
 def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Persons) -> Rows:
-    """Readings of the linked persons that do not stand. every: KEY of all that may be."""
+    """Return the rows of `superseded` of linked persons. every: KEY of all that may be named."""
     users = len(persons.user_ids)
     if not len(links_found.superseded):
         return nothing(users)
@@ -331,8 +331,10 @@ def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Person
 
 
 def outcomes_of_copies(dropped: pa.Table, result: BatchResult, files: int) -> Ints:
-    """(files, outcomes) of the rows that identity.deduplicate dropped: duplicates, but excluded
-    where the person has too few readings, as those readings are."""
+    """Count the rows that identity.deduplicate dropped, by file and outcome.
+
+    They are duplicates, but excluded where the person has too few readings to be judged.
+    """
     rows = result.outcome
     undecided = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))[
         np.asarray(rows.columns["outcome"]) == EXCLUDED

@@ -1,4 +1,4 @@
-"""What a pass of the engine over some series says, and where that differs from what is stored."""
+"""Decisions of a pass of the engine, and where they differ from the stored ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from weightstream.types import Bools, Floats, Ints
 
 CAUSAL, RETRO = "causal", "retro"
 MOVED = "moved"
-"""The last verdict on a reading that is in another person's series from then on."""
-FALLEN = pa.array(["superseded", "retracted"])
-FALLEN_FROM = schema.REASONS.index("superseded")
+"""The last verdict on a reading that was assigned to another person."""
+NOT_CURRENT = pa.array(["superseded", "retracted"])
+FIRST_NOT_CURRENT = schema.REASONS.index("superseded")
 VERDICTS = pa.array(["rejected", "accepted"])
 REASONS = pa.array(schema.REASONS)
 KEY = ("user_id", "effective_at", "measurement_id")
@@ -27,10 +27,10 @@ KEY = ("user_id", "effective_at", "measurement_id")
 
 @dataclass(frozen=True)
 class DecisionDiff:
-    """The decisions of a pass over N readings, against those that stand.
+    """The decisions of a pass over N readings, compared with the current ones.
 
-    decisions: new versions. estimates: standing versions whose figures moved, as they are now.
-    accepted: (N,) bool, the verdicts that stand afterwards. net_accepted: (N,) int64, 1 where a
+    decisions: new versions. estimates: current versions whose figures moved, with the new figures.
+    accepted: (N,) bool, the verdicts in force afterwards. net_accepted: (N,) int64, 1 where a
     rejected reading is accepted now, -1 where an accepted one no longer is.
     """
 
@@ -48,19 +48,19 @@ def diff_decisions(
     stage: str,
     model: str,
 ) -> DecisionDiff:
-    """Tell new decisions from standing ones.
+    """Compare the decisions of a pass with the stored ones.
 
-    readings: N of U persons, and filtered what is said of each. whole: (U,) bool, these are all
-    that the person has. A causal pass leaves what retro has decided as it is: retro had seen more,
-    and will look again; but not where a source has corrected or taken back the record since, or
-    does not any more.
+    readings: N of U persons; filtered: the engine's result for each. whole: (U,) bool, whether
+    these are all that the person has. A causal pass leaves the decisions of retro as they are:
+    retro had seen more, and will judge again. It does not where a source has corrected or
+    retracted the record since, or does so no longer.
     """
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     columns = decision_columns(readings, filtered, stage, model)
     is_stored = series["new_row"].to_numpy() < 0
     version = np.ones(len(series), np.int64)
     run = np.zeros(len(series), np.int64)
-    says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
+    revised, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
     gone = PLACED.empty_table()
     if whole.any():
@@ -69,8 +69,8 @@ def diff_decisions(
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
-        stays &= ~pc.is_in(was["reason"], FALLEN).to_numpy() & (
-            filtered.reason[known] < FALLEN_FROM
+        stays &= ~pc.is_in(was["reason"], NOT_CURRENT).to_numpy() & (
+            filtered.reason[known] < FIRST_NOT_CURRENT
         )
         stays &= pc.not_equal(was["verdict"], MOVED).to_numpy()
         was_accepted = pc.equal(was["verdict"], "accepted").to_numpy()
@@ -78,17 +78,19 @@ def diff_decisions(
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
         run[known] = was["run"].to_numpy()
-        says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
+        revised[known] = (
+            _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
+        )
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
         seen_anew |= pc.not_equal(was["model"], model).to_numpy()
         moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
-        moved[known] &= ~says[known] & ~stays
-        version[known] += says[known]
+        moved[known] &= ~revised[known] & ~stays
+        version[known] += revised[known]
     columns["version"] = version if is_stored.any() else 1
     estimates = _filter(columns | {"run": run}, moved)
-    says_new = rows_of(user[says], users, _filter(columns, says))
+    versions = rows_of(user[revised], users, _filter(columns, revised))
     return DecisionDiff(
-        with_moves(says_new, gone, readings.user_ids, stage, model) if len(gone) else says_new,
+        with_moves(versions, gone, readings.user_ids, stage, model) if len(gone) else versions,
         rows_of(user[moved], users, estimates),
         accepted,
         net_accepted,
@@ -98,8 +100,11 @@ def diff_decisions(
 def current(
     stored: Stored, user_ids: list[str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
-    """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
-    where it has none; and those (PLACED) whose reading is in another's series now."""
+    """Look up the current decisions of some persons.
+
+    Returns them; (N,) the row of each reading of the series in them, -1 where there is none; and
+    those (PLACED) whose reading is in another person's series now.
+    """
     if not stored.has_assignments(user_ids):
         before = stored.current(user_ids, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
@@ -115,9 +120,9 @@ def current(
 
 
 def with_moves(
-    statements: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str
+    versions: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str
 ) -> Rows:
-    """New versions, with those that end what was said of readings in another's series now."""
+    """Add the last versions of readings that are in another person's series now."""
     columns: dict[str, Any] = {
         **{name: gone[name] for name in (*KEY, "received_user")},
         "version": pc.add(gone["version"], 1),
@@ -125,13 +130,13 @@ def with_moves(
         "reason": pa.array(["override"] * len(gone)),
     }
     ends = pa.table(columns)
-    rows = int(statements.indptr[-1])
-    spelt = {
+    rows = int(versions.indptr[-1])
+    arrays = {
         name: value if isinstance(value, pa.Array) else pa.array(np.broadcast_to(value, rows))
-        for name, value in statements.columns.items()
+        for name, value in versions.columns.items()
     }
     if rows:
-        ends = pa.concat_tables([pa.table(spelt), ends], promote_options="default")
+        ends = pa.concat_tables([pa.table(arrays), ends], promote_options="default")
     number = pc.index_in(ends["user_id"], pa.array(user_ids, pa.string())).to_numpy()
     order = np.argsort(number, kind="stable")
     table = ends.take(order).combine_chunks()
@@ -201,7 +206,7 @@ def _chosen(column: Column, mask: Bools) -> Column:
 
 
 def newest(values: Floats, readings: AnnotatedSeries) -> Floats:
-    """(U,) the value at the last reading of each person that is data; NaN where there is none."""
+    """Return (U,) the value at each person's last reading that is data; NaN where there is none."""
     user, users = readings.user, len(readings.user_ids)
     if readings.data is not None:
         values, user = values[readings.data], user[readings.data]

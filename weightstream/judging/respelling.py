@@ -1,6 +1,6 @@
-"""Measurements that come again in another spelling: the smallest text of all copies stays.
+"""Measurements that arrive again in another spelling: the smallest text of all copies stays.
 
-So what is stored depends on the set of copies, not on which came first. Two spellings may differ
+So what is stored depends on the set of copies, not on which arrived first. Two spellings may differ
 by a part of a gram, or in the local hour that they state; then the series is judged anew.
 """
 
@@ -22,7 +22,7 @@ NUMBERS = ("weight_kg", "local_hour")
 
 @dataclass(frozen=True)
 class Respelling:
-    """R stored measurements that came in a smaller spelling, and how all that came again were.
+    """R stored measurements that arrived in a smaller spelling.
 
     was: SPELLINGS of the new rows that are stored already, in their order. copies: the new
     measurements whose spelling stays, with local_hour as the store keeps it. person: (R,) number of

@@ -1,4 +1,4 @@
-"""The series of a batch of persons: what is new joined to what is stored, in the one order."""
+"""The series of a batch of persons: new measurements joined to stored ones, in the one order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,13 +36,13 @@ SERIES_ORDER = [(name, "ascending") for name in SERIES.names[:5]]
 
 @dataclass(frozen=True)
 class Persons:
-    """What the store knew of the U persons of a batch when it was read.
+    """What was stored of the U persons of a batch when it was read.
 
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
     the new readings can follow the stored state: the person is new, or settled, under the same
     model, and all that is new is later than all that is stored. records: those that are known of
-    them. unsketched: (U,) bool, the store does not say which are.
+    them. unsketched: (U,) bool, the store does not have that list.
     """
 
     user_ids: tuple[str, ...]
@@ -59,7 +59,9 @@ class Persons:
 
 
 def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
-    """new: measurements sorted by person and time. others: persons of whom only records are told.
+    """Read what is stored of the persons of a batch.
+
+    new: measurements sorted by person and time. others: persons of whom there are links only.
 
     basis: Judging.fingerprint of now.
     """
@@ -103,7 +105,7 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
 def with_others(
     user_ids: tuple[str, ...], indptr: Ints, others: Sequence[str]
 ) -> tuple[tuple[str, ...], Ints]:
-    """Persons with some more who own no rows, in the order of their ids, and offsets."""
+    """Return persons with some more who own no rows, in the order of their ids, and offsets."""
     more = set(others).difference(user_ids)
     if not more:
         return user_ids, indptr
@@ -113,14 +115,14 @@ def with_others(
 
 
 def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
-    """Persons in their order of appearance, and offsets, of a column sorted by person."""
+    """Return persons in their order of appearance, and offsets, of a column sorted by person."""
     codes = user_id.cast(pa.string()).combine_chunks().dictionary_encode()
     names = tuple(codes.dictionary.to_pylist())
     return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
 
 
 def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Table:
-    """The taken rows of the new measurements and the stored ones as one SERIES, in its order."""
+    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order."""
     rows = np.flatnonzero(taken)
     fresh = new if len(rows) == len(new) else new.take(rows)
     series = pa.table(
@@ -156,11 +158,11 @@ def stored_series(
 
 @dataclass(frozen=True)
 class AnnotatedSeries:
-    """All readings of U persons, N rows in the order of the series, and what was told of them.
+    """All readings of U persons, N rows in the order of the series, with their annotations.
 
     table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
-    aside: (N,) int8, index into schema.REASONS of those that are no data, as their source
-    corrected them or took them back; 0: data. forced: as in UserBatch. received_user: (N,) string,
+    superseded: (N,) int8, index into schema.REASONS of those that are no data, as their source
+    corrected or retracted them; 0: data. forced: as in UserBatch. received_user: (N,) string,
     the person that the reading was received for, null where that is the same. None: none is so.
     """
 
@@ -173,16 +175,16 @@ class AnnotatedSeries:
 
     @property
     def user(self) -> Ints:
-        """(N,) number of each reading's person."""
+        """Return (N,) the number of each reading's person."""
         return np.repeat(np.arange(len(self.user_ids)), np.diff(self.indptr))
 
     @property
     def data(self) -> Bools | None:
-        """(N,) whether a reading is data; None: all are."""
+        """Return (N,) whether a reading is data; None: all are."""
         return None if self.superseded is None else self.superseded == 0
 
     def batch(self) -> UserBatch:
-        """The data of all U persons as the engine takes them."""
+        """Return the data of all U persons as the engine takes them."""
         table, indptr, forced, data = self.table, self.indptr, self.forced, self.data
         if data is not None:
             table = table.filter(pa.array(data))
@@ -191,7 +193,7 @@ class AnnotatedSeries:
         return replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
 
     def judged(self, filtered: Filtered) -> Filtered:
-        """What the engine said of the data, as what is said of all readings."""
+        """Spread the engine's result for the data over all readings."""
         data = self.data
         if data is None or self.superseded is None:
             return filtered
@@ -226,7 +228,7 @@ def _spread(values: npt.NDArray[Any], data: Bools, default: Any) -> npt.NDArray[
 
 @dataclass(frozen=True)
 class Annotations:
-    """What sources and persons said of readings besides the readings themselves.
+    """What sources and reviewers stated about readings: corrections, retractions, overrides.
 
     superseded: measurement_id and reason of those that are no data. overrides: stored.OVERRIDES.
     """
@@ -236,7 +238,7 @@ class Annotations:
 
     @property
     def _moved(self) -> pa.Table:
-        """Overrides that put a reading into another person's series."""
+        """Return the overrides that put a reading into another person's series."""
         return self.overrides.filter(pc.not_equal(pc.field("assigned_to"), pc.field("user_id")))
 
     def apply_assignments(
@@ -254,7 +256,7 @@ class Annotations:
         return pa.concat_tables([history.filter(pc.invert(away)), incoming])
 
     def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
-        """series: SERIES of some of user_ids, which are ascending."""
+        """Annotate a series. series: SERIES of some of user_ids, which are ascending."""
         indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
         readings = AnnotatedSeries(series, tuple(user_ids), indptr)
         ids = series["measurement_id"]
@@ -281,7 +283,7 @@ ACTIONS = pa.array(["assign", "accept", "reject"])
 
 
 def _looked_up(ids: pa.ChunkedArray, table: pa.Table, codes: pa.ChunkedArray) -> Codes:
-    """(N,) the code of each id's row of a table; 0 where it has none."""
+    """Return (N,) the code of each id's row of a table; 0 where it has none."""
     at = pc.index_in(ids, table["measurement_id"])
     return pc.fill_null(codes.take(at), 0).to_numpy().astype(np.int8)
 
@@ -304,12 +306,12 @@ def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:
 
 
 def local_hour(measurements: pa.Table) -> Floats:
-    """As the store keeps it: the same number whether a reading is new or comes from the store."""
+    """Return (N,) local hours rounded as in the store, so that new and stored ones are equal."""
     return np.round(measurements["hour"].to_numpy().astype(np.float64), 4)
 
 
 def user_batch(series: pa.Table, persons: tuple[tuple[str, ...], Ints] | None = None) -> UserBatch:
-    """persons: as by_person gives them, if that is known."""
+    """Return a series as the engine takes it. persons: by_person's result, if known already."""
     user_ids, indptr = persons or by_person(series["user_id"])
     source = series["source"].combine_chunks().dictionary_encode()
     return UserBatch(

@@ -1,4 +1,4 @@
-"""Look at whole series again, past and future at once, and revise what was decided."""
+"""Judge whole series again, past and future at once, and revise earlier decisions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,8 +24,8 @@ def smooth_persons(
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
-    Persons below judging.min_readings are left as they are, and dirty, unless somebody decided on
-    a reading of theirs.
+    Persons below judging.min_readings stay as they are, and due, unless there is an override on a
+    reading of theirs.
     """
     known = stored.persons(user_ids)
     concerned = set(stored.overridden(user_ids))
@@ -87,7 +87,7 @@ def smooth_persons(
 
 
 def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
-    """(U,) time of the first and the last reading in each series; as it was of an empty one."""
+    """Return (U,) times of the first and last reading of each series; unchanged if it is empty."""
     first = np.array([known[user].first_us for user in readings.user_ids], np.int64)
     last = np.array([known[user].last_us for user in readings.user_ids], np.int64)
     time_us = readings.table["time_us"].to_numpy()
@@ -100,9 +100,9 @@ def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
 def stale_states(
     smoothed: Filtered, readings: AnnotatedSeries, known: Known, judging: Judging
 ) -> Rows:
-    """The filter's state after each series, where the stored one cannot be gone on from.
+    """Return the filter's state after each series where the stored one is of no use.
 
-    So it is after an override, which changes what is in the series, and under new parameters.
+    That is so after an override, which changes the series, and under another fingerprint.
     """
     basis, users = judging.fingerprint, len(readings.user_ids)
     rows = []
@@ -130,10 +130,10 @@ def stale_states(
 
 
 def retro_counts_of(user: Ints, net_accepted: Ints, current: Floats, level: Floats) -> Ints:
-    """(U, len(RETRO_COUNTS)) int64: what changed for each of U persons.
+    """Count what changed for each of U persons: (U, len(RETRO_COUNTS)) int64.
 
     user: (N,) person of each reading. net_accepted: (N,) 1 where it is accepted now, -1 where it no
-    longer is. standing, level: (U,) level at the newest reading before and now, kg; NaN: none.
+    longer is. current, level: (U,) level at the newest reading before and now, kg; NaN: none.
     """
     users = len(level)
     columns = {

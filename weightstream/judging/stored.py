@@ -1,4 +1,4 @@
-"""What judging has to know of persons who are stored already, and the tables that tell it."""
+"""What judging has to know of stored persons: a protocol, and the tables that it returns."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -112,7 +112,7 @@ class StoredPerson(NamedTuple):
 
     first_us, last_us: oldest and newest measurement, microseconds since 1970 UTC. settled: a filter
     can go on from `state`, which was reached under the fingerprint `basis`. record_hashes: of the
-    records that are known (record_statements.Sketch); None: not told.
+    records that are known (record_statements.Sketch); None: not known.
     """
 
     revision: int
@@ -144,7 +144,7 @@ def unpack_state(blob: bytes) -> Floats | None:
 
 
 class Stored(Protocol):
-    """What is stored of persons. Tables come in no order to rely on; user_ids may be unknown."""
+    """What is stored of persons. Tables are in no particular order; user_ids may be unknown."""
 
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         """Return those of user_ids that are known."""

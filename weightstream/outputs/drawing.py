@@ -3,7 +3,6 @@
 import logging
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,9 +34,6 @@ logger = logging.getLogger("weightstream")
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
-ONE_AT_A_TIME = threading.Lock()
-"""Pages are small Python work between many short calls that let go of the GIL: threads that draw at
-once only take it from each other (docs/performance.md)."""
 
 IndexRow = dict[str, Any]
 Naming = Literal["hash", "id"]
@@ -92,10 +88,9 @@ def rendered(
 ) -> Iterator[tuple[Path, bytes, IndexRow]]:
     """Of each of user_ids: where the page goes, what is on it, and the row of the index."""
     for some in portions(connection, user_ids, drawing.most_mb):
-        with ONE_AT_A_TIME:
-            for person in _people(connection, drawing, some):
-                page = person_page(person, drawing.timezone)
-                yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
+        for person in _people(connection, drawing, some):
+            page = person_page(person, drawing.timezone)
+            yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
 
 
 def remove_undrawn(drawing: Drawing, user_ids: Iterable[str], rows: Iterable[IndexRow]) -> None:

@@ -1,4 +1,4 @@
-"""A person's rows out of the store, and the bytes that they leave behind."""
+"""Delete a person's rows from the store, and the bytes that they leave behind."""
 
 import json
 import re
@@ -36,7 +36,7 @@ NOT_THEIRS = "assigned to a person who was erased"
 
 
 def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
-    """How many rows each table holds of a person, where it holds any."""
+    """Count the rows of a person by table, where there are any."""
     counts = {}
     for table, (which, at) in _conditions(connection, user_id).items():
         query = f"select count(*) from {table} where {which}"  # noqa: S608
@@ -45,13 +45,13 @@ def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
 
 
 def erased_at(connection: sqlite3.Connection, token: str) -> str | None:
-    """When the bearer of a token was erased before."""
+    """Return when the bearer of a token was erased before."""
     row = connection.execute("select erased_at from erasures where token = ?", (token,)).fetchone()
     return row[0] if row else None
 
 
 def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
-    """SHA-256 and size of the files that a person's rows were read from."""
+    """Return SHA-256 and size of the files that a person's rows were read from."""
     return dict(
         connection.execute(
             "select sha256, bytes from files where id in (select file from measurements "
@@ -129,8 +129,10 @@ def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
 
 
 def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """Persons between whom and this one readings were moved. A reading of theirs that somebody
-    has given to this one stays out of their series, as a rejected one."""
+    """Return the persons with whom this one exchanged readings by override, and part them.
+
+    A reading of theirs that was assigned to this one stays out of their series, as a rejected one.
+    """
     rows = connection.execute(
         "select user_id from overrides where assigned_to = ?1 union "
         "select assigned_to from overrides where user_id = ?1 union "
@@ -151,10 +153,10 @@ def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
 def _conditions(
     connection: sqlite3.Connection, user_id: str
 ) -> dict[str, tuple[str, tuple[str | int, ...]]]:
-    """By table, the condition for a person's rows and its values.
+    """Return by table the condition for a person's rows and its values.
 
-    In quarantine ids stand as they were written; and a row that names nobody may hold the id in
-    another cell.
+    Quarantine holds ids as they were written; a row that names nobody may hold the id in another
+    cell.
     """
     found: dict[str, tuple[str, tuple[str | int, ...]]] = {
         table: (" or ".join(f"{column} = ?" for column in columns), (user_id,) * len(columns))
@@ -179,12 +181,12 @@ def _spellings(connection: sqlite3.Connection, user_id: str) -> list[str]:
 
 
 def holds_id(text: str, user_id: str) -> bool:
-    """Whether a name holds an id; a short one only as a word of its own."""
+    """Return whether a name holds an id; a short one only as a word of its own."""
     return _id_in(user_id).search(text) is not None
 
 
 def redacted(text: str, user_id: str) -> str:
-    """A name without the id that it may hold."""
+    """Return a name without the id that it may hold."""
     return _id_in(user_id).sub(NO_NAME, text)
 
 
@@ -204,7 +206,7 @@ def _redact_names(
 
 
 def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """The sources that nobody else has: their names may say whose they are ("Ann's phone")."""
+    """Return the sources that nobody else has: their names may be personal ("Ann's phone")."""
     return [
         source
         for (source,) in connection.execute(
@@ -218,7 +220,7 @@ def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
 
 
 def _forget_source(connection: sqlite3.Connection, source: str) -> None:
-    """Out of every set of parameters; nobody's readings depend on it."""
+    """Delete a source from every set of parameters; nobody's readings depend on it."""
     connection.execute("delete from sources where source = ?", (source,))
     for name, text in connection.execute("select name, parameters from models").fetchall():
         parameters = json.loads(text)
@@ -230,13 +232,13 @@ def _forget_source(connection: sqlite3.Connection, source: str) -> None:
 
 
 def rename_content(connection: sqlite3.Connection, path: Path, old: str, new: str) -> None:
-    """A source file lost its rows of a person: the store knows it by its new digest."""
+    """Change the digest of a source file that was rewritten without a person."""
     with explained(path), transaction(connection):
         connection.execute("update or ignore files set sha256 = ? where sha256 = ?", (new, old))
 
 
 def scrub(connection: sqlite3.Connection, path: Path, until: float) -> None:
-    """Leave no byte of what was deleted, or replaced at any time, in the store and its WAL.
+    """Overwrite what was deleted or replaced at any time, in the store and its WAL.
 
     Raises RunsUnderWay if a reader keeps old pages alive beyond `until` (time.monotonic()).
     """

@@ -16,7 +16,10 @@ USERS_AT_A_TIME = 2_000
 
 
 def learn_from_store(config: Config) -> str:
-    """Learn, activate, and say what was learnt. Raises StoreError where there is nothing stored."""
+    """Learn a set of parameters, activate it, and return it as text.
+
+    Raises StoreError where nothing is stored.
+    """
     data_dir = config.data.data_dir.absolute()
     path = data_dir / STORE_NAME
     existing(data_dir)
@@ -38,7 +41,7 @@ def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[Us
 
 
 def learned_text(learned: Learned) -> str:
-    """A table for a person, with standard errors."""
+    """Return a table for people, with standard errors."""
     made = learned.parameters
     lines = [f"{made.name} is the active set; run `weightstream retro` to judge by it", ""]
     lines.append(f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}")

@@ -21,7 +21,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class InForce:
-    """An override that stands."""
+    """An override in force."""
 
     id: int
     action: str
@@ -96,7 +96,7 @@ def touch(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
 
 
 def verdicts(connection: sqlite3.Connection, measured: Sequence[Measured]) -> dict[str, str]:
-    """What the store says of measurements now; those that nobody has judged are not in it."""
+    """Return the current verdicts on measurements; those not judged yet are missing."""
     found = {}
     for one in measured:
         for verdict, reason in connection.execute(

@@ -1,4 +1,4 @@
-"""What persons decide on measurements, made part of the series at once."""
+"""Overrides: reviewers' decisions on measurements, applied at once."""
 
 import csv
 import sqlite3
@@ -29,7 +29,7 @@ KG = (1.0, 1000.0)
 
 @dataclass(frozen=True)
 class OverrideRequest:
-    """What a person wants. user: whose reading it is, where action is assign. place: for errors."""
+    """A reviewer's request. user: whose reading it is, if action is assign. place: for errors."""
 
     measurement_id: str
     action: str
@@ -41,8 +41,11 @@ class OverrideRequest:
 
 @dataclass
 class OverrideReport:
-    """verdicts: "accepted, override" by measurement; unchanged: were so already; faults: one
-    sentence for each wish that cannot be granted; persons: how many were judged anew."""
+    """What was done.
+
+    verdicts: such as "accepted, override", by measurement. unchanged: requests that were in force
+    already. persons: how many were judged again. faults: a sentence for each refused request.
+    """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0
@@ -56,7 +59,7 @@ class OverrideReport:
 
 
 def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
-    """Lines of a CSV file with COLUMNS, and one sentence for each line that is none.
+    """Read a CSV file with COLUMNS; returns requests, and a sentence for each line that is none.
 
     Raises ConfigError if the file cannot be used.
     """
@@ -94,13 +97,13 @@ def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
 
 
 def fault_of(request: OverrideRequest) -> str | None:
-    """What is wrong with a wish before the store is asked."""
+    """Return what is wrong with a request in itself."""
     if not request.measurement_id:
         return "there is no measurement id"
     if request.action not in ACTIONS:
         return f"{request.action!r} is no action; it is one of {', '.join(ACTIONS)}"
     if not request.by.strip():
-        return "it must be said who decides (by)"
+        return "there is no name of who decides (by)"
     if request.action == "assign" and not request.user:
         return "assign needs the user whose reading it is"
     if request.action != "assign" and request.user:
@@ -109,9 +112,9 @@ def fault_of(request: OverrideRequest) -> str | None:
 
 
 def override(config: Config, requests: Sequence[OverrideRequest]) -> OverrideReport:
-    """Do what is wished, all in one transaction, and judge the persons concerned by retro at once.
+    """Apply requests in one transaction, and judge the persons concerned by retro at once.
 
-    Wishes that cannot be granted are told, and the others are done. Raises StoreError.
+    Refused requests are reported, the others applied. Raises StoreError.
     """
     data_dir = config.data.data_dir.absolute()
     existing(data_dir)
@@ -144,7 +147,7 @@ def apply_overrides(
     measured: Measured | None,
     done: OverrideReport,
 ) -> set[str]:
-    """Do what is wished; the persons whose series change, none where nothing does."""
+    """Apply one request; returns the persons whose series change."""
     current = overrides.in_force(connection, measured.measurement_id) if measured else None
     fault = refusal(connection, request, measured, current)
     if fault or measured is None:
@@ -181,15 +184,17 @@ def refusal(
     measured: Measured | None,
     current: InForce | None,
 ) -> str | None:
-    """Why a wish cannot be granted."""
+    """Return why a request is refused; None if it is not."""
     name = request.measurement_id
     if measured is None:
         return f"the store has no measurement {name!r}; exports and `review` show the ids"
     if request.action == "withdraw":
         return None if current else f"nothing is decided on {name}, so there is nothing to withdraw"
     if measured.superseded:
-        how = "corrected" if measured.superseded == "superseded" else "took back"
-        return f"the source {how} the record of {name}; `history {name}` shows what stands instead"
+        how = "corrected" if measured.superseded == "superseded" else "retracted"
+        return (
+            f"the source {how} the record of {name}; `history {name}` shows what is current instead"
+        )
     if request.action == "accept" and not KG[0] <= measured.weight_kg <= KG[1]:
         return f"{name} says {measured.weight_kg:g} kg, which nobody weighs; it cannot be accepted"
     if request.user is not None and not overrides.is_known(connection, request.user):

@@ -17,8 +17,10 @@ fetch side by side wait for each other at each (four of them: twice the processo
 def human_decisions(
     connection: sqlite3.Connection, user_ids: Sequence[str]
 ) -> dict[str, list[tuple[str, str, str, str, str]]]:
-    """Overrides that stand, by the person whose readings they are on now: measurement_id, action,
-    made_by, made_at, note."""
+    """Return overrides in force, by the person whose series the reading is in.
+
+    Each is measurement_id, action, made_by, made_at, note.
+    """
     found: dict[str, list[Any]] = {}
     wanted = json.dumps(list(user_ids))
     columns = "measurement_id, action, made_by, made_at, coalesce(note, '')"
@@ -36,7 +38,7 @@ def human_decisions(
 def table(
     connection: sqlite3.Connection, schema: pa.Schema, query: str, values: Sequence[Any] = ()
 ) -> pa.Table:
-    """What a query finds. Some rows at a time: twice as fast as all, which no cache holds."""
+    """Run a query. Some rows at a time: twice as fast as all, which no cache holds."""
     parts = []
     with FETCHING:
         cursor = connection.execute(query, values)
@@ -46,7 +48,7 @@ def table(
 
 
 def table_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    """Rows that SQLite gave, as a table."""
+    """Return rows of SQLite as a table."""
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
@@ -55,7 +57,7 @@ def table_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
 
 
 def listed(values: Sequence[str]) -> str:
-    """For json_each: any number of values as one."""
+    """Return any number of values as one, for json_each."""
     return json.dumps(list(values))
 
 
@@ -65,13 +67,13 @@ def user_ids(connection: sqlite3.Connection) -> list[str]:
 
 
 def revisions(connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Everyone and the revision of their series."""
+    """Return everyone and the revision of their series."""
     query = "select user_id, revision from users order by user_id"
     return connection.execute(query).fetchall()
 
 
 def readings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, int]:
-    """How many readings those of user_ids have that the store knows."""
+    """Return the number of readings of those of user_ids that are known."""
     query = "select user_id, readings from json_each(?) wanted join users on user_id = wanted.value"
     return dict(connection.execute(query, (json.dumps(list(user_ids)),)).fetchall())
 
@@ -110,7 +112,7 @@ def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def current_view(
     connection: sqlite3.Connection, schema: pa.Schema, user_ids: Sequence[str]
 ) -> pa.Table:
-    """The named columns of current_decisions of user_ids, in no order to rely on."""
+    """Return columns of current_decisions of user_ids, in no particular order."""
     return table(
         connection,
         schema,
@@ -121,7 +123,7 @@ def current_view(
 
 
 def shifts(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[str, list[Any]]:
-    """Confirmed level shifts by person: (effective_at, from_kg, to_kg) in the order of time."""
+    """Return confirmed level shifts by person: (effective_at, from_kg, to_kg), oldest first."""
     found: dict[str, list[Any]] = {}
     for user, *shift in connection.execute(
         "select user_id, effective_at, from_kg, to_kg from json_each(?) wanted "
@@ -138,5 +140,5 @@ def setting(connection: sqlite3.Connection, key: str) -> str | None:
 
 
 def stale_models(connection: sqlite3.Connection) -> list[str]:
-    """Sets of parameters that were learnt from persons of whom one has been erased since."""
+    """Return names of parameter sets that were learnt from a person erased since."""
     return [name for (name,) in connection.execute("select name from models where stale")]

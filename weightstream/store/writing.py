@@ -1,4 +1,4 @@
-"""What changes the store: whole columns in, one transaction for some persons at a time."""
+"""Write to the store: whole columns, one transaction for some persons at a time."""
 
 import json
 import sqlite3
@@ -25,10 +25,10 @@ MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 def write_result(
     connection: sqlite3.Connection, path: Path, result: BatchResult, run: int, users_per_commit: int
 ) -> Iterator[int]:
-    """Store a batch, `users_per_commit` persons to a transaction; yields the persons committed.
+    """Store a batch, `users_per_commit` persons to a transaction; yields how many are committed.
 
     Raises StaleRevision, with nothing of that transaction written, naming the persons whose series
-    changed since `decided` read them; StoreError if the store cannot be written.
+    changed since they were read; StoreError if the store cannot be written.
     """
     users = len(result.user_ids)
     for start in range(0, users, users_per_commit):
@@ -43,8 +43,8 @@ def write_result(
 def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
     """Raise StoreError if an erasure ended the run: what it has read may be of the erased.
 
-    An erasure waits for runs and lets none begin (presence.py); this is for one that it could not
-    see, such as where somebody removed the lock files.
+    An erasure waits for runs and lets none begin (locks.py); this is for one that it could not see,
+    such as where somebody removed the lock files.
     """
     (status,) = connection.execute("select status from runs where id = ?", (run,)).fetchone()
     if status != "running":
@@ -88,13 +88,13 @@ def write_part(
 
 
 def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:
-    """Those of persons start:stop that are in the mask, as JSON; empty where there are none."""
+    """Return those of persons start:stop that are in the mask, as JSON; "" if there are none."""
     users = [u for u, ok in zip(user_ids[start:stop], mask[start:stop].tolist(), strict=True) if ok]
     return json.dumps(users) if users else ""
 
 
 def replace_superseded(connection: sqlite3.Connection, users: str, superseded: Columns) -> None:
-    """Replace what is set aside of some persons (JSON).
+    """Replace the superseded measurements of some persons (JSON).
 
     A reading of theirs that is assigned to another person is in that one's series: who has to be
     looked at again.
@@ -159,7 +159,7 @@ def insert(
 
 
 def literal(value: str | int) -> str:
-    """A value as SQL text."""
+    """Return a value as SQL text."""
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
