@@ -4,22 +4,27 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from weightstream.config import Config
-from weightstream.engine import Model
-from weightstream.engine.model import Parameters
 from weightstream.judging.causal import Judging
-from weightstream.outputs.pages.alerts import alerts
+from weightstream.outputs.pages.changes import (
+    FOUR_WEEKS,
+    change_over,
+    levels,
+    newest_changes,
+)
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
-from weightstream.outputs.pages.outlook import outlook
+from weightstream.outputs.pages.movement import Process
+from weightstream.outputs.pages.outlook import Outlook, outlook
 from weightstream.outputs.pages.page import (
     PERSONS,
     embedded,
@@ -28,12 +33,13 @@ from weightstream.outputs.pages.page import (
     remove_pages,
     write_page,
 )
-from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.outputs.pages.person import EarlierDecision, Override, Person, Trend
+from weightstream.outputs.watching import Watchers, expectations, watch, watchers
 from weightstream.store import queries
-from weightstream.store.histories import histories
+from weightstream.store.histories import Histories, histories
 
 logger = logging.getLogger("weightstream")
-STATE, REVISION = (queries.PERSON_COLUMNS.index(name) for name in ("state", "revision"))
+REVISION = queries.PERSON_COLUMNS.index("revision")
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
@@ -42,6 +48,9 @@ ONE_AT_A_TIME = threading.Lock()
 once only take it from each other (docs/performance.md)."""
 
 IndexRow = dict[str, Any]
+Shift = tuple[str, float, float]
+"""When (as effective_at), from which level, to which, in kg."""
+Floats = npt.NDArray[np.float64]
 Naming = Literal["hash", "id"]
 
 
@@ -51,25 +60,25 @@ class Drawing:
 
     dashboards: Path
     naming: Naming
-    timezone: str
-    parameters: Parameters
-    model: Model
-    false_alerts_per_year: float
+    judging: Judging
+    watchers: Watchers
     most_mb: int
+
+    @property
+    def timezone(self) -> str:
+        return self.judging.timezone
 
     def page(self, user_id: str) -> Path:
         return self.dashboards / PERSONS / file_name(user_id, self.naming)
 
 
 def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
-    """As configured."""
+    """As configured. Raises ConfigError where alerts.persons_file cannot be used."""
     return Drawing(
         dashboards,
         config.visualization.file_names,
-        judging.timezone,
-        judging.parameters,
-        judging.model(()),
-        config.visualization.false_alerts_per_year,
+        judging,
+        watchers(config.alerts),
         config.threading.memory.viz_memory_limit_mb,
     )
 
@@ -162,22 +171,68 @@ def _people(
     found = histories(connection, user_ids, drawing.timezone)
     shifts = queries.shifts(connection, user_ids)
     said = queries.human_decisions(connection, user_ids)
-    unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
+    alerts = watch(found, drawing.judging, drawing.watchers)
+    process = drawing.judging.parameters.process
     day = found.time_us / 86_400e6
-    for (name, rows), alerted in zip(found.each(), unusual, strict=True):
-        state = known[name][STATE]
+    above = expectations(found, drawing.judging)
+    each = zip(found.each(), alerts, trends(found, process), strict=True)
+    for (name, rows), alerted, trend in each:
+        columns = {key: column[rows] for key, column in found.columns.items()}
         yield Person(
             name,
-            {key: column[rows] for key, column in found.columns.items()},
+            columns,
             day[rows],
-            shifts.get(name, []),
+            clear_shifts(shifts.get(name, []), columns),
             overrides=[Override(*word) for word in said.get(name, [])],
             earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
             alerts=alerted,
-            outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
-            false_alerts=drawing.false_alerts_per_year,
+            trend=trend,
+            outlook=_outlook(columns, process),
+            above=above,
+            process=process,
+            false_alerts=drawing.watchers.config.false_alerts_per_year,
             revision=known[name][REVISION],
         )
+
+
+def trends(found: Histories, process: Process) -> list[Trend]:
+    """Changes of each person's level, over four weeks at each reading, and until the newest one.
+
+    The engine's own change_28d_kg, where the columns have it, is to take the place of change_over.
+    """
+    columns = found.columns
+    level = (columns["level_kg"], columns["level_lo_kg"], columns["level_hi_kg"])
+    one = [len(set(columns["source"][rows])) == 1 for _, rows in found.each()]
+    known = levels(found.indptr, found.time_us / 86_400e6, level, np.array(one, bool))
+    four_weeks = np.full((3, len(found.time_us)), np.nan)
+    four_weeks[:, ~np.isnan(level[0])] = change_over(FOUR_WEEKS, known, process)
+    newest = newest_changes(known, process)
+    return [Trend(four_weeks[:, rows], newest[i]) for i, (_, rows) in enumerate(found.each())]
+
+
+def clear_shifts(shifts: Sequence[Shift], columns: Mapping[str, Any]) -> list[Shift]:
+    """Shifts whose levels differ by more than both are uncertain: later readings may have shown a
+    confirmed one to be none."""
+    if not shifts:
+        return []
+    row = {at: i for i, at in reversed([*enumerate(columns["effective_at"])])}
+    clear = []
+    for at, before, after in shifts:
+        i = row.get(at, 0)
+        some = [max(i - 1, 0), i]
+        half = (columns["level_hi_kg"][some] - columns["level_lo_kg"][some]) / 2.0
+        if not abs(after - before) <= float(np.hypot(*half)):
+            clear.append((at, before, after))
+    return clear
+
+
+def _outlook(columns: Mapping[str, Any], process: Process) -> Outlook | None:
+    """From the newest level, as the store has it: what retro made of it, not what the filter did."""
+    known = np.flatnonzero(~np.isnan(columns["level_kg"]))
+    if not len(known):
+        return None
+    names = ("level_kg", "level_lo_kg", "level_hi_kg", "trend_kg_per_week")
+    return outlook(*(float(columns[name][known[-1]]) for name in names), process)
 
 
 def draw_index(
