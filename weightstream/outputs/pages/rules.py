@@ -219,7 +219,7 @@ def _probable_gain(
     wet = 2.0 * process.water_kg**2 * -np.expm1(-days / process.water_days)
     usual = usual_variance(days, process) + wet
     rapid = usual + RAPID_KG2_PER_DAY * np.minimum(days, RAPID_DAYS)
-    again, before = _seen_again(watched, now, then, rule)
+    again, before = _seen_again(watched, now, then)
     tail = TAIL_SHARE * (again + before)
     error = watched.error[now] * again + watched.error[then] * before
     spell = RAPID_PER_YEAR * days / 365.25
@@ -239,15 +239,16 @@ def _probable_gain(
     return real / weighed
 
 
-def _seen_again(watched: Watched, now: Ints, then: Ints, rule: Rule) -> tuple[Floats, Floats]:
-    """SEEN_AGAIN where the reading before the newest one, and the one before the first one, each
-    show the same as it; else 1."""
+def _seen_again(watched: Watched, now: Ints, then: Ints) -> tuple[Floats, Floats]:
+    """SEEN_AGAIN where the reading before the newest one shows half of the gain, and where the one
+    before the first is as near to it; else 1."""
     between, earlier = now - 1, then - 1
     same = watched.person[earlier] == watched.person[then]
-    gained = watched.kg[between] - watched.kg[then] > rule.kg / 2.0
+    seen = watched.kg[now] - watched.kg[then]
+    gained = watched.kg[between] - watched.kg[then] > seen / 2.0
     again = np.where((between > then) & gained, SEEN_AGAIN, 1.0)
     apart = np.abs(watched.kg[earlier] - watched.kg[then])
-    near = (earlier >= 0) & same & (apart < rule.kg / 2.0)
+    near = (earlier >= 0) & same & (apart < seen / 2.0)
     return again, np.where(near, SEEN_AGAIN, 1.0)
 
 
