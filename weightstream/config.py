@@ -175,6 +175,12 @@ class Quality(Section):
     """Accepted readings may so much differ from what was expected, on average (kg)."""
     max_drift_kg: float = Field(0.5, gt=0)
     """That average may so much differ from the weeks before (kg)."""
+    max_rise: float = Field(0.1, gt=0, le=1)
+    """By so much a source's share of rejected or quarantined rows may rise from one week on."""
+    least_volume: float = Field(0.5, ge=0, le=1)
+    """A source's rows in the last four weeks, as a share of what is usual, may fall to this."""
+    max_silence: float = Field(3.0, gt=0)
+    """A source, and ingest, may be silent for so many times the longest of 20 usual pauses."""
 
 
 class Visualization(Section):
