@@ -271,7 +271,7 @@ def _pauses(days: Sequence[date], until: date, limits: Quality, what: str) -> Ch
     pauses = [(b - a).days for a, b in zip(days, days[1:], strict=False)]
     silent = float((until - days[-1]).days)
     if len(pauses) < LEAST_PAUSES:
-        why = f"{len(days)} days only: no pause is usual yet"
+        why = f"on {len(days)} day{'s' * (len(days) > 1)} only: no pause is usual yet"
         return Check(ALL, "max_silence", "not checked", silent, rows=len(days), said=why)
     longest = quantiles(pauses, n=20, method="inclusive")[-1]
     usual, most = sum(pauses) / len(pauses), limits.max_silence * longest

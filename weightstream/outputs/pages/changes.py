@@ -115,7 +115,7 @@ def _times(known: Levels, person: int) -> list[tuple[str, float]]:
     span, visit = end - float(known.day[start]), end - float(known.day[stop - 2])
     eight = min(EIGHT_WEEKS, span) if span >= LEAST_EIGHT_WEEKS else EIGHT_WEEKS
     times = [("4 weeks", FOUR_WEEKS), ("8 weeks", eight), ("year", YEAR), ("start", span)]
-    if visit >= VISITS_APART:
+    if VISITS_APART <= visit < span:
         times.append(("visit", visit))
     return [(name, days) for name, days in times if 0.0 < days <= span]
 

@@ -56,11 +56,11 @@
     return { ms, mid, lo: mid - margin, hi: mid + margin, wider: margin / Math.sqrt(own || 1e-6) };
   }
 
-  const GAP = 1.5; // times as uncertain as at the readings on both sides
+  const GAP = 1.75; // times as uncertain as at the readings on both sides
   const LEAST_GAP = 7 * DAY;
 
-  /* The first reading after each gap: half way through it the level is less certain than at its
-     ends by half as much again. */
+  /* The first reading after each gap: half way through it the level is by three quarters less certain
+     than at its ends. */
   function gaps(data) {
     if (!data.moved) return [];
     const known = data.ms.map((_, i) => i).filter((i) => data.level[i] !== null);

@@ -205,7 +205,7 @@
   function thinned(parts, { from, to }) {
     const total = parts.reduce((sum, part) => sum + part.length, 0);
     if (total < CROWD) return parts;
-    const width = (to - from) / PIXELS;
+    const width = (to - from) / (PIXELS / 2);
     return parts.map((part) => {
       const cells = new Map();
       part.forEach((point, k) => {
@@ -223,7 +223,7 @@
   /* Of many readings, one for each spot that a mark covers. */
   function spots(data, rows, { from, to, range }) {
     if (rows.length < CROWD) return rows;
-    const [wide, high] = [(to - from) / (PIXELS / 3), (range[1] - range[0]) / 110];
+    const [wide, high] = [(to - from) / (PIXELS / 4), (range[1] - range[0]) / 90];
     const seen = new Set();
     return rows.filter((i) => {
       if (data.overrideBy.has(i)) return true;
@@ -252,6 +252,7 @@
   /* A dark ring says that a person decided. */
   function ring(data, rows, theme) {
     const overridden = rows.map((i) => data.overrideBy.has(i));
+    if (!overridden.includes(true)) return { width: 0.6, color: theme.paper }; // one look draws faster
     return {
       width: overridden.map((o) => (o ? 2.5 : 0.6)),
       color: overridden.map((o) => (o ? theme.ink : theme.paper)),
@@ -333,8 +334,11 @@
     ];
   }
 
-  function alertTrace(data, view, { theme, scale }) {
-    const levelAt = (ms) => data.level[data.ms.findLastIndex((t) => t <= ms)];
+  /* Circles: a rapid gain where it was seen, in a reading; the others where the level is. */
+  function alertTrace(data, view, { theme, scale, range }) {
+    const rowAt = (ms) => data.ms.findLastIndex((t) => t <= ms);
+    const levelAt = (ms) => data.level[rowAt(ms)];
+    const height = (a) => (a.kind === "rapid_gain" ? clamp(data.kg[rowAt(a.ms)], range) : levelAt(a.ms));
     const marks = data.alertMarks.filter((a) => a.kind !== "unconfirmed" && (levelAt(a.ms) ?? null) !== null);
     return {
       ...HOVER,
@@ -343,7 +347,7 @@
       name: "alert",
       showlegend: marks.length > 0,
       x: marks.map((a) => a.ms),
-      y: marks.map((a) => levelAt(a.ms) * scale),
+      y: marks.map((a) => height(a) * scale),
       text: marks.map((a) => Words.wrap(Words.alert(a, view.unit))),
       marker: { symbol: "circle-open", size: 19, color: theme.alert, line: { width: 2.5 } },
     };

@@ -50,6 +50,8 @@
   const changeUnit = () => Words.changeUnit(unit);
   const delta = (kg, digits) => Words.signed(kg * Words.UNITS[changeUnit()], digits); // the head names the unit
 
+  const SHORT = { rapid_gain: "rapid", weight_loss: "loss", unusual: "unusual", unconfirmed: "unconfirmed" };
+
   function alertCell(i) {
     const alert = recent(i);
     if (!alert) return "";
@@ -57,7 +59,7 @@
     const said = Words.ALERTS[kind];
     const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
     const title = `${said}: ${moved}, until ${Words.date(Date.parse(alert[4]))}, probability ${Words.probability(p)}`;
-    return element("span", { class: "badge", title }, `${said.toLowerCase()} `, element("span", { class: "p" }, `${moved} · p ${Words.probability(p)}`));
+    return element("span", { class: "badge", title }, `${SHORT[kind]} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
   }
 
   function personCell(i) {
