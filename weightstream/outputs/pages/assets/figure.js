@@ -62,7 +62,6 @@
     showRejected: true,
     showCopies: false,
     allHints: false,
-    hinted: -1,
     showOutlook: true,
     fitAll: false,
     asFirst: false,
@@ -221,8 +220,8 @@
   }
 
   /* Of many readings, one for each spot that a mark covers. */
-  function spots(data, rows, { from, to, range }) {
-    if (rows.length < CROWD) return rows;
+  function spots(data, rows, { rows: all, from, to, range }) {
+    if (all.length < CROWD) return rows;
     const [wide, high] = [(to - from) / (PIXELS / 4), (range[1] - range[0]) / 90];
     const seen = new Set();
     return rows.filter((i) => {
@@ -306,7 +305,7 @@
     };
   }
 
-  /* Rejected readings, at the edge where they are off the scale; the arrow of the one pointed at. */
+  /* Rejected readings, at the edge where they are off the scale; arrows where they are asked for. */
   function rejectedTraces(data, view, sight) {
     const { rows, theme, range } = sight;
     const bad = rows.filter((i) => rejected(data, i, view.asFirst));
@@ -315,8 +314,7 @@
       data.kg[i] > range[1] ? "triangle-up" : data.kg[i] < range[0] ? "triangle-down" : "x",
     );
     const marker = { color: theme.rejected, symbol, size: pointSize(rows, view) + 2, line: ring(data, bad, theme) };
-    const hinted = view.allHints ? bad : bad.filter((i) => i === view.hinted);
-    return [arrows(data, view, sight, hinted), points(data, view, sight, bad, "rejected", marker)];
+    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, "rejected", marker)];
   }
 
   /* Where the level goes if the rate fades as the model says. */
@@ -460,5 +458,5 @@
     return { data: traces, layout: layout(data, view, sight) };
   }
 
-  root.Figure = { THEMES, sourceLook, defaultView, span, frame, arrows, build };
+  root.Figure = { THEMES, sourceLook, defaultView, span, frame, build };
 })(window);

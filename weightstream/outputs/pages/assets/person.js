@@ -14,13 +14,11 @@
   let listed = "all";
   let pressRange;
   let at = -1; // the reading that the keyboard is at
-  let drawn; // what the chart shows: its traces by name, for arrows
 
   function drawChart() {
     if (!window.Plotly) return undefined;
     view.narrow = chart.clientWidth < 560;
     const figure = Figure.build(data, view);
-    drawn = figure.data.findIndex((trace) => trace.name === "what it should have been");
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
     const config = { responsive: true, displayModeBar: false, doubleClick: false };
     return Plotly.react(chart, figure.data, figure.layout, config);
@@ -122,28 +120,39 @@
     if (redrawn) redrawn.then(() => point(row));
   }
 
-  /* The arrow from a rejected reading to what it should have been, while it is pointed at. */
+  /* The arrow from a rejected reading to what it should have been, while it is pointed at: over the
+     chart, since Plotly would take the reading's box away if it drew it. */
   function hint(row) {
-    if (drawn < 0 || view.allHints || view.hinted === row) return;
-    view.hinted = row;
-    const sight = Figure.frame(data, view);
-    const wanted = row >= 0 && Columns.rejected(data, row, view.asFirst) ? [row] : [];
-    const { x, y, marker } = Figure.arrows(data, view, sight, wanted);
-    Plotly.restyle(chart, { x: [x], y: [y], "marker.size": [marker.size] }, [drawn]);
+    find("hint").replaceChildren();
+    const { suggested } = row >= 0 ? Columns.decision(data, row, view.asFirst) : { suggested: null };
+    if (suggested === null || !Columns.rejected(data, row, view.asFirst) || view.allHints) return;
+    const { scale, range } = Figure.frame(data, view);
+    const { xaxis, yaxis } = chart._fullLayout;
+    const place = (kg) => yaxis._offset + yaxis.d2p(Math.min(range[1], Math.max(range[0], kg)) * scale);
+    const [x, start, end] = [xaxis._offset + xaxis.d2p(data.ms[row]), place(data.kg[row]), place(suggested)];
+    const tip = end > start ? -8 : 8;
+    const path = `M${x} ${start}V${end}M${x - 4} ${end + tip}L${x} ${end}L${x + 4} ${end + tip}`;
+    find("hint").append(Common.svg({}, ["path", { d: path, stroke: Figure.THEMES[view.theme].hint }]).firstChild);
   }
 
-  /* Show one reading's box in the chart, as a mouse would, and say it. */
-  function point(row) {
-    const [from, to] = Figure.span(data, view);
-    if (data.ms[row] < from || data.ms[row] > to) showRange("all");
-    at = row;
+  /* Show a reading's box in the chart, as a mouse would; returns what it says. */
+  function box(row) {
     for (const [curveNumber, trace] of (chart.data || []).entries()) {
       const pointNumber = (trace.customdata || []).indexOf(row);
       if (pointNumber < 0) continue;
       Plotly.Fx.hover(chart, [{ curveNumber, pointNumber }], "xy");
-      const plain = trace.text[pointNumber].replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
-      find("spoken").textContent = plain;
+      return trace.text[pointNumber].replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
     }
+    return "";
+  }
+
+  /* Show one reading's box in the chart, and say it. */
+  function point(row) {
+    const [from, to] = Figure.span(data, view);
+    if (data.ms[row] < from || data.ms[row] > to) showRange("all");
+    at = row;
+    find("spoken").textContent = box(row);
+    hint(row);
   }
 
   /* The readings that the chart shows, with their decisions. */
