@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
-from weightstream.config import PROFILES, Config, Quality, Threading, flatten, load
+from weightstream.config import PROFILES, Alerts, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
@@ -351,7 +351,6 @@ READ_BY_TASKS_ONLY = {
     ("threading", "enabled"),
     ("threading", "db_read_connections"),
     ("threading", "db_write_batch_size"),
-    ("visualization", "false_alerts_per_year"),
 }
 """Their effects need the flow (test_flows); here: some module other than config reads them."""
 
@@ -360,6 +359,7 @@ def test_no_key_is_forgotten_here():
     known = {key for key in LIVE if key[0] != "sources"} | ELSEWHERE.keys() | READ_BY_TASKS_ONLY
     known |= {("threading", *key) for key in WIDTHS}
     known |= {("quality", key) for key in Quality.model_fields}  # test_quality.py tries each
+    known |= {("alerts", key) for key in Alerts.model_fields}  # test_watching.py tries each
     assert flatten(Config()).keys() == known
 
 

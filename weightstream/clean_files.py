@@ -34,6 +34,7 @@ from weightstream.outputs.exports.judged_files import (
 )
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
+from weightstream.outputs.watching import watchers
 from weightstream.pipeline import Stage, judge, map_in_order, read
 from weightstream.readers import ReadOptions
 from weightstream.types import Ints
@@ -128,7 +129,12 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
     if job.pages is not None:
         from weightstream.clean_pages import Pages  # few ask for pages
 
-        run.pages = Pages(job.pages, job.config, judging_of(job.config, job.parameters))
+        run.pages = Pages(
+            job.pages,
+            job.config,
+            judging_of(job.config, job.parameters),
+            watchers(job.config.alerts),
+        )
         run.pages.begin()
     with run.clocks["write"].running():
         if is_dataset(job.out):

@@ -1,8 +1,7 @@
 """Pages of persons who were judged without a store: the same pages and list as an ingest draws."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ from weightstream.errors import ConfigError
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import shift_rows
 from weightstream.outputs.exports.judged import JUDGED_AS, judged_table
-from weightstream.outputs.pages.alerts import alerts
 from weightstream.outputs.pages.index import index_page, index_row, read_index
-from weightstream.outputs.pages.outlook import outlook
 from weightstream.outputs.pages.page import (
     PERSONS,
     file_name,
@@ -27,8 +24,11 @@ from weightstream.outputs.pages.page import (
     write_page,
 )
 from weightstream.outputs.pages.person import Override, Person
+from weightstream.outputs.people import persons_of
+from weightstream.outputs.watching import Watchers
 from weightstream.pipeline import JudgedBatch
-from weightstream.types import Floats, Ints
+from weightstream.store.histories import Histories
+from weightstream.types import Floats
 
 INDEX = "index.html"
 IndexRow = dict[str, Any]
@@ -45,16 +45,6 @@ def check_pages(folder: Path, overwrite: bool) -> None:
             raise ConfigError(f"{folder} holds something else than our pages; name another folder")
 
 
-@dataclass(frozen=True)
-class Courses:
-    """Judged measurements of U persons, N rows: what pages.alerts looks at."""
-
-    user_ids: Sequence[str]
-    indptr: Ints
-    time_us: Ints
-    columns: dict[str, Any]
-
-
 @dataclass
 class Pages:
     """The pages of a run, drawn batch by batch."""
@@ -62,6 +52,7 @@ class Pages:
     folder: Path
     config: Config
     judging: Judging
+    watchers: Watchers
     rows: list[IndexRow] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -89,28 +80,12 @@ class Pages:
     def _persons(
         self, batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None
     ) -> Iterator[Person]:
-        courses = courses_of(batch, files, overrides)
-        a_year = self.config.visualization.false_alerts_per_year
-        unusual = alerts(courses, self.judging.parameters.process, a_year)
-        process = self.judging.model(()).process
-        states = dict(zip(batch.series.user_ids, batch.estimates.state, strict=True))
-        shifts = shifts_of(batch)
-        each = zip(courses.user_ids, pairwise(courses.indptr.tolist()), unusual, strict=True)
-        for user, (start, stop), alerted in each:
-            columns = {name: column[start:stop] for name, column in courses.columns.items()}
-            yield Person(
-                user,
-                columns,
-                courses.time_us[start:stop] / 86_400e6,
-                shifts.get(user, []),
-                overrides=overrides_of(columns),
-                alerts=alerted,
-                outlook=outlook(states[user], process),
-                false_alerts=a_year,
-            )
+        found = histories_of(batch, files, overrides)
+        for person in persons_of(found, self.judging, self.watchers, shifts_of(batch)):
+            yield replace(person, overrides=overrides_of(person.columns))
 
 
-def courses_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None) -> Courses:
+def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None) -> Histories:
     """The judged rows of a batch as columns: arrays of numbers, NaN where empty, lists of texts."""
     table = judged_table(batch.rows, files, overrides)
     judged = pc.is_in(batch.rows["outcome"], pa.array(JUDGED_AS))
@@ -125,7 +100,8 @@ def courses_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | N
     first = np.flatnonzero(np.diff(user.indices.to_numpy(), prepend=-1))
     names = user.dictionary.to_pylist()
     time_us = batch.rows["time_us"].filter(judged).to_numpy()
-    return Courses(names, np.append(first, len(table)), time_us, columns)
+    columns["local_hour"] = batch.rows["hour"].filter(judged).to_numpy().astype(np.float64)
+    return Histories(tuple(names), np.append(first, len(table)), time_us, columns, {})
 
 
 def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:
@@ -139,7 +115,7 @@ def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:
     return found
 
 
-def overrides_of(columns: dict[str, Any]) -> list[Override]:
+def overrides_of(columns: Mapping[str, Any]) -> list[Override]:
     """What reviewers decided on a person's measurements; a file does not say when."""
     each = zip(columns["measurement_id"], columns["override"], columns["override_by"], strict=True)
     return [Override(name, action, by, "", "") for name, action, by in each if action]

@@ -5,18 +5,14 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from weightstream.config import Config
-from weightstream.engine import Model
-from weightstream.engine.model import Parameters
 from weightstream.judging.causal import Judging
-from weightstream.outputs.pages.alerts import alerts
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
-from weightstream.outputs.pages.outlook import outlook
 from weightstream.outputs.pages.page import (
     PERSONS,
     embedded,
@@ -26,6 +22,8 @@ from weightstream.outputs.pages.page import (
     write_page,
 )
 from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.outputs.people import persons_of
+from weightstream.outputs.watching import Watchers, watchers
 from weightstream.store import queries
 from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
@@ -45,25 +43,25 @@ class Drawing:
 
     dashboards: Path
     naming: Naming
-    timezone: str
-    parameters: Parameters
-    model: Model
-    false_alerts_per_year: float
+    judging: Judging
+    watchers: Watchers
     most_mb: int
+
+    @property
+    def timezone(self) -> str:
+        return self.judging.timezone
 
     def page(self, user_id: str) -> Path:
         return self.dashboards / PERSONS / file_name(user_id, self.naming)
 
 
 def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
-    """As configured."""
+    """As configured. Raises ConfigError where alerts.persons_file cannot be used."""
     return Drawing(
         dashboards,
         config.visualization.file_names,
-        judging.timezone,
-        judging.parameters,
-        judging.model(()),
-        config.visualization.false_alerts_per_year,
+        judging,
+        watchers(config.alerts),
         config.threading.memory.viz_memory_limit_mb,
     )
 
@@ -155,21 +153,14 @@ def _people(
     found = histories(connection, user_ids, drawing.timezone)
     shifts = queries.shifts(connection, user_ids)
     said = queries.human_decisions(connection, user_ids)
-    unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
-    day = found.time_us / 86_400e6
-    for (name, rows), alerted in zip(found.each(), unusual, strict=True):
-        state = known[name].filter_state
-        yield Person(
-            name,
-            {key: column[rows] for key, column in found.columns.items()},
-            day[rows],
-            shifts.get(name, []),
-            overrides=[Override(*word) for word in said.get(name, [])],
-            earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
-            alerts=alerted,
-            outlook=None if state is None else outlook(state, drawing.model.process),
-            false_alerts=drawing.false_alerts_per_year,
-            revision=known[name].revision,
+    for person in persons_of(found, drawing.judging, drawing.watchers, shifts):
+        yield replace(
+            person,
+            overrides=[Override(*word) for word in said.get(person.user_id, [])],
+            earlier=[
+                EarlierDecision(*version) for version in found.replaced.get(person.user_id, [])
+            ],
+            revision=known[person.user_id].revision,
         )
 
 
