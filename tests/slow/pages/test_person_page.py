@@ -52,7 +52,7 @@ def test_a_mouse_over_a_rejected_reading_reads_out_why(viewer: Any, eventful: Pe
         }""",
         row,
     )
-    tab.mouse.move(*at)
+    tab.mouse.move(*at, steps=4)
     hover = tab.locator("#chart .hoverlayer .hovertext").first
     hover.wait_for()
     text = hover.text_content().replace(" ", "")  # its lines are broken anywhere
