@@ -14,6 +14,8 @@ FIRST_DAY = 19_000
 WATER_SD_KG, WATER_DAYS = 0.3, 1.5
 WANDER_SD_KG, WANDER_DAYS = 1.0, 150.0
 EVENING_KG = 1.0
+CLOTHES_KG = 1.0
+"""What a clinic reads above a scale at home (docs/judging.md); the level is without it."""
 TAIL_DF = 5
 
 
@@ -117,8 +119,10 @@ def weighed(
 
 
 def in_clinic(rng: np.random.Generator, days: Floats, level: Floats) -> Series:
-    """Visits: dates alone, clothes and shoes, another scale each time."""
-    return weighed(rng, np.asarray(days) + 0.5, level, CLINIC, noise_kg=0.8, dates=True)
+    """Visits: dates alone, CLOTHES_KG of clothes and shoes, another scale each time."""
+    time = np.asarray(days) + 0.5
+    read = weighed(rng, time, level + CLOTHES_KG, CLINIC, noise_kg=0.8, dates=True)
+    return replace(read, level=np.asarray(level, float))
 
 
 def mornings(rng: np.random.Generator, days: Floats) -> Floats:
