@@ -32,9 +32,10 @@ LOG_MEDIAN: dict[Sex | None, Floats] = {
 }
 """Natural logarithm of the median in kg at AGE_DAYS, by sex; None: where it is not known."""
 SPREAD = 0.13
-"""SD of the log of a child's own rise, per square root of the log of the medians' rise. Of 500
-children of the Collaborative Perinatal Project (birth, 4 months, 1, 4 and 7 years) .11-.16 over each
-interval."""
+"""SD of the log of a child's own rise, per square root of the log of the medians' rise.
+
+Of 500 children of the Collaborative Perinatal Project (birth, 4 months, 1, 4 and 7 years) .11-.16
+over each interval."""
 
 
 def log_median(age_days: npt.ArrayLike, sex: Sex | None = None) -> Floats:
