@@ -12,7 +12,7 @@ from numba import njit
 jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
-def kernel(signature: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def kernel(signature: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compile at import, for exactly these types."""
     return njit(signature, nogil=True, cache=True, error_model="numpy")
 
