@@ -47,10 +47,12 @@ from weightstream.engine.records import REASON_COUNT, Records
 
 COURSES = 8
 """The most that are kept."""
-PRUNED = 1e-5
+PRUNED = 1e-4
 """Courses below this share of the likeliest are dropped."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
+SPLIT = 0.005
+"""A continuation below this share of the usual one is not followed."""
 UNSURPRISING = 5.0
 """Squared SDs."""
 RESTLESS_DAYS = 12.0
@@ -286,8 +288,10 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
         other += spell_variance(level, gap)
     change = prior * turning * valid_density(residual, other, p.tail_share, tail)[0]
     m = add_kid(k, m, stay, a, VALID, OK)
-    m = add_kid(k, m, move, a, MOVED, OK)
-    m = add_kid(k, m, change, a, TURNED, OK)
+    if move > SPLIT * stay:
+        m = add_kid(k, m, move, a, MOVED, OK)
+    if change > SPLIT * stay:
+        m = add_kid(k, m, change, a, TURNED, OK)
     return m, mean, variance, stay + move + change
 
 
@@ -328,8 +332,10 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
         c = k.courses[a]
         m, mean, variance, weight = weigh_right(k, a, i, m)
         right += weight
-        m, weight = weigh_wrong(k, a, i, m, mean, variance)
-        wrong += weight
+        m, error = weigh_wrong(k, a, i, m, mean, variance)
+        wrong += error
+        if 0.0 < error < SPLIT * weight:
+            m -= 1  # not followed
         if not math.isnan(c.seen):
             known += c.weight
             first += c.weight * mean
