@@ -51,6 +51,10 @@ PRUNED = 1e-4
 """Courses below this share of the likeliest are dropped."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
+KNOWN = 3.0
+"""Right readings from which on a person's course is known."""
+TOLD = 0.8
+"""Share of a named cause among errors from which on the undone value is believed."""
 SPLIT = 0.005
 """A continuation below this share of the usual one is not followed."""
 UNSURPRISING = 5.0
@@ -92,6 +96,7 @@ class Beam(NamedTuple):
     kid_of: Ints
     kid_what: Ints
     kid_kind: Ints
+    kid_value: Floats
     density: Floats
     undone: Floats
     errors: Floats
@@ -172,11 +177,10 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
 
 
 @jit
-def remember(c: Any, what: int, kind: int, weight: float, day: float, s: Any) -> None:
+def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
     """Put what a reading was taken for into a course's memory."""
     right = what != WRONG
     if right:
-        c.seen = day
         c.right += 1.0
         if c.fault_source == s.key or c.last == 0.0:
             c.fault = 0.0
@@ -198,16 +202,20 @@ def remember(c: Any, what: int, kind: int, weight: float, day: float, s: Any) ->
 def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
     """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
     moving, leaping = move_rates(gap, p)
-    a, b = (MOVE_SHARE * level) ** 2, (LEAP_SHARE * level) ** 2
+    a, b = (MOVE_SHARE * level) ** 2, (LEAP_SHARE * max(level, level + residual)) ** 2
     move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
     return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
 
 
 @jit
-def proceed(k: Beam, c: Any, i: int, what: int, kind: int) -> None:
-    """Move a course, already at reading i's time, past the reading."""
-    p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
-    if what != WRONG:
+def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
+    """Move a course, already at reading i's time, past the reading.
+
+    y: what the source should have said: the reading, or the undone value of an error whose cause
+    is beyond doubt, from which a course learns as much; NaN: nothing is learnt.
+    """
+    p, s = k.p[0], k.table[k.source[i]]
+    if not math.isnan(y):
         factor, offset, extra = conditions(k.day[i], k.hour[i], p)
         offset += s.bias
         noise = (s.noise_var + extra) * p.scale
@@ -229,7 +237,8 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int) -> None:
                 variance += factor * factor * extra
             usual = valid_density(residual, variance, p.tail_share, tail)[1]
             update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-    remember(c, what, kind, y, k.day[i], s)
+            c.seen = k.day[i]
+    remember(c, what, kind, k.weight[i], s)
 
 
 @jit
@@ -243,10 +252,13 @@ def turn(c: Any, day: float) -> None:
 
 
 @jit
-def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int) -> int:
+def add_kid(
+    k: Beam, m: int, weight: float, of: int, what: int, kind: int, value: float
+) -> int:
     if weight <= 0.0:
         return m
-    k.kid_weight[m], k.kid_of[m], k.kid_what[m], k.kid_kind[m] = weight, of, what, kind
+    k.kid_weight[m], k.kid_of[m], k.kid_what[m] = weight, of, what
+    k.kid_kind[m], k.kid_value[m] = kind, value
     return m + 1
 
 
@@ -265,7 +277,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     noise = (s.noise_var + extra) * p.scale
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
-        return add_kid(k, m, weight, a, VALID, OK), START_KG[0], START_KG[1] ** 2, weight
+        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
     level = c.r + c.x
     size = small(level)
     tail = p.tail_var * size * size
@@ -280,18 +292,19 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
     stay *= valid_density(residual, variance, p.tail_share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (move + leaping * normal(residual, variance + (LEAP_SHARE * level) ** 2))
+    move = prior * (move + leaping * normal(residual, variance + (LEAP_SHARE * max(level, y)) ** 2))
     other = variance
     if c.restless == 1.0:
         other = max(variance - spell_variance(level, gap), noise * size * size)
     else:
         other += spell_variance(level, gap)
     change = prior * turning * valid_density(residual, other, p.tail_share, tail)[0]
-    m = add_kid(k, m, stay, a, VALID, OK)
-    if move > SPLIT * stay:
-        m = add_kid(k, m, move, a, MOVED, OK)
-    if change > SPLIT * stay:
-        m = add_kid(k, m, change, a, TURNED, OK)
+    m = add_kid(k, m, stay, a, VALID, OK, y)
+    least = SPLIT * stay if c.right >= KNOWN else 0.0
+    if move > least:
+        m = add_kid(k, m, move, a, MOVED, OK, y)
+    if change > least:
+        m = add_kid(k, m, change, a, TURNED, OK, y)
     return m, mean, variance, stay + move + change
 
 
@@ -302,7 +315,7 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
     if k.forced[i] > 0:
         return m, 0.0
     if k.forced[i] < 0:
-        return add_kid(k, m, c.weight, a, WRONG, OVERRIDE), c.weight
+        return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
     wrong = explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     wrong += raise_run(c, s, k.density) + raise_guest(c, y, k.density)
     kind = likeliest(k.density)
@@ -312,7 +325,9 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
         if weight > k.likely[reason]:
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
-    return add_kid(k, m, c.weight * wrong, a, WRONG, kind), c.weight * wrong
+    sure = kind <= HUNDREDS_OFF and k.density[kind] > TOLD * wrong
+    value = k.undone[kind] if sure else math.nan
+    return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
 
 
 @jit
@@ -334,7 +349,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
         right += weight
         m, error = weigh_wrong(k, a, i, m, mean, variance)
         wrong += error
-        if 0.0 < error < SPLIT * weight:
+        if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
             m -= 1  # not followed
         if not math.isnan(c.seen):
             known += c.weight
@@ -365,7 +380,7 @@ def choose(k: Beam, i: int, m: int) -> int:
         k.spare[count] = k.courses[k.kid_of[best]]
         c.weight = k.kid_weight[best]
         k.kid_weight[best] = 0.0
-        proceed(k, c, i, k.kid_what[best], k.kid_kind[best])
+        proceed(k, c, i, k.kid_what[best], k.kid_kind[best], k.kid_value[best])
         count = merge_last(k, count + 1)
     for a in range(count):
         total += k.spare[a].weight
@@ -423,7 +438,7 @@ def merge(a: Any, b: Any) -> None:
 def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     """Take an unsurprising reading on a lone calm course at once; says whether it is one."""
     c = k.courses[0]
-    if n > 1 or math.isnan(c.seen) or c.restless == 1.0 or c.fault > 0.0 or k.forced[i] != 0:
+    if n > 1 or c.right < KNOWN or c.restless == 1.0 or c.fault > 0.0 or k.forced[i] != 0:
         return False, 0.0, 0.0, 0.0
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
@@ -442,5 +457,6 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     if wrong > SURE * right or right < p.accept * (right + wrong):
         return False, 0.0, 0.0, 0.0
     update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-    remember(c, VALID, OK, y, k.day[i], s)
+    c.seen = k.day[i]
+    remember(c, VALID, OK, y, s)
     return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

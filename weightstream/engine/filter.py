@@ -224,7 +224,7 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
                 what = TURNED
         if not math.isnan(c.seen):
             before = c.r + c.x
-        proceed(k, c, i, what, OVERRIDE)
+        proceed(k, c, i, what, OVERRIDE, math.nan if what == WRONG else k.weight[i])
         note(row, c)
         accepted = right >= k.p[0].accept
         if k.forced[i] == 0 and accepted != w.accepted[i]:
@@ -306,7 +306,7 @@ def make_beam(
     return Beam(
         day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
         np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
-        np.zeros(kids, np.int64), np.zeros(kids, np.int64), scratch[0], scratch[1], scratch[2],
+        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0], scratch[1], scratch[2],
         scratch[3], scratch[4],
     )  # fmt: skip
 
