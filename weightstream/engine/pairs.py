@@ -11,7 +11,15 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.process import size, small
-from weightstream.engine.retro import LOGDET, MEANS, PRECISIONS
+from weightstream.engine.retro import (
+    LOGDET,
+    MEANS,
+    PRECISIONS,
+    SIDE_LEVEL,
+    SIDE_VV,
+    SIDE_WW,
+    SIDE_XX,
+)
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -85,12 +93,13 @@ def put_course(side: Floats, c: Any, sign: float, origin: float, scratch: Floats
     scratch[4], scratch[5], scratch[6] = c.xx, sign * c.xv, c.xw
     scratch[7], scratch[8], scratch[9] = c.vv, sign * c.vw, c.ww
     side[LOGDET] = invert(scratch, 0, side, PRECISIONS)
+    side[SIDE_LEVEL], side[SIDE_XX], side[SIDE_VV], side[SIDE_WW] = c.r + c.x, c.xx, c.vv, c.ww
 
 
 @jit
 def widen(side: Floats, source: Floats, extra: float) -> None:
     """The same side with a variance added to r: Sherman and Morrison's formula."""
-    for at in range(LOGDET + 1):
+    for at in range(len(source)):
         side[at] = source[at]
     a = PRECISIONS
     grown = 1.0 + extra * source[a]
@@ -110,15 +119,17 @@ def widen(side: Floats, source: Floats, extra: float) -> None:
 
 
 @jit
-def join(f: Floats, b: Floats, level: float, p: Any, joint: Floats, precision: Floats) -> float:
-    """Mean and covariance given both sides, into joint (MEANS, PRECISIONS: here the covariance).
+def join(f: Floats, b: Floats, p: Any, joint: Floats, precision: Floats) -> float:
+    """Mean and covariance given both sides, into joint (MEANS, COVARIANCES).
 
-    Returns the log density with which the sides meet, over a flat prior of r.
+    The prior that both contain is that of the larger body, so that no more is taken away than
+    there is. Returns the log density with which the sides meet, over a flat prior of r.
     """
-    moved = size(level) * p.scale
-    vv = p.trend_var * moved
-    xx = vv / p.trend_rate**2
-    ww = p.water_var * p.scale * small(level) ** 2
+    level = max(f[SIDE_LEVEL], b[SIDE_LEVEL])
+    vv = p.trend_var * size(level) * p.scale
+    xx = max(vv / p.trend_rate**2, max(f[SIDE_XX], b[SIDE_XX]))
+    vv = max(vv, max(f[SIDE_VV], b[SIDE_VV]))
+    ww = max(p.water_var * p.scale * small(level) ** 2, max(f[SIDE_WW], b[SIDE_WW]))
     a = PRECISIONS
     for at in range(10):
         precision[at] = f[a + at] + b[a + at]

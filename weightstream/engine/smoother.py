@@ -157,24 +157,19 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     gap = abs(x.k.day[i] - c.seen)
     moving, leaping = move_rates(gap, x.k.p[0])
     turning = restless_rate(c, x.k.day[i], x.k.p[0])
-    side[SIDE_LEVEL] = level
     side[SIDE_WEIGHT] = c.weight * (1.0 - moving - leaping) * (1.0 - turning)
     if gap == 0.0:
         return at + 1
-    for turn in range(3):
-        new = sides[at + 1 + turn]
-        new[SIDE_COURSE], new[SIDE_LEVEL], new[SIDE_MOVED] = number, level, 1.0
-        new[SIDE_RESTLESS] = c.restless
-        if turn == 0:
-            new[SIDE_WEIGHT] = c.weight * moving
-            widen(new, side, (MOVE_SHARE * level) ** 2)
-        elif turn == 1:
-            new[SIDE_WEIGHT] = c.weight * leaping
-            widen(new, side, (LEAP_SHARE * level) ** 2)
-        else:
-            new[SIDE_WEIGHT] = c.weight * turning
-            new[SIDE_RESTLESS] = 1.0 - c.restless
-            widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
+    new = sides[at + 1]
+    widen(new, side, (MOVE_SHARE * level) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
+    new = sides[at + 2]
+    widen(new, side, (LEAP_SHARE * level) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
+    new = sides[at + 3]
+    widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * turning, 1.0
+    new[SIDE_RESTLESS] = 1.0 - c.restless
     return at + 4
 
 
@@ -185,7 +180,7 @@ def lone_side(x: Series, sides: Floats, c: Any, i: int, sign: float) -> int:
         return 0
     side = sides[0]
     side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = 0.0, 0.0, 0.0
-    side[SIDE_WEIGHT], side[SIDE_LEVEL] = 1.0, c.r + c.x
+    side[SIDE_WEIGHT] = 1.0
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
     return 0 if math.isnan(side[LOGDET]) else 1
 
@@ -244,7 +239,7 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
     apart = c.rr + 2.0 * c.rx + c.xx + d.rr + 2.0 * d.rx + d.xx
     if off * off > AGREED * apart:
         return False
-    join(f, b, f[SIDE_LEVEL], x.k.p[0], x.joint, x.scratch)
+    join(f, b, x.k.p[0], x.joint, x.scratch)
     return weigh_pair(x, i, first, 1.0, f, b, True)
 
 
@@ -287,7 +282,7 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return 0.0
     p = x.k.p[0]
-    density = join(f, b, f[SIDE_LEVEL], p, x.joint, x.scratch)
+    density = join(f, b, p, x.joint, x.scratch)
     level = x.joint[0] + x.joint[1] + x.joint[ORIGIN]
     if not density > -200.0 or level <= 0.0:
         return 0.0
