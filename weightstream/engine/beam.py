@@ -70,6 +70,10 @@ GUEST_MEMORY = 0.2
 ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
+RUNS_ON = 0.25
+"""How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
+GUEST_APART = 0.08
+"""A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
 
@@ -107,7 +111,7 @@ class Beam(NamedTuple):
 @jit
 def persistence(run: float) -> float:
     """Probability that a run of errors of one kind goes on."""
-    return (run - 0.5) / (run + 1.0)
+    return RUNS_ON if run == 1.0 else run / (run + 1.0)
 
 
 @jit
@@ -143,6 +147,9 @@ def raise_guest(c: Any, w: float, density: Floats) -> float:
     if c.visits == 0.0:
         return 0.0
     share = (c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS)
+    apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
+    if not math.isnan(c.seen):
+        share *= -math.expm1(-apart)
     rise = share * normal(w - c.guest, GUEST_SD_KG**2)
     density[OTHER_PERSON] += rise
     return rise
@@ -270,7 +277,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     and the summed weight.
     """
     p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
-    prior = c.weight * s.rate[OK] * (1.0 - going_on(c, s))
+    prior = c.weight * s.rate[OK]
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     offset += s.bias

@@ -21,7 +21,6 @@ from weightstream.engine.beam import (
     advance_all,
     branch,
     go_straight,
-    going_on,
     raise_guest,
     raise_run,
     restless_rate,
@@ -290,13 +289,6 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
 
 
 @jit
-def off_run(x: Series, f: Floats, b: Floats, s: Any) -> float:
-    """Probability that no run of errors of either course goes on."""
-    on = going_on(x.ahead[int(f[SIDE_COURSE])], s)
-    return (1.0 - on) * (1.0 - going_on(x.k.courses[int(b[SIDE_COURSE])], s))
-
-
-@jit
 def weigh_pair(
     x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, at_ease: bool
 ) -> bool:
@@ -307,7 +299,7 @@ def weigh_pair(
     k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
-    prior = weight * s.rate[OK] * off_run(x, f, b, s)
+    prior = weight * s.rate[OK]
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
         t.pairs += weight
         right = prior * birth_density(y) if possible else 0.0
