@@ -121,12 +121,15 @@ class Space:
         return float(sum(off)) / total if total else 0.0
 
 
-def space_of(batch: UserBatch, readings: Mapping[str, int]) -> Space:
-    """What can be learnt of a batch. readings: by source, of all that there are."""
+def space_of(batch: UserBatch, readings: Mapping[str, int], held: Sequence[str] = ()) -> Space:
+    """What can be learnt of a batch.
+
+    readings: by source, of all that there are. held: keys of Process that are not learnt.
+    """
     hours = float(np.isfinite(batch.hour).mean()) if len(batch.hour) else 0.0
     found = []
     for key, value in asdict(PRIOR.process).items():
-        if key.startswith("evening") and hours < HOURS_NEEDED:
+        if key in held or (key.startswith("evening") and hours < HOURS_NEEDED):
             continue
         prior = value if key in LINEAR else np.log(value)
         found.append(Coordinate(None, key, float(prior), PROCESS_SD.get(key, OTHER_SD)))
@@ -157,13 +160,21 @@ class Fit:
 
 
 class Search:
-    """Maximise the penalised evidence of one batch. readings: by source, for the gauge."""
+    """Maximise the penalised evidence of one batch.
+
+    base: where the search begins. readings, held: as `space_of` takes them.
+    """
 
     def __init__(
-        self, batch: UserBatch, base: Parameters, kalman: Kalman, readings: Mapping[str, int]
+        self,
+        batch: UserBatch,
+        base: Parameters,
+        kalman: Kalman,
+        readings: Mapping[str, int],
+        held: Sequence[str] = (),
     ) -> None:
         self.batch, self.base, self.kalman = batch, base, kalman
-        self.space = space_of(batch, readings)
+        self.space = space_of(batch, readings, held)
 
     def rows(self, vector: Floats) -> Floats:
         return log_densities(self.batch, self.space.parameters(vector, self.base), self.kalman)
