@@ -40,7 +40,9 @@ class Filtered:
 
     (N,) float64; NaN where nothing precedes or it does not apply: p_valid (probability that the
     reading is valid), expected and its 95 % interval (made without the reading), level and its
-    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
+    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested;
+    p_reason (probability of the reason), change_28d and its 95 % interval (of the level, over the
+    28 days before).
     accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
     settled: (U,) bool, False where later readings can still change earlier decisions; then the
     whole series has to be filtered again. state: (U, STATE_SIZE) float64, after the last reading;
@@ -58,6 +60,10 @@ class Filtered:
     level_hi: Floats
     trend: Floats
     suggested: Floats
+    p_reason: Floats
+    change_28d: Floats
+    change_28d_lo: Floats
+    change_28d_hi: Floats
     accepted: Bools
     reason: Codes
     state: Floats
@@ -177,6 +183,7 @@ def _named(
     expected, level = out["mean"].copy(), out["level"].copy()
     around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
     shift_row = np.flatnonzero(~np.isnan(out["shift_to"]))
+    unknown = np.full(len(out), np.nan)
     return Filtered(
         p_valid=out["p"].copy(),
         expected=expected,
@@ -187,6 +194,10 @@ def _named(
         level_hi=level + about,
         trend=out["trend"] * 7.0,
         suggested=out["suggested"].copy(),
+        p_reason=unknown,
+        change_28d=unknown,
+        change_28d_lo=unknown,
+        change_28d_hi=unknown,
         accepted=accepted,
         reason=reason,
         state=state,
