@@ -55,7 +55,7 @@ from weightstream.types import Ints
 Stage = Literal["causal", "retro"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-INTERVALS = ("expected", "level")
+INTERVALS = ("expected", "level", "change_28d")
 """Quantities that a decision states with a 95 % interval: NAME_kg, NAME_margin_kg."""
 
 

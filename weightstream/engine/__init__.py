@@ -39,7 +39,9 @@ class Filtered:
 
     (N,) float64; NaN where nothing precedes or it does not apply: p_valid (probability that the
     reading is valid), expected and its 95 % interval (made without the reading), level and its
-    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
+    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested;
+    p_reason (probability of the reason), change_28d and its 95 % interval (of the level, over the
+    28 days before).
     accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
     settled: (U,) bool, False where later readings can still change earlier decisions; then the
     whole series has to be filtered again. state: (U, STATE_SIZE) float64, after the last reading;
@@ -57,6 +59,10 @@ class Filtered:
     level_hi: Floats
     trend: Floats
     suggested: Floats
+    p_reason: Floats
+    change_28d: Floats
+    change_28d_lo: Floats
+    change_28d_hi: Floats
     accepted: Bools
     reason: Codes
     state: Floats
@@ -179,6 +185,7 @@ def _named(
         Z95 * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
     )
     shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
+    unknown = np.full(len(out), np.nan)
     return Filtered(
         p_valid=out[:, kernel.P].copy(),
         expected=expected,
@@ -189,6 +196,10 @@ def _named(
         level_hi=level + about,
         trend=out[:, kernel.TREND] * 7.0,
         suggested=out[:, kernel.SUGGESTED].copy(),
+        p_reason=unknown,
+        change_28d=unknown,
+        change_28d_lo=unknown,
+        change_28d_hi=unknown,
         accepted=accepted,
         reason=reason,
         state=state,

@@ -200,6 +200,7 @@ class AnnotatedSeries:
         changed = {
             name: _spread(getattr(filtered, name), data, np.nan)
             for name in (
+                "p_reason",
                 "p_valid",
                 "expected",
                 "expected_lo",
@@ -208,6 +209,9 @@ class AnnotatedSeries:
                 "level_lo",
                 "level_hi",
                 "trend",
+                "change_28d",
+                "change_28d_lo",
+                "change_28d_hi",
                 "suggested",
             )
         }

@@ -69,12 +69,15 @@ OVERRIDES = pa.schema(
 """Overrides in force; user_id: the person that the measurement was received for."""
 
 ESTIMATES = (
+    "p_reason",
     "p_valid",
     "expected_kg",
     "expected_margin_kg",
     "level_kg",
     "level_margin_kg",
     "trend_kg_per_week",
+    "change_28d_kg",
+    "change_28d_margin_kg",
 )
 """Columns of a decision that are updated in place, without a new version."""
 

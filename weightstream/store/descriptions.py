@@ -30,6 +30,7 @@ SHARED = {
     "override": Meaning("A reviewer's decision: accept, reject or assign"),
     "override_by": Meaning("Who decided it"),
     "updated": Meaning("When the source last changed the record, UTC"),
+    "p_reason": Meaning("Probability of the reason among all explanations of the reading", "1"),
     "p_valid": Meaning("Probability that the reading is valid", "1"),
     "expected_kg": Meaning(
         "What this source should have shown, predicted without this reading", KG
@@ -40,6 +41,9 @@ SHARED = {
     "level_lo_kg": Meaning("Lower end of the 95 % interval of level_kg", KG),
     "level_hi_kg": Meaning("Upper end of the 95 % interval of level_kg", KG),
     "trend_kg_per_week": Meaning("How fast the level moves", KG_A_WEEK),
+    "change_28d_kg": Meaning("How much the level changed over the 28 days before", KG),
+    "change_28d_lo_kg": Meaning("Lower end of the 95 % interval of change_28d_kg", KG),
+    "change_28d_hi_kg": Meaning("Upper end of the 95 % interval of change_28d_kg", KG),
     "suggested_kg": Meaning("What the value probably should have been, by its reason", KG),
     "stage": Meaning("causal: judged by earlier readings; retro: by all others"),
     "version": Meaning("Rises when verdict, reason or suggestion changes"),
@@ -96,6 +100,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "verdict": Meaning("accepted, rejected, or moved: to another person's series"),
             "expected_margin_kg": Meaning("Half of the 95 % interval of expected_kg", KG),
             "level_margin_kg": Meaning("Half of the 95 % interval of level_kg", KG),
+            "change_28d_margin_kg": Meaning("Half of the 95 % interval of change_28d_kg", KG),
             "run": Meaning("The run that decided it: runs.id"),
         },
     ),

@@ -66,12 +66,15 @@ create table decisions (
   received_user text,               -- whom it was received for, where that is another person
   verdict text not null,
   reason text not null,
+  p_reason real,
   p_valid real,
   expected_kg real,
   expected_margin_kg real,          -- half of the 95 % interval
   level_kg real,
   level_margin_kg real,
   trend_kg_per_week real,
+  change_28d_kg real,
+  change_28d_margin_kg real,        -- half of the 95 % interval
   suggested_kg real,
   stage text not null,              -- causal, retro
   model text not null,
@@ -208,14 +211,18 @@ VIEWS: dict[str, str] = {
 create view current_decisions as
 select
   m.measurement_id, d.user_id, m.effective_at, m.source, m.raw_weight, m.raw_unit, m.weight_kg,
-  d.verdict, d.reason, d.p_valid,
+  d.verdict, d.reason, d.p_reason, d.p_valid,
   d.expected_kg,
   d.expected_kg - d.expected_margin_kg as expected_lo_kg,
   d.expected_kg + d.expected_margin_kg as expected_hi_kg,
   d.level_kg,
   d.level_kg - d.level_margin_kg as level_lo_kg,
   d.level_kg + d.level_margin_kg as level_hi_kg,
-  d.trend_kg_per_week, d.suggested_kg, d.stage, d.version,
+  d.trend_kg_per_week,
+  d.change_28d_kg,
+  d.change_28d_kg - d.change_28d_margin_kg as change_28d_lo_kg,
+  d.change_28d_kg + d.change_28d_margin_kg as change_28d_hi_kg,
+  d.suggested_kg, d.stage, d.version,
   r.run_id, d.model, f.name as file, m.line,
   o.action as override, o.made_by as override_by
 from decisions d

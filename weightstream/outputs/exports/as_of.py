@@ -16,6 +16,7 @@ import pyarrow as pa
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.decisions import (
     EXPORT,
+    NUMBERS,
     STORED,
     USERS_AT_A_TIME,
     explanations,
@@ -25,10 +26,8 @@ from weightstream.outputs.exports.decisions import (
 from weightstream.parsing.times import parse_times
 from weightstream.store import queries
 
-ESTIMATES = frozenset(
-    f"{name}_kg"
-    for name in ("expected", "expected_lo", "expected_hi", "level", "level_lo", "level_hi")
-) | {"p_valid", "trend_kg_per_week"}
+ESTIMATES = NUMBERS - {"weight_kg", "suggested_kg"}
+"""Figures that are kept for the current version of a decision alone."""
 FROM = {
     **dict.fromkeys(("effective_at", "source", "raw_weight", "raw_unit", "weight_kg", "line"), "m"),
     **dict.fromkeys(

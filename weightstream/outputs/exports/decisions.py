@@ -22,6 +22,7 @@ from weightstream.store.stored_persons import StoredPersons
 USERS_AT_A_TIME = 1000
 
 NUMBERS = frozenset(name for name in EXPORT_COLUMNS if name.endswith("_kg")) | {
+    "p_reason",
     "p_valid",
     "trend_kg_per_week",
 }
