@@ -19,12 +19,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXTRAS = {
     "prefect": "serve",
+    "httpx": "serve",
     "yaml": "serve",
     "rich": "serve",
     "kaleido": "png",
+    "choreographer": "png",
     "dask": "dask",
     "distributed": "dask",
-    "sqlalchemy": "sql",
 }
 """Module that is not always installed, and the extra of weightstream that brings it."""
 

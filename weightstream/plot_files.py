@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +16,9 @@ from weightstream.errors import ConfigError, InputError
 from weightstream.outputs.exports.judged_files import check_place
 from weightstream.pipeline import Stage
 from weightstream.readers import ReadOptions
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 ENDINGS = (".html", ".png")
 
@@ -46,8 +50,19 @@ def plot_files(
         if out.suffix == ".html":
             figure.write_html(unfinished)
         else:
-            figure.write_image(unfinished, format="png", width=1100, height=640, scale=1.5)
+            unfinished.write_bytes(_picture(figure))
     return int(pc.sum(pc.equal(table["user_id"], person)).as_py())
+
+
+def _picture(figure: "go.Figure") -> bytes:
+    """The figure as PNG. Raises ConfigError where no browser draws it."""
+    import kaleido  # noqa: F401, whose absence is told otherwise
+
+    try:
+        return bytes(figure.to_image(format="png", width=1100, height=640, scale=1.5))
+    except Exception as error:  # of whatever the browser is driven by
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(f"no picture could be drawn ({reason}); write .html instead") from None
 
 
 def _only_person(table: pa.Table) -> str:

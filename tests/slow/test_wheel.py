@@ -1,0 +1,121 @@
+"""The package as anyone installs it: a wheel, in an environment of its own."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def place():
+    """A folder that any user may enter, as pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="weightstream-wheel-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(place):
+    command = ["-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", place, ROOT]
+    subprocess.run([sys.executable, *command], check=True)
+    (made,) = place.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(place, wheel):
+    """Its bin/; the wheel and what it depends on, without extras."""
+    subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
+    python = place / "venv/bin/python"
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "-q", wheel], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
+    return place / "venv/bin"
+
+
+@pytest.fixture(scope="module")
+def source(place):
+    path = place / "weights.csv"
+    path.write_text("user_id,date,weight,unit\na,2024-01-01,80,kg\na,2024-01-02,80.4,kg\n")
+    return path
+
+
+def run(program, *arguments, cwd=None, **options):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PREFECT", "NUMBA"))
+    }
+    environment |= options.pop("env", {})
+    return subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, env=environment,
+        cwd=cwd, **options,
+    )  # fmt: skip
+
+
+def test_the_wheel_claims_one_name_and_has_its_data(wheel):
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        scripts = next(name for name in names if name.endswith("entry_points.txt"))
+        commands = archive.read(scripts).decode()
+        flow = archive.read("weightstream/serve/flows/ingest.py").decode()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"weightstream"}
+    for name in ("py.typed", "serve/prefect.yaml", "serve/prefect.toml", "serve/config.toml"):
+        assert f"weightstream/{name}" in names
+    assert "weightstream.serve.deployments.commands:main" in commands
+    assert "from weightstream.serve.tasks" in flow
+
+
+def test_files_are_judged_beside_a_flows_folder_of_the_users_own(environment, place, source):
+    mine = place / "mine"
+    (mine / "flows").mkdir(parents=True)
+    (mine / "flows/__init__.py").write_text("raise SystemExit('mine')")
+    for number, program in enumerate(["weightstream", "python"]):
+        module = ["-m", "weightstream"] if program == "python" else []
+        out = place / f"out{number}.csv"
+        done = run(
+            environment / program, *module, "clean", source, "-o", out, "--pages",
+            place / f"pages{number}", cwd=mine, env={"PYTHONPATH": "."},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        with out.open(newline="") as file:
+            assert [row["verdict"] for row in csv.DictReader(file)] == ["accepted"] * 2
+        assert (place / f"pages{number}/index.html").exists()
+
+
+def test_what_an_extra_brings_is_named(environment, place, source):
+    for arguments in (["ingest", source], ["server", "check"]):
+        done = run(environment / "weightstream", *arguments, cwd=place)
+        assert done.returncode == 2
+        assert "pip install 'weightstream[serve]'" in done.stderr
+        assert done.stderr.count("\n") == 1
+    picture = ["plot", source, "-o", place / "a.png"]
+    assert "weightstream[png]" in run(environment / "weightstream", *picture, cwd=place).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_kernels_are_compiled_where_nothing_can_be_kept_beside_them(environment, place, source):
+    out = place / "open"
+    out.mkdir()
+    out.chmod(0o777)
+    done = run(
+        environment / "weightstream", "clean", source, "-o", out / "out.csv", cwd="/",
+        user=NOBODY, env={"HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (out / "out.csv").exists()
+    shutil.rmtree(Path(tempfile.gettempdir()) / f"weightstream-{NOBODY}", ignore_errors=True)
