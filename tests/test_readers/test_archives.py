@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.seeds import CSV, SEEDS
 from weightstream.errors import InputError
-from weightstream.intake.import_report import left_out, unread_told
+from weightstream.intake.import_report import left_out, unread_text
 from weightstream.intake.sources import check_source, look_up
 from weightstream.readers import ReadOptions, archives
 from weightstream.readers.source import head_of, members
@@ -207,7 +207,7 @@ def test_what_is_left_out_is_told_and_known_to_the_caller(tmp_path, cleaned):
     )
     unread = cleaned(path, user="me").unread
     assert len(left_out(unread)) == 7
-    lines = list(unread_told(unread))
+    lines = list(unread_text(unread))
     assert lines[0] == f"not read: {path} ('0.pdf') is in no format that weightstream knows"
     assert lines[5:] == [
         "not read: 2 more files; --json-report FILE names them",

@@ -33,7 +33,7 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.fhir_persons import NOTHING, Persons, Said, subject_of
+from weightstream.readers.fhir_patients import UNKNOWN, Demographics, Patients, subject_of
 from weightstream.readers.source import Source, head_of
 
 SOURCES = {
@@ -104,9 +104,9 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. In a Bundle, `line` is the position of the resource."""
     if _is_xml(head_of(source)):
         raise InputError(f"{source} is FHIR in XML; give it as JSON")
-    persons = Persons(source, options.block_bytes)
-    convert = partial(_convert, source=source, options=options, persons=persons)
-    flatten = partial(_document, persons=persons, user=options.user)
+    patients = Patients(source, options.block_bytes)
+    convert = partial(_convert, source=source, options=options, patients=patients)
+    flatten = partial(_document, patients=patients, user=options.user)
     wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', *_WEIGHED)
     return read_json(source, options, convert, flatten, wanted, _parse_line)
 
@@ -131,9 +131,9 @@ def _parse_line(text: bytes) -> Any:
     return parse_json(text)
 
 
-def _document(document: Any, persons: Persons, user: str | None) -> Iterator[Any]:
+def _document(document: Any, patients: Patients, user: str | None) -> Iterator[Any]:
     resources = list(_resources(document, user))
-    persons.take(resources)
+    patients.take(resources)
     return iter(resources)
 
 
@@ -168,11 +168,13 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
     return resource
 
 
-def _convert(records: Records, source: Source, options: ReadOptions, persons: Persons) -> Block:
+def _convert(records: Records, source: Source, options: ReadOptions, patients: Patients) -> Block:
     rows, skipped, others = [], 0, Counter[str]()
     for line, record in records:
         if fields_of(record).get("resourceType") == "Observation" and (name := _source(record)):
-            rows.append(_row(record, name, record, None, line, source, options, persons.said))
+            rows.append(
+                _row(record, name, record, None, line, source, options, patients.demographics)
+            )
             continue
         found = 0
         for resource in _of_record(record, options.user):
@@ -187,7 +189,7 @@ def _convert(records: Records, source: Source, options: ReadOptions, persons: Pe
                     f"{source} holds several weighings on a line; give each Bundle as its own file"
                 )
             found = 1
-            rows.append(_row(resource, *weighing, line, source, options, persons.said))
+            rows.append(_row(resource, *weighing, line, source, options, patients.demographics))
     return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
 
@@ -283,7 +285,7 @@ def _row(
     line: int,
     source: Source,
     options: ReadOptions,
-    said: dict[str | None, Said],
+    demographics: dict[str | None, Demographics],
 ) -> tuple[Any, ...]:
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
@@ -297,7 +299,7 @@ def _row(
         fault, detail = "unknown_unit", two_units
     elif contradiction:
         fault, detail = "bad_number", contradiction
-    birth_date, sex = said.get(user, NOTHING)
+    birth_date, sex = demographics.get(user, UNKNOWN)
     return (
         user,
         _time(resource),

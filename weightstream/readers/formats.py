@@ -57,7 +57,7 @@ def format_of(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> st
     return next((name for name in names if reader_of(name).recognise(head, file_name)), None)
 
 
-def format_in_company(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
+def format_among_many(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
     """The format of one file among many: here a text is not CSV unless its header says so."""
     name = format_of(head, file_name, names)
     if name == "csv" and not import_module("weightstream.readers.delimited").has_columns(head):
@@ -70,7 +70,7 @@ def is_litter(place: str) -> bool:
     return _LITTER.search(place) is not None
 
 
-class Company:
+class Inventory:
     """Sorts out the files of a folder or zip file: which are read, in which format, and which not.
 
     names: the formats that are looked for.
@@ -87,7 +87,7 @@ class Company:
         Raises InputError if it cannot be opened.
         """
         head = head_of(source)
-        found = head and (file_format or format_in_company(head, source.name, self.names))
+        found = head and (file_format or format_among_many(head, source.name, self.names))
         if found:
             self.usable.append((source, found))
         elif head:
