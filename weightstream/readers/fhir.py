@@ -53,13 +53,10 @@ SOURCES = {
 """Code to the name of the source: how a weight was come by decides its bias and noise."""
 
 _LOINC, _SNOMED, _DEVICES = "loinc", "snomed", "11073"
-_SYSTEMS = {
-    "http://loinc.org": _LOINC,
-    "urn:oid:2.16.840.1.113883.6.1": _LOINC,
-    "http://snomed.info/sct": _SNOMED,
-    "urn:oid:2.16.840.1.113883.6.96": _SNOMED,
-    "urn:iso:std:iso:11073:10101": _DEVICES,
-    "urn:oid:2.16.840.1.113883.6.24": _DEVICES,
+_OIDS = {
+    "2.16.840.1.113883.6.1": _LOINC,
+    "2.16.840.1.113883.6.96": _SNOMED,
+    "2.16.840.1.113883.6.24": _DEVICES,
 }
 _UCUM = ("http://unitsofmeasure.org", "http://unitsofmeasure.org/", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
@@ -244,8 +241,10 @@ def _fits(system: str | None, code: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _system(uri: str | None) -> str | None:
-    """A name of _SYSTEMS, however the address is written."""
-    return _SYSTEMS.get((uri or "").strip().rstrip("/").replace("https://", "http://").lower())
+    """LOINC, SNOMED CT or IEEE 11073, whether as its address, however written, OID or name."""
+    text = (uri or "").strip().lower()
+    named = next((name for name in (_LOINC, _SNOMED, _DEVICES) if name in text), None)
+    return named or _OIDS.get(text.removeprefix("urn:oid:"))
 
 
 def _is_named_weight(resource: dict[str, Any]) -> bool:
