@@ -33,8 +33,9 @@ postgresql:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 	  echo "No PostgreSQL was found and none could be installed: its tests are skipped."
 
+# Apart from data/, the store of whoever works here.
 run: install browser
-	$(BIN)/weightstream ingest sample/weights.csv --data-dir data
+	$(BIN)/weightstream ingest sample/weights.csv --data-dir sample-data
 
 test: install
 	$(BIN)/python -m pytest -m "not slow" -q
@@ -74,4 +75,4 @@ plotlyjs:
 	  rm -r $$folder
 
 clean:
-	rm -rf $(VENV) build data *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build data sample-data *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -7,11 +7,9 @@ import subprocess
 import sys
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,10 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from weightstream import pipeline
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR
-from weightstream.intake.cleaning import Rules
-from weightstream.intake.selection import Selection
-from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_partition
+from weightstream.judging.causal import judging_of
 from weightstream.readers import ReadOptions
 from weightstream.simulator.streams import simulate_csv
 from weightstream.store.connection import STORE_NAME, Checkpointer, open_writer
@@ -90,35 +86,22 @@ class Place:
 
 
 def run_without_prefect(source: Path, data_dir: Path) -> float:
-    """Seconds for the road of the flow `ingest`, its functions called in two threads."""
+    """Seconds of the pipeline into a store, as the flow `ingest` runs it, on two threads."""
     config = Config()
-    judging = Judging(config.kalman, {}, PRIOR, "UTC", 1)
     path = data_dir / STORE_NAME
     started = time.perf_counter()
-    with open_writer(data_dir) as connection, ThreadPoolExecutor(2) as pool:
+    with open_writer(data_dir) as connection:
         run = begin_run(connection, path, "bare", "ingest")
-        intake = take_in(
-            [source],
-            ReadOptions(),
-            Rules(datetime.now(UTC)),
-            Selection(config.data),
-            data_dir / "spill",
-            config.data.spill_rows,
-            lambda _: None,
-            threads=2,
-        )
+        spill = data_dir / "spill"
+        intake = pipeline.read([source], ReadOptions(), config.data, datetime.now(UTC), spill)
         numbers = np.array(register_files(connection, path, intake.files, run))
         for rows in intake.quarantined():
             write_quarantine(connection, path, rows, intake.files, numbers.tolist(), run)
         checkpointer = Checkpointer(connection, data_dir)
-        waiting = intake.parts(2, 0)
-        judge = partial(pool.submit, judge_partition)
-        under_way = deque(judge(part, numbers, None, judging) for part in islice(waiting, 4))
-        while under_way:
-            decided, _ = under_way.popleft().result()
-            for part in islice(waiting, 1):
-                under_way.append(judge(part, numbers, None, judging))
-            deque(write_result(connection, path, decided, run, 100), maxlen=0)
+        judging = judging_of(config, PRIOR)
+        judge = partial(pipeline.judge_for_store, judging=judging, file_numbers=numbers)
+        for result, _ in pipeline.map_in_order(judge, intake.parts(2, 0), workers=2):
+            deque(write_result(connection, path, result, run, 100), maxlen=0)
             checkpointer.committed()
         checkpointer.close()
     return time.perf_counter() - started

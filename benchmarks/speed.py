@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from weightstream.engine.model import PRIOR
 from weightstream.judging.causal import judging_of
 from weightstream.outputs import quality
 from weightstream.outputs.drawing import draw_persons, drawing_of
+from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
 from weightstream.store.connection import ReadPool
@@ -116,20 +117,20 @@ def pages(place: Place, data: Path) -> Iterator[Line]:
     write_assets(dashboards)
     config = Config()
     drawing = drawing_of(dashboards, config, judging_of(config, PRIOR))
-    threads = 4
-    with ReadPool(data, threads) as pool, ThreadPoolExecutor(threads) as workers:
-        with pool.connection() as connection:
-            persons = queries.user_ids(connection)[:4_000]
-
-        def draw(some: Sequence[str]) -> None:
-            with pool.connection() as connection:
-                draw_persons(connection, drawing, some)
-
+    with ReadPool(data, 1) as pool, pool.connection() as connection:
+        persons = queries.user_ids(connection)[:4_000]
+        parts = queries.chunks(persons, 500)
         started = time.perf_counter()
-        list(workers.map(draw, queries.chunks(persons, 250)))
+        with drawing_processes(data, drawing, useful_processes(len(persons), 16)) as processes:
+            count = processes.size if processes else 1
+            if processes is None:
+                draw_persons(connection, drawing, persons)
+            else:
+                with ThreadPoolExecutor(count) as waiting:
+                    list(waiting.map(processes.draw, parts))
         rate = len(persons) / (time.perf_counter() - started)
     sizes = [page.stat().st_size for page in (dashboards / "persons").iterdir()]
-    measured = f"{rate:,.0f} persons/s, {rate / slow:.0f} ×, from the store, {threads} threads"
+    measured = f"{rate:,.0f} persons/s, {rate / slow:.0f} ×, from the store, {count} processes"
     yield Line("our pages", measured, "≥ 25 ×", rate >= 25 * slow)
     median = float(np.median(sizes)) / 1000
     yield Line("a page at 100 readings", f"{median:.0f} KB (median)", "≤ 60 KB", median <= 60)

@@ -14,8 +14,9 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from weightstream import cli_decisions  # noqa: F401, attaches its commands
+from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
 from weightstream.cli import FILE, cli, configured, settings
+from weightstream.cli_files import OWN_PROCESS
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
@@ -28,7 +29,7 @@ def main() -> None:
     apply_prefect_settings()
     # Ended by the signal itself, the process would leave Prefect's embedded server behind for ever.
     signal.signal(signal.SIGTERM, terminate)
-    cli()
+    cli(obj=OWN_PROCESS)
 
 
 def terminate(*_: object) -> None:

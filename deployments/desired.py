@@ -1,6 +1,6 @@
 """What a Prefect server should hold: limits, work pool, queues, deployments, automations.
 
-Plain data, from the configuration and prefect.yaml. `parts.py` compares it with a server.
+Plain data, from the configuration and prefect.yaml; `reconcile.py` compares it with a server.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ INBOX = "ingest/inbox"
 """Its parameters say which store a server works on."""
 
 MANY_PERSONS = 1_000_000
-"""For the limit of a pool whose width depends on how many persons a run has."""
+"""For the limit of a pool whose size depends on how many persons a run has."""
 
 HEARTBEATS_MISSED = timedelta(seconds=100)
 """Three of those that prefect.toml asks of a run."""
@@ -37,11 +37,11 @@ HEARTBEATS_MISSED = timedelta(seconds=100)
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit by its name on the server. slots: at once. fitting: what is as good."""
+    """A limit by its name on the server. slots: at once. accepted: limits that are no drift."""
 
     name: str
     slots: int
-    fitting: range
+    accepted: range
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Deployed:
 
 
 def limits(config: Config) -> list[Limit]:
-    """One for the tag of each stage, as wide as its pool; and the memory of drawing."""
+    """Return one limit for the tag of each stage, its pool size; and the memory of drawing."""
     threading = config.threading
     slots = {
         "read": 1,
@@ -81,22 +81,22 @@ def limits(config: Config) -> list[Limit]:
         "smooth": retro_pool_size(threading),
     }
     found = [Limit(f"tag:{STAGES[name].tag}", n, range(n, n + 1)) for name, n in slots.items()]
-    widest = min(threading.viz_pool_size, threading.memory.max_concurrent_viz)
-    width = draw_pool_size(threading)
-    # Where memory is what bounds drawing, it is another width at every look, and any of them is
-    # good: each run narrows itself to what is free.
-    fitting = range(width if width == widest else 1, widest + 1)
+    largest = min(threading.viz_pool_size, threading.memory.max_concurrent_viz)
+    size = draw_pool_size(threading)
+    # Where memory bounds drawing, the pool size is another at every look. None of them is drift:
+    # each run adapts to what is free.
+    accepted = range(size if size == largest else 1, largest + 1)
     megabytes = threading.memory.viz_memory_limit_mb
-    in_memory = range(fitting.start * megabytes, widest * megabytes + 1)
+    accepted_mb = range(accepted.start * megabytes, largest * megabytes + 1)
     return [
         *found,
-        Limit(f"tag:{STAGES['draw'].tag}", width, fitting),
-        Limit(VIZ_MEMORY, width * megabytes, in_memory),
+        Limit(f"tag:{STAGES['draw'].tag}", size, accepted),
+        Limit(VIZ_MEMORY, size * megabytes, accepted_mb),
     ]
 
 
 def deployments(config: Path | None, data_dir: Path | None) -> list[Deployed]:
-    """Those of prefect.yaml, with the paths that their runs use."""
+    """Return the deployments of prefect.yaml, with the paths that their runs use."""
     text = (ROOT / "prefect.yaml").read_text("utf-8").replace("{{ $PWD }}", str(ROOT))
     tree = yaml.safe_load(text)
     paths = {"config": config, "data_dir": data_dir}
@@ -145,7 +145,7 @@ ENDINGS = ("Completed", "Degraded", "Failed", "Crashed", "Cancelled", "Cancellin
 
 
 def automations() -> list[AutomationCore]:
-    """A run whose process died without a word is marked as crashed, so that it can be retried."""
+    """Return the automation that marks a run as crashed whose process died silently."""
     silent = EventTrigger(
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
         after={"prefect.flow-run.heartbeat"},

@@ -1,4 +1,4 @@
-"""Whether a server is as wanted, and whether something on it is stuck."""
+"""Check whether a server holds what is desired, and whether something on it is stuck."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,9 +26,9 @@ from tasks import STAGES
 
 SETUP = "run `weightstream server setup`"
 LASTING_SECONDS = 25.0
-"""A lease that ran out is swept within 15 s, and its slots with it; what stays longer is leaked."""
+"""The server sweeps an expired lease and its slots within 15 s; what stays longer is leaked."""
 UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-TO_COME = [StateType.SCHEDULED]
+SCHEDULED = [StateType.SCHEDULED]
 SLOWEST_POLL = 1.0
 
 
@@ -40,15 +40,15 @@ class Finding:
     wrong: bool = True
 
 
-def findings_of(part: Resource) -> Iterator[Finding]:
-    if part.differences is None:
-        yield Finding(f"{part.name} is missing: {part.cost}; {SETUP}")
-    elif part.differences:
-        yield Finding(f"{part.name} has drifted: {', '.join(part.differences)}; {SETUP}")
+def findings_of(resource: Resource) -> Iterator[Finding]:
+    if resource.differences is None:
+        yield Finding(f"{resource.name} is missing: {resource.cost}; {SETUP}")
+    elif resource.differences:
+        yield Finding(f"{resource.name} has drifted: {', '.join(resource.differences)}; {SETUP}")
 
 
 def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Its settings, those that prefect.toml is there for, and its version."""
+    """Check the server's version, and the settings that prefect.toml makes."""
     answer = client.request("GET", "/admin/settings")
     settings = answer.json()["server"]
     restart = "start it where prefect.toml is (the folder of weightstream), or set"
@@ -82,14 +82,14 @@ def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
 
 
 def worker_findings(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Whether what waits will be started."""
+    """Check whether runs that wait will be started."""
     try:
         pool = client.read_work_pool(POOL)
         workers = client.read_workers_for_work_pool(
             POOL, worker_filter=WorkerFilter.model_validate({"status": {"any_": ["ONLINE"]}})
         )
     except ObjectNotFound:
-        return  # said as a missing part
+        return  # reported as a missing resource
     if pool.is_paused:
         yield Finding(
             f"work pool {POOL} is paused: no run starts; `prefect work-pool resume {POOL}`"
@@ -113,7 +113,7 @@ def worker_findings(client: SyncPrefectClient) -> Iterator[Finding]:
 
 
 def stuck_findings(client: SyncPrefectClient, seconds: float | None = None) -> Iterator[Finding]:
-    """Slots in use that nobody holds, and schedules of which no run comes."""
+    """Check for slots in use that no run holds, and for schedules that create no runs."""
     deployed = _deployed(client)
     look = partial(stuck, client, deployed)
     for sentence in still_true(look, LASTING_SECONDS if seconds is None else seconds).values():
@@ -121,7 +121,7 @@ def stuck_findings(client: SyncPrefectClient, seconds: float | None = None) -> I
 
 
 def still_true(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, str]:
-    """What is seen at every look for so long, by name; nothing takes no time."""
+    """Return what every look finds for so many seconds, by name; at once if nothing is found."""
     until = time.monotonic() + seconds
     seen = look()
     while seen and time.monotonic() < until:
@@ -140,8 +140,10 @@ def _deployed(client: SyncPrefectClient) -> list[DeploymentResponse]:
 
 
 def stuck(client: SyncPrefectClient, deployed: list[DeploymentResponse]) -> dict[str, str]:
-    """What looks stuck now, by its name: a limit with more slots in use than are held, a schedule
-    without a run to come. Of stages it is the leases that hold slots, of deployments their runs.
+    """Return what looks stuck now, by name.
+
+    That is a limit with more slots in use than are held, or a schedule without a scheduled run.
+    Leases hold the slots of stages, runs those of deployments.
     """
     limits = client.read_global_concurrency_limits(limit=200)
     in_use = {limit.name: limit.active_slots for limit in limits if limit.active_slots}
@@ -156,7 +158,7 @@ def stuck(client: SyncPrefectClient, deployed: list[DeploymentResponse]) -> dict
         if limit and limit.name in in_use:
             held[limit.name] = _runs(client, deployment, UNDER_WAY)
         active = any(schedule.active for schedule in deployment.schedules)
-        if active and not deployment.paused and not _runs(client, deployment, TO_COME):
+        if active and not deployment.paused and not _runs(client, deployment, SCHEDULED):
             idle[deployment.name] = (
                 f"deployment {deployment.name} has a schedule, but the server makes no runs of it; "
                 "see the server's log (is its SQLAlchemy the one of requirements.lock?)"

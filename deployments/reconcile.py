@@ -1,4 +1,4 @@
-"""What is wanted against what a server holds, part by part; each part can make itself so."""
+"""Compare what is desired with what a server holds, resource by resource, and change it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ from weightstream.config import Config
 class Resource:
     """One thing that a server should hold.
 
-    differences: how it is not as wanted, empty if it is, None if it is missing. make: creates or
-    changes it. cost: what happens without it.
+    differences: from what is desired; empty if there are none, None if it is missing. make:
+    creates or changes it. cost: what happens without it.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Resource:
 def resources(
     client: SyncPrefectClient, config: Config, config_path: Path | None, data_dir: Path | None
 ) -> Iterator[Resource]:
-    """Each part is looked at when it is asked for, so that it finds those before it made."""
+    """Yield each resource once those before it are made, which it may need."""
     for limit in limits(config):
         yield _limit(client, limit)
     yield _pool(client)
@@ -62,7 +62,7 @@ def resources(
 
 
 def differing(found: dict[str, Any], desired: dict[str, Any]) -> list[str]:
-    """`name is this, not that` for each value that differs."""
+    """Return `name is this, not that` for each value that differs."""
     return [
         f"{name} is {shown(found[name])}, not {shown(value)}"
         for name, value in desired.items()
@@ -76,7 +76,7 @@ def shown(value: Any) -> str:
 
 
 def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
-    """An existing limit keeps its slots in use."""
+    """Compare a limit; changing it keeps its slots in use."""
     update = GlobalConcurrencyLimitUpdate(limit=limit.slots, active=True)
     create = GlobalConcurrencyLimitCreate(name=limit.name, limit=limit.slots, active=True)
     name = f"limit {limit.name}"
@@ -87,8 +87,8 @@ def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
         return Resource(name, None, lambda: client.create_global_concurrency_limit(create), cost)
     differences = [] if found.active else ["it is switched off"]
     if found.limit == 0:
-        differences.append("it is 0, so that every run waits for ever; to pause, pause the queue")
-    elif found.limit not in limit.fitting:
+        differences.append("it is 0, so every run waits for ever; to pause, pause the queue")
+    elif found.limit not in limit.accepted:
         differences.append(f"it is {found.limit}, not {limit.slots}")
     return Resource(
         name,
@@ -110,7 +110,7 @@ def _pool(client: SyncPrefectClient) -> Resource:
         return Resource(name, None, lambda: client.create_work_pool(create), cost)
     differences = differing({"type": found.type}, {"type": "process"})
     if found.concurrency_limit == 0:
-        differences.append("its limit is 0, so that no run starts")
+        differences.append("its limit is 0, so no run starts")
     update = WorkPoolUpdate(concurrency_limit=found.concurrency_limit or None)
     return Resource(name, differences, lambda: client.update_work_pool(POOL, update), cost)
 
@@ -129,7 +129,7 @@ def _queue(client: SyncPrefectClient, queue: Queue) -> Resource:
         )
     differences = differing(_of_queue(found), desired)
     if found.concurrency_limit == 0:
-        differences.append("its limit is 0, so that no run starts")
+        differences.append("its limit is 0, so no run starts")
     limit = found.concurrency_limit or None
     return Resource(
         name,
@@ -157,7 +157,7 @@ def _deployment(client: SyncPrefectClient, deployed: Deployed) -> Resource:
 
 
 def _fields_of(found: DeploymentResponse) -> dict[str, Any]:
-    """As `Deployed.fields`, comparable."""
+    """Return the fields of a deployment as `_comparable` does."""
     limit = found.global_concurrency_limit
     values = found.model_dump() | {
         "concurrency_limit": limit and limit.limit,

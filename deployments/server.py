@@ -1,4 +1,4 @@
-"""`weightstream server`: what weightstream needs on a Prefect server, made and looked at."""
+"""`weightstream server`: set up and check what weightstream needs on a Prefect server."""
 
 import sys
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from weightstream.errors import PrefectError
 
 @contextmanager
 def api() -> Iterator[SyncPrefectClient]:
-    """The configured server. Raises PrefectError, in one sentence, where there is none."""
+    """Open a client of the configured server. Raises PrefectError if there is none."""
     url = PREFECT_API_URL.value()
     if url is None:
         raise PrefectError(
@@ -54,7 +54,7 @@ def api() -> Iterator[SyncPrefectClient]:
 def deployed_paths(
     client: SyncPrefectClient, config: Path | None, data_dir: Path | None
 ) -> tuple[Path | None, Path | None]:
-    """What is given; else what its deployments have; else ./config.toml and its data directory."""
+    """Return the paths that are given, else those of the deployments, else ./config.toml's."""
     try:
         known = client.read_deployment_by_name(INBOX).parameters
     except ObjectNotFound:
@@ -71,33 +71,33 @@ def deployed_paths(
 
 
 def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
-    """Make the server as wanted; yields a line for each part: what was done, or that it was so."""
+    """Make the server hold what is desired; yield a line for each resource: what was done."""
     with api() as client:
         config, data_dir = deployed_paths(client, config, data_dir)
-        for part in resources(client, configured(config, data_dir), config, data_dir):
-            if part.differences == []:
-                yield f"kept     {part.name}"
+        for resource in resources(client, configured(config, data_dir), config, data_dir):
+            if resource.differences == []:
+                yield f"kept     {resource.name}"
                 continue
-            part.make()
-            if part.differences is None:
-                yield f"created  {part.name}"
+            resource.make()
+            if resource.differences is None:
+                yield f"created  {resource.name}"
             else:
-                yield f"changed  {part.name}: {', '.join(part.differences)}"
+                yield f"changed  {resource.name}: {', '.join(resource.differences)}"
 
 
 def find_problems(config: Path | None, data_dir: Path | None) -> Iterator[Finding]:
-    """What is missing, drifted or stuck on the server."""
+    """Find what is missing, drifted or stuck on the server."""
     with api() as client:
         config, data_dir = deployed_paths(client, config, data_dir)
         yield from server_findings(client)
-        for part in resources(client, configured(config, data_dir), config, data_dir):
-            yield from findings_of(part)
+        for resource in resources(client, configured(config, data_dir), config, data_dir):
+            yield from findings_of(resource)
         yield from worker_findings(client)
         yield from stuck_findings(client)
 
 
 def report_findings(findings: Iterator[Finding]) -> None:
-    """Print them; exit with 1 if one is wrong."""
+    """Print findings; exit with 1 if one is wrong."""
     wrong = False
     none = True
     for finding in findings:

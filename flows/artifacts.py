@@ -1,4 +1,4 @@
-"""What a run tells in Prefect's UI: a summary, and a table of the sources. No person, no name."""
+"""The artifacts of a run in Prefect's UI: a summary, and a table of sources. No person, no name."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,15 +6,17 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.runtime.context import RunContext
+from weightstream.config import Config
 from weightstream.engine.model import PRIOR
+from weightstream.outputs.report import Document
 from weightstream.outputs.summary import Summary
 
 WORST_SOURCES = 5
 
 
 def publish_artifacts(context: RunContext, summary: Summary) -> None:
-    """Make the run's artifacts."""
-    table = sources_table(context)
+    """Create the artifacts of a run."""
+    table = sources_table(context.settings.config, context.tallies.quality)
     create_markdown_artifact(
         key="summary",
         markdown=summary.to_markdown() + "\n".join(worst_sources(table)) + places(summary),
@@ -24,17 +26,17 @@ def publish_artifacts(context: RunContext, summary: Summary) -> None:
         create_table_artifact(
             key="sources",
             table=table,
-            description="All that is stored, by source; quality.html beside the pages says more.",
+            description="All that is stored, by source; quality.html beside the pages has more.",
         )
 
 
-def sources_table(context: RunContext) -> list[dict[str, Any]]:
-    """One row for each source of the store, as the report on data quality has them.
+def sources_table(config: Config, quality: Document) -> list[dict[str, Any]]:
+    """Return one row for each source of the store, in the order of the report on data quality.
 
-    A source's name stands in the files, where it may be "Anna's phone": only those names are told
-    that the configuration or weightstream itself has; others are numbered as in quality.json.
+    A source's name comes from the files and may be "Anna's phone". Only names that the
+    configuration or weightstream itself has are shown; others are numbered as in quality.json.
     """
-    known = {*context.config.sources, *PRIOR.sources}
+    known = {*config.sources, *PRIOR.sources}
     return [
         {
             "source": one["source"] if one["source"] in known else f"source {number}",
@@ -48,7 +50,7 @@ def sources_table(context: RunContext) -> list[dict[str, Any]]:
             "noise kg": round(one["plausibility"]["noise_kg"], 2),
             "bias kg": round(one["plausibility"]["bias_kg"], 2),
         }
-        for number, one in enumerate(context.quality.get("sources", []), 1)
+        for number, one in enumerate(quality.get("sources", []), 1)
     ]
 
 
@@ -57,7 +59,7 @@ def percent(share: float | None) -> float | None:
 
 
 def worst_sources(table: Iterable[dict[str, Any]]) -> list[str]:
-    """As Markdown: those with the largest share of rejected readings."""
+    """Return the sources with the largest share of rejected readings, as lines of Markdown."""
     worst = sorted(table, key=lambda row: -(row["rejected %"] or 0))[:WORST_SOURCES]
     if not worst:
         return []
@@ -72,7 +74,7 @@ def worst_sources(table: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def places(summary: Summary) -> str:
-    """As Markdown: where the results are, on the machine that ran it."""
+    """Return where the results are on this machine, as Markdown."""
     index = summary.dashboards_index
     lines = ["", "", "### Where", ""]
     if index:

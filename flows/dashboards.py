@@ -2,7 +2,7 @@
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -17,11 +17,12 @@ from tasks.runtime.memory_budget import has_memory_to_draw
 from tasks.runtime.open_run import configured, open_run
 from tasks.runtime.pool_sizes import browser_tabs, draw_pool_size
 from tasks.runtime.redaction import redacted_errors
-from tasks.runtime.submission import submit_batches, submit_in_background
+from tasks.runtime.submission import state_of, submit_batches, submit_in_background
 from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.memory import free_memory_mb
 from weightstream.outputs.drawing import draw_index, undrawn
+from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
@@ -52,29 +53,30 @@ def dashboards(
             open_run(str(flow_run.get_id()), "dashboards", settings) as context,
         ):
             clock.started()
-            everyone = queries.user_ids(context.connection)
+            everyone = queries.user_ids(context.store.connection)
             problems = draw_pages(context, everyone, png)
-            context.users = len(everyone)
+            context.tallies.users = len(everyone)
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
 
 
 def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> list[str]:
-    """Draw the pages of the changed persons, and of those who have none; then the index, and the
-    page on data quality.
+    """Draw the pages of the changed persons and of those who have none, the index, and the page on
+    data quality.
 
-    png: also their pictures. Returns what went wrong; the decisions are stored all the same.
+    png: also their pictures. Returns what went wrong; that does not undo what is stored.
     """
     problems: list[str] = []
+    settings = context.settings
     try:
         with redacted_errors("draw"):
-            write_assets(context.dashboards)
-        # It scans the whole store, which takes no turn of Python's from those that draw.
+            write_assets(settings.dashboards)
+        # It scans the whole store in SQLite, which leaves the GIL to those that draw.
         with submit_in_background(
-            report, context.run_id, context.config.threading.enabled
+            report, settings.run_id, settings.config.threading.enabled
         ) as reported:
-            with redacted_errors("draw"), drawing_lock(context.dashboards):
+            with redacted_errors("draw"), drawing_lock(settings.dashboards):
                 persons = _draw_pages(context, changed, problems)
             if png and persons:
                 problems += _draw_pictures(context, persons)
@@ -87,33 +89,51 @@ def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> li
 
 
 def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) -> list[str]:
-    naming = context.config.visualization.file_names
-    persons = sorted({*changed, *undrawn(context.connection, context.dashboards, naming)})
-    width = draw_pool_size(context.config.threading)
-    share = -(-len(persons) // width)
-    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, share))
-    context.persons = dict(enumerate(queries.chunks(persons, size)))
-    context.progress.begin("draw", len(persons), "pages")
-    at_once = context.at_once("draw", width)
-    room = partial(has_memory_to_draw, context.config.threading.memory)
-    for batch, state in submit_batches(draw, context.run_id, list(context.persons), at_once, room):
-        context.progress.advance("draw", len(context.persons[batch]))
-        if not state.is_completed():
-            problems.append(error_message(state))
-    rows = (row for some in context.drawn.values() for row in some)
+    settings, store = context.settings, context.store
+    naming = settings.config.visualization.file_names
+    persons = sorted({*changed, *undrawn(store.connection, settings.dashboards, naming)})
+    context.tallies.progress.begin("draw", len(persons), "pages")
+    problems += _draw_batches(context, persons)
+    rows = (row for some in context.batches.index_rows.values() for row in some)
     # Under the store's lock: another process that draws now would lose its rows of the index.
-    with context.clocks["draw"].running(), explained(context.path), transaction(context.connection):
-        draw_index(context.connection, context.dashboards, rows, naming)
-    context.progress.end("draw")
+    with (
+        context.tallies.clocks["draw"].running(),
+        explained(store.path),
+        transaction(store.connection),
+    ):
+        draw_index(store.connection, settings.dashboards, rows, naming)
+    context.tallies.progress.end("draw")
     return persons
+
+
+def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:
+    """Draw the pages of persons, in as many processes as are useful; return what went wrong."""
+    settings, batches = context.settings, context.batches
+    threading, problems = settings.config.threading, []
+    pool_size = draw_pool_size(threading)
+    size = min(MOST_PERSONS_PER_TASK, max(FEWEST_PERSONS_PER_TASK, -(-len(persons) // pool_size)))
+    batches.persons = dict(enumerate(queries.chunks(persons, size)))
+    useful = useful_processes(len(persons), settings.tasks_at_once("draw", pool_size))
+    has_memory = partial(has_memory_to_draw, threading.memory)
+    with drawing_processes(settings.data_dir, settings.drawing, useful) as processes:
+        batches.drawing_processes = processes
+        at_once = settings.tasks_at_once("draw", processes.size if processes else 1)
+        waiting = list(batches.persons)
+        for batch, state in submit_batches(draw, settings.run_id, waiting, at_once, has_memory):
+            context.tallies.progress.advance("draw", len(batches.persons[batch]))
+            if not state.is_completed():
+                problems.append(error_message(state))
+        batches.drawing_processes = None
+        context.tallies.processes_mb = processes.private_mb if processes else 0.0
+    return problems
 
 
 def _draw_pictures(context: RunContext, persons: list[str]) -> list[str]:
     free_mb = free_memory_mb()
-    at_once = browser_tabs(context.config.threading, free_mb)
-    if at_once == 0:
+    tabs = browser_tabs(context.settings.config.threading, free_mb)
+    if tabs == 0:
         logger.warning(NO_MEMORY.format(needed=BROWSER_MB + TAB_MB, free=free_mb))
         return []
-    context.pictured = persons
-    state = picture(context.run_id, at_once, return_state=True)
-    return state.result() if state.is_completed() else [error_message(state)]
+    context.batches.pictured, context.batches.browser_tabs = persons, tabs
+    state = state_of(picture, context.settings.run_id)
+    return cast(list[str], state.result()) if state.is_completed() else [error_message(state)]

@@ -10,7 +10,6 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from tasks.runtime.context import RunContext
 from tasks.runtime.redaction import redacted_errors
 from weightstream.errors import WeightstreamError
 
@@ -22,10 +21,10 @@ Place = Literal["here", "elsewhere", "later"]
 
 
 def retro_place(retro: When | None) -> Place:
-    """Where retro runs: in this run, as a run of DEPLOYMENT after it, or when somebody asks.
+    """Return where retro runs: in this run, as a run of DEPLOYMENT after it, or when asked for.
 
-    Without a server a deferred retro waits for `weightstream retro`: the persons are marked. With
-    one that does not have the deployment, it runs here, and the log says so.
+    Without a server a deferred retro waits for `weightstream retro`; the persons are marked. With a
+    server that does not have the deployment, retro runs here, and the log says so.
     """
     served = PREFECT_API_URL.value() is not None
     retro = retro or ("defer" if served else "inline")
@@ -37,7 +36,7 @@ def retro_place(retro: When | None) -> Place:
 
 
 def deployed() -> bool:
-    """Whether the server has DEPLOYMENT; the log says if not."""
+    """Return whether the server has DEPLOYMENT; the log says so if not."""
     try:
         with get_client(sync_client=True) as client:
             client.read_deployment_by_name(DEPLOYMENT)
@@ -47,16 +46,16 @@ def deployed() -> bool:
     return True
 
 
-def start_elsewhere(context: RunContext, config: str | None, dashboards: bool) -> list[str]:
-    """Start retro of the same store as a run of its own; returns what went wrong.
+def start_elsewhere(data_dir: Path, config: str | None, dashboards: bool) -> list[str]:
+    """Start retro of the same store as a run of its deployment; return what went wrong.
 
-    As a subflow, so that the UI shows it under its ingest; it shares that run's fate only if that
-    is cancelled (measured against a server: it stays scheduled when its parent has ended). The key
-    is new each time: a repeated one would return the earlier run, even a failed one.
+    It is a subflow, so the UI shows it under its ingest. It is cancelled with that run, but stays
+    scheduled when that run has ended (measured against a server). The key is new each time: a
+    repeated one would return the earlier run, even a failed one.
     """
     settings = Path(config or "config.toml").absolute()
     parameters = {
-        "data_dir": str(context.data_dir),
+        "data_dir": str(data_dir),
         "config": str(settings) if settings.is_file() else None,
         "dashboards": dashboards,
     }

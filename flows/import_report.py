@@ -1,4 +1,4 @@
-"""What an ingest found in its sources, told where it may be told."""
+"""Publish what an ingest found in its sources: in a file if asked for, in Prefect without cells."""
 
 import logging
 from pathlib import Path
@@ -15,13 +15,13 @@ ROWS_SHOWN = 100
 
 
 def publish_import_report(context: RunContext, json_report: str | None) -> list[str]:
-    """Write the import report, and the artifact that holds nothing of the files.
+    """Write the import report, and an artifact that quotes nothing of the files.
 
     Returns what went wrong.
     """
-    intake = context.intake
-    # A file's name may be a person's: Prefect hears the number that it has in the store.
-    names = [f"file {number}" for number in context.file_numbers.tolist()]
+    settings, intake = context.settings, context.batches.intake
+    # A file's name may be a person's: Prefect gets the number that the file has in the store.
+    names = [f"file {number}" for number in context.store.file_numbers.tolist()]
     rows = first_quarantined(intake.findings, names)
     if rows:
         quarantined = sum(file.quarantined for file in intake.files)
@@ -30,15 +30,14 @@ def publish_import_report(context: RunContext, json_report: str | None) -> list[
             table=rows[:ROWS_SHOWN],
             description=f"{quarantined:,} rows in quarantine; the first of each file and reason",
         )
-    if json_report is None:  # which would tell
+    if json_report is None:  # the report would say it
         for name, found in zip(names, intake.findings, strict=True):
             if found.shared_ids:
                 logger.warning(shared_ids_text(f"{name} of the store", found.shared_ids.total()))
         return []
     try:
-        write_report(
-            Path(json_report), report_of(intake, context.reading, context.config.data.timezone)
-        )
+        timezone = settings.config.data.timezone
+        write_report(Path(json_report), report_of(intake, settings.read_options, timezone))
     except ConfigError as error:
         return [str(error)]
     return []

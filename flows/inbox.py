@@ -1,4 +1,4 @@
-"""What was dropped into the inbox, through the same stages, and out to done/ or failed/."""
+"""Ingest the files of the inbox, and move each to done/ or failed/."""
 
 import logging
 from pathlib import Path
@@ -87,7 +87,7 @@ def ingest_claimed(
     png: bool,
     retro: When | None,
 ) -> tuple[State[Any], dict[Path, str | None]]:
-    """Returns the run's final state, and for each file the sentence why it failed, or None."""
+    """Return the run's final state, and for each file the sentence why it failed, or None."""
     paths = [file.path for file in claims.files]
     run = str(flow_run.get_id())
     with open_run(run, "ingest", settings, paths, options, claims.people) as context:
@@ -95,24 +95,23 @@ def ingest_claimed(
         read_sources(context)
         problems = claims.problems + judge_and_draw(context, config, dashboards, png, retro)
         outcomes = outcomes_by_file(context, claims)
-        if unusable := sum(fate is not None for fate in outcomes.values()):
+        if unusable := sum(reason is not None for reason in outcomes.values()):
             problems.append(f"{counted(unusable, 'file')} not done: see the inbox's failed folder")
         return finalize_ingest(context, clock, problems), outcomes
 
 
 def outcomes_by_file(context: RunContext, claims: Claims) -> dict[Path, str | None]:
-    """Why a file failed, or None. The sentences may name persons: they go beside the file only."""
+    """Return why each file failed, or None. The sentences may name persons: Prefect gets none."""
     outcomes: dict[Path, str | None] = {file.path: None for file in claims.files}
-    for number in context.failed_files:
-        outcomes[context.intake.files[number].path] = (
-            f"some of its rows could not be judged or stored (run {context.run_id}); put it back "
-            "into the inbox to try again: what is stored already is not stored twice"
+    intake = context.batches.intake
+    for number in context.tallies.failed_files:
+        outcomes[intake.files[number].path] = (
+            f"some of its rows could not be judged or stored (run {context.settings.run_id}); put "
+            "it back into the inbox to try again: what is stored already is not stored twice"
         )
     for file in claims.files:
-        if file.path in context.intake.refused:
-            outcomes[file.path] = context.intake.refused[file.path].replace(
-                str(file.path), str(file.name)
-            )
+        if file.path in intake.refused:
+            outcomes[file.path] = intake.refused[file.path].replace(str(file.path), str(file.name))
     return outcomes
 
 

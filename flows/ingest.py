@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.runtime import deployment, flow_run
@@ -19,7 +19,7 @@ from flows.finalize import (
     record_outcomes,
     stop_without_store,
 )
-from flows.retro import smooth_dirty
+from flows.retro import inline_retro
 from flows.run_names import ingest_run_name
 from tasks.filter import filter_batch
 from tasks.read import read
@@ -27,7 +27,7 @@ from tasks.runtime.context import RunContext
 from tasks.runtime.open_run import configured, open_run
 from tasks.runtime.pool_sizes import filter_pool_size, persons_per_task
 from tasks.runtime.redaction import redacted_errors
-from tasks.runtime.submission import submit_batches
+from tasks.runtime.submission import state_of, submit_batches
 from tasks.write import write
 from weightstream.clocks import RunClock
 from weightstream.errors import ConfigError, WeightstreamError
@@ -99,7 +99,7 @@ def ingest(
         ):
             clock.started()
             read_sources(context)
-            problems = list(context.intake.refused.values())
+            problems = list(context.batches.intake.refused.values())
             problems += judge_and_draw(context, config, dashboards, png, retro)
             return finalize_ingest(context, clock, problems, json_report)
     except WeightstreamError as error:
@@ -109,62 +109,67 @@ def ingest(
 def judge_and_draw(
     context: RunContext, config: str | None, dashboards: bool, png: bool, retro: When | None
 ) -> list[str]:
-    """From what was read to pages; returns what went wrong."""
+    """Judge, store and draw what was read; return what went wrong."""
     problems = judge_and_store(context)
     place = retro_place(retro)
     if place == "here":
-        problems += smooth_dirty(context)
+        problems += cast(list[str], inline_retro(context.settings.run_id))
     record_outcomes(context)
     if dashboards:
-        problems += draw_pages(context, context.changed, png)
+        problems += draw_pages(context, context.tallies.changed, png)
     if place == "elsewhere":
-        problems += start_elsewhere(context, config, dashboards)
+        problems += start_elsewhere(context.settings.data_dir, config, dashboards)
     return problems
 
 
 def read_sources(context: RunContext) -> None:
     """Read the sources; register them and what was quarantined."""
-    context.progress.begin("read", None, "rows")
-    read(context.run_id)
-    context.progress.end("read")
-    numbers = register_files(context.connection, context.path, context.intake.files, context.run)
-    context.expect(numbers)
-    quarantined = context.intake.quarantined()
+    progress, store = context.tallies.progress, context.store
+    progress.begin("read", None, "rows")
+    read(context.settings.run_id)
+    progress.end("read")
+    intake = context.batches.intake
+    numbers = register_files(store.connection, store.path, intake.files, store.run)
+    context.expect_files(numbers)
     store_quarantine(
-        context.connection, context.path, quarantined, context.intake.files, numbers, context.run
+        store.connection, store.path, intake.quarantined(), intake.files, numbers, store.run
     )
 
 
 def judge_and_store(context: RunContext) -> list[str]:
-    """Judge batches side by side and store each as it ends, in this thread."""
-    width = filter_pool_size(context.config.threading, context.intake.selection.persons)
-    batches = numbered_batches(context, width)
-    context.progress.begin("write", context.intake.partitions.rows, "rows")
+    """Judge batches in parallel and store each as it ends, in this thread."""
+    settings, batches, tallies = context.settings, context.batches, context.tallies
+    persons = batches.intake.selection.persons
+    pool_size = filter_pool_size(settings.config.threading, persons)
+    tallies.progress.begin("write", batches.intake.partitions.rows, "rows")
     problems = []
-    at_once = context.at_once("filter", width)
     for batch, filtered in submit_batches(
-        filter_batch, context.run_id, batches, at_once, context.has_room
+        filter_batch,
+        settings.run_id,
+        numbered_batches(context, pool_size),
+        settings.tasks_at_once("filter", pool_size),
+        batches.has_memory,
     ):
-        before = int(context.counts.sum())
-        state = (
-            write(context.run_id, batch, return_state=True) if filtered.is_completed() else filtered
-        )
-        files = set() if state.is_completed() else context.parts[batch].files
-        rows = context.forget(batch)
+        counted = int(tallies.counts.sum())
+        state = filtered
+        if filtered.is_completed():
+            state = state_of(write, settings.run_id, batch)
+        files = set() if state.is_completed() else batches.partitions[batch].files
+        rows = batches.forget(batch)
         if not state.is_completed():
-            context.failed_files |= files
-            context.failed += rows - (int(context.counts.sum()) - before)
+            tallies.failed_files |= files
+            tallies.failed += rows - (int(tallies.counts.sum()) - counted)
             problems.append(error_message(state))
             stop_without_store(state)
-    context.progress.end("write")
+    tallies.progress.end("write")
     return problems
 
 
-def numbered_batches(context: RunContext, width: int) -> Iterator[int]:
-    """Put the next batch on the road when there is room for it."""
-    wanted, persons = context.config.execution.users_per_task, context.intake.selection.persons
-    each = persons_per_task(wanted, persons, width, "filter" in context.limits)
-    parts = context.intake.parts(width, each)
-    for batch, part in enumerate(parts):
-        context.parts[batch] = part
+def numbered_batches(context: RunContext, pool_size: int) -> Iterator[int]:
+    """Make the next batch of new measurements each time that one is asked for."""
+    settings, batches = context.settings, context.batches
+    wanted, persons = settings.config.execution.users_per_task, batches.intake.selection.persons
+    each = persons_per_task(wanted, persons, pool_size, "filter" in settings.limits)
+    for batch, partition in enumerate(batches.intake.parts(pool_size, each)):
+        batches.partitions[batch] = partition
         yield batch

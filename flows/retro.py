@@ -5,22 +5,22 @@ from typing import Any
 import numpy as np
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import State
+from prefect.states import Completed, State
 
 from flows.dashboards import draw_pages
 from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
-from flows.run_names import retro_run_name
-from tasks.runtime.context import RunContext
+from flows.run_names import counted, inline_retro_run_name, retro_run_name
+from tasks.runtime.context import CONTEXTS, RunContext
 from tasks.runtime.open_run import configured, open_run
 from tasks.runtime.pool_sizes import retro_pool_size
 from tasks.runtime.redaction import redacted_errors
-from tasks.runtime.submission import submit_batches
-from tasks.smooth import smooth
+from tasks.runtime.submission import state_of, submit_batches
+from tasks.smooth import smooth_batch
 from tasks.write import write
 from weightstream.batch import split_by_rows
 from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
-from weightstream.intake.partition import batches
+from weightstream.intake.partition import number_of_batches
 from weightstream.store import queries
 from weightstream.store.connection import existing
 
@@ -44,34 +44,52 @@ def retro(
         with redacted_errors("retro"), open_run(run_id, "retro", settings) as context:
             clock.started()
             problems = smooth_dirty(context)
-            context.users = len(context.changed)
+            changed = context.tallies.changed
+            context.tallies.users = len(changed)
             if dashboards:
-                problems += draw_pages(context, context.changed)
+                problems += draw_pages(context, changed)
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
 
 
+@flow(name="retro", flow_run_name=inline_retro_run_name, persist_result=False)
+def inline_retro(run: str) -> State[list[str]]:
+    """Judge persons who changed by all their readings, as a subflow of the ingest `run`.
+
+    It works in the ingest's process and thread, on its store. Calling it gives what went wrong.
+    """
+    context = CONTEXTS[run]
+    with redacted_errors("retro"):
+        problems = smooth_dirty(context)
+    if problems:
+        return Completed(name="Degraded", message="; ".join(problems), data=problems)
+    persons = context.tallies.retro_counts["persons"]
+    return Completed(message=counted(persons, "person"), data=problems)
+
+
 def smooth_dirty(context: RunContext) -> list[str]:
-    """Smooth persons side by side and store each batch as it ends, in this thread."""
-    persons, readings = queries.dirty(context.connection)
-    width = retro_pool_size(context.config.threading)
-    tasks = batches(sum(readings), width)
-    groups = split_by_rows(np.array(readings, np.int64), tasks)
-    context.persons = {batch: persons[group] for batch, group in enumerate(groups)}
-    at_once = context.at_once("smooth", width)
-    context.smoothed = True
-    context.progress.begin("retro", len(persons), "persons")
+    """Smooth persons in parallel and store each batch as it ends, in this thread."""
+    settings, batches, tallies = context.settings, context.batches, context.tallies
+    persons, readings = queries.due(context.store.connection, context.settings.judging.fingerprint)
+    pool_size = retro_pool_size(settings.config.threading)
+    groups = split_by_rows(
+        np.array(readings, np.int64), number_of_batches(sum(readings), pool_size)
+    )
+    batches.persons = {batch: persons[group] for batch, group in enumerate(groups)}
+    at_once = settings.tasks_at_once("smooth", pool_size)
+    tallies.smoothed = True
+    tallies.progress.begin("retro", len(persons), "persons")
     problems = []
-    with context.clocks["smooth"].running():
-        waiting = list(context.persons)
-        for batch, smoothed in submit_batches(smooth, context.run_id, waiting, at_once):
+    with tallies.clocks["smooth"].running():
+        waiting = list(batches.persons)
+        for batch, smoothed in submit_batches(smooth_batch, settings.run_id, waiting, at_once):
             state = smoothed
             if smoothed.is_completed():
-                state = write(context.run_id, batch, return_state=True)
-            context.progress.advance("retro", len(context.persons.pop(batch)))
+                state = state_of(write, settings.run_id, batch)
+            tallies.progress.advance("retro", len(batches.persons.pop(batch)))
             if not state.is_completed():
                 problems.append(error_message(state))
                 stop_without_store(state)
-    context.progress.end("retro")
+    tallies.progress.end("retro")
     return problems

@@ -1,4 +1,4 @@
-"""Names of runs: what is done to which store. Sources are counted; their names may be persons'."""
+"""Names of runs: what is done to which store. Sources are counted, for a name may be a person's."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def store_run_name(what: str) -> str:
-    """The store goes by the name of its folder, if the run says which."""
+    """Return what is done, and the name of the store's folder if the run has it as a parameter."""
     data_dir = flow_run.get_parameters().get("data_dir")
     return f"{what}, {Path(data_dir).name}" if data_dir else what
 
@@ -21,12 +21,17 @@ def ingest_run_name() -> str:
 
 
 def inbox_run_name() -> str:
-    """Until it is known what has been dropped."""
+    """Return the name of a run until it is known what is in the inbox."""
     return store_run_name("inbox")
 
 
 def retro_run_name() -> str:
     return store_run_name("retro")
+
+
+def inline_retro_run_name() -> str:
+    """Return the name of a retro inside an ingest, whose own name says which store."""
+    return "retro of the ingest"
 
 
 def dashboards_run_name() -> str:

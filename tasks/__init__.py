@@ -22,7 +22,7 @@ STAGES = {
         Stage("draw", tag="viz", seconds="dashboards"),
     )
 }
-"""Task name -> its tag (whose limit holds across runs) and its key in the summary."""
+"""Stage name -> its tag (whose limit holds across runs) and its key in the summary."""
 
 VIZ_MEMORY = "viz-memory"
 """The global limit on the Prefect server that drawing tasks take from, in MB."""

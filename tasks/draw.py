@@ -1,51 +1,37 @@
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.tasks import exponential_backoff
-
-from tasks import STAGES
-from tasks.runtime.context import CONTEXTS
-from tasks.runtime.memory_budget import viz_memory
-from tasks.runtime.redaction import is_transient, redacted_errors
-from tasks.runtime.watchdog import watched
-from weightstream.outputs.drawing import draw_png
+from tasks.runtime.context import RunContext
+from tasks.runtime.stage_task import stage_task
+from weightstream.outputs.drawing import draw_persons, draw_png, needed_mb
 from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 
 
-@task(
-    name="draw",
-    task_run_name="draw batch {batch}",
-    tags=[STAGES["draw"].tag],
-    cache_policy=NO_CACHE,
-    retries=2,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=is_transient,
-)
-def draw(run: str, batch: int) -> int:
-    """Draw the pages of a batch of persons; their index rows wait on the road."""
-    context = CONTEXTS[run]
-    with (
-        redacted_errors("draw", batch),
-        viz_memory(context.limits, context.needed_mb(batch)),
-        watched(context, "draw", batch),
-    ):
-        context.draw(batch)
-    return batch
+def batch_mb(context: RunContext, batch: int) -> int:
+    """The most memory, in MB, that drawing a batch takes at any time."""
+    with context.store.pool.connection() as connection:
+        persons = context.batches.persons[batch]
+        return needed_mb(connection, persons, context.settings.drawing.most_mb)
 
 
-@task(
-    name="picture",
-    task_run_name="pictures",
-    tags=[STAGES["draw"].tag],
-    cache_policy=NO_CACHE,
-)
-def picture(run: str, browser_tabs: int) -> list[str]:
-    """Draw PNGs of persons, in one browser; returns what went wrong with which picture."""
-    context = CONTEXTS[run]
-    megabytes = BROWSER_MB + browser_tabs * TAB_MB
-    with (
-        redacted_errors("picture"),
-        viz_memory(context.limits, megabytes),
-        context.clocks["draw"].running(),
-        context.pool.connection() as store,
-    ):
-        return draw_png(store, context.drawing, context.pictured, browser_tabs)
+@stage_task("draw", run_name="draw batch {batch}", viz_mb=batch_mb)
+def draw(context: RunContext, batch: int) -> None:
+    """Draw the pages of a batch of persons; their rows of the index wait for the flow."""
+    batches, persons = context.batches, context.batches.persons[batch]
+    if batches.drawing_processes is not None:
+        batches.index_rows[batch] = batches.drawing_processes.draw(persons)
+        return
+    with context.store.pool.connection() as connection:
+        batches.index_rows[batch] = draw_persons(connection, context.settings.drawing, persons)
+
+
+def pictures_mb(context: RunContext) -> int:
+    """The most memory, in MB, that the browser and its tabs take."""
+    return BROWSER_MB + context.batches.browser_tabs * TAB_MB
+
+
+@stage_task("draw", name="picture", run_name="pictures", retries=0, viz_mb=pictures_mb, watch=False)
+def picture(context: RunContext) -> list[str]:
+    """Draw PNGs of persons in one browser; return what went wrong with which picture."""
+    batches = context.batches
+    with context.store.pool.connection() as connection:
+        return draw_png(
+            connection, context.settings.drawing, batches.pictured, batches.browser_tabs
+        )

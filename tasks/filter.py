@@ -1,25 +1,28 @@
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.tasks import exponential_backoff
+from collections.abc import Sequence
 
-from tasks import STAGES
-from tasks.runtime.context import CONTEXTS
-from tasks.runtime.redaction import is_transient, redacted_errors
-from tasks.runtime.watchdog import watched
+from tasks.runtime.context import RunContext, RunSettings, StoreHandles
+from tasks.runtime.stage_task import stage_task
+from weightstream.intake.partition import Partition
+from weightstream.judging.batch_result import BatchResult
+from weightstream.pipeline import judge_for_store
+from weightstream.types import Ints
 
 
-@task(
-    name="filter",
-    task_run_name="filter batch {batch}",
-    tags=[STAGES["filter"].tag],
-    cache_policy=NO_CACHE,
-    retries=2,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=is_transient,
-)
-def filter_batch(run: str, batch: int) -> int:
-    """Judge the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    context = CONTEXTS[run]
-    with redacted_errors("filter", batch), watched(context, "filter", batch):
-        context.filter(batch)
-    return batch
+@stage_task("filter", run_name="filter batch {batch}")
+def filter_batch(context: RunContext, batch: int) -> None:
+    """Judge the new measurements of a batch of persons; the result waits for the writer."""
+    batches = context.batches
+    batches.results[batch], batches.copies[batch] = judge_new(
+        context.settings, context.store, batches.partitions[batch]
+    )
+
+
+def judge_new(
+    settings: RunSettings,
+    store: StoreHandles,
+    partition: Partition,
+    persons: Sequence[str] | None = None,
+) -> tuple[BatchResult, Ints]:
+    """Judge a batch of new measurements, or only those of some of its persons."""
+    with store.reader() as stored:
+        return judge_for_store(partition, settings.judging, store.file_numbers, stored, persons)

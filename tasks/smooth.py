@@ -1,25 +1,21 @@
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.tasks import exponential_backoff
+from collections.abc import Sequence
 
-from tasks import STAGES
-from tasks.runtime.context import CONTEXTS
-from tasks.runtime.redaction import is_transient, redacted_errors
-from tasks.runtime.watchdog import watched
+from tasks.runtime.context import RunContext, RunSettings, StoreHandles
+from tasks.runtime.stage_task import stage_task
+from weightstream.judging.batch_result import BatchResult
+from weightstream.judging.smoothing import smooth_persons
+from weightstream.store.stored_persons import StoredPersons
 
 
-@task(
-    name="smooth",
-    task_run_name="smooth batch {batch}",
-    tags=[STAGES["smooth"].tag],
-    cache_policy=NO_CACHE,
-    retries=2,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=is_transient,
-)
-def smooth(run: str, batch: int) -> int:
-    """Smooth the persons of a batch; what is to be written waits on the road. Returns the batch."""
-    context = CONTEXTS[run]
-    with redacted_errors("smooth", batch), watched(context, "smooth", batch):
-        context.smooth(batch)
-    return batch
+@stage_task("smooth", run_name="smooth batch {batch}")
+def smooth_batch(context: RunContext, batch: int) -> None:
+    """Smooth the series of a batch of persons; the result waits for the writer."""
+    context.batches.results[batch] = judge_stored(
+        context.settings, context.store, context.batches.persons[batch]
+    )
+
+
+def judge_stored(settings: RunSettings, store: StoreHandles, persons: Sequence[str]) -> BatchResult:
+    """Judge every stored measurement of some persons by all their others."""
+    with store.pool.connection() as connection:
+        return smooth_persons(persons, StoredPersons(connection), settings.judging, store.run)

@@ -195,20 +195,18 @@ class Stored:
 
 @pytest.fixture(scope="session")
 def store_files() -> Callable[..., Stored]:
-    """An ingest without Prefect: take in, judge batch by batch, commit, count."""
+    """An ingest without Prefect: read, judge batch by batch, commit, count."""
     import secrets
     from datetime import UTC, datetime
 
     import numpy as np
 
+    from weightstream import pipeline
     from weightstream.config import Config
     from weightstream.engine.model import PRIOR
     from weightstream.erasing.tombstones import read_tombstones
-    from weightstream.intake.cleaning import Rules
     from weightstream.intake.partition import spill_folder
-    from weightstream.intake.selection import Selection
-    from weightstream.intake.sources import take_in
-    from weightstream.judging.causal import Judging, judge_partition
+    from weightstream.judging.causal import judging_of
     from weightstream.readers import ReadOptions
     from weightstream.schema import OUTCOMES
     from weightstream.store.committing import commit
@@ -220,25 +218,24 @@ def store_files() -> Callable[..., Stored]:
         remember_timezone,
         store_quarantine,
     )
+    from weightstream.store.stored_persons import StoredPersons
 
     def store(
         data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
     ) -> Stored:
         config = Config.model_validate(settings or {})
         data, path = config.data, data_dir / STORE_NAME
-        rules = Rules(datetime(2026, 1, 1, tzinfo=UTC), data.timezone, data.min_date)
-        judging = Judging(config.kalman, config.sources, PRIOR, data.timezone, data.min_readings)
+        judging = judging_of(config, PRIOR)
         with open_writer(data_dir) as connection, ReadPool(data_dir, 2) as pool:
             remember_timezone(connection, path, data.timezone)
             run = begin_run(connection, path, secrets.token_hex(4), "ingest")
-            intake = take_in(
+            intake = pipeline.read(
                 sources,
                 ReadOptions(columns=data.columns, **options),
-                rules,
-                Selection(data, read_tombstones(connection, data_dir)),
+                data,
+                datetime(2026, 1, 1, tzinfo=UTC),
                 spill_folder(data_dir),
-                data.spill_rows,
-                on_rows=lambda rows: None,
+                tombstones=read_tombstones(connection, data_dir),
                 threads=1,
             )
             numbers = register_files(connection, path, intake.files, run)
@@ -255,7 +252,9 @@ def store_files() -> Callable[..., Stored]:
 
                 def judge(persons: Any = None, part: Any = part) -> Any:
                     with pool.connection() as reader:
-                        return judge_partition(part, np.array(numbers), reader, judging, persons)
+                        return pipeline.judge_for_store(
+                            part, judging, np.array(numbers), StoredPersons(reader), persons
+                        )
 
                 decided, copies = judge()
                 counts += copies
@@ -335,17 +334,18 @@ def smooth() -> Callable[..., Any]:
     from weightstream.store.committing import commit
     from weightstream.store.connection import STORE_NAME, open_writer
     from weightstream.store.runs import begin_run
+    from weightstream.store.stored_persons import StoredPersons
 
     def run_retro(data_dir: Path, rules: Any = None) -> tuple[list[str], Any]:
         rules = rules or Judging(Config().kalman, {}, PRIOR, "UTC", 1)
         path = data_dir / STORE_NAME
         with open_writer(data_dir) as connection:
             run = begin_run(connection, path, secrets.token_hex(8), "retro")
-            persons, _ = queries.dirty(connection)
-            decided = smooth_persons(persons, connection, rules, run)
+            persons, _ = queries.due(connection, rules.fingerprint)
+            decided = smooth_persons(persons, StoredPersons(connection), rules, run)
 
             def again(some: Any) -> Any:
-                return smooth_persons(some, connection, rules, run)
+                return smooth_persons(some, StoredPersons(connection), rules, run)
 
             commit(connection, path, decided, again, run, 100, lambda *_: None)
         return persons, decided

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
-from weightstream.config import PROFILES, Config, Quality, Threading, flatten, load
+from weightstream.config import PROFILES, Alerts, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_partition
+from weightstream.judging.causal import Judging
 from weightstream.outputs.pages.page import file_name
+from weightstream.pipeline import judge_for_store
 from weightstream.readers import ReadOptions
 
 ROOT = Path(__file__).parents[1]
@@ -235,7 +236,7 @@ def observe(stream, fresh_dir):
         )  # fmt: skip
         seen = [intake.files[0].quarantined]
         for part in intake.parts(2, config.execution.users_per_task):
-            decided, _ = judge_partition(part, np.ones(1, np.int64), None, judging)
+            decided, _ = judge_for_store(part, judging, np.ones(1, np.int64))
             measured = part.take().select(["record_id", "updated", "raw_weight", "raw_unit"])
             columns = decided.decisions.part(0, len(decided.user_ids))
             shifts = decided.shifts.part(0, len(decided.user_ids))
@@ -350,7 +351,6 @@ READ_BY_TASKS_ONLY = {
     ("threading", "enabled"),
     ("threading", "db_read_connections"),
     ("threading", "db_write_batch_size"),
-    ("visualization", "false_alerts_per_year"),
 }
 """Their effects need the flow (test_flows); here: some module other than config reads them."""
 
@@ -359,6 +359,7 @@ def test_no_key_is_forgotten_here():
     known = {key for key in LIVE if key[0] != "sources"} | ELSEWHERE.keys() | READ_BY_TASKS_ONLY
     known |= {("threading", *key) for key in WIDTHS}
     known |= {("quality", key) for key in Quality.model_fields}  # test_quality.py tries each
+    known |= {("alerts", key) for key in Alerts.model_fields}  # test_watching.py tries each
     assert flatten(Config()).keys() == known
 
 

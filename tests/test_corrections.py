@@ -151,11 +151,11 @@ def test_ids_of_other_persons_and_sources_are_others(store_files, csv_of, fresh_
         for day in (1, 2)
     ]
     store_files(data_dir, csv_of(*rows, header=header))
-    assert rows_of(data_dir, "select count(*) from set_aside") == [(0,)]
+    assert rows_of(data_dir, "select count(*) from superseded") == [(0,)]
     assert rows_of(data_dir, "select count(*) from records") == [(0,)]
     later = ("a", "2024-01-01", "81", "kg", "s", "1", "2024-02-02T00:00:00Z")
     store_files(data_dir, csv_of(later, header=header))
-    assert rows_of(data_dir, "select user_id, reason from set_aside") == [("a", "superseded")]
+    assert rows_of(data_dir, "select user_id, reason from superseded") == [("a", "superseded")]
 
 
 def test_a_correction_that_would_simply_follow(put, fresh_dir, rows_of, said):
@@ -230,7 +230,7 @@ def test_any_order_and_split_ends_in_the_same_export(
                 smooth(many)
     smooth(many)
     assert exported(many) == exported(once)
-    aside = "select measurement_id, reason from set_aside order by 1"
+    aside = "select measurement_id, reason from superseded order by 1"
     assert rows_of(many, aside) == rows_of(once, aside)
 
 
@@ -250,7 +250,7 @@ def test_the_same_files_again_change_nothing(put, fresh_dir, smooth, tables, dec
     (moved,) = rows_of(data_dir, "select measurement_id from measurements where weight_kg = 60")
     decide(data_dir, moved[0], "assign", "bob")
     before = tables(data_dir, "runs", "files")
-    assert all(before[name] for name in ("records", "set_aside", "overrides"))
+    assert all(before[name] for name in ("records", "superseded", "overrides"))
     for batch in reversed(batches):
         outcomes = put(data_dir, *batch)
         assert outcomes["accepted"] == outcomes["rejected"] == 0

@@ -3,15 +3,20 @@
 import re
 import subprocess
 import sys
+import uuid
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import weightstream
+from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError, InputError
+from weightstream.judging.parameters import to_json
 
 ROOT = Path(__file__).parents[1]
 ASIDE = {"version", "run_id", "file", "line", "override", "override_by"}
@@ -26,8 +31,17 @@ def exported_frame(data_dir, tmp_path):
     return pd.read_parquet(out).set_index("measurement_id").sort_index()
 
 
+def times_of(cleaned):
+    """As the export writes them; None where there is none."""
+    return [
+        None if pd.isna(at) else f"{at:%Y-%m-%d}" if date_only else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+        for at, date_only in zip(cleaned["effective_at"], cleaned["date_only"], strict=True)
+    ]
+
+
 def decided(cleaned):
     rows = cleaned[cleaned["outcome"].isin(["accepted", "rejected"])]
+    rows = rows.assign(effective_at=times_of(rows))
     return rows.set_index("measurement_id").sort_index()
 
 
@@ -106,8 +120,9 @@ def test_every_row_comes_back_under_its_index():
 )
 @pytest.mark.parametrize("weight", ["80.10", 80.1, np.float32(80.1)])
 def test_types_of_cells(time, effective_at, weight):
-    row = weightstream.clean(frame_of((1, time, weight, "KG"))).iloc[0]
-    assert (row["effective_at"] if effective_at else None) == effective_at
+    cleaned = weightstream.clean(frame_of((1, time, weight, "KG")))
+    assert times_of(cleaned) == [effective_at]
+    row = cleaned.iloc[0]
     assert row["outcome"] == ("accepted" if effective_at else "quarantined")
     assert row["user_id"] == "1"
 
@@ -117,7 +132,7 @@ def test_cells_of_many_types_in_one_column():
     weights = [80, "80.5", 80.25, True, None]
     frame = pd.DataFrame({"user": "a", "date": times, "Weight (kg)": weights})
     cleaned = weightstream.clean(frame)
-    assert cleaned["effective_at"].to_list()[:3] == [
+    assert times_of(cleaned)[:3] == [
         "2024-01-30", "2024-01-31", "2024-02-01T07:00:00Z"
     ]  # fmt: skip
     assert cleaned["weight_kg"].to_list()[:3] == [80, 80.5, 80.25]
@@ -131,7 +146,7 @@ def test_times_with_and_without_a_zone_in_one_column():
         column = pd.Series(times, dtype=object)
         frame = pd.DataFrame({"user": "a", "date": column, "Weight (kg)": [80, 81, 82]})
         cleaned = weightstream.clean(frame, {"data": {"timezone": "Europe/Oslo"}})
-        found = dict(zip(times, cleaned["effective_at"], strict=True))
+        found = dict(zip(times, times_of(cleaned), strict=True))
         assert found[wall] == "2024-01-01T07:00:00Z"
         assert found[instant] == "2024-01-01T03:00:00Z"
 
@@ -149,7 +164,7 @@ def test_dates_in_either_order_are_told_by_the_whole_frame():
     ambiguous = frame_of(("a", "03/04/2024", 80, "kg"), ("a", "03/05/2024", 80, "kg"))
     assert set(weightstream.clean(ambiguous)["reason"]) == {"bad_timestamp"}
     proven = pd.concat([ambiguous, frame_of(("a", "28/04/2024", 80, "kg"))])
-    assert weightstream.clean(proven)["effective_at"].to_list()[0] == "2024-04-03"
+    assert times_of(weightstream.clean(proven))[0] == "2024-04-03"
 
 
 def test_how_a_file_is_written_travels_with_its_records(tmp_path):
@@ -163,7 +178,7 @@ def test_how_a_file_is_written_travels_with_its_records(tmp_path):
     assert both["weight"].to_list() == ["80,5", "81,25", "80.5"]
     assert both["line"].to_list() == [2, 3, 3]
     cleaned = weightstream.clean(both)
-    assert cleaned["effective_at"].to_list() == ["2024-04-03", "2024-04-28", "2024-01-31T06:12:33Z"]
+    assert times_of(cleaned) == ["2024-04-03", "2024-04-28", "2024-01-31T06:12:33Z"]
     assert cleaned["weight_kg"].to_list() == [80.5, 81.25, 80.5]
     both.to_csv(tmp_path / "kept.csv")
     again = pd.read_csv(tmp_path / "kept.csv", dtype=str)
@@ -199,14 +214,14 @@ def test_the_configuration_holds(tmp_path):
     listed.write_text("a\nb\n")
     data = {"timezone": "Europe/Oslo", "min_readings": 2, "users_file": str(listed)}
     cleaned = weightstream.clean(frame, {"data": data})
-    assert cleaned["effective_at"].iloc[0] == "2024-01-01T07:00:00Z"
+    assert times_of(cleaned)[0] == "2024-01-01T07:00:00Z"
     assert cleaned["reason"].to_list() == ["ok"] * 5 + ["below_min_readings", "not_selected"]
     assert cleaned["outcome"].to_list() == ["accepted"] * 5 + ["excluded"] * 2
     window = weightstream.clean(frame, {"data": {"max_users": 1, "min_date": "2000-01-01"}})
     assert window["reason"].to_list() == ["ok"] * 5 + ["not_selected", "too_old"]
     path = tmp_path / "some.toml"
     path.write_text('[data]\ntimezone = "Europe/Oslo"\n')
-    assert weightstream.clean(frame, path)["effective_at"].iloc[0] == "2024-01-01T07:00:00Z"
+    assert times_of(weightstream.clean(frame, path))[0] == "2024-01-01T07:00:00Z"
 
 
 def test_a_profile_is_more_than_its_name():
@@ -280,3 +295,95 @@ def test_corrections_and_what_is_taken_back_are_as_in_a_store(ingested, tmp_path
     reasons = cleaned["reason"].to_list()
     assert [reasons[row] for row in (2, 4, 8, 9)] == ["superseded", "retracted", "ok", "retracted"]
     assert cleaned["outcome"].to_list()[-1] == "excluded"
+
+
+ROWS = [("a", f"2024-01-{day:02}T07:00:00Z", 80.0 + day / 50, "kg") for day in range(1, 21)]
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_the_kind_of_frame_that_came_goes_back(library):
+    rows = [*ROWS, ("a", "2024-01-21T07:00:00Z", 176.4, "kg"), ("a", "soon", 80.0, None)]
+    frame = frame_of(*rows).assign(height=181)
+    expected = weightstream.clean(frame, keep=["height"])
+    if library == "polars":
+        polars = pytest.importorskip("polars")
+        cleaned = weightstream.clean(polars.from_pandas(frame), keep=["height"])
+        assert isinstance(cleaned, polars.DataFrame)
+        assert cleaned.schema["effective_at"] == polars.Datetime("us", "UTC")
+        found = cleaned.to_arrow()
+    else:
+        found = weightstream.clean(pa.Table.from_pandas(frame), keep=["height"])
+        assert isinstance(found, pa.Table)
+    assert found.column_names == list(expected.columns)
+    assert found["height"].to_pylist() == [181] * len(rows)
+    back = pa.Table.from_pandas(expected, preserve_index=False)
+    for name in found.column_names:
+        assert found[name].to_pylist() == back[name].to_pylist()
+
+
+def test_kept_columns_stand_beside_their_row_whatever_the_index():
+    frame = frame_of(*ROWS).assign(note=[f"n{day}" for day in range(1, 21)])
+    frame.index = [7] * len(frame)
+    cleaned = weightstream.clean(frame.iloc[::-1], keep=["note", "time"])
+    assert cleaned["note"].to_list() == frame["note"].to_list()[::-1]
+    assert list(cleaned.index) == [7] * len(frame)
+    with pytest.raises(InputError, match="no column 'height' to keep"):
+        weightstream.clean(frame, keep=["height"])
+    with pytest.raises(InputError, match="'user_id' is a column of the result"):
+        weightstream.clean(frame, keep=["user_id"])
+
+
+@pytest.mark.parametrize("wrong", [{"user": ["a"]}, [{"user": "a"}], 7, None, "weights.csv"])
+def test_what_is_no_frame_is_one_sentence(wrong):
+    with pytest.raises(InputError, match=f"a {type(wrong).__name__} is no frame") as caught:
+        weightstream.clean(wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_way_of_writing_is_an_argument_of_its_own():
+    commas = frame_of(("a", "2024-01-31 08:00", "80,5", "kg"))
+    assert weightstream.clean(commas, decimal_comma=True)["weight_kg"].to_list() == [80.5]
+    assert times_of(weightstream.clean(commas, timezone="Europe/Oslo")) == (
+        times_of(weightstream.clean(commas, {"data": {"timezone": "Europe/Oslo"}}))
+    )
+    slashes = frame_of(("a", "03/04/2024", 80, "kg"))
+    assert times_of(weightstream.clean(slashes, date_order="dmy")) == ["2024-04-03"]
+    assert times_of(weightstream.clean(slashes, date_order="mdy")) == ["2024-03-04"]
+    with pytest.raises(ConfigError, match="Moon"):
+        weightstream.clean(slashes, timezone="Moon")
+
+
+def test_cells_that_are_periods_and_ids_that_are_uuids():
+    name = uuid.UUID("12345678-1234-5678-1234-567812345678")
+    frame = pd.DataFrame(
+        {
+            "user": [name, name],
+            "date": pd.PeriodIndex(["2024-01-30", "2024-01-31"], freq="D"),
+            "weight_kg": [80.0, 80.1],
+        }
+    )
+    cleaned = weightstream.clean(frame)
+    assert cleaned["user_id"].to_list() == [str(name)] * 2
+    assert times_of(cleaned) == ["2024-01-30", "2024-01-31"]
+
+
+def test_what_reviewers_decided_and_what_was_learnt_holds_without_a_store(tmp_path):
+    frame = frame_of(*ROWS, ("a", "2024-01-21T07:00:00Z", 130.0, "kg"))
+    before = weightstream.clean(frame)
+    assert before["verdict"].iloc[-1] == "rejected"
+    words = pd.DataFrame(
+        {"measurement_id": [before["measurement_id"].iloc[-1]], "action": "accept", "by": "eva"}
+    )
+    words.assign(user="", note="").to_csv(tmp_path / "words.csv", index=False)
+    for given in (words, pa.Table.from_pandas(words), tmp_path / "words.csv"):
+        last = weightstream.clean(frame, overrides=given).iloc[-1]
+        assert (last["verdict"], last["reason"]) == ("accepted", "override")
+        assert (last["override"], last["override_by"]) == ("accept", "eva")
+    with pytest.raises(ConfigError, match="row 0: 'keep' is no action"):
+        weightstream.clean(frame, overrides=words.assign(action="keep"))
+    with pytest.raises(ConfigError, match="no column by"):
+        weightstream.clean(frame, overrides=words.drop(columns="by"))
+    mine = replace(PRIOR, name="mine")
+    (tmp_path / "set.json").write_text(to_json(mine))
+    for parameters in (mine, tmp_path / "set.json"):
+        assert set(weightstream.clean(frame, parameters=parameters)["model"]) == {"mine"}

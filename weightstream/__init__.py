@@ -1,23 +1,33 @@
 """Body-weight streams of many people in, a trend per person that can be trusted out.
 
-`read` and `clean` work on pandas frames, without a store and without a server: docs/python.md.
+`read` and `clean` work on frames of pandas, polars or PyArrow, without a store and without a
+server: docs/python.md.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weightstream.cleaned import plot, summary
+    from weightstream.dataset import clean_dataset
     from weightstream.frames import clean, read
 
-__all__ = ["clean", "read"]
+__all__ = ["clean", "clean_dataset", "plot", "read", "summary"]
+
+_HOMES = {
+    "clean": "weightstream.frames",
+    "clean_dataset": "weightstream.dataset",
+    "plot": "weightstream.cleaned",
+    "read": "weightstream.frames",
+    "summary": "weightstream.cleaned",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when asked for: pandas and the engine take a second that the commands do not need."""
-    if name not in __all__:
+    """Load it when it is asked for: the engine takes a second that most commands do not need."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from weightstream import frames
-
-    return getattr(frames, name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,18 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+EXTRAS = {
+    "prefect": "serve",
+    "yaml": "serve",
+    "rich": "serve",
+    "kaleido": "png",
+    "dask": "dask",
+    "distributed": "dask",
+    "sqlalchemy": "sql",
+}
+"""Module that is not always installed, and the extra of weightstream that brings it."""
+
+
 class Commands(click.Group):
     """Says our errors in one sentence, with their exit status."""
 
@@ -32,6 +44,16 @@ class Commands(click.Group):
         except WeightstreamError as error:
             click.echo(f"weightstream: {error}", err=True)
             ctx.exit(error.exit_status)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(str(error.name).partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(
+                f"weightstream: this needs {error.name}, which is not installed; "
+                f"run `pip install 'weightstream[{extra}]'`",
+                err=True,
+            )
+            ctx.exit(2)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -155,15 +177,6 @@ def simulate(
     configured(config, data_dir)
     written = simulate_csv(out, persons, rows, seed, scenario, labels)
     click.echo(f"{written:,} rows in {out}", err=True)
-
-
-@cli.command()
-@settings
-def learn(config: Path | None, data_dir: Path | None) -> None:
-    """Learn sources and bodies from all that is stored; retro then looks at everyone again."""
-    from weightstream.store.learning_run import learn_from_store
-
-    click.echo(learn_from_store(configured(config, data_dir)))
 
 
 def on_a_terminal() -> bool:

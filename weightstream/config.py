@@ -175,13 +175,36 @@ class Quality(Section):
     """Accepted readings may so much differ from what was expected, on average (kg)."""
     max_drift_kg: float = Field(0.5, gt=0)
     """That average may so much differ from the weeks before (kg)."""
+    max_rise: float = Field(0.1, gt=0, le=1)
+    """By so much a source's share of rejected or quarantined rows may rise from one week on."""
+    least_volume: float = Field(0.5, ge=0, le=1)
+    """A source's rows in the last four weeks, as a share of what is usual, may fall to this."""
+    max_silence: float = Field(3.0, gt=0)
+    """A source, and ingest, may be silent for so many times the longest of 20 usual pauses."""
 
 
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """Of person pages: a hash of the user id, or the id itself."""
+
+
+class Alerts(Section):
+    """What of a person's course is told as an alert."""
+
+    rules: tuple[Literal["heart-failure", "weight-loss", "unusual"], ...] = (
+        "heart-failure",
+        "weight-loss",
+        "unusual",
+    )
+    """heart-failure: rapid gain; weight-loss: 5 % in 30 days, 10 % in 180; unusual: faster than
+    the model expects of anybody."""
+    least_probability: float = Field(0.2, ge=0, le=1)
+    """An alert of heart-failure or weight-loss is told from this probability on."""
     false_alerts_per_year: float = Field(0.1, gt=0)
-    """Alerts to expect for a person in a year in which no change is unusual."""
+    """Unusual changes to expect for a person in a year in which no change is unusual."""
+    persons_file: Path | None = None
+    """Other rules for some persons: a CSV file with the columns user_id and rules (names with
+    spaces between them)."""
 
 
 class Execution(Section):
@@ -202,6 +225,7 @@ class Config(Section):
     threading: Threading = Threading()
     quality: Quality = Quality()
     visualization: Visualization = Visualization()
+    alerts: Alerts = Alerts()
     execution: Execution = Execution()
 
 
@@ -219,7 +243,12 @@ PROFILES: Mapping[str, Mapping[Key, Any]] = {
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""
 
-PATH_KEYS = (("data", "data_dir"), ("data", "users_file"), ("data", "inbox"))
+PATH_KEYS = (
+    ("data", "data_dir"),
+    ("data", "users_file"),
+    ("data", "inbox"),
+    ("alerts", "persons_file"),
+)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class StaleRevision(StoreError):
 
 def shown(name: str | Path) -> str:
     """A file name or argument as a sentence can hold it, whatever its bytes are."""
-    return os.fsencode(name).decode(errors="replace")
+    return os.fsencode(str(name)).decode(errors="replace")
 
 
 def plain(text: str) -> str:

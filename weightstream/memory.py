@@ -39,6 +39,16 @@ def peak_rss_mb() -> float:
     return peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
 
 
+def private_mb() -> float:
+    """The resident memory of this process that no other shares; where Linux does not say, all."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return peak_rss_mb()
+    private = [line.split() for line in lines if line.startswith("Private_")]
+    return sum(int(kilobytes) for _, kilobytes, _ in private) / 1024
+
+
 def free_memory_mb() -> float:
     """What this process could still have: of the machine, and of each limit that it is under.
 

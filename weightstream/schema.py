@@ -6,6 +6,11 @@ of it; a quarantine table is what it could not use. All are Arrow tables.
 
 import pyarrow as pa
 
+Z95 = 1.959963984540054
+"""Half of a 95 % interval, in standard deviations."""
+Z50 = 0.6744897501960817
+"""Half of a 50 % interval."""
+
 CODE = pa.dictionary(pa.int32(), pa.string())
 
 RAW = pa.schema(
@@ -16,9 +21,9 @@ RAW = pa.schema(
         ("weight", CODE),
         ("unit", CODE),
         ("record_id", pa.string()),  # the source's own id of the record, if it has one
-        ("updated", pa.string()),  # when the source last changed the record, if it says
+        ("updated", pa.string()),  # when the source last changed the record, if it is given
         ("line", pa.int64()),  # of the file, from 1, header included
-        ("retracted", pa.bool_()),  # the source takes the record back; null: it does not
+        ("retracted", pa.bool_()),  # the source retracts the record; null: it does not
         ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
         ("detail", pa.string()),  # one sentence on that fault, else null
         ("birth_date", pa.string()),  # of the person, 1984-05-31, where the source tells it
@@ -31,7 +36,7 @@ MEASUREMENT = pa.schema(
     [
         ("user_id", CODE),
         ("source", CODE),  # "unknown" where the cell is empty
-        ("time_us", pa.int64()),  # microseconds since 1970 UTC; a date alone stands at 12:00 local
+        ("time_us", pa.int64()),  # microseconds since 1970 UTC; a date alone is 12:00 local
         ("effective_at", pa.string()),  # 2024-01-31T07:12:33Z or, date only, 2024-01-31
         ("wall", pa.string()),  # as written, normalised: 2024-01-31T07:12:33.5+01:00
         ("hour", pa.float32()),  # local hour of the day, 0-24; NaN where only the date is known
@@ -58,7 +63,7 @@ RETRACTION = pa.schema(
         ("line", pa.int64()),
     ]
 )
-"""Records that their source took back; without a record_id they concern nothing."""
+"""Records that their source retracted; without a record_id they concern nothing."""
 
 QUARANTINE = pa.schema(
     [
@@ -109,8 +114,8 @@ new reasons are appended, never inserted."""
 REASONS_VERSION = 2
 
 HUMAN_REASONS = ("override", "superseded", "retracted")
-"""Reasons that no engine finds: a person said so, or the source corrected
-the record or took it back."""
+"""Reasons that no engine finds: a reviewer decided so, or the source corrected or retracted the
+record."""
 
 OUTCOMES = ("accepted", "rejected", "duplicates", "quarantined", "excluded", "failed")
 """Every row of the input has exactly one."""
@@ -122,10 +127,10 @@ RETRO_COUNTS = (
     "rejected_to_accepted",
     "levels_moved",  # persons whose level at their newest reading moved by more than LEVEL_MOVED_KG
 )
-"""What retro did: persons whose series it looked at, their readings, and what changed in them."""
+"""What retro did: persons whose series it judged, their readings, and what changed in them."""
 
 LEVEL_MOVED_KG = 0.1
-"""What a scale shows; less than that nobody would see."""
+"""The resolution of a scale: nobody would see less."""
 
 EXPORT_COLUMNS = (
     "measurement_id",

@@ -1,13 +1,16 @@
-"""The limits on the Prefect server that stages are under, as they are when a run begins; and the
-slots that a run gives back when it is cut short."""
+"""The stages' limits on the Prefect server, and releasing the slots of a run that is cut short."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
     FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
@@ -20,14 +23,14 @@ from tasks import STAGES, VIZ_MEMORY
 from weightstream.errors import PrefectError
 
 PAGE = 200
-"""As many limits as the server gives at once."""
+"""The most limits that the server returns at once."""
 
 
 def stage_limits() -> dict[str, int]:
-    """Slots by stage, and MB of VIZ_MEMORY, where there is a limit. Raises PrefectError for a 0.
+    """Return slots by stage, and MB of VIZ_MEMORY, where the server has a limit now.
 
     A thread beyond the slots would hold its task and wait; a task of a stage without any would
-    wait for ever.
+    wait for ever. Raises PrefectError for a limit of 0.
     """
     stages = {f"tag:{stage.tag}": stage.name for stage in STAGES.values()}
     stages[VIZ_MEMORY] = VIZ_MEMORY
@@ -35,14 +38,14 @@ def stage_limits() -> dict[str, int]:
     for limit in ours:
         if limit.limit == 0:
             raise PrefectError(
-                f"the limit {limit.name} on the Prefect server is 0, so that this run would wait "
+                f"the limit {limit.name} on the Prefect server is 0, so this run would wait "
                 "for ever; run `weightstream server setup`, and pause queues, not limits"
             )
     return {stages[limit.name]: limit.limit for limit in ours}
 
 
 def _limits() -> Iterator[GlobalConcurrencyLimitResponse]:
-    """All of the server's, mostly in one request."""
+    """All limits of the server, mostly in one request."""
     with get_client(sync_client=True) as client:
         offset, page = 0, list[GlobalConcurrencyLimitResponse]()
         while offset == 0 or len(page) == PAGE:
@@ -52,14 +55,30 @@ def _limits() -> Iterator[GlobalConcurrencyLimitResponse]:
 
 
 def release_slots(run: str, why: str) -> None:
-    """Tell the server that the tasks of a run that is cut short are over.
+    """Record as crashed the tasks of a run that is cut short, which releases their slots.
 
-    Their slots are free then. Left to itself the server keeps those of a task that was interrupted
-    for a minute, as it does if the process is killed.
+    Left to itself the server keeps the slots of an interrupted task for a minute, as it does if
+    the process is killed.
     """
     client = get_client(sync_client=True)
-    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)]))
+    runs = [UUID(one) for one in runs_in_process(client, run)]
+    of_runs = FlowRunFilter(id=FlowRunFilterId(any_=runs))
     types = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
     under_way = TaskRunFilter(state=TaskRunFilterState(type=types))
-    for task in client.read_task_runs(flow_run_filter=of_run, task_run_filter=under_way):
+    for task in client.read_task_runs(flow_run_filter=of_runs, task_run_filter=under_way):
         client.set_task_run_state(task.id, Crashed(message=why), force=True)
+
+
+def runs_in_process(client: SyncPrefectClient, run: str) -> list[str]:
+    """Return a run and those of its subflows that run in its process, the retro of an ingest.
+
+    A deferred retro is a subflow too, but a run of its own deployment in another process.
+    """
+    inline = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run)]),
+        deployment_id=FlowRunFilterDeploymentId(is_null_=True),
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+        ),
+    )
+    return [run, *(str(one.id) for one in client.read_flow_runs(flow_run_filter=inline))]

@@ -1,4 +1,4 @@
-"""Memory of drawing: runs share a limit on the server, and each looks at what is free."""
+"""The memory of drawing: runs share a limit on the server, and each checks what is free."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from weightstream.config import Memory
 from weightstream.memory import free_memory_mb
 
 LEASE_SECONDS = 60
-"""As long a killed run keeps its share; with Prefect's 300, the next waits five minutes to draw."""
+"""How long a killed run keeps its share; with Prefect's 300 the next one waits five minutes."""
 
 
 @contextmanager
-def viz_memory(limits_by_stage: Mapping[str, int], megabytes: int) -> Iterator[None]:
-    """Wait for so much of the limit VIZ_MEMORY and hold it; nothing where the server has none.
+def viz_memory(limits: Mapping[str, int], megabytes: int) -> Iterator[None]:
+    """Wait for so many MB of the limit VIZ_MEMORY and hold them; no wait where there is no limit.
 
-    Never more than the whole limit is asked for: what is larger draws alone.
+    A task that needs more than the whole limit takes all of it, and so draws alone.
     """
-    limit = limits_by_stage.get(VIZ_MEMORY)
+    limit = limits.get(VIZ_MEMORY)
     if limit is None:
         yield
         return
@@ -28,5 +28,5 @@ def viz_memory(limits_by_stage: Mapping[str, int], megabytes: int) -> Iterator[N
 
 
 def has_memory_to_draw(memory: Memory) -> bool:
-    """Whether half of the memory that is free now holds what another drawing task may take."""
+    """Return whether half of the memory that is free now is enough for another drawing task."""
     return free_memory_mb() / 2 >= memory.viz_memory_limit_mb

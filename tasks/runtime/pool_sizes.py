@@ -1,4 +1,4 @@
-"""How many of a stage's tasks run at once: the width of its runner, and the limit of its tag."""
+"""How many tasks of a stage run at once: the size of its task runner, and the limit of its tag."""
 
 import os
 
@@ -9,31 +9,31 @@ from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 
 
 def filter_pool_size(threading: Threading, users: int) -> int:
-    """user_pool_size; 0 = min(cpu_count, users // 10, 8), at least 1."""
+    """Return user_pool_size; 0 = min(cpu_count, users // 10, 8), at least 1."""
     return threading.user_pool_size or max(1, min(os.cpu_count() or 1, users // 10, 8))
 
 
-def persons_per_task(wanted: int, persons: int, width: int, limited: bool) -> int:
-    """As is wanted; 0 = one while there are few persons, else balanced by rows.
+def persons_per_task(wanted: int, persons: int, pool_size: int, limited: bool) -> int:
+    """Return what is wanted; 0 = one while there are few persons, else balanced by rows.
 
-    limited: whether the stage has slots on the server. To ask for one takes longer than to judge a
-    person (60 persons, measured on SQLite: 4 s in 3 tasks, 64 s in 60), so that there are then no
-    more tasks than slots.
+    limited: whether the stage has slots on the server. Asking for one takes longer than judging a
+    person (60 persons, measured on SQLite: 4 s in 3 tasks, 64 s in 60), so there are then no more
+    tasks than slots.
     """
     if wanted or not limited or persons > TASKS_WITH_ONE_PERSON:
         return wanted
-    return max(1, -(-persons // width))
+    return max(1, -(-persons // pool_size))
 
 
 def draw_pool_size(threading: Threading, free_mb: float | None = None) -> int:
-    """As many drawing tasks as the pool, the cap and half of the free memory allow; at least 1."""
+    """Return how many drawing tasks the pool, the cap and half of the free memory allow, or 1."""
     free_mb = free_memory_mb() if free_mb is None else free_mb
     fitting = int(free_mb / 2 // threading.memory.viz_memory_limit_mb)
     return max(1, min(threading.viz_pool_size, threading.memory.max_concurrent_viz, fitting))
 
 
 def browser_tabs(threading: Threading, free_mb: float) -> int:
-    """Tabs that draw pictures: no more than processors, nor than fit beside the browser; or 0."""
+    """Return how many tabs draw pictures: at most the processors, and what fits in memory, or 0."""
     fitting = int((free_mb - BROWSER_MB) // TAB_MB)
     return max(0, min(draw_pool_size(threading, free_mb), os.cpu_count() or 1, fitting))
 

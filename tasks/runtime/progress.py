@@ -23,13 +23,14 @@ ARTIFACT_SECONDS = 5.0
 
 
 class Progress:
-    """Counts by stage, told to a person as they grow. Used by the flow's own thread alone."""
+    """Counts by stage, shown as they grow. Only the flow's own thread changes it."""
 
     def __init__(self) -> None:
         self.done: dict[str, int] = {}
         self._totals: dict[str, int | None] = {}
         self._units: dict[str, str] = {}
-        self._told = self._shown = time.monotonic()
+        self._logged = self._published = time.monotonic()
+        self._moved: dict[str, float] = {}
         self._artifacts: dict[str, UUID] = {}
         self._bars: Bars | None = None
         self._ids: dict[str, TaskID] = {}
@@ -47,24 +48,29 @@ class Progress:
 
     def advance(self, stage: str, amount: int) -> None:
         self.done[stage] += amount
+        self._moved[stage] = time.monotonic()
         if self._bars:
             self._bars.update(self._ids[stage], advance=amount)
-        elif time.monotonic() - self._told > LINE_SECONDS:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._logged > LINE_SECONDS:
+            self._logged = time.monotonic()
             logger.info(self._line(stage))
-        if time.monotonic() - self._shown > ARTIFACT_SECONDS:
-            self._shown = time.monotonic()
-            self._show(stage)
+        if time.monotonic() - self._published > ARTIFACT_SECONDS:
+            self._published = time.monotonic()
+            self._publish(stage)
+
+    def moved(self, stage: str) -> float:
+        """Return when a stage last advanced, in seconds of time.monotonic; 0.0 if it never did."""
+        return self._moved.get(stage, 0.0)
 
     def end(self, stage: str) -> None:
-        """The stage is over: what it did is its total."""
+        """End a stage: its total is what it has done."""
         self._totals[stage] = self.done[stage]
         if self._bars:
             self._bars.update(self._ids[stage], total=self.done[stage])
         else:
             logger.info(self._line(stage))
         if stage in self._artifacts:
-            self._show(stage)
+            self._publish(stage)
 
     def close(self) -> None:
         if self._bars:
@@ -75,8 +81,8 @@ class Progress:
         of = f" of {total:,}" if total is not None and total != self.done[stage] else ""
         return f"{stage}: {self.done[stage]:,}{of} {self._units[stage]}"
 
-    def _show(self, stage: str) -> None:
-        """Stages that are known to be long only: an artifact costs Prefect some 30 ms."""
+    def _publish(self, stage: str) -> None:
+        """Publish stages of known length only: an artifact costs Prefect some 30 ms."""
         total = self._totals[stage]
         if total is None:
             return

@@ -1,4 +1,4 @@
-"""Keep what a failing batch says free of persons: Prefect logs and stores exception texts."""
+"""Keep persons out of the errors of tasks: Prefect logs and stores exception texts."""
 
 import os
 import traceback
@@ -19,14 +19,14 @@ from weightstream.errors import (
 
 @contextmanager
 def redacted_errors(stage: str, batch: int | None = None) -> Iterator[None]:
-    """Let our own errors through; of any other keep its type and place, not its text."""
+    """Let our own errors pass; keep of any other its type and place, not its text."""
     try:
         yield
     except WeightstreamError:
         raise
     except (httpx.TransportError, PrefectHTTPStatusError) as error:
         raise PrefectError(
-            f"the Prefect server went away in the midst of the run ({type(error).__name__}); what "
+            f"the Prefect server stopped answering during the run ({type(error).__name__}); what "
             "was stored stays, run it again when the server answers"
         ) from None
     except Exception as error:
@@ -40,5 +40,5 @@ def redacted_errors(stage: str, batch: int | None = None) -> Iterator[None]:
 
 
 def is_transient(_task: object, _run: object, state: State) -> bool:
-    """Whether a task failed of what another try may mend: a locked store."""
+    """Return whether a task failed for a reason that a retry may cure: a locked store."""
     return isinstance(state.data, StoreLocked)

@@ -1,4 +1,4 @@
-"""Run one task over many batches, a stage's width at a time, on threads."""
+"""Submit one task for many batches to a task runner of the stage's pool size; gather the states."""
 
 import logging
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from prefect import Task
 from prefect.futures import PrefectFuture
@@ -14,50 +14,56 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 logger = logging.getLogger("weightstream")
+Done: TypeAlias = "SimpleQueue[tuple[int, PrefectFuture[Any]]]"
 
 
 def submit_batches(
     task: Task[..., Any],
     run: str,
     batches: Iterable[int],
-    width: int,
+    pool_size: int,
     has_memory: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, State]]:
-    """Yield (batch, final state) as batches end, in any order; width 0: one after another here.
+    """Yield (batch, final state) as batches end, in any order; pool_size 0: one by one, here.
 
-    At most `width` batches are under way or waiting to be taken, and after the first only while
-    there is room, which is what holds memory down. Where the process cannot start so many
-    threads, fewer work, and the log says so.
+    At most pool_size batches are under way or wait to be gathered. While one is, the next is taken
+    only if there is memory for it. Where the process cannot start so many threads, fewer run, and
+    the log says so.
     """
     waiting = iter(batches)
-    if usable := usable_threads(task.name, width):
-        with ThreadPoolTaskRunner[Any](max_workers=usable) as runner:
-            yield from gather(task, run, runner, waiting, usable, has_memory)
+    if threads := usable_threads(task.name, pool_size):
+        with ThreadPoolTaskRunner[Any](max_workers=threads) as runner:
+            yield from gather(task, run, runner, waiting, threads, has_memory)
     else:
         for batch in waiting:
-            yield batch, cast(State, task(run, batch, return_state=True))
+            yield batch, state_of(task, run, batch)
+
+
+def state_of(task: Task[..., Any], run: str, *batch: int) -> State:
+    """Run a task in this thread; return its final state."""
+    return cast(State, task(run, *batch, return_state=True))
 
 
 @contextmanager
 def submit_in_background(
-    task: Task[..., Any], run: str, width: int
+    task: Task[..., Any], run: str, threads: bool
 ) -> Iterator[Callable[[], State]]:
-    """Run a task of the whole run while the caller goes on; what is given waits for its end.
+    """Run a task of the whole run beside the caller; yield a function that waits for its state.
 
-    width 0, or no thread to be had: it runs when it is waited for.
+    Without threads, or if none can be started, the task runs when it is waited for.
     """
-    if not usable_threads(task.name, min(width, 1)):
-        yield lambda: cast(State, task(run, return_state=True))
+    if not usable_threads(task.name, int(threads)):
+        yield lambda: state_of(task, run)
         return
     with ThreadPoolTaskRunner[Any](max_workers=1) as runner:
         future = runner.submit(task, {"run": run})
 
-        def ended() -> State:
+        def final_state() -> State:
             future.wait()
             return future.state
 
         try:
-            yield ended
+            yield final_state
         finally:
             future.wait()  # the runner would cancel it
 
@@ -67,13 +73,14 @@ def gather(
     run: str,
     runner: ThreadPoolTaskRunner[Any],
     waiting: Iterator[int],
-    width: int,
+    pool_size: int,
     has_memory: Callable[[], bool],
 ) -> Iterator[tuple[int, State]]:
-    done: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
+    """Submit batches as others end; see submit_batches."""
+    done: Done = SimpleQueue()
     under_way = 0
     while True:
-        while under_way < width and (under_way == 0 or has_memory()):
+        while under_way < pool_size and (under_way == 0 or has_memory()):
             batch = next(waiting, None)
             if batch is None:
                 break
@@ -88,28 +95,26 @@ def gather(
         yield ended, its_future.state
 
 
-def _put(
-    done: "SimpleQueue[tuple[int, PrefectFuture[Any]]]", batch: int, future: PrefectFuture[Any]
-) -> None:
+def _put(done: Done, batch: int, future: PrefectFuture[Any]) -> None:
     done.put((batch, future))
 
 
-def usable_threads(stage: str, width: int) -> int:
-    """How many of `width` threads a stage can have; if fewer, the log says so."""
-    usable = startable_threads(width)
-    if usable < width:
+def usable_threads(stage: str, wanted: int) -> int:
+    """Return how many of `wanted` threads a stage can have; if fewer, the log says so."""
+    usable = startable_threads(wanted)
+    if usable < wanted:
         logger.warning(
-            "%s: only %d of %d threads can be started; going on with those", stage, usable, width
+            "%s: only %d of %d threads can be started; going on with those", stage, usable, wanted
         )
     return usable
 
 
-def startable_threads(width: int) -> int:
-    """How many of `width` threads the process can have at once, found by starting them."""
+def startable_threads(wanted: int) -> int:
+    """Return how many of `wanted` threads the process can have at once, by starting them."""
     release = threading.Event()
     started: list[threading.Thread] = []
     try:
-        for _ in range(width):
+        for _ in range(wanted):
             thread = threading.Thread(target=release.wait, daemon=True)
             thread.start()
             started.append(thread)

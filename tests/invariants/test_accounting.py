@@ -77,7 +77,7 @@ def test_every_row_has_one_outcome(store_files, tables, fresh_dir, files, data):
         assert len(found["decisions"]) == decided
         assert decided <= len(found["measurements"]) <= decided + outcomes["excluded"]
         assert {row[3] for row in found["quarantine"]} <= set(QUARANTINE_REASONS)
-        lines = {(row[-3], row[-2]) for row in found["measurements"]}  # file, line, updated
+        lines = {row[-2:] for row in found["measurements"]}  # file, line
         assert len(lines) == len(found["measurements"])
         assert not lines & {row[:2] for row in found["quarantine"]}
 

@@ -67,11 +67,11 @@ def test_of_a_person_named_on_the_command_line(command, tmp_path, kept):
 
 
 PLACES = {
-    "read": ("tasks.read", "take_in"),
-    "filter": ("tasks.runtime.context.RunContext", "judge"),
-    "smooth": ("tasks.runtime.context.RunContext", "smooth"),
+    "read": ("weightstream.pipeline", "take_in"),
+    "filter": ("tasks.filter", "judge_new"),
+    "smooth": ("tasks.smooth", "judge_stored"),
     "write": ("tasks.write", "commit"),
-    "draw": ("tasks.runtime.context.RunContext", "draw"),
+    "draw": ("tasks.draw", "draw_persons"),
     "quarantine": ("flows.ingest", "store_quarantine"),
     "index": ("flows.dashboards", "draw_index"),
     "plan": ("weightstream.intake.sources", "plan"),

@@ -25,7 +25,7 @@ def test_limits_are_the_widths_of_the_pools(monkeypatch):
         "tag:viz": 7,
         "viz-memory": 700,
     }
-    assert all(limit.fitting.start == limit.slots for limit in limits.values())
+    assert all(limit.accepted.start == limit.slots for limit in limits.values())
 
 
 def test_an_automatic_pool_has_a_limit_too(monkeypatch):
@@ -37,11 +37,11 @@ def test_where_memory_bounds_drawing_the_limit_may_be_narrower(monkeypatch):
     monkeypatch.setattr("tasks.runtime.pool_sizes.free_memory_mb", lambda: 1_000.0)
     drawing = by_name(memory={"viz_memory_limit_mb": 100})["tag:viz"]
     assert drawing.slots == 5
-    assert set(range(1, 17)) == set(drawing.fitting)
+    assert set(range(1, 17)) == set(drawing.accepted)
     memory = by_name(memory={"viz_memory_limit_mb": 100})["viz-memory"]
     assert memory.slots == 500
-    assert 1_600 in memory.fitting
-    assert 0 not in memory.fitting
+    assert 1_600 in memory.accepted
+    assert 0 not in memory.accepted
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ CSVS = {
     ),
     "ragged": (HEAD + "Ann-1,a,s,1,kg,more\nBob,b\n", HEAD + "\nBob,b\n"),
     "another measure": (
-        "user_id,date,metric,value,unit\nAnn-1,2024-01-01,Lean mass,60,kg\nB,2024-01-01,Weight,80,kg\n",
+        "user_id,date,metric,value,unit\nAnn-1,2024-01-01,Lean mass,60,kg\n"
+        "B,2024-01-01,Weight,80,kg\n",
         "user_id,date,metric,value,unit\n\nB,2024-01-01,Weight,80,kg\n",
     ),
     "dates in an open order": (

@@ -6,9 +6,10 @@ import pytest
 
 from weightstream.config import Config
 from weightstream.erasing.erasure import erase_person
-from weightstream.erasing.tombstones import KEY_NAME, NOBODY, Tombstones, read_tombstones, token
+from weightstream.erasing.tombstones import KEY_NAME, read_tombstones
 from weightstream.errors import StoreError
-from weightstream.intake.coded import trimmed
+from weightstream.intake.tombstones import NOBODY, Tombstones, token
+from weightstream.parsing.coded import trimmed
 from weightstream.store.connection import open_writer
 
 
@@ -45,7 +46,7 @@ def test_an_id_is_looked_up_once(monkeypatch):
         calls.append(user_id)
         return token(key, user_id)
 
-    monkeypatch.setattr("weightstream.erasing.tombstones.token", counted)
+    monkeypatch.setattr("weightstream.intake.tombstones.token", counted)
     found = Tombstones(key, frozenset([token(key, "a")]))
     assert [user in found for user in ("a", "b", "a", "b")] == [True, False] * 2
     assert calls == ["a", "b"]

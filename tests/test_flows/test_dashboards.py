@@ -1,5 +1,6 @@
 """The dashboards flow, and the drawing stage of ingest: who has a page, and which are rewritten."""
 
+import json
 import re
 import sqlite3
 from pathlib import Path
@@ -123,11 +124,11 @@ def test_memory_that_runs_short_narrows_the_stage(
     ingested, dashboards, simulated, tmp_path, monkeypatch
 ):
     """Sixteen tasks could run; after the first start there is no room for another beside it."""
-    import tasks.runtime.context
+    import tasks.draw
     import tasks.runtime.memory_budget
 
     at_once, most = [], []
-    draw = tasks.runtime.context.draw_persons
+    draw = tasks.draw.draw_persons
 
     def watched(connection, drawing, persons):
         at_once.append(1)
@@ -139,8 +140,46 @@ def test_memory_that_runs_short_narrows_the_stage(
 
     data = tmp_path / "data"
     ingested(simulated(230, 3000), data, dashboards=False)
-    monkeypatch.setattr(tasks.runtime.context, "draw_persons", watched)
+    monkeypatch.setattr(tasks.draw, "draw_persons", watched)
     monkeypatch.setattr(tasks.runtime.memory_budget, "free_memory_mb", lambda: 150.0)
     assert dashboards(data).name == "Completed"
     assert len(pages(data)) == 230
     assert most == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "processes"),
+    [
+        ({}, 3),
+        ({"threading.viz_pool_size": 2}, 2),
+        ({"threading.memory.max_concurrent_viz": 2}, 2),
+        ({"threading.memory.viz_memory_limit_mb": 10**9}, 1),
+        ({"threading.viz_pool_size": 1}, 1),
+        ({"threading.enabled": False}, 1),
+    ],
+)
+def test_pages_are_drawn_in_as_many_processes_as_the_settings_allow(
+    ingested, dashboards, simulated, tmp_path, monkeypatch, settings, processes
+):
+    import flows.dashboards
+    from weightstream.outputs import drawing_processes as module
+
+    sizes = []
+    usual = flows.dashboards.drawing_processes
+
+    def recorded(data_dir, drawing, size):
+        sizes.append(size)
+        return usual(data_dir, drawing, 1 if size > 2 else size)  # two are enough to wait for
+
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(module, "PERSONS_PER_PROCESS", 10)
+    monkeypatch.setattr(flows.dashboards, "drawing_processes", recorded)
+    data = tmp_path / "data"
+    ingested(simulated(30, 900), data, dashboards=False)
+    config = tmp_path / "drawing.toml"
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    state = dashboards(data, config=str(config))
+    assert (state.name, state.message) == ("Completed", "30 persons")
+    assert sizes == [processes]
+    assert len(pages(data)) == 30
+    assert shown(data) == set(pages(data))

@@ -105,6 +105,53 @@ def test_a_retro_that_cannot_be_started_is_said(ingested, simulated, tmp_path, m
     assert "81.2" not in trouble
 
 
+def subflows_of(run_id):
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+
+    children = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=children)
+
+
+def test_an_inline_retro_has_a_run_of_its_own_under_the_ingest(ingested, simulated, tmp_path):
+    ran = ingested(simulated(12, 500), tmp_path / "data", retro="inline")
+    (retro,) = subflows_of(ran.result.run_id)
+    assert (retro.name, retro.state.name) == ("retro of the ingest", "Completed")
+    assert retro.state.message == "12 persons"
+    assert retro.parameters == {"run": ran.result.run_id}
+    off = ingested(simulated(12, 500), tmp_path / "off", retro="off")
+    assert subflows_of(off.result.run_id) == []
+
+
+def test_an_inline_retro_that_fails_in_part_degrades_both(
+    ingested, simulated, tmp_path, monkeypatch
+):
+    def fail(*given):
+        raise KeyError("someone weighs 81.2 kg")
+
+    monkeypatch.setattr("tasks.smooth.judge_stored", fail)
+    ran = ingested(simulated(12, 500), tmp_path / "data", retro="inline")
+    (retro,) = subflows_of(ran.result.run_id)
+    assert (ran.state.name, retro.state.name) == ("Degraded", "Degraded")
+    assert sum(ran.result.counts.values()) == 500
+    assert ran.result.problems
+    assert "81.2" not in retro.state.message + str(ran.result.problems)
+    with sqlite3.connect(tmp_path / "data/weightstream.db") as connection:
+        assert connection.execute("select count(*) from users where dirty").fetchone() == (12,)
+
+
+def test_a_store_that_stays_locked_ends_both(ingested, simulated, tmp_path, monkeypatch):
+    from weightstream.errors import StoreLocked
+
+    def locked(*given):
+        raise StoreLocked("the store is locked")
+
+    monkeypatch.setattr("flows.retro.smooth_dirty", locked)
+    ran = ingested(simulated(12, 500), tmp_path / "data", retro="inline")
+    assert (ran.state.name, ran.state.message) == ("Failed", "the store is locked")
+
+
 def day(number):
     return str(date(2024, 1, 1) + timedelta(number)) + "T07:00:00Z"
 

@@ -89,16 +89,16 @@ def test_files_of_a_batch_that_failed_are_not_done(run_inbox, folder, monkeypatc
     (folder / "b.csv").write_text(HEADER + ROW.replace("P-1", "P-2"))
     judged = []
 
-    def fail_once(context, batch, *persons):
-        judged.append(batch)
+    def fail_once(settings, store, partition):
+        judged.append(partition)
         if len(judged) == 1:
             raise KeyError("P-1 weighs 80")
-        return judge(context, batch, *persons)
+        return judge(settings, store, partition)
 
-    from tasks.runtime.context import RunContext
+    import tasks.filter
 
-    judge = RunContext.judge
-    monkeypatch.setattr(RunContext, "judge", fail_once)
+    judge = tasks.filter.judge_new
+    monkeypatch.setattr(tasks.filter, "judge_new", fail_once)
     state, summary = run_inbox()
     assert summary.counts["failed"] == 1
     assert state.name == "Degraded"

@@ -67,19 +67,19 @@ class Poisoned(Exception):
 
 def poison(monkeypatch, batch: int) -> list[int]:
     """Let the filter fail on one batch; returns a list that will hold its rows and persons."""
-    from tasks.runtime.context import RunContext
+    import tasks.filter
 
     calls, found = iter(range(1_000)), []
-    judge = RunContext.judge
+    judge = tasks.filter.judge_new
 
-    def poisoned(context, number):
+    def poisoned(settings, store, partition):
         if next(calls) == batch:
-            part = context.parts[number]
-            found.extend([len(part.rows), len(set(part.take()["user_id"].to_pylist()))])
+            persons = set(partition.take()["user_id"].to_pylist())
+            found.extend([len(partition.rows), len(persons)])
             raise Poisoned("someone's weight")
-        return judge(context, number)
+        return judge(settings, store, partition)
 
-    monkeypatch.setattr(RunContext, "judge", poisoned)
+    monkeypatch.setattr(tasks.filter, "judge_new", poisoned)
     return found
 
 
@@ -157,35 +157,41 @@ def test_one_unusable_source_of_two_degrades(ingested, simulated, exported, tmp_
     assert exported(tmp_path / "data") == exported(tmp_path / "alone")
 
 
-def test_task_runs_are_few_and_carry_their_stage_tag(ingested, simulated, tmp_path):
-    from prefect.client.orchestration import get_client
+def runs_under(client, run_id, stages):
+    """Task runs of a run by the first word of their name, once all of `stages` have ended."""
     from prefect.client.schemas.filters import FlowRunFilter
 
-    ran = ingested(simulated(300, 9000), tmp_path / "data", dashboards=True)
-    run_id = ran.result.run_id
     only = FlowRunFilter(id={"any_": [run_id]})
-    tags = {
-        "read": "ingest",
-        "filter": "kalman",
-        "write": "db-write",
-        "draw": "viz",
-        "data": "viz",  # data quality page
-        "smooth": "retro",
-    }
+    found = {}
+    for _ in range(300):  # task runs are recorded in the background
+        runs = client.read_task_runs(flow_run_filter=only, limit=200)
+        found = {}
+        for run in runs:
+            found.setdefault(run.name.split()[0], []).append(run)
+        if found.keys() >= stages and all(run.state.is_final() for run in runs):
+            break
+        time.sleep(0.1)
+    return found
+
+
+def test_task_runs_are_few_and_carry_their_stage_tag(ingested, simulated, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    run_id = ingested(simulated(300, 9000), tmp_path / "data", dashboards=True).result.run_id
+    tags = {"read": "ingest", "filter": "kalman", "write": "db-write", "draw": "viz"}
+    tags["data"] = "viz"  # the page on data quality
     with get_client(sync_client=True) as client:
-        for _ in range(300):  # task runs are recorded in the background
-            runs = client.read_task_runs(flow_run_filter=only, limit=200)
-            found = {}
-            for run in runs:
-                found.setdefault(run.name.split()[0], []).append(run.tags)
-            if found.keys() >= tags.keys() and all(run.state.is_final() for run in runs):
-                break
-            time.sleep(0.1)
-    assert set(found) == {*tags, "data"}  # and the page on data quality
-    assert all(given == [tag] for name, tag in tags.items() for given in found[name])
-    assert len(runs) < 100
+        found = runs_under(client, run_id, {*tags, "retro"})
+        (subflow,) = found.pop("retro")
+        inline = runs_under(client, subflow.state.state_details.child_flow_run_id, {"smooth"})
+    assert set(found) == set(tags)
+    assert all(run.tags == [tag] for name, tag in tags.items() for run in found[name])
+    assert set(inline) == {"smooth", "write"}
+    assert all(run.tags == ["retro"] for run in inline["smooth"])
+    assert sum(map(len, found.values())) + sum(map(len, inline.values())) < 100
     assert len(found["filter"]) >= 2
-    assert len(found["write"]) == len(found["filter"]) + len(found["smooth"])
+    assert len(found["write"]) == len(found["filter"])
+    assert len(inline["write"]) == len(inline["smooth"])
 
 
 def test_counts_of_progress_are_exact_at_every_moment(ingested, simulated, tmp_path, monkeypatch):
@@ -259,10 +265,10 @@ def test_the_same_export_any_way_it_runs(
 
 
 def test_the_pool_has_exactly_the_configured_width(ingested, simulated, tmp_path, monkeypatch):
-    from tasks.runtime.context import RunContext
+    import tasks.filter
 
     width = 3
-    judge = RunContext.judge
+    judge = tasks.filter.judge_new
     together = threading.Barrier(width)  # passes only when so many are at work at once
     lock, at_work, most = threading.Lock(), 0, 0
 
@@ -278,7 +284,7 @@ def test_the_pool_has_exactly_the_configured_width(ingested, simulated, tmp_path
             with lock:
                 at_work -= 1
 
-    monkeypatch.setattr(RunContext, "judge", counted_judge)
+    monkeypatch.setattr(tasks.filter, "judge_new", counted_judge)
     settings = {"threading.user_pool_size": width, "execution.users_per_task": 3}
     ran = ingested(simulated(36, 900), tmp_path / "data", settings)
     assert ran.state.name == "Completed", ran.result.problems

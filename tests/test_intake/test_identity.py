@@ -1,3 +1,4 @@
+from dataclasses import replace
 from hashlib import blake2b
 
 import pyarrow as pa
@@ -22,27 +23,48 @@ def ids(*changes):
 
 def test_an_id_is_known():
     """Stored ids must stay what they are: from one release to the next nothing may change them."""
-    text = b"80 kg 2024-01-31T07:12:00 2 u1 scale"
-    assert ids({}) == [blake2b(text, digest_size=8).hexdigest()] == ["dde9bfbfed4d26e6"]
+    text = b"2024-01-31T07:12:00Z 80000 2 u1 scale"
+    assert ids({}) == [blake2b(text, digest_size=8).hexdigest()] == ["6ab2067e16feca34"]
 
 
 @pytest.mark.parametrize(
     "change",
     [{"weight": "80"}, {"weight": "8e1"}, {"unit": "KG"}, {"time": "2024-01-31T07:12:00.0"},
-     {"user_id": " u1"}, {"record_id": "9"}],
+     {"user_id": " u1"}, {"record_id": "9"}, {"weight": "80000", "unit": "g"},
+     {"weight": "80.00000000000000001"}, {"weight": "79999.998", "unit": "g"},
+     {"time": "2024-01-31T07:12Z"}, {"time": "2024-01-31T08:12:00+01:00"},
+     {"time": "2024-01-31T02:12-05:00"}],
 )  # fmt: skip
 def test_spelling_does_not_matter(change):
     assert ids(change) == ids({})
 
 
+def test_a_zone_of_the_file_and_an_offset_name_one_instant():
+    local = clean(raw_table_of_rows([GOOD | {"line": 2}]), replace(RULES, timezone="Asia/Tokyo"), 0)
+    assert measurement_ids(local.measurements).to_pylist() == ids(
+        {"time": "2024-01-31T07:12:00+09:00"}
+    )
+
+
+def test_pounds_and_their_exact_kilograms_are_one_mass():
+    pounds = ids({"weight": "176.4", "unit": "[lb_av]"})
+    assert pounds == ids({"weight": "80.013694068"}) == ids({"weight": "12.6", "unit": "st"})
+    assert pounds != ids({"weight": "80.01"})  # rounded: another mass, perhaps of one weighing
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"weight": "80.00000000000000001"}, {"weight": "80000", "unit": "g"}, {"source": "app"},
-     {"time": "2024-01-31T07:12Z"}, {"time": "2024-01-31"}, {"user_id": "u2"},
-     {"time": "2024-01-31 07:12:00.001"}],
+    [{"weight": "80.001"}, {"source": "app"}, {"time": "2024-01-31"}, {"user_id": "u2"},
+     {"time": "2024-01-31 07:12:00.001"}, {"time": "2024-01-31T07:12:00+01:00"}],
 )  # fmt: skip
 def test_content_does(change):
     assert ids(change) != ids({})
+
+
+def test_an_id_does_not_depend_on_its_neighbours():
+    alone, absurd = ids({}), {"weight": "1e300", "source": "app"}
+    assert ids({}, absurd)[0] == alone[0]
+    assert ids(absurd) == [ids({}, absurd)[1]]
 
 
 def test_no_name_imitates_the_separator():

@@ -15,8 +15,8 @@ from weightstream.intake.partition import (
     TASKS_WITH_ONE_PERSON,
     Partitions,
     Spool,
-    batches,
     concat,
+    number_of_batches,
     plan,
     spill_folder,
 )
@@ -121,7 +121,7 @@ def test_persons_without_a_row_do_not_disturb_the_plan():
 
 @given(st.integers(1, 10**8), st.integers(1, 64))
 def test_there_are_few_batches_and_none_is_large(rows, width):
-    count = batches(rows, width)
+    count = number_of_batches(rows, width)
     assert 1 <= count <= width + -(-rows // ROWS_PER_TASK)
     assert rows / count <= ROWS_PER_TASK
 

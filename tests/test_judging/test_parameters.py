@@ -11,6 +11,7 @@ from weightstream.engine.model import PRIOR
 from weightstream.errors import StoreError
 from weightstream.judging import parameters
 from weightstream.simulator.streams import simulate_csv
+from weightstream.store import models
 from weightstream.store.connection import STORE_NAME, open_writer
 from weightstream.store.learning_run import learn_from_store
 
@@ -23,11 +24,11 @@ def test_the_prior_is_active_until_a_set_is_learnt(data_dir, csv_of, store_files
     store_files(data_dir, csv_of(("a", "2024-01-01", "80")))
     learnt = replace(PRIOR, name="learnt-1", process=replace(PRIOR.process, water_kg=0.1))
     with open_writer(data_dir) as connection:
-        assert parameters.active(connection) == PRIOR
+        assert models.active(connection) == PRIOR
         connection.execute("update users set dirty = 0")
-        parameters.activate(connection, data_dir / STORE_NAME, learnt, {"scale": 1})
-        assert parameters.active(connection) == learnt
-        assert parameters.next_name(connection) == "learnt-2"
+        models.activate(connection, data_dir / STORE_NAME, learnt, {"scale": 1})
+        assert models.active(connection) == learnt
+        assert models.next_name(connection) == "learnt-2"
         assert connection.execute("select count(*) from users where dirty").fetchone() == (1,)
 
 

@@ -12,6 +12,7 @@ from weightstream.engine.model import PRIOR
 from weightstream.judging.causal import Judging
 from weightstream.judging.smoothing import retro_counts_of, smooth_persons
 from weightstream.store.connection import open_writer
+from weightstream.store.stored_persons import StoredPersons
 
 ROWS = [
     ("a", f"2024-01-{day:02}T07:00:00Z", f"{80 + day / 50:.2f}") for day in range(1, 21) if day != 9
@@ -89,7 +90,7 @@ def test_what_moves_is_written_whole(data_dir, csv_of, store_files, rows_of):
     """Rows are replaced: a column that is left out would lose what it holds."""
     store_files(data_dir, csv_of(*ROWS))
     with open_writer(data_dir) as connection:
-        decided = smooth_persons(["a"], connection, judging(), 1)
+        decided = smooth_persons(["a"], StoredPersons(connection), judging(), 1)
     columns = {
         name for (name,) in rows_of(data_dir, "select name from pragma_table_info('decisions')")
     }
@@ -145,7 +146,7 @@ def test_own_rows_that_change_sides_are_counted(data_dir, csv_of, store_files, r
     with open_writer(data_dir) as connection:
         own = "measurement_id in (select measurement_id from measurements where run = ?)"
         connection.execute(f"update decisions set verdict = 'accepted' where {own}", (run,))
-        decided = smooth_persons(["a", "b"], connection, judging(), run)
+        decided = smooth_persons(["a", "b"], StoredPersons(connection), judging(), run)
     assert len(before) == 1
     assert int(decided.net_accepted.sum()) == -1  # of that run's one row, and of no other's
 

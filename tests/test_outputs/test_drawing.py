@@ -5,7 +5,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from weightstream.config import Config
-from weightstream.engine.model import PRIOR, build_model
+from weightstream.engine.model import PRIOR
+from weightstream.judging.causal import judging_of
 from weightstream.outputs.drawing import (
     Drawing,
     draw_index,
@@ -17,6 +18,7 @@ from weightstream.outputs.drawing import (
 )
 from weightstream.outputs.pages.index import read_index
 from weightstream.outputs.pages.page import file_name, write_assets
+from weightstream.outputs.watching import watchers
 from weightstream.store.overriding import OverrideRequest, override
 
 
@@ -27,8 +29,9 @@ def opened(data_dir):
 
 
 def drawing_of(data_dir, naming="hash", rate=0.1, most_mb=100):
-    model = build_model(Config().kalman, {}, (), PRIOR)
-    return Drawing(data_dir / "dashboards", naming, "UTC", PRIOR, model, rate, most_mb)
+    config = Config.model_validate({"alerts": {"false_alerts_per_year": rate}})
+    judging = judging_of(config, PRIOR)
+    return Drawing(data_dir / "dashboards", naming, judging, watchers(config.alerts), most_mb)
 
 
 def drawn(data_dir, users, naming="hash"):

@@ -3,13 +3,13 @@
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from weightstream.config import Config, Quality
-from weightstream.outputs import quality
+from weightstream.outputs import checks, quality
 from weightstream.outputs.exports.decisions import current_decisions
 from weightstream.outputs.quality import Measured, Tally
 from weightstream.schema import QUARANTINE_REASONS, REASONS
@@ -172,36 +172,167 @@ BEYOND = {
 @pytest.mark.parametrize("key", BEYOND)
 def test_each_limit_is_kept_or_passed(key):
     measured, kept, passed = BEYOND[key]
-    assert quality.breaches(measured, Quality(**{key: kept})) == []
-    (said,) = quality.breaches(measured, Quality(**{key: passed}))
+    assert checks.breaches(measured, Quality(**{key: kept})) == []
+    (said,) = checks.breaches(measured, Quality(**{key: passed}))
     assert said.startswith("scale: ")
     assert f"quality.{key} is " in said
 
 
 def test_every_limit_is_tried_here():
-    assert {*BEYOND, "weeks", "min_readings"} == set(Quality.model_fields)
+    tried = {*BEYOND, "weeks", "min_readings", "max_rise", "least_volume", "max_silence"}
+    assert tried == set(Quality.model_fields)
+
+
+def weekly(tallies, days=(), runs=None, asked=None):
+    """A source's weeks up to MONDAY, the newest last."""
+    start = MONDAY - timedelta(weeks=len(tallies) - 1)
+    weeks = {start + timedelta(weeks=k): tally for k, tally in enumerate(tallies)}
+    newest = [{"kind": "ingest", "rows_in": 100, "quarantined": 0}]
+    return Measured({"scale": weeks}, runs or newest, 100, 0, dict(days), asked)
+
+
+def the(metric, measured, source="scale", **limits):
+    (found,) = (
+        check
+        for check in checks.checks(measured, Quality(**limits))
+        if (check.metric, check.source) == (metric, source)
+    )
+    return found
+
+
+def test_a_collapse_is_seen_though_the_average_is_good():
+    """0.1 averaged it away: 46 % of two weeks are 7 % of thirteen."""
+    bad = changed(accepted=540, rejected=Counter(outlier=460))
+    measured = weekly([good() for _ in range(11)] + [bad, bad])
+    assert the("max_rejected", measured).status == "passed"
+    check = the("max_rise.rejected", measured)
+    assert check.status == "failed"
+    assert (check.observed, check.baseline) == (pytest.approx(0.46), 0.0)
+    assert check.since == MONDAY - timedelta(weeks=1)
+    assert "46.0% of rows are rejected since the week of 2024-06-24, 0.0% before" in check.said
+    assert check.to_do
+    assert the("max_rise.rejected", measured, max_rise=0.47).status == "passed"
+    quarantined = changed(quarantined=Counter(bad_number=300))
+    measured = weekly([good() for _ in range(11)] + [quarantined])
+    assert the("max_rise.quarantined", measured).status == "failed"
+
+
+def test_a_rise_that_is_chance_or_long_ago_or_a_fall_is_none():
+    few = Tally(accepted=9, rejected=Counter(outlier=3))
+    assert the("max_rise.rejected", weekly([good(12), few]), min_readings=1).status == "passed"
+    assert the("max_rise.rejected", weekly([good(1200), few])).status == "failed"
+    bad = changed(accepted=540, rejected=Counter(outlier=460))
+    assert the("max_rise.rejected", weekly([bad, bad, good(), good()])).status == "passed"
+    long_ago = weekly([good()] * 2 + [bad] * 20)
+    assert the("max_rise.rejected", long_ago).status == "passed"
+    assert the("max_rise.rejected", long_ago, weeks=0).status == "failed"
+    assert the("max_rise.rejected", weekly([good()])).status == "not checked"
+
+
+def test_copies_are_no_errors_of_a_source():
+    measured = measured_of(changed(rejected=Counter(repeat=430, outlier=7)))
+    assert the("max_rejected", measured).observed == pytest.approx(7 / 1007)
+
+
+def test_a_small_source_is_not_checked_and_says_so():
+    """0.1 said that nothing was beyond its limit."""
+    small = changed(accepted=120, compared=120, inside_95=96, difference=98.0, squares=120.0)
+    measured = measured_of(small)
+    for metric in ("coverage_95_tolerance", "max_difference_kg", "max_rejected"):
+        check = the(metric, measured)
+        assert check.status == "not checked"
+        assert "120 rows in these weeks; quality.min_readings is 200" in check.said
+    assert the("max_difference_kg", measured).observed == pytest.approx(98 / 120)
+
+
+def test_less_than_usual_is_seen():
+    weeks = [good(200) for _ in range(20)]
+    assert the("least_volume", weekly(weeks)).status == "passed"
+    for k in range(15, 19):
+        weeks[k] = good(60)
+    check = the("least_volume", weekly(weeks))
+    assert check.status == "failed"
+    assert (check.observed, check.baseline) == (60, 200)
+    assert the("least_volume", weekly(weeks), least_volume=0.2).status == "passed"
+    assert the("least_volume", weekly(weeks[:5])).status == "not checked"
+
+
+def test_a_source_that_stops_sending_is_told():
+    """0.1 never told."""
+    daily = [MONDAY - timedelta(days=k) for k in range(60, 0, -1)]
+    days = {"scale": daily[:-9], "clinic": daily}
+    measured = weekly([good()], days=days.items())
+    check = the("max_silence", measured)
+    assert check.status == "failed"
+    assert "no reading for 9 days, usually every 1.0" in check.said
+    assert the("max_silence", measured, max_silence=9).status == "passed"
+    few = weekly([good()], days={"scale": daily[:5], "clinic": daily}.items())
+    assert the("max_silence", few).status == "not checked"
+
+
+def ingest(day, status="completed", **more):
+    started = f"{day}T03:00:00.000Z"
+    run = {"kind": "ingest", "rows_in": 10, "quarantined": 0, "started_at": started}
+    return run | {"status": status} | more
+
+
+def test_an_ingest_that_comes_no_more_is_told():
+    days = [date(2024, 6, k) for k in range(1, 21)]
+    runs = [ingest(day) for day in reversed(days)]
+    for late, status in ((1, "passed"), (9, "failed")):
+        asked = datetime(2024, 6, 20, tzinfo=UTC) + timedelta(days=late)
+        measured = weekly([good()], runs=runs, asked=asked)
+        check = the("max_silence", measured, source=checks.ALL)
+        assert check.status == status
+    assert "no ingest for 9 days, usually every 1.0" in check.said
+
+
+def test_a_run_that_was_killed_is_not_under_way_for_ever():
+    asked = datetime(2024, 6, 2, 4, tzinfo=UTC)
+    hour, month = ({"started_at": f"2024-0{m}-02T03:00:00.000Z"} for m in (6, 5))
+    running = {"kind": "ingest", "status": "running"}
+    ended = running | hour | {"status": "completed"}
+    assert quality._state(running | hour, [], asked) == "under way"
+    assert quality._state(running | month, [], asked) == "never ended"
+    assert quality._state(running | hour, [ended], asked) == "never ended"
+    assert quality._state(ended, [], asked) == "completed"
+
+
+def test_the_checks_as_other_tools_read_them():
+    measured = measured_of(changed(rejected=Counter(outlier=500)))
+    found = checks.checks(measured, Quality())
+    told = checks.validation(found, datetime(2024, 6, 2, tzinfo=UTC))
+    assert told["success"] is False
+    failed = [one for one in told["results"] if not one["success"]]
+    kinds = {one["expectation_config"]["type"] for one in failed}
+    assert kinds == {"weightstream_max_rejected"}
+    assert failed[0]["result"]["observed_value"] == pytest.approx(1 / 3, abs=1e-4)
+    counts = told["statistics"]
+    assert counts["evaluated_expectations"] + len(told["meta"]["not_checked"]) == len(found)
+    assert counts["successful_expectations"] == counts["evaluated_expectations"] - len(failed)
+    assert {*checks.TO_DO} >= {check.metric for check in found}
 
 
 def test_too_few_readings_are_not_checked():
     measured = measured_of(changed(inside_95=500))
-    assert quality.breaches(measured, Quality(min_readings=1000)) != []
-    assert quality.breaches(measured, Quality(min_readings=1001)) == []
+    assert checks.breaches(measured, Quality(min_readings=1000)) != []
+    assert checks.breaches(measured, Quality(min_readings=1001)) == []
 
 
 def test_weeks_before_the_checked_ones_do_not_count():
     bad = changed(rejected=Counter(outlier=5000))
     measured = measured_of(good(), before=bad)
-    assert quality.breaches(measured, Quality(weeks=13)) == []
-    assert quality.breaches(measured, Quality(weeks=20)) == []
-    assert quality.breaches(measured, Quality(weeks=21)) != []
-    assert quality.breaches(measured, Quality(weeks=0)) != []
+    assert checks.breaches(measured, Quality(weeks=13)) == []
+    assert checks.breaches(measured, Quality(weeks=20)) == []
+    assert checks.breaches(measured, Quality(weeks=21)) != []
+    assert checks.breaches(measured, Quality(weeks=0)) != []
 
 
 def test_what_a_source_takes_back_is_not_held_against_it():
     taken_back = Counter(superseded=300, retracted=200)
     measured = measured_of(changed(rejected=taken_back + Counter(outlier=100)))
-    assert quality.breaches(measured, Quality(max_rejected=0.091)) == []
-    (said,) = quality.breaches(measured, Quality(max_rejected=0.09))
+    assert checks.breaches(measured, Quality(max_rejected=0.091)) == []
+    (said,) = checks.breaches(measured, Quality(max_rejected=0.09))
     assert "9.1% of 1,100 readings" in said
 
 
@@ -212,15 +343,15 @@ def test_a_drift_that_may_be_chance_is_none():
     assert change == pytest.approx(0.6)
     assert error == pytest.approx(0.45, abs=0.01)
     limits = Quality(max_drift_kg=0.5, coverage_95_tolerance=1)
-    assert quality.breaches(measured_of(now, before), limits) == []
+    assert checks.breaches(measured_of(now, before), limits) == []
 
 
 def test_the_newest_ingest_is_checked_by_itself():
     """A feed whose times cannot be read has no weeks, but it came in."""
     measured = measured_of(good(), run={"quarantined": 20})
-    (said,) = quality.breaches(measured, Quality(max_quarantined=0.19))
+    (said,) = checks.breaches(measured, Quality(max_quarantined=0.19))
     assert said.startswith("the newest ingest: 20.0% of 100 rows")
-    assert quality.breaches(measured, Quality(max_quarantined=0.2)) == []
+    assert checks.breaches(measured, Quality(max_quarantined=0.2)) == []
 
 
 def test_a_store_without_readings_passes(data_dir):
@@ -229,7 +360,7 @@ def test_a_store_without_readings_passes(data_dir):
     with open_writer(data_dir) as connection:
         measured = quality.measure(connection)
     assert measured.weeks == {}
-    assert quality.breaches(measured, Quality()) == []
+    assert checks.breaches(measured, Quality()) == []
 
 
 def test_reasons_are_those_of_the_schema(measured):

@@ -10,7 +10,7 @@ import pytest
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules, read_clean
 from weightstream.intake.identity import deduplicate, measurement_ids
-from weightstream.intake.units import KILOGRAMS, canonical_unit
+from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers import ReadOptions
 from weightstream.schema import QUARANTINE_REASONS, REASONS
 from weightstream.simulator.file import COLUMNS

@@ -12,11 +12,14 @@ from weightstream.errors import StaleRevision, StoreError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging, judge_partition
+from weightstream.judging.causal import Judging
+from weightstream.judging.stored import NOTHING_STORED
+from weightstream.pipeline import judge_for_store
 from weightstream.readers import ReadOptions
 from weightstream.store.committing import ATTEMPTS, commit
 from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
 from weightstream.store.runs import begin_run, register_files
+from weightstream.store.stored_persons import StoredPersons
 from weightstream.store.writing import write_result
 
 CONFIG = Config()
@@ -50,10 +53,9 @@ class Writer:
         self.decided = self.judge() if store_known else self.judge(connected=False)
 
     def judge(self, persons=None, connected=True):
-        if not connected:
-            return judge_partition(self.part, self.numbers, None, JUDGING, persons)[0]
         with self.pool.connection() as connection:
-            return judge_partition(self.part, self.numbers, connection, JUDGING, persons)[0]
+            stored = StoredPersons(connection) if connected else NOTHING_STORED
+            return judge_for_store(self.part, JUDGING, self.numbers, stored, persons)[0]
 
     def again(self, persons):
         self.asked.append(tuple(persons))

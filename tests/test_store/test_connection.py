@@ -11,12 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store import connection as door
 from weightstream.store.connection import Checkpointer, ReadPool, open_writer, transaction
-from weightstream.store.migrations import migrations
 
 SOME_RUN = "insert into runs (run_id, kind, status, started_at) values (?, 'ingest', 'running', '')"
 
@@ -44,25 +42,6 @@ def test_a_new_store_is_private_and_in_wal_mode(data_dir):
     store = {"weightstream.db", "weightstream.db-wal", "weightstream.db-shm"}
     assert modes.keys() == {*store, "runs.lock", "erasure.lock"}
     assert set(modes.values()) == {0o600}
-
-
-def test_an_older_store_gets_the_rest(data_dir):
-    data_dir.mkdir()
-    older = Database(data_dir / "weightstream.db")
-    migrations.apply(older, stop_before="persons")
-    older.execute(SOME_RUN, ("kept",))
-    older.conn.commit()
-    older.close()
-    with (
-        pytest.raises(StoreError, match="older weightstream"),
-        ReadPool(data_dir, 1) as pool,
-        pool.connection(),
-    ):
-        pass
-    with open_writer(data_dir) as connection:
-        assert not migrations.pending(Database(connection))
-        assert connection.execute("select run_id from runs").fetchall() == [("kept",)]
-        assert connection.execute("select count(*) from users").fetchone() == (0,)
 
 
 def test_a_newer_store_is_refused(store):

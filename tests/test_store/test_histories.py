@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from weightstream.config import Config
-from weightstream.intake.times import parse_times
 from weightstream.outputs.exports.decisions import decisions_of
-from weightstream.store import queries
+from weightstream.parsing.times import parse_times
 from weightstream.store.histories import REPLACED, histories
 from weightstream.store.overriding import OverrideRequest, override
+from weightstream.store.stored_persons import StoredPersons
 
 ZONE = "America/New_York"
 
@@ -39,8 +39,8 @@ def connection(store_files, csv_of, fresh_dir):
         # A version of each tenth decision that says something else.
         opened.execute(
             "insert into decisions select user_id, effective_at, measurement_id, version + 1, "
-            "'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
-            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run, null from decisions "
+            "null, 'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
+            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run from decisions "
             "where measurement_id like '%a'"
         )
         yield opened
@@ -98,7 +98,7 @@ def test_who_has_no_decisions_has_no_history(connection, users):
     assert found.user_ids == ()
     assert found.indptr.tolist() == [0]
     assert list(found.each()) == []
-    assert queries.persons(connection, ["dot"])  # though the store knows the person
+    assert StoredPersons(connection).persons(["dot"])  # though the store knows the person
 
 
 def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_of, fresh_dir):

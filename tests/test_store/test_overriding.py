@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from weightstream.cli_decisions import cli
 from weightstream.config import Config
-from weightstream.store.connection import StoreError
-from weightstream.store.overriding import parse_overrides
+from weightstream.outputs.status import status_text
+from weightstream.store import overriding
+from weightstream.store.connection import STORE_NAME, StoreError, open_writer
+from weightstream.store.overriding import apply_pending, parse_overrides
 
 
 def configured(data_dir, **data):
@@ -275,7 +277,7 @@ def test_the_command(judged_store, tmp_path, id_of):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{id}", "reject"], "must be said who decides"),
+        (["{id}", "reject"], "no name of who decides"),
         (["{id}", "assign", "--by", "x"], "needs the user"),
         (["{id}", "assign", "nobody", "--by", "x"], "no person called 'nobody'"),
         (["{id}", "accept", "b", "--by", "x"], "only assign does"),
@@ -357,3 +359,46 @@ def test_the_export_tells_who_decided(judged_store, tmp_path, decide, id_of):
     (row,) = [row for row in rows if row["override"]]
     assert (row["override"], row["override_by"]) == ("reject", "eva")
     assert row["explanation"] == "a person decided so"
+
+
+def test_one_that_was_cut_short_is_applied_by_the_same_command(
+    store, decide, id_of, shown, monkeypatch
+):
+    which = id_of(store, "80.20")
+    with monkeypatch.context() as cut:
+        cut.setattr(overriding, "rejudge", killed)
+        with pytest.raises(Killed):
+            decide(store, which, "reject")
+    assert shown(store, which)[0][1] == "accepted"
+    assert "overrides of 1 persons were cut short" in status_text(configured(store))
+    report = decide(store, which, "reject")
+    assert (report.unchanged, report.persons) == (1, 1)
+    assert shown(store, which)[0][1:3] == ("rejected", "override")
+    assert "cut short" not in status_text(configured(store))
+
+
+@pytest.mark.parametrize("other", ["override", "pending"])
+def test_one_that_was_cut_short_is_applied_by_any_next_command(
+    store, decide, id_of, shown, monkeypatch, exported, other, smooth
+):
+    which, another = id_of(store, "80.20"), id_of(store, "60.0", "b")
+    with monkeypatch.context() as cut:
+        cut.setattr(overriding, "rejudge", killed)
+        with pytest.raises(Killed):
+            decide(store, which, "assign", "b")
+    if other == "override":
+        decide(store, another, "reject")
+    else:
+        with open_writer(store) as connection:
+            assert apply_pending(connection, store / STORE_NAME, configured(store)) == 2
+            assert apply_pending(connection, store / STORE_NAME, configured(store)) == 0
+    assert [line[0] for line in shown(store, which)] == ["b"]
+    assert smooth(store)[0] == []
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed(*_):
+    raise Killed

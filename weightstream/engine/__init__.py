@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 
@@ -14,15 +16,19 @@ from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
 __all__ = [
+    "STATE_LAYOUT",
     "STATE_SIZE",
     "Filtered",
     "Model",
     "build_model",
     "filter_batch",
+    "fingerprint",
     "smooth_batch",
 ]
 
 STATE_SIZE = kernel.STATE_SIZE
+STATE_LAYOUT = 1
+"""Rises when the numbers of a state mean something else."""
 SCALE_SD_KG = 0.2
 """Scales of one kind differ from person to person; nobody can see it from the one that there is."""
 
@@ -120,6 +126,23 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
         tally = np.zeros((len(batch.sources), len(REASONS)))
     smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
     return _named(batch, out, accepted, reason, state, settled)
+
+
+def fingerprint() -> str:
+    """Return a text of every constant of the engine and of the layout of its state.
+
+    A decision made under another text may come out differently today.
+    """
+    texts = []
+    for module in iter_modules(__path__):
+        if not module.name.startswith("reference"):
+            values = vars(import_module(f"{__name__}.{module.name}"))
+            texts += [
+                f"{module.name}.{name}={value!r}"
+                for name, value in sorted(values.items())
+                if name.isupper()
+            ]
+    return "\n".join([f"layout {STATE_LAYOUT}, {STATE_SIZE}", *texts])
 
 
 def _check(batch: UserBatch, model: Model) -> None:

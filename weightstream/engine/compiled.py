@@ -4,17 +4,47 @@ numba voids a cached kernel when the kernel's own file changes, but not when a h
 file does. So the cache of this folder is dropped whenever one of its sources is newer.
 """
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from numba import njit
+from numba import config, njit
 
-jit = njit(nogil=True, cache=True, error_model="numpy")
+
+def cache_is_kept() -> bool:
+    """Whether compiled kernels can be kept on disk, at worst in a temporary folder of this user.
+
+    numba keeps them beside the source or in the user's cache folder, and fails where it may write
+    in neither, as in a container whose file system is read-only.
+    """
+    try:
+        njit(cache=True)(cache_is_kept)
+    except RuntimeError:
+        pass
+    else:
+        return True
+    folder = Path(tempfile.gettempdir()) / f"weightstream-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        place = folder.lstat()
+        # What is kept there is run: nobody else may have put it there.
+        if place.st_uid != os.getuid() or place.st_mode & 0o077:
+            return False
+        config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+        njit(cache=True)(cache_is_kept)
+    except (OSError, RuntimeError):
+        return False
+    return True
+
+
+CACHE = cache_is_kept()
+jit = njit(nogil=True, cache=CACHE, error_model="numpy")
 
 
 def kernel(signature: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compile at import, for exactly these types."""
-    return njit(signature, nogil=True, cache=True, error_model="numpy")
+    return njit(signature, nogil=True, cache=CACHE, error_model="numpy")
 
 
 def drop_stale_cache(folder: Path) -> None:

@@ -22,7 +22,7 @@ from weightstream.engine.model import (
     TAIL_VAR,
     WHOLES,
 )
-from weightstream.intake.units import POUND_KG
+from weightstream.parsing.units import POUND_KG
 from weightstream.schema import REASONS
 
 OK = REASONS.index("ok")

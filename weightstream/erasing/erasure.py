@@ -1,13 +1,13 @@
-"""`weightstream erase`: a person out of everything in the data directory, and kept out.
+"""`weightstream erase`: remove a person from the data directory, and keep them out.
 
-What goes and what stays is written in docs/erasure.md.
+docs/erasure.md says what goes and what stays.
 """
 
 import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,10 @@ import pyarrow as pa
 
 from weightstream.config import Config
 from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
-from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key, token
+from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import blank, trimmed
 from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
-from weightstream.judging.causal import judging_on
+from weightstream.intake.tombstones import SHORT_ID, token
 from weightstream.outputs.drawing import (
     draw_index,
     draw_persons,
@@ -29,12 +28,14 @@ from weightstream.outputs.drawing import (
     pages_that_say,
 )
 from weightstream.outputs.report import write_report
+from weightstream.parsing.coded import blank, trimmed
 from weightstream.readers import ReadOptions
 from weightstream.store import erasing, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
-from weightstream.store.erasing import SHORT_ID, holds_id
+from weightstream.store.erasing import holds_id
 from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
-from weightstream.store.overriding import rejudge
+from weightstream.store.models import judging_on
+from weightstream.store.overriding import apply_pending
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
 DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
@@ -43,7 +44,7 @@ _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 @dataclass
 class Erased:
-    """What was done. rows: by table. files: what was, or can be, done to each; left: why not."""
+    """What was done. rows: by table. files: what was, or can be, done to each. left: why not."""
 
     rows: dict[str, int]
     files: dict[Path, str] = field(default_factory=dict)
@@ -52,9 +53,11 @@ class Erased:
 
     def to_text(self) -> str:
         counts = ", ".join(f"{count:,} of {table}" for table, count in self.rows.items())
-        lines = [f"erased: {counts or 'no rows'}; what comes of this person again is left out"]
-        lines += [f"{path}: {said}" for path, said in self.files.items()]
-        lines += [f"left: {path}: {said}" for path, said in self.left.items()]
+        lines = [
+            f"erased: {counts or 'no rows'}; rows of this person that arrive later are left out"
+        ]
+        lines += [f"{path}: {done}" for path, done in self.files.items()]
+        lines += [f"left: {path}: {why}" for path, why in self.left.items()]
         if self.stale:
             lines.append(f"learnt with this person: {', '.join(self.stale)}; `weightstream learn`")
         return "\n".join(lines)
@@ -66,8 +69,8 @@ def erase_person(
     """Erase a person. Waits up to a minute for runs, and lets none begin until it has ended.
 
     rewrite: also take the rows out of source files under the data directory and the inbox.
-    in_advance: keep out a person of whom nothing is stored yet. Cut short anywhere, it is to be run
-    again.
+    in_advance: keep out a person of whom nothing is stored yet. An erasure that was cut short is
+    finished by running it again.
     Raises ConfigError for an unknown person or a blank id, StoreError, RunsUnderWay.
     """
     data_dir = config.data.data_dir.absolute()
@@ -81,23 +84,21 @@ def erase_person(
         before = key and erasing.erased_at(connection, token(key, user_id))
         if not (erased.rows or before or in_advance):
             raise ConfigError(
-                f"the store {path} knows no person called {user_id!r}; with --in-advance, what "
-                "comes of them later is left out"
+                f"the store {path} knows no person called {user_id!r}; with --in-advance, their "
+                "rows are left out when they arrive"
             )
         key = key or make_key(data_dir)
-        _sweep(connection, config, user_id, rewrite, erased)
-        renamed, neighbours = erasing.delete_person(
-            connection, path, user_id, token(key, user_id), check_of(key)
-        )
-        if neighbours:
-            rejudge(connection, path, config, neighbours)
+        theirs = token(key, user_id)
+        left = erasing.delete_person(connection, path, user_id, theirs, check_of(key))
+        apply_pending(connection, path, config)
         erase_pages(data_dir / "dashboards", user_id)
-        said = {user_id, *renamed} if len(user_id) >= SHORT_ID else renamed
-        _redraw(connection, config, neighbours, said)
-        for left in ("spill",):
-            shutil.rmtree(data_dir / left, ignore_errors=True)
+        names = {user_id, *left.names} if len(user_id) >= SHORT_ID else {*left.names}
+        _redraw(connection, config, left.persons, names)
+        shutil.rmtree(data_dir / "spill", ignore_errors=True)
+        _sweep(connection, config, user_id, rewrite, left.files, erased)
+        erasing.nothing_left(connection, path, theirs)
         erasing.scrub(connection, path, time.monotonic() + ALONE_SECONDS)
-        erasing.finish(connection, path, token(key, user_id))
+        erasing.finish(connection, path, theirs)
         erased.stale = queries.stale_models(connection)
     return erased
 
@@ -105,9 +106,9 @@ def erase_person(
 def _redraw(
     connection: sqlite3.Connection, config: Config, neighbours: list[str], texts: set[str]
 ) -> None:
-    """Draw the pages anew of some, and of those that name a file called after the person.
+    """Draw the pages of some persons again, and those that name a file called after the person.
 
-    And the report on quality: a source that only the person had is not in it any more.
+    Also the report on quality: a source that only the person had is not in it any more.
     """
     dashboards = config.data.data_dir.absolute() / "dashboards"
     if (dashboards / "quality.json").exists():
@@ -120,15 +121,19 @@ def _redraw(
 
 
 def _sweep(
-    connection: sqlite3.Connection, config: Config, user_id: str, rewrite: bool, erased: Erased
+    connection: sqlite3.Connection,
+    config: Config,
+    user_id: str,
+    rewrite: bool,
+    digests: Mapping[str, int],
+    erased: Erased,
 ) -> None:
-    """Go through the files under the data directory: exports without the person, sources if asked.
+    """Take the person out of exports under the data directory, and out of sources if asked.
 
-    Before the store forgets which files held the person, so that a second try still knows.
+    digests: SHA-256 to size of the files that the store had the person's rows from.
     """
     data_dir, inbox = config.data.data_dir.absolute(), config.data.inbox_dir
     options = ReadOptions(columns=config.data.columns)
-    digests = erasing.source_files(connection, user_id)
     for held in holdings(_files(data_dir, inbox), user_id, options, digests):
         if held.ours and held.others == 0:
             _delete(held.path, "deleted, it was an export of theirs alone", erased)
@@ -148,25 +153,27 @@ def _sweep(
     _look_at_names(data_dir, inbox, user_id, rewrite, erased)
 
 
-def _delete(path: Path, said: str, erased: Erased) -> None:
+def _delete(path: Path, done: str, erased: Erased) -> None:
     try:
         path.unlink()
     except OSError as error:
         erased.left[path] = f"cannot be deleted ({error.strerror})"
     else:
-        erased.files[path] = said
+        erased.files[path] = done
 
 
 def _rewrite(
     held: Held, user_id: str, options: ReadOptions, erased: Erased
 ) -> tuple[str, str] | None:
-    """Take the rows out; returns the digests before and after, or None where it cannot be done."""
+    """Rewrite a file without the rows; returns its digests before and after, None if it failed."""
     try:
         digests = take_out(held, user_id, options)
     except Unfit:
         erased.left[held.path] = ADVICE["other"]
     except OSError as error:
         erased.left[held.path] = f"cannot be written ({error.strerror})"
+    except Exception:  # whatever a reader trips over must not stop the erasure
+        erased.left[held.path] = ADVICE["unsearchable"]
     else:
         erased.files[held.path] = f"{held.rows:,} rows taken out"
         return digests
@@ -176,28 +183,30 @@ def _rewrite(
 def _look_at_names(
     data_dir: Path, inbox: Path, user_id: str, rewrite: bool, erased: Erased
 ) -> None:
-    """Remove the person's empty folders of the inbox; name what else is called after them."""
+    """Remove the person's empty folders of the inbox; list other paths that hold the id."""
     for folder in sorted(inbox.rglob(f"{USER_FOLDER}*"), reverse=True):
         if folder_of(folder, user_id):
             with suppress(OSError):  # not empty, or no folder
                 folder.rmdir()
     for path in _files(data_dir, inbox):
         root = inbox if path.is_relative_to(inbox) else data_dir
-        told = path in erased.left or (path in erased.files and not rewrite)
-        if not told and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
+        named = path in erased.left or (path in erased.files and not rewrite)
+        if not named and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
             erased.left[path] = ADVICE["name"]
 
 
 def _waits(path: Path, inbox: Path) -> bool:
-    """Whether a file is in the inbox and still to be read: somebody may be at work on it."""
+    """Return whether a file in the inbox is still to be read: a run may be at work on it."""
     if not path.is_relative_to(inbox):
         return False
     return path.relative_to(inbox).parts[0] not in (DONE.name, FAILED.name)
 
 
 def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
-    """Files under the data directory and the inbox that are not weightstream's own; its
-    unfinished ones go."""
+    """Yield files under the data directory and the inbox that are not weightstream's own.
+
+    Its unfinished ones are deleted.
+    """
     roots = [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir))
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):

@@ -1,4 +1,4 @@
-"""Files in which a person stands: finding them in a folder, and taking the person's rows out."""
+"""Find files that hold a person, and rewrite them without the person's rows."""
 
 import gzip
 import hashlib
@@ -18,25 +18,27 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weightstream.batch import Ints
 from weightstream.erasing import reexport
 from weightstream.erasing.reexport import is_export
-from weightstream.erasing.tombstones import OTHER_CELLS, whose
 from weightstream.errors import InputError
-from weightstream.intake.coded import Bools, encode, trimmed
 from weightstream.intake.inbox import USER_FOLDER
+from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, rows_naming
+from weightstream.parsing.coded import encode, trimmed
 from weightstream.readers import ReadOptions, parses, recognise
 from weightstream.readers.parquet import texts_of, user_column
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
-from weightstream.store.erasing import SHORT_ID
+from weightstream.types import Bools, Ints
 
-Kind = Literal["export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed"]
+Kind = Literal[
+    "export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed", "unsearchable"
+]
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
-    "text": "the id stands in it, and weightstream does not know the file: look at it",
+    "text": "it holds the id, and weightstream does not know its format: look at it",
     "closed": "it cannot be read: look at it with the rights that this takes",
+    "unsearchable": "it cannot be searched: look at it, or delete it",
     "name": "its name holds the id: rename or delete it",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")
@@ -68,10 +70,10 @@ class Unfit(Exception):
 def holdings(
     files: Iterator[Path], user_id: str, options: ReadOptions, digests: Mapping[str, int]
 ) -> Iterator[Held]:
-    """Those of the files that hold a person.
+    """Yield those of the files that hold a person.
 
     digests: SHA-256 to size of the files that the store has the person's rows from. One that names
-    nobody was theirs as a whole, as somebody said when it was read; so is one in a folder of the
+    nobody is theirs as a whole, as an option said when it was read; so is one in a folder of the
     inbox that names them. One that cannot be read may hold anybody.
     """
     for path in files:
@@ -85,10 +87,12 @@ def holdings(
             continue  # removed meanwhile
         except OSError:
             yield Held(path, "closed", 0)
+        except Exception:  # whatever a reader trips over must not stop the erasure
+            yield Held(path, "unsearchable", 0)
 
 
 def folder_of(path: Path, user_id: str) -> bool:
-    """Whether the innermost folder that names a person, in the way of the inbox, names this one."""
+    """Return whether the innermost `user=` folder of a path is this person's."""
     named = [part for part in path.parts if part.startswith(USER_FOLDER)]
     return bool(named) and trimmed(named[-1].removeprefix(USER_FOLDER)) == user_id
 
@@ -109,9 +113,9 @@ def _held(path: Path, user_id: str, options: ReadOptions) -> Held | None:
         if _is_ndjson(source):
             theirs = [_is_theirs(line, user_id) for _, line in _lines(source) if line.strip()]
             return _held_as(path, "ndjson", np.array(theirs, bool), reexport.OBSERVED in head)
-        _, whose = _rows(path, user_id, options)
+        _, is_theirs = _rows(path, user_id, options)
         kind = {"csv": "delimited", "parquet": "parquet"}.get(recognise(path), "other")
-        return _held_as(path, "other" if head.startswith(ZIP_MAGIC) else kind, whose)
+        return _held_as(path, "other" if head.startswith(ZIP_MAGIC) else kind, is_theirs)
     except InputError:
         return Held(path, "text", 0) if _stands_in(path, user_id) else None
 
@@ -122,7 +126,7 @@ def _held_as(path: Path, kind: str, theirs: Bools, ours: bool = False) -> Held |
 
 
 def _may_hold(path: Path, user_id: str) -> bool:
-    """False where the bytes of the id stand nowhere, and cannot be written in another way."""
+    """Return False if the file does not have the bytes of the id, nor could encode them."""
     if not _PLAIN.fullmatch(user_id):
         return True
     with path.open("rb") as file:
@@ -131,7 +135,7 @@ def _may_hold(path: Path, user_id: str) -> bool:
 
 
 def _stands_in(path: Path, user_id: str) -> bool:
-    """Whether the id stands in a file of which nothing is known. A short one stands everywhere."""
+    """Return whether a file of unknown format has the id; a short one would be in any file."""
     return len(user_id) >= SHORT_ID and _found(path, user_id)
 
 
@@ -143,10 +147,10 @@ def _found(path: Path, user_id: str) -> bool:
 
 
 def _rows(path: Path, user_id: str, options: ReadOptions) -> tuple[Ints, Bools]:
-    """(N,) line of each row, and whether it is the person's. Raises InputError."""
+    """Return (N,) line of each row, and whether it is the person's. Raises InputError."""
     try:
         return _rows_with(path, user_id, options)
-    except InputError:  # perhaps it names no unit, which its reader was told
+    except InputError:  # perhaps it names no unit, which an option gave
         return _rows_with(path, user_id, replace(options, unit="kg"))
 
 
@@ -155,7 +159,7 @@ def _rows_with(path: Path, user_id: str, options: ReadOptions) -> tuple[Ints, Bo
     for parse in parses(path, replace(options, every_row=True)):
         rows = parse().rows
         lines.append(rows["line"].to_numpy())
-        theirs.append(whose(rows, OTHER_CELLS, partial(_are, user_id)))
+        theirs.append(rows_naming(rows, OTHER_CELLS, partial(_are, user_id)))
     return np.concatenate(lines), np.concatenate(theirs)
 
 
@@ -178,7 +182,7 @@ def _lines(source: Source) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_theirs(line: bytes, user_id: str) -> bool:
-    """Whether a line of NDJSON speaks of a person, in whatever field. Raises Unfit of a Bundle."""
+    """Return whether a line of NDJSON names a person, in whatever field."""
     if _PLAIN.fullmatch(user_id) and user_id.encode() not in line:
         return False
     try:
@@ -187,16 +191,16 @@ def _is_theirs(line: bytes, user_id: str) -> bool:
         return len(user_id) >= SHORT_ID and user_id.encode() in line
     if not isinstance(record, dict):
         return False
-    return _speaks_of(record, user_id)
+    return _names(record, user_id)
 
 
-def _speaks_of(value: Any, user_id: str) -> bool:
-    """Whether a text in it is the id, or a reference to it (Patient/ID)."""
+def _names(value: Any, user_id: str) -> bool:
+    """Return whether a text in it is the id, or a reference to it (Patient/ID)."""
     if isinstance(value, str):
         return value.strip() == user_id or value.endswith("/" + user_id)
     if isinstance(value, dict):
-        return any(_speaks_of(one, user_id) for one in value.values())
-    return isinstance(value, list) and any(_speaks_of(one, user_id) for one in value)
+        return any(_names(one, user_id) for one in value.values())
+    return isinstance(value, list) and any(_names(one, user_id) for one in value)
 
 
 def take_out(held: Held, user_id: str, options: ReadOptions) -> tuple[str, str]:
@@ -240,7 +244,7 @@ def _rewrite_lines(held: Held, to: Path, user_id: str, options: ReadOptions) -> 
 
 @contextmanager
 def _opened_like(path: Path, to: Path) -> Iterator[BinaryIO]:
-    """A file to write, packed if the other one is."""
+    """Open a file to write, packed if the other one is."""
     with path.open("rb") as file:
         packed = file.read(2) == GZIP_MAGIC
     with to.open("wb") as out:
@@ -263,7 +267,7 @@ def _drop_by_json(user_id: str) -> Callable[[int, bytes], bool]:
 
 
 def _drop_by_line(held: Held, user_id: str, options: ReadOptions) -> Callable[[int, bytes], bool]:
-    """A record ends where the next one begins."""
+    """Return which lines to drop; a record ends where the next one begins."""
     lines, theirs = _rows(held.path, user_id, options)
     ends = np.append(lines[1:], lines[-1] + MAX_RECORD_LINES)
     dropped = {

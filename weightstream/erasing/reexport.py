@@ -1,4 +1,4 @@
-"""Exports that lie about, without a person: their rows, and their id in names of source files."""
+"""Rewrite exports without a person: their rows, and their id in names of source files."""
 
 import csv
 from collections.abc import Iterator
@@ -11,38 +11,41 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from weightstream.erasing.tombstones import whose
 from weightstream.errors import InputError
-from weightstream.intake.coded import encode
+from weightstream.intake.tombstones import rows_naming
 from weightstream.outputs.exports.decisions import EXPORT
+from weightstream.parsing.coded import encode
 from weightstream.readers.source import Source, open_source
 from weightstream.store.erasing import redacted
 
 MARKS = {"measurement_id", "user_id", "file", "line"}
 """Columns that no other table has all of."""
 CELLS = ("effectiveDateTime", "source_type", "weight", "unit")
-"""Of an export of what was received: where an id may stand in a row that names nobody."""
+"""Columns of an export of raw rows in which a row that names nobody may hold an id."""
 OBSERVED = b'"method":{"text":"weightstream, '
-"""What only our own FHIR Observations say."""
+"""Text that only our own FHIR Observations have."""
 
 
 def is_export(path: Path, head: bytes) -> bool:
-    """head: how the content begins, unpacked."""
+    """Return whether a file is one of our exports. head: its first bytes, unpacked."""
     if head.startswith(b"PAR1"):
         return set(pq.read_schema(path).names) >= MARKS
     line = head.split(b"\n", 1)[0]
     try:
         return set(orjson.loads(line)) >= MARKS
     except (orjson.JSONDecodeError, TypeError):
-        return set(_cells(line)) >= MARKS
+        return not MARKS.difference(_cells(line))
 
 
 def _cells(line: bytes) -> list[str]:
-    return next(csv.reader([line.decode("utf-8", "replace").rstrip()]), [])
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace").rstrip()]), [])
+    except csv.Error:  # such as a line end within a cell: no header that we write
+        return []
 
 
 def count(path: Path, user_id: str) -> tuple[int, int, int]:
-    """Rows of the person, rows of others, and those of them whose file is called after the person.
+    """Count rows of the person, rows of others, and those of these whose file name holds the id.
 
     Raises InputError for what turns out to be no export.
     """
@@ -56,10 +59,10 @@ def count(path: Path, user_id: str) -> tuple[int, int, int]:
 
 
 def rewrite(path: Path, out: BinaryIO, user_id: str) -> None:
-    """Write the export without the person. All else stays as it is, value for value."""
+    """Write the export without the person; everything else stays, value for value."""
     writer: Any = None
     for table in _tables(path):
-        made = _blot(_others(table, user_id), user_id)
+        made = _redact(_others(table, user_id), user_id)
         if writer is None:
             writer = _writer(path, out, made.schema)
         writer.write(made)
@@ -68,7 +71,7 @@ def rewrite(path: Path, out: BinaryIO, user_id: str) -> None:
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:
-    """Some rows each."""
+    """Yield some rows at a time."""
     source = Source(path)
     try:
         with open_source(source) as content:
@@ -104,7 +107,7 @@ def _csv_tables(content: BinaryIO, names: list[str]) -> Iterator[pa.Table]:
 
 
 def _json_tables(content: BinaryIO) -> Iterator[pa.Table]:
-    """Lines as they are, beside the two columns that matter."""
+    """Yield lines as they are, beside the columns that matter."""
     while lines := content.readlines(4 << 20):
         records = [orjson.loads(line) for line in lines]
         names = [name for name in ("user_id", "file", *CELLS) if name in records[0]]
@@ -138,7 +141,9 @@ def _writer(path: Path, out: BinaryIO, schema: pa.Schema) -> Any:
 
 def _others(table: pa.Table, user_id: str) -> pa.Table:
     cells = [name for name in CELLS if name in table.column_names]
-    theirs = whose(table, cells, lambda texts: np.array([text == user_id for text in texts], bool))
+    theirs = rows_naming(
+        table, cells, lambda texts: np.array([text == user_id for text in texts], bool)
+    )
     return table.filter(pa.array(~theirs))
 
 
@@ -146,8 +151,8 @@ def _names(table: pa.Table) -> list[str]:
     return [name or "" for name in table["file"].to_pylist()]
 
 
-def _blot(table: pa.Table, user_id: str) -> pa.Table:
-    """Without the id in names of files."""
+def _redact(table: pa.Table, user_id: str) -> pa.Table:
+    """Return a table without the id in names of files."""
     at = table.schema.get_field_index("file")
     names = encode(table["file"])
     made = pa.array([redacted(name, user_id) for name in names.texts.to_pylist()], pa.string())

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import Bools, Coded, blank, dictionary, encode, plain
-from weightstream.intake.details import detail_of
 from weightstream.intake.import_report import times_of, units_of
-from weightstream.intake.quantities import Quantities, parse_quantities
-from weightstream.intake.times import Times, parse_times, utc_text
-from weightstream.intake.units import (
+from weightstream.parsing.coded import Bools, Coded, blank, dictionary, encode, plain
+from weightstream.parsing.details import detail_of
+from weightstream.parsing.quantities import Quantities, parse_quantities
+from weightstream.parsing.times import Times, parse_times, utc_text
+from weightstream.parsing.units import (
     CODES,
     Units,
     kilograms,

@@ -1,15 +1,21 @@
-"""Which measurements are the same: their identity, their order, and one of each kept."""
+"""Which measurements are the same: their identity, their order, and one of each kept.
+
+Identity is person, source, instant and mass, not spelling: an offset, `Z` and the file's zone name
+one instant; 80, 80.0, 80000 g and 88849.999998 g name one mass.
+"""
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Ints = npt.NDArray[np.int64]
+from weightstream.types import Bools, Floats, Ints
+
+LARGEST_WHOLE = 2.0**53
+"""From here on int64 could overflow; Python writes the text instead, the same one."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +33,16 @@ class Deduplicated:
 
 
 def measurement_ids(measurements: pa.Table) -> pa.StringArray:
-    """(N,) 16 hex digits of BLAKE2b over user, source, wall time, exact amount and unit.
+    """Return (N,) ids: 16 hex digits of BLAKE2b over instant, mass, user and source.
 
-    Amount, unit and wall hold no space, and the user's length goes before it: no two different
-    measurements give the same text.
+    measurements: user_id, source, effective_at (UTC, or the day alone), weight_kg.
+    Mass counts in whole grams. Instant and mass hold no space, and the user's length goes before
+    it: no two different measurements give the same text.
     """
     user = _plain(measurements["user_id"])
     parts = pc.binary_join_element_wise(
-        _plain(measurements["amount"]),
-        _plain(measurements["unit"]),
-        _plain(measurements["wall"]),
+        _plain(measurements["effective_at"]),
+        grams_text(measurements["weight_kg"].to_numpy()),
         pc.utf8_length(user).cast(pa.string()),
         user,
         _plain(measurements["source"]),
@@ -44,6 +50,18 @@ def measurement_ids(measurements: pa.Table) -> pa.StringArray:
     )
     texts = parts.cast(pa.binary()).to_pylist()
     return pa.array([blake2b(text, digest_size=8).hexdigest() for text in texts], pa.string())
+
+
+def grams_text(weight_kg: Floats) -> pa.StringArray:
+    """Return (N,) texts of masses in whole grams; weight_kg: positive, finite.
+
+    A decimal of kg or g and its exact equal in the other unit are the same float64, so they round
+    alike; no decimal of lb, oz or st that a person writes lies half-way between two grams.
+    """
+    grams = np.rint(weight_kg * 1000.0)
+    if len(grams) and grams.max() >= LARGEST_WHOLE:
+        return pa.array([f"{gram:.0f}" for gram in grams.tolist()], pa.string())
+    return pa.array(grams.astype(np.int64)).cast(pa.string())
 
 
 def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
@@ -95,9 +113,7 @@ def _sorted_rows(measurements: pa.Table, ids: pa.StringArray) -> Ints:
     return order
 
 
-def _choose(
-    rows: pa.Table, group: Ints, shared: Ints, keep: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+def _choose(rows: pa.Table, group: Ints, shared: Ints, keep: Bools) -> tuple[Bools, pa.Table]:
     """Among the rows `shared`, by group: which stay, and the rows with their record ids."""
     copies = rows.take(pa.array(shared)).select(
         ["raw_weight", "raw_unit", "raw_time", "file", "line", "record_id", "updated"]

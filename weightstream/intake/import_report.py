@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weightstream.atomic_files import appearing
 from weightstream.errors import ConfigError, plain
-from weightstream.outputs.exports.table_files import appearing
 from weightstream.readers.block import Unread
 
 EXAMPLES = 3

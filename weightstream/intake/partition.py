@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from weightstream.batch import Ints, split_by_rows
+from weightstream.batch import split_by_rows
 from weightstream.schema import RETRACTION
+from weightstream.types import Ints
 
 PARTITIONS = 64
 ROWS_PER_TASK = 65_536
@@ -180,11 +181,11 @@ def split(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
     if users_per_task or users <= TASKS_WITH_ONE_PERSON:
         step = users_per_task or 1
         return [slice(start, start + step) for start in range(0, users, step)]
-    return split_by_rows(rows_per_user, batches(int(rows_per_user.sum()), width))
+    return split_by_rows(rows_per_user, number_of_batches(int(rows_per_user.sum()), width))
 
 
-def batches(rows: int, width: int) -> int:
-    """How many tasks for so many rows: enough to keep every thread busy, and no more."""
+def number_of_batches(rows: int, width: int) -> int:
+    """Return how many batches keep every thread busy with so many rows, and no more."""
     return max(-(-rows // ROWS_PER_TASK), min(width, -(-rows // FEWEST_ROWS_PER_TASK)))
 
 

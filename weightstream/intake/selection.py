@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.config import Data
-from weightstream.erasing.tombstones import NOBODY, Tombstones
 from weightstream.errors import ConfigError
+from weightstream.intake.tombstones import NOBODY, Tombstones
 
 ERASED = "erased"
 NOT_LISTED = "not_in_users_file"
@@ -34,6 +34,11 @@ class Selection:
     def persons(self) -> int:
         """How many are in the window, of those seen so far."""
         return len(range(len(self._seen))[self._window])
+
+    @property
+    def user_ids(self) -> list[str]:
+        """Those in the window, ascending, once all sources are read."""
+        return sorted(self._seen)[self._window]
 
     @property
     def windowed(self) -> bool:
@@ -72,7 +77,7 @@ class Selection:
         if not self.windowed:
             return measurements, measurements.slice(0, 0)
         if self._chosen is None:
-            self._chosen = pa.array(sorted(self._seen)[self._window], pa.string())
+            self._chosen = pa.array(self.user_ids, pa.string())
         inside = pc.is_in(measurements["user_id"].cast(pa.string()), self._chosen)
         return measurements.filter(inside), measurements.filter(pc.invert(inside))
 

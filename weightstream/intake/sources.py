@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 from weightstream.config import Data, required_timezone
 from weightstream.errors import ConfigError, InputError
 from weightstream.intake.cleaning import Rules, read_clean, required_person
+from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
 from weightstream.intake.partition import Partition, Partitions, Spool, plan
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
-from weightstream.intake.times import parse_times
-from weightstream.intake.units import required_unit
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
+from weightstream.parsing.times import parse_times
+from weightstream.parsing.units import required_unit
 from weightstream.readers import (
     FORMATS,
     Folder,
@@ -31,10 +32,10 @@ from weightstream.readers import (
 )
 from weightstream.readers.archives import check_zip
 from weightstream.readers.formats import NAMES_PERSONS, TABLES
+from weightstream.readers.remote import files_at
 from weightstream.readers.source import is_zip, reading
 from weightstream.readers.table import check_roles
 from weightstream.schema import MEASUREMENT, RETRACTION
-from weightstream.store.runs import FileCounts
 
 QUARANTINE_ROWS_HELD = 100_000
 
@@ -165,7 +166,7 @@ def _read(
 ) -> None:
     for everyone in read_clean(file.path, options, rules, number, threads):
         file.rows_in += everyone.rows
-        cleaned = intake.selection.tombstones.of_others(everyone)
+        cleaned = intake.selection.tombstones.without_erased(everyone)
         file.exclude(ERASED, everyone.rows - cleaned.rows)
         file.quarantined += len(cleaned.quarantine)
         file.skipped += cleaned.skipped
@@ -241,7 +242,7 @@ def named_format(path: Path, options: ReadOptions) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[Path]:
-    """The files that are meant: see `look_up`."""
+    """The files that paths, patterns and URLs mean: see `look_up`."""
     return look_up(sources).files
 
 
@@ -255,7 +256,7 @@ def look_up(sources: Sequence[str]) -> Folder:
         raise InputError("the name of a source is empty; name a file or a folder")
     files: list[Path] = []
     unread: list[Unread] = []
-    for path in map(Path, sources):
+    for path in (path for source in sources for path in files_at(source)):
         folder = look_into(path) if path.is_dir() else Folder([], [])
         files += folder.files or [path]
         unread += folder.unread

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.intake.times import parse_times
-from weightstream.intake.zones import DAY_US, local_from_utc
+from weightstream.parsing.times import parse_times
+from weightstream.parsing.zones import DAY_US, local_from_utc
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""What one batch of persons adds to the store and changes in it, ready to be written in parts."""
+"""What a judged batch of persons adds to the store and changes in it, written in parts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weightstream import schema
-from weightstream.batch import Ints
+from weightstream.types import Bools, Ints
 
 Column: TypeAlias = npt.NDArray[Any] | pa.Array | str | int
 
@@ -26,7 +26,7 @@ class Rows:
     columns: Mapping[str, Column]
 
     def part(self, start: int, stop: int) -> dict[str, list[Any] | str | int]:
-        """The rows of persons start:stop as Python lists, which is what SQLite binds."""
+        """Return the rows of persons start:stop as Python lists, which is what SQLite binds."""
         rows = slice(int(self.indptr[start]), int(self.indptr[stop]))
         return {name: _listed(column, rows) for name, column in self.columns.items()}
 
@@ -38,12 +38,12 @@ def _listed(column: Column, rows: slice) -> list[Any] | str | int:
 
 
 def rows_of(user: Ints, users: int, columns: Mapping[str, Column]) -> Rows:
-    """Columns of N rows whose person (N,) is ascending, as Rows over `users` persons."""
+    """Return columns of N rows, whose person (N,) is ascending, as Rows over `users` persons."""
     return Rows(np.searchsorted(user, np.arange(users + 1)), columns)
 
 
 def nothing(users: int) -> Rows:
-    """No rows."""
+    """Return no rows."""
     return Rows(np.zeros(users + 1, np.int64), {})
 
 
@@ -53,33 +53,33 @@ class BatchResult:
 
     revisions: (U,) int64, the revision of each person that was read; 0 for a new one.
     recomputed: (U,) bool, the whole series was decided again, so level shifts are replaced.
-    linked: (U,) bool, of whom records said something new, so what is set aside is replaced.
+    linked: (U,) bool, whose records have new statements, so that `superseded` is replaced.
     """
 
     user_ids: tuple[str, ...]
     revisions: Ints
-    recomputed: npt.NDArray[np.bool_]
-    linked: npt.NDArray[np.bool_]
+    recomputed: Bools
+    linked: Bools
     measurements: Rows
     decisions: Rows  # new versions
-    estimates: Rows  # figures of standing versions that moved
+    estimates: Rows  # current versions whose figures moved
     users: Rows
     states: Rows
     shifts: Rows
-    respelled: Rows  # stored measurements that came again in a smaller spelling
+    respelled: Rows  # stored measurements that arrived in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
-    outcome: Rows  # of each new measurement: index into OUTCOMES, its file, whose id it shares
-    links: Rows  # what records said that the store did not know
-    superseded: Rows  # readings that are no data, of persons of whom records said something new
-    retro_counts_of: Ints | None = None  # (U, len(RETRO_COUNTS)) what retro did; None of an ingest
+    outcome: Rows  # of each new measurement: index into OUTCOMES, file, source if its id is shared
+    links: Rows  # statements of records that are new
+    superseded: Rows  # measurements of linked persons that are not current
+    retro_counts_of: Ints | None = None  # (U, len(RETRO_COUNTS)); None of an ingest
 
     @property
-    def changed(self) -> npt.NDArray[np.bool_]:
-        """(U,) whose series grew."""
+    def changed(self) -> Bools:
+        """Return (U,) whose series changed."""
         return np.diff(self.users.indptr) > 0
 
     def counts(self, start: int, stop: int, files: int) -> Ints:
-        """(files, len(OUTCOMES)) int64: new measurements of persons start:stop."""
+        """Count new measurements of persons start:stop: (files, len(OUTCOMES)) int64."""
         rows = slice(int(self.outcome.indptr[start]), int(self.outcome.indptr[stop]))
         file, outcome = (np.asarray(self.outcome.columns[name]) for name in ("file", "outcome"))
         counts = np.zeros((files, len(schema.OUTCOMES)), np.int64)
@@ -87,8 +87,7 @@ class BatchResult:
         return counts
 
     def shared_ids(self, start: int, stop: int) -> Counter[tuple[int, str]]:
-        """New measurements of persons start:stop whose source's id is that of others too, by file
-        and source."""
+        """Count new measurements of persons start:stop with a shared id, by file and source."""
         source = self.outcome.columns["shared"]
         if not isinstance(source, pa.Array):
             return Counter()

@@ -1,29 +1,25 @@
-"""What a pass of the engine over some series says, and where that differs from what is stored."""
+"""Decisions of a pass of the engine, and where they differ from the stored ones."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Floats, Ints
 from weightstream.engine import Filtered
 from weightstream.judging.batch_result import Column, Rows, rows_of
 from weightstream.judging.series import AnnotatedSeries
-from weightstream.store import queries
-
-Bools = npt.NDArray[np.bool_]
+from weightstream.judging.stored import ESTIMATES, PLACED, Stored
+from weightstream.types import Bools, Floats, Ints
 
 CAUSAL, RETRO = "causal", "retro"
 MOVED = "moved"
-"""The last verdict on a reading that is in another person's series from then on."""
-FALLEN = pa.array(["superseded", "retracted"])
-FALLEN_FROM = schema.REASONS.index("superseded")
+"""The last verdict on a reading that was assigned to another person."""
+NOT_CURRENT = pa.array(["superseded", "retracted"])
+FIRST_NOT_CURRENT = schema.REASONS.index("superseded")
 VERDICTS = pa.array(["rejected", "accepted"])
 REASONS = pa.array(schema.REASONS)
 KEY = ("user_id", "effective_at", "measurement_id")
@@ -31,10 +27,10 @@ KEY = ("user_id", "effective_at", "measurement_id")
 
 @dataclass(frozen=True)
 class DecisionDiff:
-    """The decisions of a pass over N readings, against those that stand.
+    """The decisions of a pass over N readings, compared with the current ones.
 
-    decisions: new versions. estimates: standing versions whose figures moved, as they are now.
-    accepted: (N,) bool, the verdicts that stand afterwards. net_accepted: (N,) int64, 1 where a
+    decisions: new versions. estimates: current versions whose figures moved, with the new figures.
+    accepted: (N,) bool, the verdicts in force afterwards. net_accepted: (N,) int64, 1 where a
     rejected reading is accepted now, -1 where an accepted one no longer is.
     """
 
@@ -45,36 +41,36 @@ class DecisionDiff:
 
 
 def diff_decisions(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     readings: AnnotatedSeries,
     filtered: Filtered,
     whole: Bools,
     stage: str,
     model: str,
 ) -> DecisionDiff:
-    """Tell new decisions from standing ones.
+    """Compare the decisions of a pass with the stored ones.
 
-    readings: N of U persons, and filtered what is said of each. whole: (U,) bool, these are all
-    that the person has. A causal pass leaves what retro has decided as it is: retro had seen more,
-    and will look again; but not where a source has corrected or taken back the record since, or
-    does not any more.
+    readings: N of U persons; filtered: the engine's result for each. whole: (U,) bool, whether
+    these are all that the person has. A causal pass leaves the decisions of retro as they are:
+    retro had seen more, and will judge again. It does not where a source has corrected or
+    retracted the record since, or does so no longer.
     """
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     columns = decision_columns(readings, filtered, stage, model)
-    stored = series["new_row"].to_numpy() < 0
+    is_stored = series["new_row"].to_numpy() < 0
     version = np.ones(len(series), np.int64)
     run = np.zeros(len(series), np.int64)
-    says, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
+    revised, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
-    gone = queries.PLACED.empty_table()
-    if connection is not None and whole.any():
+    gone = PLACED.empty_table()
+    if whole.any():
         ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
-        before, at, gone = current(connection, ids, series, stage)
+        before, at, gone = current(stored, ids, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
-        stays &= ~pc.is_in(was["reason"], FALLEN).to_numpy() & (
-            filtered.reason[known] < FALLEN_FROM
+        stays &= ~pc.is_in(was["reason"], NOT_CURRENT).to_numpy() & (
+            filtered.reason[known] < FIRST_NOT_CURRENT
         )
         stays &= pc.not_equal(was["verdict"], MOVED).to_numpy()
         was_accepted = pc.equal(was["verdict"], "accepted").to_numpy()
@@ -82,17 +78,19 @@ def diff_decisions(
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
         run[known] = was["run"].to_numpy()
-        says[known] = _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
+        revised[known] = (
+            _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
+        )
         seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
         seen_anew |= pc.not_equal(was["model"], model).to_numpy()
-        moved[known] = _differs(columns, was, known, queries.ESTIMATES) | seen_anew
-        moved[known] &= ~says[known] & ~stays
-        version[known] += says[known]
-    columns["version"] = version if stored.any() else 1
+        moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
+        moved[known] &= ~revised[known] & ~stays
+        version[known] += revised[known]
+    columns["version"] = version if is_stored.any() else 1
     estimates = _filter(columns | {"run": run}, moved)
-    says_new = rows_of(user[says], users, _filter(columns, says))
+    versions = rows_of(user[revised], users, _filter(columns, revised))
     return DecisionDiff(
-        with_moves(says_new, gone, readings.user_ids, stage, model) if len(gone) else says_new,
+        with_moves(versions, gone, readings.user_ids, stage, model) if len(gone) else versions,
         rows_of(user[moved], users, estimates),
         accepted,
         net_accepted,
@@ -100,15 +98,18 @@ def diff_decisions(
 
 
 def current(
-    connection: sqlite3.Connection, user_ids: list[str], series: pa.Table, stage: str
+    stored: Stored, user_ids: list[str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
-    """Current decisions of some persons; (N,) the row of each reading of the series in them, -1
-    where it has none; and those (PLACED) whose reading is in another's series now."""
-    if not queries.has_moves(connection, user_ids):
-        before = queries.current(connection, user_ids, stage)
+    """Look up the current decisions of some persons.
+
+    Returns them; (N,) the row of each reading of the series in them, -1 where there is none; and
+    those (PLACED) whose reading is in another person's series now.
+    """
+    if not stored.has_assignments(user_ids):
+        before = stored.current(user_ids, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
-        return before, pc.fill_null(at, -1).to_numpy(), queries.PLACED.empty_table()
-    before = queries.current(connection, user_ids, stage, queries.PLACED)
+        return before, pc.fill_null(at, -1).to_numpy(), PLACED.empty_table()
+    before = stored.current(user_ids, stage, PLACED)
     whose, was_whose = (
         pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
         for table in (series, before)
@@ -119,9 +120,9 @@ def current(
 
 
 def with_moves(
-    statements: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str
+    versions: Rows, gone: pa.Table, user_ids: Sequence[str], stage: str, model: str
 ) -> Rows:
-    """New versions, with those that end what was said of readings in another's series now."""
+    """Add the last versions of readings that are in another person's series now."""
     columns: dict[str, Any] = {
         **{name: gone[name] for name in (*KEY, "received_user")},
         "version": pc.add(gone["version"], 1),
@@ -129,13 +130,13 @@ def with_moves(
         "reason": pa.array(["override"] * len(gone)),
     }
     ends = pa.table(columns)
-    rows = int(statements.indptr[-1])
-    spelt = {
+    rows = int(versions.indptr[-1])
+    arrays = {
         name: value if isinstance(value, pa.Array) else pa.array(np.broadcast_to(value, rows))
-        for name, value in statements.columns.items()
+        for name, value in versions.columns.items()
     }
     if rows:
-        ends = pa.concat_tables([pa.table(spelt), ends], promote_options="default")
+        ends = pa.concat_tables([pa.table(arrays), ends], promote_options="default")
     number = pc.index_in(ends["user_id"], pa.array(user_ids, pa.string())).to_numpy()
     order = np.argsort(number, kind="stable")
     table = ends.take(order).combine_chunks()
@@ -205,7 +206,7 @@ def _chosen(column: Column, mask: Bools) -> Column:
 
 
 def newest(values: Floats, readings: AnnotatedSeries) -> Floats:
-    """(U,) the value at the last reading of each person that is data; NaN where there is none."""
+    """Return (U,) the value at each person's last reading that is data; NaN where there is none."""
     user, users = readings.user, len(readings.user_ids)
     if readings.data is not None:
         values, user = values[readings.data], user[readings.data]

@@ -1,28 +1,24 @@
-"""What a batch's records say that the store did not know, and which readings fall by it."""
+"""New statements of a batch's records, and the measurements that are not current any more."""
 
-import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
 from weightstream.judging.record_statements import (
     LINK,
     RECORD_STATEMENTS,
-    Keys,
     Sketch,
-    links,
     new_statements,
+    own_statements,
     record_keys,
     superseded_rows,
 )
 from weightstream.judging.series import Persons
-from weightstream.store import queries
+from weightstream.judging.stored import Stored
+from weightstream.types import Bools, Hashes, Ints
 
-Bools = npt.NDArray[np.bool_]
 NONE_SUPERSEDED = pa.table(
     {name: pa.array([], pa.string()) for name in ("measurement_id", "reason")}
 )
@@ -34,18 +30,19 @@ NO_STATEMENTS = pa.table({name: pa.array([], pa.string()) for name in RECORD_STA
 class IncomingRecords:
     """Records of N new measurements of U persons.
 
-    rows: (R,) int64, the measurements that came as records. keys: (R,) of those. known: (R,) bool,
-    the record may have come before. again: (U,) bool, one of the person's did.
+    rows: (R,) int64, the measurements that have a record id. keys: (R,) of those records. known:
+    (R,) bool, whether the record may have arrived before. again: (U,) bool, whether any of the
+    person's may have.
     """
 
     user_ids: tuple[str, ...]
     rows: Ints
-    keys: Keys
+    keys: Hashes
     known: Bools
     again: Bools
 
-    def annotations(self, of: pa.Table) -> Bools:
-        """(U,) of whom some links are."""
+    def linked(self, of: pa.Table) -> Bools:
+        """Return (U,) whether any of the links (LINK) are the person's."""
         found = np.zeros(len(self.user_ids), bool)
         if len(of):
             found[pc.index_in(of["user_id"].unique(), pa.array(self.user_ids)).to_numpy()] = True
@@ -54,10 +51,11 @@ class IncomingRecords:
 
 @dataclass(frozen=True)
 class RecordLinks:
-    """links: LINK, what records said that the store did not know. linked: (U,) bool, of whom.
+    """New statements, and their consequences.
 
-    said: SAID of all linked persons. aside: measurement_id and reason of what does not stand of
-    it. records: those that are known now.
+    links: LINK, statements that the store did not have. linked: (U,) bool, whose series they may
+    change. statements: RECORD_STATEMENTS of all linked persons. superseded: measurement_id and
+    reason of the measurements of these that are not current. records: those that are known now.
     """
 
     links: pa.Table
@@ -68,10 +66,10 @@ class RecordLinks:
 
 
 def statements_of(copies: pa.Table | None, retractions: pa.Table) -> pa.Table:
-    """LINK of copies within a batch and of records that are taken back (schema.RETRACTION)."""
+    """Return LINK of copies within a batch and of retractions (schema.RETRACTION)."""
     tables = [LINK.empty_table()]
     if copies is not None:
-        tables.append(_placed(links(copies), copies))
+        tables.append(_placed(own_statements(copies), copies))
     if len(retractions):
         named = retractions.filter(
             pc.field("record_id").is_valid() & pc.field("user_id").is_valid()
@@ -82,14 +80,14 @@ def statements_of(copies: pa.Table | None, retractions: pa.Table) -> pa.Table:
 
 
 def _placed(statements: pa.Table, rows: pa.Table) -> pa.Table:
-    """LINK of SAID and the rows that it is of."""
+    """Return LINK of statements and the rows that state them."""
     for name in ("file", "line"):
         statements = statements.append_column(name, rows[name].cast(pa.int64()))
     return statements.cast(LINK)
 
 
 def incoming_records(persons: Persons, new: pa.Table, user: Ints) -> IncomingRecords:
-    """new: N measurements; user: (N,) the number of each one's person."""
+    """Find the records among N new measurements; user: (N,) the number of each one's person."""
     users = len(persons.user_ids)
     has_id = new["record_id"].is_valid().to_numpy()
     rows = np.flatnonzero(has_id)
@@ -109,31 +107,32 @@ def incoming_records(persons: Persons, new: pa.Table, user: Ints) -> IncomingRec
 
 
 def resolve_links(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     persons: Persons,
     incoming: IncomingRecords,
     new: pa.Table,
     fresh: Bools,
     was: pa.Table,
-    annotations: pa.Table,
+    links: pa.Table,
 ) -> RecordLinks:
-    """new: N measurements with measurement_id; fresh: (N,) whether the store does not have it.
+    """Find out what a batch's records state anew.
 
-    was: reading.SPELLINGS of those that it has. told: LINK of copies within the batch and of
-    records that are taken back. A person is linked where what a record says may change what
-    stands: it is known to have said something before, or takes back, or says what was stored.
+    new: N measurements with measurement_id; fresh: (N,) whether the store does not have it. was:
+    stored.SPELLINGS of those that it has. links: LINK of copies within the batch and of
+    retractions. A person is linked if a statement may change which measurements are current: its
+    record arrived before, or is retracted, or states a stored measurement.
     """
-    annotations = resolve_new_statements(connection, new, fresh, was, annotations)
-    number = {name: u for u, name in enumerate(persons.user_ids)} if len(annotations) else {}
+    links = resolve_new_statements(stored, new, fresh, was, links)
+    number = {name: u for u, name in enumerate(persons.user_ids)} if len(links) else {}
     fresh_records = fresh[incoming.rows]
     keys = incoming.keys[fresh_records]
     again = keys[incoming.known[fresh_records]]
     linked = np.zeros(len(persons.user_ids), bool)
-    if len(annotations):
+    if len(links):
         ids = new["measurement_id"].filter(pa.array(fresh))
-        of_fresh = pc.is_in(annotations["measurement_id"], ids).to_numpy()
-        linked[_numbers(annotations.filter(~of_fresh), number)] = True
-        own = _keys_of(annotations, number)
+        of_fresh = pc.is_in(links["measurement_id"], ids).to_numpy()
+        linked[_numbers(links.filter(~of_fresh), number)] = True
+        own = _keys_of(links, number)
         again = np.concatenate([again, own[persons.records.holds(own)]])
         keys = np.concatenate([keys, own])
         several = np.sort(keys)
@@ -142,57 +141,55 @@ def resolve_links(
     statements, superseded = NO_STATEMENTS, NONE_SUPERSEDED
     if linked.any():
         who = [persons.user_ids[u] for u in np.flatnonzero(linked)]
-        of_linked = annotations.filter(pc.is_in(annotations["user_id"], pa.array(who))).select(
+        of_linked = links.filter(pc.is_in(links["user_id"], pa.array(who))).select(
             RECORD_STATEMENTS
         )
-        statements = pa.concat_tables([_known(connection, who, new, fresh), of_linked])
+        statements = pa.concat_tables([_known(stored, who, new, fresh), of_linked])
         superseded = superseded_rows(statements)
         if persons.unsketched.any():
             keys = np.concatenate(
                 [keys, _keys_of(statements, {name: u for u, name in enumerate(persons.user_ids)})]
             )
-    return RecordLinks(annotations, linked, statements, superseded, persons.records.with_keys(keys))
+    return RecordLinks(links, linked, statements, superseded, persons.records.with_keys(keys))
 
 
 def resolve_new_statements(
-    connection: sqlite3.Connection | None,
+    stored: Stored,
     new: pa.Table,
     fresh: Bools,
     was: pa.Table,
-    annotations: pa.Table,
+    links: pa.Table,
 ) -> pa.Table:
-    """LINK of what nobody knew: of `told`, and of measurements that the store has otherwise."""
-    back = pc.equal(annotations["measurement_id"], "")
-    copies = annotations.filter(pc.invert(back))
+    """Return LINK of statements that are new: of `links`, and of measurements stored otherwise."""
+    back = pc.equal(links["measurement_id"], "")
+    copies = links.filter(pc.invert(back))
     kept = new.select(["measurement_id", "record_id", "updated"])
     kept = kept.take(pc.index_in(copies["measurement_id"], kept["measurement_id"]))
     rows = new.filter(pa.array(~fresh))
-    annotations = pa.concat_tables(
+    links = pa.concat_tables(
         [
-            annotations.filter(back),
+            links.filter(back),
             copies.filter(_otherwise(copies, kept)),
             _of_others(rows, was) if len(rows) else LINK.empty_table(),
         ]
     )
-    if not len(annotations):
-        return annotations
-    return new_statements(
-        annotations, _known(connection, annotations["user_id"].unique().to_pylist(), new, fresh)
-    )
+    if not len(links):
+        return links
+    return new_statements(links, _known(stored, links["user_id"].unique().to_pylist(), new, fresh))
 
 
 def _of_others(copies: pa.Table, was: pa.Table) -> pa.Table:
-    """LINK of measurements that the store has, but not from this record or not updated then."""
+    """Return LINK of stored measurements that come from another record, or updated later."""
     same = copies["record_id"].cast(pa.string()).equals(was["record_id"])
     if same and copies["updated"].cast(pa.string()).equals(was["updated"]):
         return LINK.empty_table()
-    statements = links(copies)
+    statements = own_statements(copies)
     different = _otherwise(statements, was)
     return _placed(statements.filter(different), copies.filter(different))
 
 
 def _otherwise(statements: pa.Table, was: pa.Table) -> pa.ChunkedArray:
-    """Where N rows of SAID are of another record than the measurement's own, or updated later."""
+    """Return where N statements are of another record than the measurement's, or updated later."""
     before = pc.fill_null(was["record_id"].cast(pa.string()), "")
     other = pc.not_equal(statements["record_id"], before)
     later = pc.greater(
@@ -201,23 +198,19 @@ def _otherwise(statements: pa.Table, was: pa.Table) -> pa.ChunkedArray:
     return pc.or_(other, pc.and_(pc.not_equal(statements["record_id"], ""), later))
 
 
-def _known(
-    connection: sqlite3.Connection | None, user_ids: list[str], new: pa.Table, fresh: Bools
-) -> pa.Table:
-    """SAID of all that the records of some persons are known to have said, and now say first."""
+def _known(stored: Stored, user_ids: list[str], new: pa.Table, fresh: Bools) -> pa.Table:
+    """Return RECORD_STATEMENTS of the stored and the new measurements of some persons."""
     new = new.select(RECORD_STATEMENTS)
     own = pc.is_in(new["user_id"].cast(pa.string()), pa.array(user_ids)).to_numpy()
-    tables = [links(new.filter(pa.array(own & fresh)))]
-    if connection is not None:
-        tables.append(links(queries.records(connection, user_ids)))
-    return pa.concat_tables(tables)
+    own_rows = new.filter(pa.array(own & fresh))
+    return pa.concat_tables([own_statements(own_rows), own_statements(stored.records(user_ids))])
 
 
 def _numbers(statements: pa.Table, number: dict[str, int]) -> Ints:
     return np.array([number[name] for name in statements["user_id"].to_pylist()], np.int64)
 
 
-def _keys_of(statements: pa.Table, number: dict[str, int]) -> Keys:
-    """Keys of the records in SAID."""
+def _keys_of(statements: pa.Table, number: dict[str, int]) -> Hashes:
+    """Return keys of the records of statements."""
     named = statements.filter(pc.not_equal(statements["record_id"], ""))
     return record_keys(_numbers(named, number), named["source"], named["record_id"])

@@ -1,9 +1,9 @@
-"""What sources say of their own records: which one corrects which, and which are taken back.
+"""Statements of sources on their own records: corrections and retractions.
 
 A source's id of a record is unique within the source and the person. Each time that a record
-comes, it says one thing: a measurement, or that it is taken back. What the record says is what
-it said last by its source's own time of update, not by arrival. A measurement stands while a
-record says it, or while it came without an id.
+arrives, it states one thing: a measurement, or that it is retracted. The statement in force is the
+latest by the source's own time of update, not by arrival. A measurement is current while a record
+states it, or while it arrived without an id.
 """
 
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
 from weightstream.engine.compiled import kernel
-
-Keys = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
+from weightstream.types import Bools, Hashes, Ints
 
 LINK = pa.schema(
     [
         ("user_id", pa.string()),
         ("source", pa.string()),
-        ("record_id", pa.string()),  # empty: the measurement came without an id
-        ("measurement_id", pa.string()),  # empty: the record is taken back
-        ("updated", pa.string()),  # by the source, UTC; null where it does not say
+        ("record_id", pa.string()),  # empty: the measurement arrived without an id
+        ("measurement_id", pa.string()),  # empty: the record is retracted
+        ("updated", pa.string()),  # by the source, UTC; null if not given
         ("file", pa.int64()),
         ("line", pa.int64()),
     ]
 )
-"""One thing that a record said."""
+"""A statement, and where it was read."""
 
 RECORD_STATEMENTS = ("user_id", "source", "record_id", "measurement_id", "updated")
+"""Columns of a statement: LINK without file and line."""
 RECORD = ("user_id", "source", "record_id")
+"""Columns that name a record."""
 SUPERSEDED, RETRACTED = "superseded", "retracted"
 SEVERAL_TIMES = 3
-"""A correction keeps the time of a reading, or mends it: an id with so many times is shared."""
+"""A correction keeps the time of a reading, or mends it: an id with so many times is shared by
+several records."""
 
 
-def links(measurements: pa.Table) -> pa.Table:
-    """What each of some measurements' own record says: SAID of LINK.
+def own_statements(measurements: pa.Table) -> pa.Table:
+    """Return the statements of some measurements' own records: RECORD_STATEMENTS.
 
     measurements: user_id, source, record_id (or null), measurement_id, updated.
     """
@@ -52,20 +52,20 @@ def links(measurements: pa.Table) -> pa.Table:
 
 
 def rank(statements: pa.Table) -> pa.Array:
-    """Texts that sort as the times of update do, of N rows of SAID.
+    """Return (N,) texts that sort as the times of update of N statements do.
 
-    No time comes before every time; but a record that is taken back without one stays so.
+    A statement without a time sorts first, and a retraction without one last: it cannot be undone.
     """
     back = pc.equal(statements["measurement_id"], "")
     return pc.fill_null(statements["updated"], pc.if_else(back, "~", "").combine_chunks())
 
 
 def superseded_rows(statements: pa.Table) -> pa.Table:
-    """measurement_id and reason (superseded, retracted) of those that do not stand.
+    """Return measurement_id and reason (superseded, retracted) of those that are not current.
 
-    said: SAID of everything that was said of some persons' records, in any order and number. Of
-    things said at one time, taking back comes last, and of measurements the larger id: so the
-    result depends on the set alone.
+    statements: RECORD_STATEMENTS, all that there are on some persons' records, in any order and
+    number. Of statements with one time a retraction sorts last, and of measurements the larger id:
+    so the result depends on the set alone.
     """
     ranked = statements.select([*RECORD, "measurement_id"])
     ranked = ranked.append_column("rank", rank(statements))
@@ -82,20 +82,21 @@ def superseded_rows(statements: pa.Table) -> pa.Table:
     last = np.append(pc.not_equal(record[1:], record[:-1]).to_numpy(zero_copy_only=False), True)
     newest = last | pc.equal(ranked["record_id"], "").to_numpy()
     group = np.cumsum(np.append(False, last[:-1]))
-    taken_back = pc.equal(ranked["measurement_id"], "").to_numpy()
+    is_retraction = pc.equal(ranked["measurement_id"], "").to_numpy()
     current = ranked["measurement_id"].filter(pa.array(newest)).unique()
-    fallen = ~pc.is_in(ranked["measurement_id"], current).to_numpy() & ~taken_back
-    of_record_taken_back = (last & taken_back)[np.flatnonzero(last)[group]]
-    retracted = ranked["measurement_id"].filter(pa.array(fallen & of_record_taken_back)).unique()
+    fallen = ~pc.is_in(ranked["measurement_id"], current).to_numpy() & ~is_retraction
+    record_retracted = (last & is_retraction)[np.flatnonzero(last)[group]]
+    retracted = ranked["measurement_id"].filter(pa.array(fallen & record_retracted)).unique()
     ids = ranked["measurement_id"].filter(pa.array(fallen)).unique()
     reason = pc.if_else(pc.is_in(ids, retracted), RETRACTED, SUPERSEDED)
     return pa.table({"measurement_id": ids, "reason": reason})
 
 
 def shared(statements: pa.Table, times: pa.Table) -> pa.Array:
-    """Ids of measurements whose record says readings at SEVERAL_TIMES, as corrections hardly do.
+    """Return ids of measurements whose record states readings at SEVERAL_TIMES or more.
 
-    said: SAID. times: measurement_id, effective_at of all that it names.
+    Corrections hardly do so; the id is then shared by several records.
+    statements: RECORD_STATEMENTS. times: measurement_id, effective_at of all that they name.
     """
     named = statements.filter(
         pc.and_(
@@ -112,7 +113,10 @@ def shared(statements: pa.Table, times: pa.Table) -> pa.Array:
 
 
 def new_statements(statements: pa.Table, known: pa.Table) -> pa.Table:
-    """Rows of LINK, the newest of each record and thing said, that are not in `known` (SAID)."""
+    """Return rows of LINK that `known` (RECORD_STATEMENTS) does not have.
+
+    Of repeated statements only the latest.
+    """
     ranked = statements.append_column("rank", rank(statements))
     keys = (*RECORD, "measurement_id", "rank", "file", "line")
     ranked = ranked.sort_by([(name, "ascending") for name in keys])
@@ -132,12 +136,12 @@ def _newest_rank(known: pa.Table) -> pa.Table:
 
 
 def _above(ranks: pa.Array) -> pa.Array:
-    """Ranks as texts of which none is the least: that stands for "not known"."""
+    """Return ranks as texts that sort after "", which means "not known"."""
     return pc.binary_join_element_wise("=", ranks, "")
 
 
 def _texts(statements: pa.Table) -> pa.Array:
-    """(N,) record and thing said as one text; ids hold no control characters but what they may."""
+    """Return (N,) record and measurement as one text; no id holds the separator."""
     parts = (pc.fill_null(statements[name], "") for name in (*RECORD, "measurement_id"))
     concat = pc.binary_join_element_wise(*parts, "\0")
     return concat.combine_chunks() if isinstance(concat, pa.ChunkedArray) else concat
@@ -145,27 +149,27 @@ def _texts(statements: pa.Table) -> pa.Array:
 
 @dataclass(frozen=True)
 class Sketch:
-    """Which records are known of U persons, as hashes: enough to see that one may come again.
+    """Hashes of the records that are known of U persons: enough to see that one may arrive again.
 
     keys: ascending uint64, the person's number in the upper half, a hash in the lower.
     """
 
-    keys: Keys
+    keys: Hashes
 
-    def holds(self, keys: Keys) -> Bools:
-        """Whether each of the keys may be known."""
+    def holds(self, keys: Hashes) -> Bools:
+        """Return whether each of the keys may be known."""
         if not len(self.keys):
             return np.zeros(len(keys), bool)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return self.keys[at] == keys
 
-    def with_keys(self, keys: Keys) -> "Sketch":
+    def with_keys(self, keys: Hashes) -> "Sketch":
         both = np.concatenate([self.keys, np.sort(keys)])
         both.sort(kind="stable")  # two ascending runs: merged, not sorted
         return Sketch(both[np.append(True, both[1:] != both[:-1])] if len(both) else both)
 
     def blobs(self, users: int) -> list[bytes]:
-        """By person, for the store."""
+        """Return the hashes by person, for the store."""
         hashes = self.keys.astype(np.uint32)
         bounds = np.arange(users + 1, dtype=np.uint64) << np.uint64(32)
         ends = np.searchsorted(self.keys, bounds).tolist()
@@ -173,14 +177,14 @@ class Sketch:
 
 
 def sketch(blobs: list[bytes]) -> Sketch:
-    """From what `blobs` gave, by person."""
+    """Build a sketch from what `blobs` returned."""
     hashes = np.frombuffer(b"".join(blobs), np.uint32)
     person = np.repeat(np.arange(len(blobs)), [len(blob) // 4 for blob in blobs])
     return Sketch(_keys(person, hashes))
 
 
-def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray) -> Keys:
-    """(N,) keys of records. user: (N,) the person's number. record_id: without nulls."""
+def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray) -> Hashes:
+    """Return (N,) keys of records. user: (N,) the person's number. record_id: without nulls."""
     coded = source.combine_chunks()
     if not pa.types.is_dictionary(coded.type):
         coded = coded.dictionary_encode()
@@ -189,12 +193,12 @@ def record_keys(user: Ints, source: pa.ChunkedArray, record_id: pa.ChunkedArray)
     return _keys(user, hashes)
 
 
-def _keys(user: Ints, hashes: npt.NDArray[np.uint32]) -> Keys:
+def _keys(user: Ints, hashes: npt.NDArray[np.uint32]) -> Hashes:
     return (user.astype(np.uint64) << np.uint64(32)) | hashes
 
 
 def hashed(texts: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
-    """(N,) hashes of texts without nulls."""
+    """Return (N,) hashes of texts without nulls."""
     array = texts.combine_chunks()
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
@@ -210,7 +214,7 @@ def hashed(texts: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
 def hash_kernel(
     ends: npt.NDArray[np.int32], data: npt.NDArray[np.uint8], out: npt.NDArray[np.uint32]
 ) -> None:
-    """FNV-1a, 64 bits folded to 32."""
+    """Hash by FNV-1a, 64 bits folded to 32."""
     for i in range(len(out)):
         value = np.uint64(14695981039346656037)
         for at in range(ends[i], ends[i + 1]):

@@ -1,6 +1,5 @@
-"""The series of a batch of persons: what is new joined to what is stored, in the one order."""
+"""The series of a batch of persons: new measurements joined to stored ones, in the one order."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.batch import Codes, Floats, Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.engine import STATE_SIZE, Filtered
-from weightstream.intake.times import parse_times
 from weightstream.judging.record_statements import Sketch, sketch
-from weightstream.store import queries
+from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
+from weightstream.parsing.times import parse_times
+from weightstream.types import Bools, Codes, Floats, Ints
 
 MICROSECONDS_PER_DAY = 86_400_000_000
-Bools = npt.NDArray[np.bool_]
 
 SERIES = pa.schema(
     [
@@ -37,13 +36,13 @@ SERIES_ORDER = [(name, "ascending") for name in SERIES.names[:5]]
 
 @dataclass(frozen=True)
 class Persons:
-    """What the store knew of the U persons of a batch when it was read.
+    """What was stored of the U persons of a batch when it was read.
 
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
     the new readings can follow the stored state: the person is new, or settled, under the same
     model, and all that is new is later than all that is stored. records: those that are known of
-    them. unsketched: (U,) bool, the store does not say which are.
+    them. unsketched: (U,) bool, the store does not have that list.
     """
 
     user_ids: tuple[str, ...]
@@ -59,10 +58,10 @@ class Persons:
     unsketched: Bools
 
 
-def read_persons(
-    connection: sqlite3.Connection | None, new: pa.Table, others: Sequence[str], basis: str
-) -> Persons:
-    """new: measurements sorted by person and time. others: persons of whom only records are told.
+def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
+    """Read what is stored of the persons of a batch.
+
+    new: measurements sorted by person and time. others: persons of whom there are links only.
 
     basis: Judging.fingerprint of now.
     """
@@ -86,28 +85,27 @@ def read_persons(
         records=sketch([]),
         unsketched=np.zeros(users, bool),
     )
-    known = queries.persons(connection, user_ids) if connection else {}
+    known = stored.persons(user_ids)
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
         if user_id not in known:
             continue
         row = known[user_id]
         persons.revisions[u], persons.readings[u], persons.rejected[u] = row[:3]
-        persons.first_us[u], persons.last_us[u], settled, its_basis, state, records = row[3:]
-        persons.unsketched[u] = records is None and persons.readings[u] > 0
-        blobs[u] = records or b""
-        persons.appendable[u] = (
-            settled and its_basis == basis and first_new_us[u] > persons.last_us[u]
-        )
+        persons.first_us[u], persons.last_us[u] = row.first_us, row.last_us
+        persons.unsketched[u] = row.record_hashes is None and row.readings > 0
+        blobs[u] = row.record_hashes or b""
+        state = row.filter_state if row.settled and row.basis == basis else None
+        persons.appendable[u] = state is not None and first_new_us[u] > row.last_us
         if persons.appendable[u]:
-            persons.state[u] = np.frombuffer(state)
+            persons.state[u] = state
     return replace(persons, records=sketch(blobs)) if known else persons
 
 
 def with_others(
     user_ids: tuple[str, ...], indptr: Ints, others: Sequence[str]
 ) -> tuple[tuple[str, ...], Ints]:
-    """Persons with some more who own no rows, in the order of their ids, and offsets."""
+    """Return persons with some more who own no rows, in the order of their ids, and offsets."""
     more = set(others).difference(user_ids)
     if not more:
         return user_ids, indptr
@@ -117,14 +115,14 @@ def with_others(
 
 
 def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
-    """Persons in their order of appearance, and offsets, of a column sorted by person."""
+    """Return persons in their order of appearance, and offsets, of a column sorted by person."""
     codes = user_id.cast(pa.string()).combine_chunks().dictionary_encode()
     names = tuple(codes.dictionary.to_pylist())
     return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
 
 
 def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Table:
-    """The taken rows of the new measurements and the stored ones as one SERIES, in its order."""
+    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order."""
     rows = np.flatnonzero(taken)
     fresh = new if len(rows) == len(new) else new.take(rows)
     series = pa.table(
@@ -147,23 +145,24 @@ def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Tab
 
 
 def stored_series(
-    connection: sqlite3.Connection, user_ids: Sequence[str], stored: pa.Table, timezone: str
+    stored: Stored, user_ids: Sequence[str], history: pa.Table, timezone: str
 ) -> "AnnotatedSeries":
-    """All stored readings of some persons. stored: their reading.history. user_ids: ascending."""
-    annotations = load_annotations(connection, user_ids)
-    apply_assignments = annotations.apply_assignments(connection, stored, user_ids)
-    return annotations.arranged(
-        _unsorted(apply_assignments, timezone).sort_by(SERIES_ORDER), user_ids
-    )
+    """Arrange all stored measurements of some persons.
+
+    user_ids: ascending. history: their stored.HISTORY.
+    """
+    annotations = load_annotations(stored, user_ids)
+    assigned = annotations.apply_assignments(stored, history, user_ids)
+    return annotations.arranged(_unsorted(assigned, timezone).sort_by(SERIES_ORDER), user_ids)
 
 
 @dataclass(frozen=True)
 class AnnotatedSeries:
-    """All readings of U persons, N rows in the order of the series, and what was told of them.
+    """All readings of U persons, N rows in the order of the series, with their annotations.
 
     table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
-    aside: (N,) int8, index into schema.REASONS of those that are no data, as their source
-    corrected them or took them back; 0: data. forced: as in UserBatch. received_user: (N,) string,
+    superseded: (N,) int8, index into schema.REASONS of those that are no data, as their source
+    corrected or retracted them; 0: data. forced: as in UserBatch. received_user: (N,) string,
     the person that the reading was received for, null where that is the same. None: none is so.
     """
 
@@ -176,16 +175,16 @@ class AnnotatedSeries:
 
     @property
     def user(self) -> Ints:
-        """(N,) number of each reading's person."""
+        """Return (N,) the number of each reading's person."""
         return np.repeat(np.arange(len(self.user_ids)), np.diff(self.indptr))
 
     @property
     def data(self) -> Bools | None:
-        """(N,) whether a reading is data; None: all are."""
+        """Return (N,) whether a reading is data; None: all are."""
         return None if self.superseded is None else self.superseded == 0
 
     def batch(self) -> UserBatch:
-        """The data of all U persons as the engine takes them."""
+        """Return the data of all U persons as the engine takes them."""
         table, indptr, forced, data = self.table, self.indptr, self.forced, self.data
         if data is not None:
             table = table.filter(pa.array(data))
@@ -194,7 +193,7 @@ class AnnotatedSeries:
         return replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
 
     def judged(self, filtered: Filtered) -> Filtered:
-        """What the engine said of the data, as what is said of all readings."""
+        """Spread the engine's result for the data over all readings."""
         data = self.data
         if data is None or self.superseded is None:
             return filtered
@@ -229,9 +228,9 @@ def _spread(values: npt.NDArray[Any], data: Bools, default: Any) -> npt.NDArray[
 
 @dataclass(frozen=True)
 class Annotations:
-    """What sources and persons said of readings besides the readings themselves.
+    """What sources and reviewers stated about readings: corrections, retractions, overrides.
 
-    aside: measurement_id and reason of readings that are no data. overrides: reading.OVERRIDES.
+    superseded: measurement_id and reason of those that are no data. overrides: stored.OVERRIDES.
     """
 
     superseded: pa.Table
@@ -239,27 +238,25 @@ class Annotations:
 
     @property
     def _moved(self) -> pa.Table:
-        """Overrides that put a reading into another person's series."""
+        """Return the overrides that put a reading into another person's series."""
         return self.overrides.filter(pc.not_equal(pc.field("assigned_to"), pc.field("user_id")))
 
     def apply_assignments(
-        self, connection: sqlite3.Connection | None, stored: pa.Table, user_ids: Sequence[str]
+        self, stored: Stored, history: pa.Table, user_ids: Sequence[str]
     ) -> pa.Table:
-        """reading.HISTORY without what is assigned to others, with what is assigned to user_ids."""
+        """Return HISTORY without what is assigned to others, with what is assigned to user_ids."""
         moved = self._moved
-        if connection is None or not len(moved):
-            return stored
-        away = pc.is_in(stored["measurement_id"], moved["measurement_id"])
+        if not len(moved):
+            return history
+        away = pc.is_in(history["measurement_id"], moved["measurement_id"])
         here = moved.filter(pc.is_in(moved["assigned_to"], pa.array(user_ids, pa.string())))
-        incoming = queries.assigned(
-            connection, here.select(["user_id", "effective_at", "measurement_id"])
-        )
+        incoming = stored.assigned(here.select(["user_id", "effective_at", "measurement_id"]))
         at = pc.index_in(incoming["measurement_id"], here["measurement_id"])
         incoming = incoming.set_column(0, "user_id", here["assigned_to"].take(at))
-        return pa.concat_tables([stored.filter(pc.invert(away)), incoming])
+        return pa.concat_tables([history.filter(pc.invert(away)), incoming])
 
     def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
-        """series: SERIES of some of user_ids, which are ascending."""
+        """Annotate a series. series: SERIES of some of user_ids, which are ascending."""
         indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
         readings = AnnotatedSeries(series, tuple(user_ids), indptr)
         ids = series["measurement_id"]
@@ -286,19 +283,19 @@ ACTIONS = pa.array(["assign", "accept", "reject"])
 
 
 def _looked_up(ids: pa.ChunkedArray, table: pa.Table, codes: pa.ChunkedArray) -> Codes:
-    """(N,) the code of each id's row of a table; 0 where it has none."""
+    """Return (N,) the code of each id's row of a table; 0 where it has none."""
     at = pc.index_in(ids, table["measurement_id"])
     return pc.fill_null(codes.take(at), 0).to_numpy().astype(np.int8)
 
 
-NO_ANNOTATIONS = Annotations(queries.SUPERSEDED.empty_table(), queries.OVERRIDES.empty_table())
+NO_ANNOTATIONS = Annotations(SUPERSEDED.empty_table(), OVERRIDES.empty_table())
 
 
-def load_annotations(connection: sqlite3.Connection, user_ids: Sequence[str]) -> Annotations:
-    """What stands in the store of the readings of some persons, as theirs or assigned to them."""
-    overrides = queries.overrides(connection, user_ids)
+def load_annotations(stored: Stored, user_ids: Sequence[str]) -> Annotations:
+    """Return what is stored of the measurements of some persons, as theirs or assigned to them."""
+    overrides = stored.overrides(user_ids)
     elsewhere = overrides["user_id"].unique().to_pylist() if len(overrides) else []
-    return Annotations(queries.superseded_rows(connection, [*{*user_ids, *elsewhere}]), overrides)
+    return Annotations(stored.superseded([*{*user_ids, *elsewhere}]), overrides)
 
 
 def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:
@@ -309,12 +306,12 @@ def _unsorted(stored: pa.Table, timezone: str) -> pa.Table:
 
 
 def local_hour(measurements: pa.Table) -> Floats:
-    """As the store keeps it: the same number whether a reading is new or comes from the store."""
+    """Return (N,) local hours rounded as in the store, so that new and stored ones are equal."""
     return np.round(measurements["hour"].to_numpy().astype(np.float64), 4)
 
 
 def user_batch(series: pa.Table, persons: tuple[tuple[str, ...], Ints] | None = None) -> UserBatch:
-    """persons: as by_person gives them, if that is known."""
+    """Return a series as the engine takes it. persons: by_person's result, if known already."""
     user_ids, indptr = persons or by_person(series["user_id"])
     source = series["source"].combine_chunks().dictionary_encode()
     return UserBatch(

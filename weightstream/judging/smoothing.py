@@ -1,59 +1,52 @@
-"""Look at whole series again, past and future at once, and revise what was decided."""
+"""Judge whole series again, past and future at once, and revise earlier decisions."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Floats, Ints
 from weightstream.engine import Filtered, smooth_batch
 from weightstream.judging.batch_result import BatchResult, Rows, nothing, rows_of
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import RETRO, diff_decisions, newest, shift_rows
 from weightstream.judging.series import AnnotatedSeries, stored_series
+from weightstream.judging.stored import Stored, StoredPerson, pack_state
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
-from weightstream.store import queries
+from weightstream.types import Floats, Ints
 
-REVISION, READINGS, FIRST_US, LAST_US, SETTLED, BASIS, STATE, RECORDS = (
-    queries.PERSON_COLUMNS.index(name)
-    for name in (
-        "revision", "readings", "first_us", "last_us", "settled", "basis", "state", "records",
-    )
-)  # fmt: skip
-Known = Mapping[str, tuple[Any, ...]]
-"""reading.PERSON_COLUMNS by person."""
+Known = Mapping[str, StoredPerson]
 
 
 def smooth_persons(
-    user_ids: Sequence[str], connection: sqlite3.Connection, judging: Judging, run: int
+    user_ids: Sequence[str], stored: Stored, judging: Judging, run: int
 ) -> BatchResult:
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
-    Persons below judging.min_readings are left as they are, and dirty, unless somebody decided on
-    a reading of theirs.
+    Persons below judging.min_readings stay as they are, and due, unless there is an override on a
+    reading of theirs.
     """
-    known = queries.persons(connection, user_ids)
-    concerned = set(queries.overridden(connection, user_ids))
+    known = stored.persons(user_ids)
+    concerned = set(stored.overridden(user_ids))
     persons = tuple(
         user
         for user in user_ids
-        if user in known and (known[user][READINGS] >= judging.min_readings or user in concerned)
+        if user in known and (known[user].readings >= judging.min_readings or user in concerned)
     )
     users = len(persons)
-    revision = np.array([known[user][REVISION] for user in persons], np.int64)
-    stored = queries.history(connection, persons)
-    all_of = stored_series(connection, persons, stored, judging.timezone)
+    revision = np.array([known[user].revision for user in persons], np.int64)
+    history = stored.history(persons)
+    all_of = stored_series(stored, persons, history, judging.timezone)
     batch = all_of.batch()
     smoothed = all_of.judged(smooth_batch(batch, judging.model(batch.sources)))
     user, whole = all_of.user, np.ones(users, bool)
-    statements = diff_decisions(connection, all_of, smoothed, whole, RETRO, judging.parameters.name)
-    ours = pa.array(stored.filter(pc.equal(stored["run"], run))["measurement_id"].combine_chunks())
+    statements = diff_decisions(stored, all_of, smoothed, whole, RETRO, judging.parameters.name)
+    ours = pa.array(
+        history.filter(pc.equal(history["run"], run))["measurement_id"].combine_chunks()
+    )
     own = pc.is_in(all_of.table["measurement_id"], ours).to_numpy()
-    levels = queries.levels(connection, persons)
+    levels = stored.levels(persons)
     current = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
     level = newest(smoothed.level, all_of)
     first_us, last_us = ends(all_of, known)
@@ -94,11 +87,9 @@ def smooth_persons(
 
 
 def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
-    """(U,) time of the first and the last reading in each series; as it was of an empty one."""
-    first, last = (
-        np.array([known[user][column] for user in readings.user_ids], np.int64)
-        for column in (FIRST_US, LAST_US)
-    )
+    """Return (U,) times of the first and last reading of each series; unchanged if it is empty."""
+    first = np.array([known[user].first_us for user in readings.user_ids], np.int64)
+    last = np.array([known[user].last_us for user in readings.user_ids], np.int64)
     time_us = readings.table["time_us"].to_numpy()
     some = np.diff(readings.indptr) > 0
     first[some] = time_us[readings.indptr[:-1][some]]
@@ -109,19 +100,19 @@ def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
 def stale_states(
     smoothed: Filtered, readings: AnnotatedSeries, known: Known, judging: Judging
 ) -> Rows:
-    """The filter's state after each series, where the stored one cannot be gone on from.
+    """Return the filter's state after each series where the stored one is of no use.
 
-    So it is after an override, which changes what is in the series, and under new parameters.
+    That is so after an override, which changes the series, and under another fingerprint.
     """
     basis, users = judging.fingerprint, len(readings.user_ids)
     rows = []
     enough = smoothed.settled & (np.diff(readings.indptr) >= judging.min_readings)
     for number, user in enumerate(readings.user_ids):
         was, settled = known[user], int(enough[number])
-        state = smoothed.state[number].tobytes()
-        good = was[SETTLED] and was[BASIS] == basis
-        if not good and (was[SETTLED], was[BASIS], was[STATE]) != (settled, basis, state):
-            rows.append((number, user, settled, state, was[RECORDS]))
+        state = pack_state(smoothed.state[number])
+        good = was.settled and was.basis == basis and was.filter_state is not None
+        if not good and (was.settled, was.basis, was.state) != (settled, basis, state):
+            rows.append((number, user, settled, state, was.record_hashes))
     if not rows:
         return nothing(users)
     numbers, user_ids, settleds, states, records = zip(*rows, strict=True)
@@ -139,10 +130,10 @@ def stale_states(
 
 
 def retro_counts_of(user: Ints, net_accepted: Ints, current: Floats, level: Floats) -> Ints:
-    """(U, len(RETRO_COUNTS)) int64: what changed for each of U persons.
+    """Count what changed for each of U persons: (U, len(RETRO_COUNTS)) int64.
 
     user: (N,) person of each reading. net_accepted: (N,) 1 where it is accepted now, -1 where it no
-    longer is. standing, level: (U,) level at the newest reading before and now, kg; NaN: none.
+    longer is. current, level: (U,) level at the newest reading before and now, kg; NaN: none.
     """
     users = len(level)
     columns = {

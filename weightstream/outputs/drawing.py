@@ -3,23 +3,16 @@
 import logging
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from weightstream.config import Config
-from weightstream.engine import Model
-from weightstream.engine.model import Parameters
 from weightstream.judging.causal import Judging
-from weightstream.outputs.pages.alerts import alerts
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
-from weightstream.outputs.pages.outlook import outlook
 from weightstream.outputs.pages.page import (
     PERSONS,
     embedded,
@@ -29,17 +22,16 @@ from weightstream.outputs.pages.page import (
     write_page,
 )
 from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.outputs.people import persons_of
+from weightstream.outputs.watching import Watchers, watchers
 from weightstream.store import queries
 from weightstream.store.histories import histories
+from weightstream.store.stored_persons import StoredPersons
 
 logger = logging.getLogger("weightstream")
-STATE, REVISION = (queries.PERSON_COLUMNS.index(name) for name in ("state", "revision"))
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
-ONE_AT_A_TIME = threading.Lock()
-"""Pages are small Python work between many short calls that let go of the GIL: threads that draw at
-once only take it from each other (docs/performance.md)."""
 
 IndexRow = dict[str, Any]
 Naming = Literal["hash", "id"]
@@ -51,25 +43,25 @@ class Drawing:
 
     dashboards: Path
     naming: Naming
-    timezone: str
-    parameters: Parameters
-    model: Model
-    false_alerts_per_year: float
+    judging: Judging
+    watchers: Watchers
     most_mb: int
+
+    @property
+    def timezone(self) -> str:
+        return self.judging.timezone
 
     def page(self, user_id: str) -> Path:
         return self.dashboards / PERSONS / file_name(user_id, self.naming)
 
 
 def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
-    """As configured."""
+    """As configured. Raises ConfigError where alerts.persons_file cannot be used."""
     return Drawing(
         dashboards,
         config.visualization.file_names,
-        judging.timezone,
-        judging.parameters,
-        judging.model(()),
-        config.visualization.false_alerts_per_year,
+        judging,
+        watchers(config.alerts),
         config.threading.memory.viz_memory_limit_mb,
     )
 
@@ -94,10 +86,9 @@ def rendered(
 ) -> Iterator[tuple[Path, bytes, IndexRow]]:
     """Of each of user_ids: where the page goes, what is on it, and the row of the index."""
     for some in portions(connection, user_ids, drawing.most_mb):
-        with ONE_AT_A_TIME:
-            for person in _people(connection, drawing, some):
-                page = person_page(person, drawing.timezone)
-                yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
+        for person in _people(connection, drawing, some):
+            page = person_page(person, drawing.timezone)
+            yield drawing.page(person.user_id), page, index_row(person, drawing.naming)
 
 
 def remove_undrawn(drawing: Drawing, user_ids: Iterable[str], rows: Iterable[IndexRow]) -> None:
@@ -158,25 +149,18 @@ def _people(
     connection: sqlite3.Connection, drawing: Drawing, user_ids: Sequence[str]
 ) -> Iterator[Person]:
     # First: what changes after this is drawn when it is next looked for.
-    known = queries.persons(connection, user_ids)
+    known = StoredPersons(connection).persons(user_ids)
     found = histories(connection, user_ids, drawing.timezone)
     shifts = queries.shifts(connection, user_ids)
     said = queries.human_decisions(connection, user_ids)
-    unusual = alerts(found, drawing.parameters.process, drawing.false_alerts_per_year)
-    day = found.time_us / 86_400e6
-    for (name, rows), alerted in zip(found.each(), unusual, strict=True):
-        state = known[name][STATE]
-        yield Person(
-            name,
-            {key: column[rows] for key, column in found.columns.items()},
-            day[rows],
-            shifts.get(name, []),
-            overrides=[Override(*word) for word in said.get(name, [])],
-            earlier=[EarlierDecision(*version) for version in found.replaced.get(name, [])],
-            alerts=alerted,
-            outlook=outlook(np.frombuffer(state), drawing.model.process) if state else None,
-            false_alerts=drawing.false_alerts_per_year,
-            revision=known[name][REVISION],
+    for person in persons_of(found, drawing.judging, drawing.watchers, shifts):
+        yield replace(
+            person,
+            overrides=[Override(*word) for word in said.get(person.user_id, [])],
+            earlier=[
+                EarlierDecision(*version) for version in found.replaced.get(person.user_id, [])
+            ],
+            revision=known[person.user_id].revision,
         )
 
 

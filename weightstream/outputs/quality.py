@@ -7,9 +7,9 @@ itself, in time, and beside the others.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import sqrt
 from typing import Any
 
@@ -23,7 +23,9 @@ PLAUSIBILITY = ("too_old", "future_timestamp")
 """Reasons of quarantine by what they say of the data; those of rejection are of plausibility."""
 
 WITHDRAWN = ("superseded", "retracted")
+COPY_REASONS = ("repeat",)
 NEWEST_RUNS = 50
+RUNS_END_WITHIN = timedelta(days=1)
 
 
 @dataclass
@@ -62,6 +64,21 @@ class Tally:
         return sum(self.rejected[reason] for reason in WITHDRAWN)
 
     @property
+    def copies(self) -> int:
+        """Readings that show a weighing once more: no errors."""
+        return sum(self.rejected[reason] for reason in COPY_REASONS)
+
+    @property
+    def errors(self) -> int:
+        """Readings rejected for what they say."""
+        return self.rejected.total() - self.withdrawn - self.copies
+
+    @property
+    def judged(self) -> int:
+        """Readings that could be rejected for what they say."""
+        return self.readings - self.withdrawn - self.copies
+
+    @property
     def mean_difference(self) -> float | None:
         return self.difference / self.compared if self.compared else None
 
@@ -95,13 +112,16 @@ class Measured:
     """What the store holds. weeks: by source and Monday; None: rows whose week is not known.
 
     The source with most rows is first. runs: the NEWEST_RUNS newest, as tallies.RUN_COLUMNS and
-    those of tallies.Revisions. rows_in, duplicates: of all ingests.
+    those of tallies.Revisions. rows_in, duplicates: of all ingests. days: by source, on which it
+    has readings, ascending. asked: when the store was looked at.
     """
 
     weeks: Mapping[str, Mapping[date | None, Tally]]
     runs: list[dict[str, Any]]
     rows_in: int
     duplicates: int
+    days: Mapping[str, Sequence[date]] = field(default_factory=dict)
+    asked: datetime | None = None
 
     @property
     def newest_week(self) -> date | None:
@@ -121,8 +141,12 @@ def total(some: Iterable[Tally]) -> Tally:
     return sum(some, Tally())
 
 
-def measure(connection: sqlite3.Connection) -> Measured:
-    """Count what the store holds; its memory is that of the sources' weeks, not of the readings."""
+def measure(connection: sqlite3.Connection, asked: datetime | None = None) -> Measured:
+    """Count what the store holds; its memory is that of the sources' weeks, not of the readings.
+
+    asked: the time of now, UTC; else the clock says it.
+    """
+    asked = asked or datetime.now(UTC)
     weeks: defaultdict[str, defaultdict[date | None, Tally]] = defaultdict(
         lambda: defaultdict(Tally)
     )
@@ -137,9 +161,24 @@ def measure(connection: sqlite3.Connection) -> Measured:
     ordered = sorted(weeks, key=lambda source: (-rows[source], source))
     runs = list(tallies.runs(connection))
     revised = tallies.revisions(connection)
-    newest = [run | _revision(revised.get(run["run"])) for run in runs[:NEWEST_RUNS]]
+    newest = [
+        run | {"state": _state(run, runs[:number], asked)} | _revision(revised.get(run["run"]))
+        for number, run in enumerate(runs[:NEWEST_RUNS])
+    ]
     rows_in, duplicates = (sum(run[key] for run in runs) for key in ("rows_in", "duplicates"))
-    return Measured({source: weeks[source] for source in ordered}, newest, rows_in, duplicates)
+    days = tallies.days(connection)
+    by_source = {source: weeks[source] for source in ordered}
+    return Measured(by_source, newest, rows_in, duplicates, days, asked)
+
+
+def _state(run: Mapping[str, Any], newer: Sequence[Mapping[str, Any]], asked: datetime) -> str:
+    """How a run ended. One that was killed could not say so: it is known by its age, or by a newer
+    one of its kind that has ended."""
+    if run["status"] != "running":
+        return str(run["status"])
+    started = datetime.fromisoformat(run["started_at"])
+    ended = any(one["kind"] == run["kind"] and one["status"] != "running" for one in newer)
+    return "never ended" if ended or asked - started > RUNS_END_WITHIN else "under way"
 
 
 def _revision(found: tallies.Revisions | None) -> dict[str, int]:
@@ -167,73 +206,3 @@ def checked_since(measured: Measured, limits: Quality) -> date | None:
     if not limits.weeks or measured.newest_week is None:
         return None
     return measured.newest_week - timedelta(weeks=limits.weeks - 1)
-
-
-def breaches(measured: Measured, limits: Quality) -> list[str]:
-    """One sentence for each limit that is passed."""
-    since = checked_since(measured, limits)
-    said = _newest_ingest(measured, limits)
-    for source in measured.weeks:
-        tally = measured.of(source, since=since)
-        if tally.rows >= limits.min_readings:
-            said += [f"{source}: {why}" for why in _of_source(tally, limits)]
-            said += [f"{source}: {why}" for why in _of_drift(measured, source, limits)]
-    return said
-
-
-def _newest_ingest(measured: Measured, limits: Quality) -> list[str]:
-    newest = next(
-        (run for run in measured.runs if run["kind"] == "ingest" and run["rows_in"]), None
-    )
-    if newest is None:
-        return []
-    share = newest["quarantined"] / newest["rows_in"]
-    if share <= limits.max_quarantined:
-        return []
-    return [
-        f"the newest ingest: {share:.1%} of {newest['rows_in']:,} rows were quarantined; "
-        f"quality.max_quarantined is {limits.max_quarantined:.1%}"
-    ]
-
-
-def _of_source(tally: Tally, limits: Quality) -> list[str]:
-    said = []
-    for what, count, among, key in (
-        ("rows were quarantined", tally.quarantined.total(), tally.rows, "max_quarantined"),
-        (
-            "readings were rejected",
-            tally.rejected.total() - tally.withdrawn,
-            tally.readings - tally.withdrawn,
-            "max_rejected",
-        ),
-    ):
-        most = getattr(limits, key)
-        if among and count / among > most:
-            said.append(f"{count / among:.1%} of {among:,} {what}; quality.{key} is {most:.1%}")
-    if tally.compared < limits.min_readings:
-        return said
-    for percent, inside in ((95, tally.inside_95), (50, tally.inside_50)):
-        share, key = inside / tally.compared, f"coverage_{percent}_tolerance"
-        if abs(share - percent / 100) > getattr(limits, key):
-            said.append(
-                f"{share:.1%} of {tally.compared:,} accepted readings lie in their {percent} % "
-                f"interval; quality.{key} is {getattr(limits, key):.1%}"
-            )
-    difference = tally.mean_difference or 0.0
-    if abs(difference) > limits.max_difference_kg:
-        said.append(
-            f"accepted readings are {difference:+.2f} kg from what was expected, on average; "
-            f"quality.max_difference_kg is {limits.max_difference_kg:g}; "
-            "`weightstream learn` learns the biases of sources"
-        )
-    return said
-
-
-def _of_drift(measured: Measured, source: str, limits: Quality) -> list[str]:
-    found = drift(measured, source, limits)
-    if found is None or abs(found[0]) <= max(limits.max_drift_kg, 2.0 * found[1]):
-        return []
-    return [
-        f"the average difference from what was expected changed by {found[0]:+.2f} kg against the "
-        f"weeks before; quality.max_drift_kg is {limits.max_drift_kg:g}"
-    ]

@@ -12,11 +12,12 @@ import orjson
 from weightstream.config import Config
 from weightstream.engine.model import source_model
 from weightstream.errors import ConfigError, plain
-from weightstream.judging import parameters
 from weightstream.outputs import quality
+from weightstream.outputs.checks import as_json, checks, sentences, validation
 from weightstream.outputs.pages.page import write_assets, write_page
 from weightstream.outputs.pages.quality import quality_page
 from weightstream.outputs.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
+from weightstream.store import models
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 
@@ -26,9 +27,11 @@ Document = dict[str, Any]
 def write_report(connection: sqlite3.Connection, dashboards: Path, config: Config) -> Document:
     """Measure the store; write quality.html and quality.json. Returns what they say."""
     found = document(connection, config)
+    checked = found.pop("validation")
     write_assets(dashboards)
     write_page(dashboards / "quality.html", quality_page(found))
     write_page(dashboards / "quality.json", orjson.dumps(found))
+    write_page(dashboards / "quality-validation.json", orjson.dumps(checked))
     return found
 
 
@@ -49,9 +52,9 @@ def document(connection: sqlite3.Connection, config: Config) -> Document:
     Shares are of 1, weights are in kg; null where there is nothing to tell. No person is in it.
     """
     measured = quality.measure(connection)
-    in_use = parameters.active(connection)
+    in_use = models.active(connection)
     newest, since = measured.newest_week, quality.checked_since(measured, config.quality)
-    sources = []
+    made, sources = checks(measured, config.quality), []
     for source in measured.weeks:
         model = source_model(source, config.sources, in_use)
         drift = quality.drift(measured, source, config.quality)
@@ -75,7 +78,9 @@ def document(connection: sqlite3.Connection, config: Config) -> Document:
         "weeks": _weeks(measured),
         "runs": measured.runs,
         "limits": config.quality.model_dump(),
-        "breaches": quality.breaches(measured, config.quality),
+        "checks": [as_json(check) for check in made],
+        "breaches": sentences(made),
+        "validation": validation(made, measured.asked),
     }
 
 
@@ -90,8 +95,11 @@ def _judged(tally: Tally) -> dict[str, Any]:
         "plausibility": _quarantined(tally, PLAUSIBILITY)
         | {
             "accepted": tally.accepted,
-            "rejected": tally.rejected.total(),
-            "rejected_share": _share(tally.rejected.total(), tally.readings),
+            "rejected": tally.rejected.total() - tally.copies,
+            "rejected_share": _share(
+                tally.rejected.total() - tally.copies, tally.readings - tally.copies
+            ),
+            "copies": tally.copies,
             "rejected_reasons": dict(tally.rejected.most_common()),
             "compared": tally.compared,
             "coverage_50": _share(tally.inside_50, tally.compared),
@@ -128,6 +136,11 @@ def _weeks(measured: Measured) -> dict[str, list[Any]]:
     for outcome in ("rejected", "quarantined"):
         counts: list[Counter[str]] = [getattr(tally, outcome) for tally in tallies]
         columns[outcome] = [count.total() for count in counts]
+        if outcome == "rejected":
+            columns["copies"] = [tally.copies for tally in tallies]
+            columns[outcome] = [
+                n - c for n, c in zip(columns[outcome], columns["copies"], strict=True)
+            ]
         for reason in sorted(set().union(*counts)):
             columns[f"{outcome}.{reason}"] = [count[reason] for count in counts]
     return columns
@@ -169,6 +182,10 @@ def report_text(found: Document, path: Path) -> str:
         cells = "".join(f"{text(source):>{width}}" for _, width, text in TABLE)
         lines.append(f"{plain(source['source'])[:27]:<28}{cells}")
     lines += [f"beyond its limit: {plain(breach)}" for breach in found["breaches"]]
+    counts = Counter(check["status"] for check in found["checks"])
+    lines.append(
+        ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "not checked"))
+    )
     return "\n".join([*lines, f"page: {path}"])
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.explanation import below_one, explain
-from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
+from weightstream.store.stored_persons import StoredPersons
 
 COLUMNS = (
     "measurement_id",
@@ -47,7 +47,7 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
     """
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
-        if user is not None and user not in queries.persons(connection, [user]):
+        if user is not None and user not in StoredPersons(connection).persons([user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
         connection.execute("begin")  # candidates and what stands, as of one moment
         rows = least_certain(connection, user, limit)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,13 @@ from typing import Any
 from weightstream.config import Config
 from weightstream.errors import plain
 from weightstream.judging.explanation import EXPLAINED_BY, explain
-from weightstream.store import queries
+from weightstream.store import models, queries
 from weightstream.store.connection import STORE_NAME, ReadPool
 
 NEWEST = 5
 PERSONS_AT_A_TIME = 50
 COUNTS = {
     "persons": "select count(*) from users",
-    "waiting for retro": "select count(*) from users where dirty",
     "measurements": "select coalesce(sum(readings), 0) from users",
     "rejected": "select coalesce(sum(rejected), 0) from users",
     "level shifts": "select count(*) from level_shifts",
@@ -41,19 +41,19 @@ def status_text(config: Config) -> str:
     """Counts by kind, quarantine by reason, newest runs and rejections. Raises StoreError."""
     data_dir = config.data.data_dir.absolute()
     with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
-        return "\n".join(_lines(connection, data_dir / STORE_NAME))
+        basis = models.judging_on(connection, config).fingerprint
+        return "\n".join(_lines(connection, data_dir / STORE_NAME, basis))
 
 
-def _lines(connection: sqlite3.Connection, path: Path) -> list[str]:
+def _lines(connection: sqlite3.Connection, path: Path, basis: str) -> list[str]:
+    """basis: Judging.fingerprint of now."""
     lines = [f"{path} ({path.stat().st_size / 1e6:,.1f} MB)"]
-    for name, query in COUNTS.items():
-        lines.append(f"  {name:<18}{connection.execute(query).fetchone()[0]:>12,}")
+    counts = {name: connection.execute(query).fetchone()[0] for name, query in COUNTS.items()}
+    counts["waiting for retro"] = len(queries.due(connection, basis)[0])
+    lines += [f"  {name:<18}{count:>12,}" for name, count in counts.items()]
     for reason, count in connection.execute(QUARANTINE):
         lines.append(f"    {reason:<16}{count:>12,}")
-    if connection.execute(UNFINISHED).fetchone()[0]:
-        lines.append("  an erasure was cut short: run `weightstream erase` for that person again")
-    for name in queries.stale_models(connection):
-        lines.append(f"  {name} is stale (a person was erased since): run `weightstream learn`")
+    lines += _unfinished(connection, basis)
     lines.append("newest runs")
     for kind, status, started, rows, run_id in connection.execute(RUNS):
         lines.append(f"  {started}  {kind:<11}{status:<10}{rows:>12,} rows  {run_id}")
@@ -63,6 +63,21 @@ def _lines(connection: sqlite3.Connection, path: Path) -> list[str]:
     for user, at, source, *told in rejected:
         lines.append(f"  {at}  {plain(user)}  {plain(source)}: {explain(*told)}")
     return lines
+
+
+def _unfinished(connection: sqlite3.Connection, basis: str) -> Iterator[str]:
+    """What somebody has to do, or the next command does by itself."""
+    if otherwise := queries.judged_otherwise(connection, basis):
+        yield (
+            f"  {otherwise:,} persons were judged by another engine, configuration or set of "
+            "parameters: run `weightstream retro`"
+        )
+    if waiting := len(queries.awaiting_override(connection)):
+        yield f"  overrides of {waiting:,} persons were cut short: the next command applies them"
+    if connection.execute(UNFINISHED).fetchone()[0]:
+        yield "  an erasure was cut short: run `weightstream erase` for that person again"
+    for name in queries.stale_models(connection):
+        yield f"  {name} is stale (a person was erased since): run `weightstream learn`"
 
 
 def newest_rejected(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:

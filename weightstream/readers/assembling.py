@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import InputError
-from weightstream.intake.quantities import parse_quantities
-from weightstream.intake.units import KILOGRAMS, canonical_unit
+from weightstream.parsing.quantities import parse_quantities
+from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
 from weightstream.readers.columns import Choice
 from weightstream.readers.measures import weight_unit

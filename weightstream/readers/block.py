@@ -9,7 +9,7 @@ import pyarrow as pa
 from weightstream import schema
 from weightstream.config import Columns
 from weightstream.errors import InputError
-from weightstream.intake.layouts import DateOrder
+from weightstream.parsing.layouts import DateOrder
 from weightstream.readers.source import Source
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.units import canonical_unit
 
 PLAIN, QUALIFIED = 2, 1
 """How well a name fits a role: by words of the role alone, or beside words that are not known."""

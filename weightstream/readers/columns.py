@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from weightstream.errors import InputError
-from weightstream.intake.quantities import quantity_of
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.quantities import quantity_of
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PHRASES
 from weightstream.readers.measures import is_known

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import InputError
-from weightstream.intake.date_order import OrderEvidence, may_need_order, order_evidence
-from weightstream.intake.decimals import CommaEvidence, comma_evidence, may_be_either
-from weightstream.intake.layouts import DateOrder
+from weightstream.parsing.date_order import OrderEvidence, may_need_order, order_evidence
+from weightstream.parsing.decimals import CommaEvidence, comma_evidence, may_be_either
+from weightstream.parsing.layouts import DateOrder
 from weightstream.readers.assembling import plain
 from weightstream.readers.block import NO_DIALECT, Dialect, ReadOptions
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from weightstream.errors import InputError
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers.block import (
     EACH_RECORD,
     NAMELESS,

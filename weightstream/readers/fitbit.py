@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from weightstream.errors import InputError
-from weightstream.intake.units import POUND_KG, required_unit
+from weightstream.parsing.units import POUND_KG, required_unit
 from weightstream.readers.block import (
     BMI,
     OPTION,

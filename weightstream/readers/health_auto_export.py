@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from weightstream.intake.units import canonical_unit
+from weightstream.parsing.units import canonical_unit
 from weightstream.readers.block import (
     EACH_RECORD,
     OPTION,

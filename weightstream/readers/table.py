@@ -6,7 +6,7 @@ from functools import cached_property
 
 from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError, plain
-from weightstream.intake.quantities import quantity_of
+from weightstream.parsing.quantities import quantity_of
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.column_names import Name, parse_name
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from weightstream.intake.layouts import layout_of
-from weightstream.intake.times import parse_times
+from weightstream.parsing.layouts import layout_of
+from weightstream.parsing.times import parse_times
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN, word_set
 from weightstream.readers.table import Column, Table

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weightstream.intake.units import KILOGRAMS
+from weightstream.parsing.units import KILOGRAMS
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN
 from weightstream.readers.measures import is_known

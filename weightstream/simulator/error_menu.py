@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightstream.batch import Floats, Ints
-from weightstream.intake.units import POUND_KG
+from weightstream.parsing.units import POUND_KG
 from weightstream.simulator.people import SOURCE_NAMES, People, Weighings
 from weightstream.simulator.scenarios import BURST, FIRST, SOURCES, Scenario
+from weightstream.types import Floats, Ints
 
 KG_PER_LB = float(POUND_KG)
 SMALL_KG = 6.0

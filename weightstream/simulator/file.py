@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from weightstream.batch import Floats, Ints
 from weightstream.simulator.error_menu import KG_PER_LB, Written
 from weightstream.simulator.people import SOURCE_NAMES, STEP_NAMES, People
 from weightstream.simulator.scenarios import SOURCES
+from weightstream.types import Floats, Ints
 
 Objects = npt.NDArray[np.object_]
 

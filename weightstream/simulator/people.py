@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightstream.batch import Floats, Ints
 from weightstream.simulator.scenarios import HABITS, SOURCES, Scenario
+from weightstream.types import Floats, Ints
 
 SOURCE_NAMES = tuple(SOURCES)
 HABIT_NAMES = tuple(HABITS)

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from weightstream.batch import Ints
 from weightstream.errors import ConfigError
 from weightstream.simulator.error_menu import ERRORS, label, read_display, spoil
 from weightstream.simulator.file import (
@@ -29,6 +28,7 @@ from weightstream.simulator.file import (
 )
 from weightstream.simulator.people import draw_people, weigh
 from weightstream.simulator.scenarios import HABITS, SCENARIOS, Scenario
+from weightstream.types import Ints
 
 TRUTH = ("error", "verdict", "true_kg", "level_kg", "step", "weight_kg", "day", "hour")
 

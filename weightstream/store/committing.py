@@ -20,11 +20,11 @@ def commit(
     users_per_commit: int,
     on_commit: Callable[[BatchResult, int, int], None],
 ) -> None:
-    """Write decided, some persons a transaction.
+    """Write a result, some persons a transaction.
 
-    judge_again: decides the named persons from what the store now holds; called where another
-    process wrote to one of them after `decided` was read. on_commit is told what was decided, and
-    the range of its persons that was committed. Raises StoreError.
+    judge_again: judges the named persons by what the store holds now; called where another process
+    wrote to one of them after they were read. on_commit: called with the result, and the first and
+    last + 1 of its persons that were committed. Raises StoreError.
     """
     for _ in range(ATTEMPTS):
         done = 0

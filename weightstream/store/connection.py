@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store.locks import shared_run_lock
-from weightstream.store.migrations import migrations
+from weightstream.store.migrations import FORMER_STEPS, migrations
 
 STORE_NAME = "weightstream.db"
 LOCK_SECONDS = 30.0
@@ -26,12 +26,11 @@ WAL_BYTES = 256 << 20
 def open_writer(
     data_dir: Path, hold: Callable[[Path], AbstractContextManager[None]] = shared_run_lock
 ) -> Iterator[sqlite3.Connection]:
-    """The only door to writing: creates or migrates the store and yields a connection in WAL mode.
+    """Open the only connection that writes: creates or migrates the store, and sets WAL mode.
 
-    SQLite's own lock is what serialises writers across processes; each transaction waits for it
-    up to LOCK_SECONDS. hold: how the writer stands to others (presence.py); what it read before it
-    came in may have been erased since. Raises StoreError (locked, too new, full, read-only, not a
-    store).
+    SQLite's own lock serialises writers across processes; each transaction waits for it up to
+    LOCK_SECONDS. hold: the lock on the data directory (locks.py), shared by default. Raises
+    StoreError (locked, too new, full, read-only, not a store).
     """
     path = data_dir / STORE_NAME
     with explained(path), reachable(path):
@@ -50,7 +49,7 @@ def open_writer(
 
 
 def create_private(path: Path) -> None:
-    """Folder and file for their owner alone; SQLite's -wal and -shm follow the file."""
+    """Create folder and file for their owner alone; SQLite's -wal and -shm follow the file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -67,7 +66,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def enter_wal(connection: sqlite3.Connection) -> None:
-    """SQLite itself does not wait here for another process that is doing the same."""
+    """Switch to WAL mode; SQLite itself does not wait here for a process that does the same."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -81,13 +80,19 @@ def enter_wal(connection: sqlite3.Connection) -> None:
 
 
 def pending_migrations(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the store is older than this program. Raises StoreTooNew."""
+    """Return whether the store is older than this program. Raises StoreTooNew, StoreError."""
     database = Database(connection)
-    known = {migration.name for migration in migrations._migrations}
-    if unknown := {applied.name for applied in migrations.applied(database)} - known:
+    applied = {step.name for step in migrations.applied(database)}
+    known = FORMER_STEPS | {step.name for step in migrations._migrations}
+    if unknown := applied - known:
         raise StoreTooNew(
             f"{path} was written by a newer weightstream (it knows {', '.join(sorted(unknown))}); "
             "upgrade weightstream, or use another --data-dir"
+        )
+    if applied & FORMER_STEPS and not applied >= FORMER_STEPS:
+        raise StoreError(
+            f"{path} was written by a weightstream older than 0.1.0, which nothing reads any more; "
+            "ingest the source files again into another --data-dir"
         )
     return bool(migrations.pending(database))
 
@@ -101,7 +106,7 @@ def existing(data_dir: Path) -> None:
 
 
 def make_durable(data_dir: Path) -> None:
-    """Have the disk take what was committed: a loss of power can lose commits until then."""
+    """Flush commits to the disk: a loss of power can lose them until then."""
     for path in (data_dir / f"{STORE_NAME}-wal", data_dir / STORE_NAME):
         with suppress(FileNotFoundError), path.open("rb") as file:
             os.fsync(file.fileno())
@@ -122,7 +127,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into one sentence of ours."""
+    """Turn errors of SQLite into one sentence."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -131,7 +136,7 @@ def explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reachable(path: Path) -> Iterator[None]:
-    """Turn what the file system says of the store into one sentence; only while it is opened."""
+    """Turn errors of the file system into one sentence; only while the store is opened."""
     try:
         yield
     except OSError as error:
@@ -174,7 +179,7 @@ class Checkpointer:
             connection.execute("pragma wal_autocheckpoint = 0")
 
     def committed(self) -> None:
-        """Something was committed; called in the writer's thread."""
+        """Ask for a checkpoint after a commit; called in the writer's thread."""
         self._wanted.set()
         if self._wal.stat().st_size > WAL_BYTES:
             self._connection.execute("pragma wal_checkpoint(restart)")
@@ -186,7 +191,7 @@ class Checkpointer:
             self._thread.join()
 
     def _run(self) -> None:
-        # What goes wrong here is no one's loss: the pages stay in the WAL until the next try.
+        # An error here loses nothing: the pages stay in the WAL until the next try.
         with suppress(sqlite3.Error):
             connection = sqlite3.connect(self._path, isolation_level=None)
             while not self._closing:

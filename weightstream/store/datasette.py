@@ -1,4 +1,4 @@
-"""What Datasette is told of the store: meanings, facets, and a question to start with.
+"""Metadata for Datasette: meanings, facets, and a query to start with.
 
 https://docs.datasette.io/en/stable/metadata.html
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from weightstream.outputs.exports.table_files import appearing
+from weightstream.atomic_files import appearing
 from weightstream.store.connection import STORE_NAME
 from weightstream.store.descriptions import TABLES, column_of
 from weightstream.store.migrations import migrations
@@ -37,7 +37,7 @@ SERIES_OF_A_PERSON = (
 
 
 def write_metadata(data_dir: Path) -> None:
-    """Beside the store, where it is not there or says something else. Raises ConfigError."""
+    """Write metadata.json beside the store unless it is up to date. Raises ConfigError."""
     path = data_dir / METADATA_NAME
     text = json.dumps(metadata(), indent=1) + "\n"
     if path.is_file() and path.read_text("utf-8") == text:
@@ -47,7 +47,7 @@ def write_metadata(data_dir: Path) -> None:
 
 
 def metadata() -> dict[str, Any]:
-    """For `datasette weightstream.db -m metadata.json`."""
+    """Return the content for `datasette weightstream.db -m metadata.json`."""
     database = Database(sqlite3.connect(":memory:"))
     migrations.apply(database)
     views = database.view_names()
@@ -70,15 +70,15 @@ def metadata() -> dict[str, Any]:
 
 
 def _table(name: str, columns: list[str], is_view: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": TABLES[name][0]} if name in TABLES else {}
-    said["columns"] = {
+    shown: dict[str, Any] = {"description": TABLES[name][0]} if name in TABLES else {}
+    shown["columns"] = {
         column: f"{meaning.of} ({meaning.unit})" if meaning.unit else meaning.of
         for column in columns
         if (meaning := column_of(name, column))
     }
-    said["facets"] = FACETS.get(name, [])
+    shown["facets"] = FACETS.get(name, [])
     if is_view:
-        said["sortable_columns"] = columns
+        shown["sortable_columns"] = columns
     if name in HIDDEN:
-        said["hidden"] = True
-    return said
+        shown["hidden"] = True
+    return shown

@@ -16,22 +16,24 @@ KG, KG_A_WEEK = "kg", "kg/wk"
 SHARED = {
     "user_id": Meaning("The person, as the source names them"),
     "measurement_id": Meaning(
-        "Identity of a measurement: a hash over person, source, time as written, exact value, unit"
+        "Identity of a measurement: a hash over person, source, instant and mass"
     ),
     "effective_at": Meaning("When the person was weighed: UTC, or the day alone"),
     "source": Meaning("Where the reading is from: a device, a questionnaire, a feed"),
     "weight_kg": Meaning("The weight as received, in kg", KG),
     "raw_weight": Meaning("The number as it was written"),
-    "raw_unit": Meaning("The unit as it was written, or as the format or a person said"),
+    "raw_unit": Meaning("The unit as it was written, or as the format or an option states"),
     "raw_time": Meaning("The time as it was written"),
     "record_id": Meaning("The source's own id of the record"),
     "verdict": Meaning("accepted, or rejected"),
-    "reason": Meaning("Why: ok, a named error, outlier, or who said so"),
-    "override": Meaning("What a person decided: accept, reject or assign"),
+    "reason": Meaning("Why: ok, a named error, outlier, or whose decision it was"),
+    "override": Meaning("A reviewer's decision: accept, reject or assign"),
     "override_by": Meaning("Who decided it"),
     "updated": Meaning("When the source last changed the record, UTC"),
     "p_valid": Meaning("Probability that the reading is valid", "1"),
-    "expected_kg": Meaning("What this source should have shown, told without this reading", KG),
+    "expected_kg": Meaning(
+        "What this source should have shown, predicted without this reading", KG
+    ),
     "expected_lo_kg": Meaning("Lower end of the 95 % interval of expected_kg", KG),
     "expected_hi_kg": Meaning("Upper end of the 95 % interval of expected_kg", KG),
     "level_kg": Meaning("The person's slow weight then, as on a reference scale at morning", KG),
@@ -50,15 +52,15 @@ SHARED = {
     "rows_in": Meaning("Body-weight records"),
     "accepted": Meaning("Rows that were accepted"),
     "rejected": Meaning("Readings that were rejected"),
-    "duplicates": Meaning("Rows that say what another row said"),
+    "duplicates": Meaning("Rows with the same content as another row"),
     "quarantined": Meaning("Rows that cannot be used"),
-    "excluded": Meaning("Rows that were not selected, or taken back by their source"),
+    "excluded": Meaning("Rows that were not selected, or retracted by their source"),
     "readings": Meaning("Readings of the person that are stored"),
 }
-"""Columns that mean the same wherever they stand."""
+"""Columns that mean the same in every table."""
 
 TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
-    "current_decisions": ("Every measurement with the decision that stands: start here", {}),
+    "current_decisions": ("Every measurement with its current decision: start here", {}),
     "rejected_readings": ("Readings that were rejected, and what they probably should be", {}),
     "persons": (
         "One line a person",
@@ -121,7 +123,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         "State of each person; the view persons is easier to read",
         {
             "revision": Meaning("Rises with every change of the person's series"),
-            "dirty": Meaning("1: retro has not seen the newest change"),
+            "dirty": Meaning(
+                "1: retro has not seen the newest change; 2: nor is a reviewer's decision applied"
+            ),
             "first_us": Meaning("The oldest reading, since 1970 UTC", "us"),
             "last_us": Meaning("The newest reading, since 1970 UTC", "us"),
             "level_kg": Meaning("Level at the newest reading", KG),
@@ -130,26 +134,30 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     "user_states": (
         "The filter after the newest reading of each person",
         {
-            "basis": Meaning("Fingerprint of the parameters that the state depends on"),
+            "basis": Meaning("Fingerprint of engine, parameters and configuration"),
             "settled": Meaning("0: later readings may still revise earlier decisions"),
-            "state": Meaning("float64s of the filter"),
+            "state": Meaning("The filter's state, behind the version of its layout"),
             "records": Meaning("Hashes of the records that are known of the person"),
         },
     ),
     "records": (
-        "What records of sources said besides the measurements' own rows",
+        "Statements of sources' records besides the measurements' own rows",
         {
             "record_id": Meaning(
-                "The source's own id; empty: the measurement came without one too"
+                "The source's own id; empty: the measurement arrived without one too"
             ),
-            "measurement_id": Meaning("What it said; empty: that the record is taken back"),
+            "measurement_id": Meaning("What it states; empty: that the record is retracted"),
             "run": Meaning("The run that stored it: runs.id"),
             "file": Meaning("The file it came from: files.id"),
         },
     ),
-    "set_aside": (
-        "Measurements that their source corrected or took back: no data",
+    "superseded": (
+        "Measurements that their source corrected or retracted: no data",
         {"reason": Meaning("superseded or retracted")},
+    ),
+    "former_ids": (
+        "What weightstream 0.1 called its measurements",
+        {"former_id": Meaning("The id of 0.1; history and override take it as well")},
     ),
     "sources": (
         "What was learnt of each source",
@@ -201,7 +209,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "overrides": (
-        "What persons decided on measurements",
+        "Reviewers' decisions on measurements",
         {
             "id": Meaning("Number of the override"),
             "user_id": Meaning("The person that the measurement was received for"),
@@ -210,7 +218,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "made_by": Meaning("Who decided"),
             "note": Meaning("Why"),
             "made_at": Meaning("UTC"),
-            "withdrawn_at": Meaning("UTC; empty while it stands"),
+            "withdrawn_at": Meaning("UTC; empty while it is in force"),
             "withdrawn_by": Meaning("Who withdrew it, or decided otherwise"),
         },
     ),
@@ -220,6 +228,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "token": Meaning("Keyed hash of the person"),
             "erased_at": Meaning("UTC"),
             "finished_at": Meaning("UTC; empty: cut short, erase goes on with it"),
+            "left_to_do": Meaning("Whom to judge and draw anew, as JSON, until it is finished"),
         },
     ),
     "received": (
@@ -238,9 +247,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {"key": Meaning("Name"), "value": Meaning("Value")},
     ),
 }
-"""Table, view or file -> its meaning, and its columns that SHARED does not tell (so)."""
+"""Table, view or file -> its meaning, and columns that SHARED lacks or describes otherwise."""
 
 
 def column_of(table: str, name: str) -> Meaning | None:
-    """What a column of a table, view or export means; None if nobody has said."""
+    """Return what a column of a table, view or export means; None if it is not described."""
     return TABLES.get(table, ("", {}))[1].get(name) or SHARED.get(name)

@@ -1,25 +1,28 @@
-"""A person's rows out of the store, and the bytes that they leave behind."""
+"""Delete a person's rows from the store, and the bytes that they leave behind."""
 
 import json
 import re
 import sqlite3
 import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from weightstream.errors import RunsUnderWay
-from weightstream.intake.coded import trimmed
+from weightstream.intake.tombstones import SHORT_ID
+from weightstream.parsing.coded import trimmed
 from weightstream.store import overrides
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
 
 PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "decisions": ("user_id", "received_user"),
+    "former_ids": ("user_id",),
     "level_shifts": ("user_id",),
     "measurements": ("user_id",),
     "overrides": ("user_id", "assigned_to"),
     "quarantine": ("user_id",),
     "records": ("user_id",),
-    "set_aside": ("user_id",),
+    "superseded": ("user_id",),
     "user_states": ("user_id",),
     "users": ("user_id",),
 }
@@ -28,14 +31,12 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
 FILE_NAMES = {"files": "name", "quarantine": "file"}
 """Names of source files, which may hold a person's id."""
 
-SHORT_ID = 4
-"""An id of fewer characters is looked for in names as a word of its own only."""
 NO_NAME = "erased"
 NOT_THEIRS = "assigned to a person who was erased"
 
 
 def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
-    """How many rows each table holds of a person, where it holds any."""
+    """Count the rows of a person by table, where there are any."""
     counts = {}
     for table, (which, at) in _conditions(connection, user_id).items():
         query = f"select count(*) from {table} where {which}"  # noqa: S608
@@ -44,13 +45,13 @@ def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
 
 
 def erased_at(connection: sqlite3.Connection, token: str) -> str | None:
-    """When the bearer of a token was erased before."""
+    """Return when the bearer of a token was erased before."""
     row = connection.execute("select erased_at from erasures where token = ?", (token,)).fetchone()
     return row[0] if row else None
 
 
 def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
-    """SHA-256 and size of the files that a person's rows were read from."""
+    """Return SHA-256 and size of the files that a person's rows were read from."""
     return dict(
         connection.execute(
             "select sha256, bytes from files where id in (select file from measurements "
@@ -60,13 +61,32 @@ def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]
     )
 
 
+@dataclass(frozen=True)
+class LeftToDo:
+    """What follows once a person's rows are deleted.
+
+    persons: others whose series changed. names: of source files that held the id. files: SHA-256
+    to size of the files that the person's rows were read from.
+    """
+
+    persons: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+
+    def with_more(self, persons: list[str], names: list[str], files: dict[str, int]) -> "LeftToDo":
+        return LeftToDo(
+            sorted({*self.persons, *persons}), sorted({*self.names, *names}), self.files | files
+        )
+
+
 def delete_person(
     connection: sqlite3.Connection, path: Path, user_id: str, token: str, check: str
-) -> tuple[set[str], list[str]]:
-    """Take a person out, and leave the token that keeps them out: one transaction.
+) -> LeftToDo:
+    """Delete a person's rows, and leave the token that keeps them out: one transaction.
 
-    Returns names of source files that held the id, and no longer do; and other persons whose
-    series changed, because somebody had moved a reading between them: they are to be judged anew.
+    What is left to do after it is stored in the same transaction and returned: it also holds what
+    an earlier erasure of the person that was cut short has left. Others with whom a reading was
+    exchanged are marked, so that the next command judges them anew.
 
     Parameters that were learnt before are marked stale. Runs that the store takes to be under way
     are dead, since nobody else is at work: they end as failed, and could not write if they lived.
@@ -74,14 +94,16 @@ def delete_person(
     connection.execute("pragma secure_delete = on")
     with explained(path), transaction(connection):
         sources = _sources(connection, user_id)
+        files = source_files(connection, user_id)
         neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
-        renamed = {
+        renamed = [
             name
             for table, column in FILE_NAMES.items()
-            for name in _blot_names(connection, table, column, user_id)
-        }
+            for name in _redact_names(connection, table, column, user_id)
+        ]
+        left = _unfinished(connection, token).with_more(neighbours, renamed, files)
         connection.execute("update models set stale = 1")
         for source in sources:
             _forget_source(connection, source)
@@ -92,16 +114,25 @@ def delete_person(
             "insert or replace into settings values ('erasure_key_check', ?)", (check,)
         )
         connection.execute(
-            "insert into erasures (token, erased_at) values (?, ?) on conflict (token) "
-            "do update set finished_at = null",
-            (token, now()),
+            "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
+            "on conflict (token) do update set finished_at = null, "
+            "left_to_do = excluded.left_to_do",
+            (token, now(), json.dumps(asdict(left))),
         )
-    return renamed, neighbours
+    return left
+
+
+def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
+    """Return what an erasure of the person that was cut short has left to do."""
+    row = connection.execute("select left_to_do from erasures where token = ?", (token,)).fetchone()
+    return LeftToDo(**json.loads(row[0])) if row and row[0] else LeftToDo()
 
 
 def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """Persons between whom and this one readings were moved. A reading of theirs that somebody
-    has given to this one stays out of their series, as a rejected one."""
+    """Return the persons with whom this one exchanged readings by override, and part them.
+
+    A reading of theirs that was assigned to this one stays out of their series, as a rejected one.
+    """
     rows = connection.execute(
         "select user_id from overrides where assigned_to = ?1 union "
         "select assigned_to from overrides where user_id = ?1 union "
@@ -122,10 +153,10 @@ def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
 def _conditions(
     connection: sqlite3.Connection, user_id: str
 ) -> dict[str, tuple[str, tuple[str | int, ...]]]:
-    """By table, the condition for a person's rows and its values.
+    """Return by table the condition for a person's rows and its values.
 
-    In quarantine ids stand as they were written; and a row that names nobody may hold the id in
-    another cell.
+    Quarantine holds ids as they were written; a row that names nobody may hold the id in another
+    cell.
     """
     found: dict[str, tuple[str, tuple[str | int, ...]]] = {
         table: (" or ".join(f"{column} = ?" for column in columns), (user_id,) * len(columns))
@@ -150,12 +181,12 @@ def _spellings(connection: sqlite3.Connection, user_id: str) -> list[str]:
 
 
 def holds_id(text: str, user_id: str) -> bool:
-    """Whether a name holds an id; a short one only as a word of its own."""
+    """Return whether a name holds an id; a short one only as a word of its own."""
     return _id_in(user_id).search(text) is not None
 
 
 def redacted(text: str, user_id: str) -> str:
-    """A name without the id that it may hold."""
+    """Return a name without the id that it may hold."""
     return _id_in(user_id).sub(NO_NAME, text)
 
 
@@ -164,7 +195,9 @@ def _id_in(user_id: str) -> re.Pattern[str]:
     return re.compile(escaped if len(user_id) >= SHORT_ID else rf"(?<![^\W_]){escaped}(?![^\W_])")
 
 
-def _blot_names(connection: sqlite3.Connection, table: str, column: str, user_id: str) -> list[str]:
+def _redact_names(
+    connection: sqlite3.Connection, table: str, column: str, user_id: str
+) -> list[str]:
     query = f"select distinct {column} from {table} where instr({column}, ?)"  # noqa: S608
     change = f"update {table} set {column} = ? where {column} = ?"  # noqa: S608
     names = [n for (n,) in connection.execute(query, (user_id,)) if holds_id(n, user_id)]
@@ -173,7 +206,7 @@ def _blot_names(connection: sqlite3.Connection, table: str, column: str, user_id
 
 
 def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """The sources that nobody else has: their names may say whose they are ("Ann's phone")."""
+    """Return the sources that nobody else has: their names may be personal ("Ann's phone")."""
     return [
         source
         for (source,) in connection.execute(
@@ -187,7 +220,7 @@ def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
 
 
 def _forget_source(connection: sqlite3.Connection, source: str) -> None:
-    """Out of every set of parameters; nobody's readings depend on it."""
+    """Delete a source from every set of parameters; nobody's readings depend on it."""
     connection.execute("delete from sources where source = ?", (source,))
     for name, text in connection.execute("select name, parameters from models").fetchall():
         parameters = json.loads(text)
@@ -199,13 +232,13 @@ def _forget_source(connection: sqlite3.Connection, source: str) -> None:
 
 
 def rename_content(connection: sqlite3.Connection, path: Path, old: str, new: str) -> None:
-    """A source file lost its rows of a person: the store knows it by its new digest."""
+    """Change the digest of a source file that was rewritten without a person."""
     with explained(path), transaction(connection):
         connection.execute("update or ignore files set sha256 = ? where sha256 = ?", (new, old))
 
 
 def scrub(connection: sqlite3.Connection, path: Path, until: float) -> None:
-    """Leave no byte of what was deleted, or replaced at any time, in the store and its WAL.
+    """Overwrite what was deleted or replaced at any time, in the store and its WAL.
 
     Raises RunsUnderWay if a reader keeps old pages alive beyond `until` (time.monotonic()).
     """
@@ -225,6 +258,13 @@ def _empty_wal(connection: sqlite3.Connection, path: Path, until: float) -> None
         time.sleep(0.1)
 
 
+def nothing_left(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Forget what was left to do: it may hold the id. To be called before `scrub`."""
+    with explained(path), transaction(connection):
+        connection.execute("update erasures set left_to_do = null where token = ?", (token,))
+
+
 def finish(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Record that an erasure has come to its end."""
     with explained(path), transaction(connection):
         connection.execute("update erasures set finished_at = ? where token = ?", (now(), token))

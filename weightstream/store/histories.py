@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.batch import Ints
-from weightstream.intake.times import parse_times
 from weightstream.judging.decisions import MOVED
+from weightstream.parsing.times import parse_times
+from weightstream.types import Ints
 
 MEASURED = (
     "measurement_id",
@@ -22,6 +22,8 @@ MEASURED = (
     "weight_kg",
     "raw_weight",
     "raw_unit",
+    "raw_time",
+    "local_hour",
     "file",
     "line",
 )
@@ -48,7 +50,7 @@ ASSIGNED = (
     "and t.measurement_id = o.measurement_id"
 )
 """How rows of a table belong to a person w.value: received for them, or assigned to them."""
-NUMBERS = ("weight_kg", *DECIDED[DECIDED.index("p_valid") :])
+NUMBERS = ("weight_kg", "local_hour", *DECIDED[DECIDED.index("p_valid") :])
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from weightstream.batch import UserBatch
 from weightstream.config import Config
 from weightstream.errors import StoreError, plain
-from weightstream.judging import parameters
 from weightstream.judging.learning import Learned, learn
 from weightstream.judging.series import stored_series
-from weightstream.store import queries
+from weightstream.store import models, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
+from weightstream.store.stored_persons import StoredPersons
 
 USERS_AT_A_TIME = 2_000
 
 
 def learn_from_store(config: Config) -> str:
-    """Learn, activate, and say what was learnt. Raises StoreError where there is nothing stored."""
+    """Learn a set of parameters, activate it, and return it as text.
+
+    Raises StoreError where nothing is stored.
+    """
     data_dir = config.data.data_dir.absolute()
     path = data_dir / STORE_NAME
     existing(data_dir)
@@ -25,19 +28,20 @@ def learn_from_store(config: Config) -> str:
         batches = list(stored_batches(connection, timezone))
         if not batches:
             raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
-        name, start = parameters.next_name(connection), parameters.active(connection)
+        name, start = models.next_name(connection), models.active(connection)
         learned = learn(batches, name, config.kalman, start)
-        parameters.activate(connection, path, learned.parameters, learned.readings)
+        models.activate(connection, path, learned.parameters, learned.readings)
     return learned_text(learned)
 
 
 def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
+    stored = StoredPersons(connection)
     for some in queries.chunks(queries.user_ids(connection), USERS_AT_A_TIME):
-        yield stored_series(connection, some, queries.history(connection, some), timezone).batch()
+        yield stored_series(stored, some, stored.history(some), timezone).batch()
 
 
 def learned_text(learned: Learned) -> str:
-    """A table for a person, with standard errors."""
+    """Return a table for people, with standard errors."""
     made = learned.parameters
     lines = [f"{made.name} is the active set; run `weightstream retro` to judge by it", ""]
     lines.append(f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}")

@@ -1,9 +1,9 @@
-"""Who is at work in a data directory: runs and exports side by side, an erasure alone.
+"""Locks on a data directory: runs and exports share one, an erasure is alone.
 
-Two files are locked by `flock`, which the kernel undoes when a process ends, however it ends. Who
-works holds RUNS together with others; who erases holds it alone. On the way to RUNS everyone passes
-GATE, which an erasure holds from the moment it waits: so it waits for those who are at work only,
-and not for those who come after. Nobody may enter twice: the second time could wait for an erasure
+Two files are locked by `flock`, which the kernel undoes when a process ends, however it ends. A run
+shares RUNS with others, an erasure holds it alone. On the way to RUNS everyone passes GATE, which
+an erasure holds from the moment it waits: so it waits only for those who are at work already, and
+not for those who arrive later. Nobody may enter twice: the second time could wait for an erasure
 that waits for the first.
 """
 
@@ -68,7 +68,7 @@ def exclusive_lock(data_dir: Path) -> Iterator[None]:
         except OSError as error:
             raise StoreError(
                 f"{data_dir}: its file system cannot lock files ({error.strerror}), so that an "
-                "erasure cannot tell who is at work there; move it to a local disk"
+                "erasure cannot know who is at work there; move it to a local disk"
             ) from None
         if not got:
             raise RunsUnderWay(

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from weightstream.store.writing import touch_persons
+from weightstream.store.writing import OVERRIDE_DUE, touch_persons
 
 
 class Measured(NamedTuple):
-    """A stored measurement. aside: superseded or retracted, if its source did so."""
+    """A stored measurement. superseded: superseded or retracted, if its source did so."""
 
     user_id: str
     effective_at: str
@@ -21,7 +21,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class InForce:
-    """An override that stands."""
+    """An override in force."""
 
     id: int
     action: str
@@ -31,14 +31,28 @@ class InForce:
 
 
 def find(connection: sqlite3.Connection, measurement_ids: Iterable[str]) -> dict[str, Measured]:
-    """Those that the store has; one scan of all measurements, whose keys begin with the person."""
-    rows = connection.execute(
-        "select m.user_id, m.effective_at, m.measurement_id, m.weight_kg, a.reason "
-        "from measurements m left join set_aside a using (user_id, effective_at, measurement_id) "
-        "where m.measurement_id in (select value from json_each(?))",
-        (json.dumps(sorted(set(measurement_ids))),),
+    """Return the stored measurements among measurement_ids, by the id that was asked for.
+
+    Ids of weightstream 0.1 are taken too. One scan of all measurements, whose keys begin with the
+    person.
+    """
+    wanted = json.dumps(sorted(set(measurement_ids)))
+    former = dict(
+        connection.execute(
+            "select former_id, measurement_id from json_each(?) w "
+            "join former_ids on former_id = w.value",
+            (wanted,),
+        )
     )
-    return {row[2]: Measured(*row) for row in rows}
+    rows = connection.execute(
+        "select m.user_id, m.effective_at, m.measurement_id, m.weight_kg, s.reason "
+        "from measurements m left join superseded s using (user_id, effective_at, measurement_id) "
+        "where m.measurement_id in (select value from json_each(?1)) "
+        "or m.measurement_id in (select value from json_each(?2))",
+        (wanted, json.dumps(sorted(former.values()))),
+    )
+    found = {row[2]: Measured(*row) for row in rows}
+    return found | {name: found[known] for name, known in former.items() if known in found}
 
 
 def in_force(connection: sqlite3.Connection, measurement_id: str) -> InForce | None:
@@ -76,12 +90,13 @@ def is_known(connection: sqlite3.Connection, user_id: str) -> bool:
 
 
 def touch(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Their readings count differently from now on."""
-    touch_persons(connection, "select value from json_each(?)", json.dumps(list(user_ids)))
+    """Mark persons whose readings count differently from now on: the next command judges them."""
+    wanted = json.dumps(list(user_ids))
+    touch_persons(connection, "select value from json_each(?)", wanted, OVERRIDE_DUE)
 
 
 def verdicts(connection: sqlite3.Connection, measured: Sequence[Measured]) -> dict[str, str]:
-    """What the store says of measurements now; those that nobody has judged are not in it."""
+    """Return the current verdicts on measurements; those not judged yet are missing."""
     found = {}
     for one in measured:
         for verdict, reason in connection.execute(

@@ -1,4 +1,4 @@
-"""What persons decide on measurements, made part of the series at once."""
+"""Overrides: reviewers' decisions on measurements, applied at once."""
 
 import csv
 import sqlite3
@@ -10,13 +10,15 @@ from uuid import uuid4
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.batch_result import BatchResult
-from weightstream.judging.causal import judging_on
 from weightstream.judging.smoothing import smooth_persons
-from weightstream.store import overrides
+from weightstream.store import overrides, queries
 from weightstream.store.committing import commit
 from weightstream.store.connection import STORE_NAME, existing, explained, open_writer, transaction
+from weightstream.store.models import judging_on
 from weightstream.store.overrides import InForce, Measured
 from weightstream.store.runs import begin_run, end_run, now
+from weightstream.store.stored_persons import StoredPersons
+from weightstream.store.writing import OVERRIDE_DUE, RETRO_DUE
 
 ACTIONS = ("accept", "reject", "assign", "withdraw")
 COLUMNS = ("measurement_id", "action", "user", "by", "note")
@@ -27,7 +29,7 @@ KG = (1.0, 1000.0)
 
 @dataclass(frozen=True)
 class OverrideRequest:
-    """What a person wants. user: whose reading it is, where action is assign. place: for errors."""
+    """A reviewer's request. user: whose reading it is, if action is assign. place: for errors."""
 
     measurement_id: str
     action: str
@@ -39,8 +41,11 @@ class OverrideRequest:
 
 @dataclass
 class OverrideReport:
-    """verdicts: "accepted, override" by measurement; unchanged: were so already; faults: one
-    sentence for each wish that cannot be granted; persons: how many were judged anew."""
+    """What was done.
+
+    verdicts: such as "accepted, override", by measurement. unchanged: requests that were in force
+    already. persons: how many were judged again. faults: a sentence for each refused request.
+    """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0
@@ -54,7 +59,7 @@ class OverrideReport:
 
 
 def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
-    """Lines of a CSV file with COLUMNS, and one sentence for each line that is none.
+    """Read a CSV file with COLUMNS; returns requests, and a sentence for each line that is none.
 
     Raises ConfigError if the file cannot be used.
     """
@@ -92,13 +97,13 @@ def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
 
 
 def fault_of(request: OverrideRequest) -> str | None:
-    """What is wrong with a wish before the store is asked."""
+    """Return what is wrong with a request in itself."""
     if not request.measurement_id:
         return "there is no measurement id"
     if request.action not in ACTIONS:
         return f"{request.action!r} is no action; it is one of {', '.join(ACTIONS)}"
     if not request.by.strip():
-        return "it must be said who decides (by)"
+        return "there is no name of who decides (by)"
     if request.action == "assign" and not request.user:
         return "assign needs the user whose reading it is"
     if request.action != "assign" and request.user:
@@ -107,9 +112,9 @@ def fault_of(request: OverrideRequest) -> str | None:
 
 
 def override(config: Config, requests: Sequence[OverrideRequest]) -> OverrideReport:
-    """Do what is wished, all in one transaction, and judge the persons concerned by retro at once.
+    """Apply requests in one transaction, and judge the persons concerned by retro at once.
 
-    Wishes that cannot be granted are told, and the others are done. Raises StoreError.
+    Refused requests are reported, the others applied. Raises StoreError.
     """
     data_dir = config.data.data_dir.absolute()
     existing(data_dir)
@@ -127,11 +132,12 @@ def override(config: Config, requests: Sequence[OverrideRequest]) -> OverrideRep
                     concerned |= persons
                     changed[request.measurement_id] = known[request.measurement_id]
             overrides.touch(connection, sorted(concerned))
-        if concerned:
-            rejudge(connection, path, config, sorted(concerned))
-        done.persons = len(concerned)
-        said = overrides.verdicts(connection, list(changed.values()))
-        done.verdicts = {name: said.get(name, "not judged yet") for name in changed}
+        done.persons = apply_pending(connection, path, config)
+        verdicts = overrides.verdicts(connection, list(changed.values()))
+        done.verdicts = {
+            name: verdicts.get(measured.measurement_id, "not judged yet")
+            for name, measured in changed.items()
+        }
     return done
 
 
@@ -141,8 +147,8 @@ def apply_overrides(
     measured: Measured | None,
     done: OverrideReport,
 ) -> set[str]:
-    """Do what is wished; the persons whose series change, none where nothing does."""
-    current = overrides.in_force(connection, request.measurement_id)
+    """Apply one request; returns the persons whose series change."""
+    current = overrides.in_force(connection, measured.measurement_id) if measured else None
     fault = refusal(connection, request, measured, current)
     if fault or measured is None:
         done.faults.append(f"{request.place}{fault}")
@@ -178,15 +184,17 @@ def refusal(
     measured: Measured | None,
     current: InForce | None,
 ) -> str | None:
-    """Why a wish cannot be granted."""
+    """Return why a request is refused; None if it is not."""
     name = request.measurement_id
     if measured is None:
         return f"the store has no measurement {name!r}; exports and `review` show the ids"
     if request.action == "withdraw":
         return None if current else f"nothing is decided on {name}, so there is nothing to withdraw"
     if measured.superseded:
-        how = "corrected" if measured.superseded == "superseded" else "took back"
-        return f"the source {how} the record of {name}; `history {name}` shows what stands instead"
+        how = "corrected" if measured.superseded == "superseded" else "retracted"
+        return (
+            f"the source {how} the record of {name}; `history {name}` shows what is current instead"
+        )
     if request.action == "accept" and not KG[0] <= measured.weight_kg <= KG[1]:
         return f"{name} says {measured.weight_kg:g} kg, which nobody weighs; it cannot be accepted"
     if request.user is not None and not overrides.is_known(connection, request.user):
@@ -194,19 +202,37 @@ def refusal(
     return None
 
 
+def apply_pending(connection: sqlite3.Connection, path: Path, config: Config) -> int:
+    """Judge the persons whose overrides changed, also by a command that was cut short.
+
+    Returns how many. Whoever changes the store calls this first or last: an override is marked in
+    its own transaction, and never waits for more than the next command.
+    """
+    persons = queries.awaiting_override(connection)
+    if persons:
+        rejudge(connection, path, config, persons)
+    return len(persons)
+
+
 def rejudge(
     connection: sqlite3.Connection, path: Path, config: Config, persons: Sequence[str]
 ) -> None:
-    """Retro over some persons, now."""
+    """Judge some persons by all their readings, now."""
     judging = judging_on(connection, config)
     run = begin_run(connection, path, str(uuid4()), "override")
 
     def again(some: Sequence[str]) -> BatchResult:
-        return smooth_persons(some, connection, judging, run)
+        return smooth_persons(some, StoredPersons(connection), judging, run)
 
     at_a_time, status = config.threading.db_write_batch_size, "failed"
     try:
         commit(connection, path, again(persons), again, run, at_a_time, lambda *_: None)
+        with transaction(connection):  # who has too few readings to be judged waits for more
+            connection.execute(
+                "update users set dirty = ? where dirty = ? and user_id in "
+                "(select value from json_each(?))",
+                (RETRO_DUE, OVERRIDE_DUE, queries.listed(persons)),
+            )
         status = "completed"
-    finally:  # who was not judged is dirty, and the next retro's
+    finally:  # who was not judged is the next command's
         end_run(connection, path, run, status, {"users": len(persons)}, {})

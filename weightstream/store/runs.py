@@ -1,9 +1,8 @@
-"""What the store says of runs, files, quarantine and its own settings."""
+"""Runs, files, quarantine and settings in the store."""
 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import StoreError
+from weightstream.intake.file_counts import FileCounts
 from weightstream.store.connection import explained, transaction
 from weightstream.store.writing import check_running, insert
-
-
-@dataclass
-class FileCounts:
-    """One source file of a run. sha256 of its bytes; counts of its rows by outcome."""
-
-    path: Path
-    importer: str
-    sha256: str
-    size: int
-    rows_in: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    excluded: dict[str, int] = field(default_factory=dict)
-    skipped: int = 0
-    refused: bool = False
-
-    def exclude(self, reason: str, rows: int) -> None:
-        if rows:
-            self.excluded[reason] = self.excluded.get(reason, 0) + rows
-
-    def refuse(self) -> None:
-        """Nothing of the file counts: it cannot be used as a whole."""
-        self.rows_in = self.duplicates = self.quarantined = self.skipped = 0
-        self.excluded, self.refused = {}, True
 
 
 def now() -> str:
@@ -48,7 +23,7 @@ def now() -> str:
 
 
 def remember_timezone(connection: sqlite3.Connection, path: Path, timezone: str) -> None:
-    """Keep the timezone that a store was begun with. Raises StoreError if another one is asked."""
+    """Keep the timezone that a store was begun with. Raises StoreError if another one is given."""
     with explained(path), transaction(connection):
         connection.execute("insert or ignore into settings values ('timezone', ?)", (timezone,))
         (kept,) = connection.execute("select value from settings where key = 'timezone'").fetchone()
@@ -60,7 +35,7 @@ def remember_timezone(connection: sqlite3.Connection, path: Path, timezone: str)
 
 
 def begin_run(connection: sqlite3.Connection, path: Path, run_id: str, kind: str) -> int:
-    """Returns the number that rows of this run carry. A run that is tried again keeps its own."""
+    """Begin a run; returns the number that its rows carry. A retried run keeps its number."""
     with explained(path), transaction(connection):
         connection.execute(
             "insert into runs (run_id, kind, status, started_at) values (?, ?, 'running', ?) "
@@ -80,19 +55,19 @@ def end_run(
     seconds: Mapping[str, float],
     results: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
-    """results: what stages that count no rows did, by stage; null in the store where none ran."""
-    annotations = {
+    """Record the end of a run. results: counts of stages that count no rows, by stage."""
+    details = {
         "seconds": json.dumps(dict(seconds)),
         "results": json.dumps(results) if results else None,
     }
     ended = {"status": status, "finished_at": now()}
-    change_run(connection, path, run, {**counts, **annotations, **ended})
+    change_run(connection, path, run, {**counts, **details, **ended})
 
 
 def change_run(
     connection: sqlite3.Connection, path: Path, run: int, values: Mapping[str, int | str | None]
 ) -> None:
-    """values: by column."""
+    """Update columns of a run."""
     with explained(path), transaction(connection):
         connection.execute(
             f"update runs set {', '.join(f'{name} = ?' for name in values)} where id = ?",  # noqa: S608
@@ -103,8 +78,10 @@ def change_run(
 def register_files(
     connection: sqlite3.Connection, path: Path, files: Sequence[FileCounts], run: int
 ) -> list[int]:
-    """Returns the number of each file in the store, 0 of a refused one; the same content is the
-    same file."""
+    """Return the number of each file in the store, 0 of a refused one.
+
+    The same content is the same file.
+    """
     numbers = []
     with explained(path), transaction(connection):
         for file in files:
@@ -152,9 +129,9 @@ def store_quarantine(
     numbers: Sequence[int],
     run: int,
 ) -> None:
-    """Store what cannot be used of the files of a run (schema.QUARANTINE, some rows each).
+    """Store quarantined rows of the files of a run (schema.QUARANTINE, some rows each).
 
-    What could not be used when a file was read before, and can be now, leaves the quarantine: such
+    A row that was faulty when its file was read before, and is not now, leaves the quarantine: such
     as a time that lay in the future then.
     """
     released = _quarantined_before(connection, numbers)
@@ -176,7 +153,7 @@ def store_quarantine(
 def _quarantined_before(
     connection: sqlite3.Connection, numbers: Sequence[int]
 ) -> dict[int, npt.NDArray[np.int64]]:
-    """Lines in quarantine by file, of those of the files that have any."""
+    """Return lines in quarantine by file, of the files that have any."""
     found: dict[int, list[int]] = {}
     for number, line in connection.execute(
         "select file_id, line from quarantine where file_id in (select value from json_each(?))",

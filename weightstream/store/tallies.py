@@ -2,10 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 
-HALF_OF_50 = 0.6744897501960817 / 1.959963984540054
+from weightstream.schema import Z50, Z95
+
+HALF_OF_50 = Z50 / Z95
 """Half of a 50 % interval, in halves of a 95 % one."""
 
 
@@ -71,6 +74,10 @@ left join decisions d on d.user_id = m.user_id and d.effective_at = m.effective_
 group by 1, 2, 3, 4
 """  # noqa: S608
 
+_DAYS = """
+select distinct source, substr(effective_at, 1, 10) from measurements order by 1, 2
+"""
+
 # Where the time is what is wrong, its week would be as wrong. The pattern: julianday() would also
 # read numbers, and "now".
 _QUARANTINE = """
@@ -119,6 +126,15 @@ def readings(connection: sqlite3.Connection) -> Iterator[ReadingTally]:
     """Of all measurements by their current decision. About 3 s for a million of them."""
     for source, week, *rest in connection.execute(_READINGS):
         yield ReadingTally(source, _monday(week), *rest)
+
+
+def days(connection: sqlite3.Connection) -> dict[str, list[date]]:
+    """By source, the days on which it has readings, ascending."""
+    found: dict[str, list[date]] = {}
+    for source, day in connection.execute(_DAYS):
+        with suppress(ValueError):
+            found.setdefault(source, []).append(date.fromisoformat(day))
+    return found
 
 
 def quarantine(connection: sqlite3.Connection) -> Iterator[QuarantineTally]:

@@ -1,4 +1,4 @@
-"""What changes the store: whole columns in, one transaction for some persons at a time."""
+"""Write to the store: whole columns, one transaction for some persons at a time."""
 
 import json
 import sqlite3
@@ -16,16 +16,19 @@ from weightstream.store.connection import explained, transaction
 Columns = Mapping[str, list[Any] | str | int]
 ROWS_PER_STATEMENT = 500
 
+RETRO_DUE, OVERRIDE_DUE = 1, 2
+"""Values of users.dirty."""
+
 MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 
 
 def write_result(
     connection: sqlite3.Connection, path: Path, result: BatchResult, run: int, users_per_commit: int
 ) -> Iterator[int]:
-    """Store a batch, `users_per_commit` persons to a transaction; yields the persons committed.
+    """Store a batch, `users_per_commit` persons to a transaction; yields how many are committed.
 
     Raises StaleRevision, with nothing of that transaction written, naming the persons whose series
-    changed since `decided` read them; StoreError if the store cannot be written.
+    changed since they were read; StoreError if the store cannot be written.
     """
     users = len(result.user_ids)
     for start in range(0, users, users_per_commit):
@@ -40,8 +43,8 @@ def write_result(
 def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
     """Raise StoreError if an erasure ended the run: what it has read may be of the erased.
 
-    An erasure waits for runs and lets none begin (presence.py); this is for one that it could not
-    see, such as where somebody removed the lock files.
+    An erasure waits for runs and lets none begin (locks.py); this is for one that it could not see,
+    such as where somebody removed the lock files.
     """
     (status,) = connection.execute("select status from runs where id = ?", (run,)).fetchone()
     if status != "running":
@@ -85,21 +88,21 @@ def write_part(
 
 
 def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:
-    """Those of persons start:stop that are in the mask, as JSON; empty where there are none."""
+    """Return those of persons start:stop that are in the mask, as JSON; "" if there are none."""
     users = [u for u, ok in zip(user_ids[start:stop], mask[start:stop].tolist(), strict=True) if ok]
     return json.dumps(users) if users else ""
 
 
 def replace_superseded(connection: sqlite3.Connection, users: str, superseded: Columns) -> None:
-    """Replace what is set aside of some persons (JSON).
+    """Replace the superseded measurements of some persons (JSON).
 
     A reading of theirs that is assigned to another person is in that one's series: who has to be
     looked at again.
     """
     connection.execute(
-        "delete from set_aside where user_id in (select value from json_each(?))", (users,)
+        "delete from superseded where user_id in (select value from json_each(?))", (users,)
     )
-    insert(connection, "set_aside", superseded)
+    insert(connection, "superseded", superseded)
     touch_persons(
         connection,
         "select assigned_to from overrides where withdrawn_at is null and assigned_to is not null "
@@ -108,13 +111,17 @@ def replace_superseded(connection: sqlite3.Connection, users: str, superseded: C
     )
 
 
-def touch_persons(connection: sqlite3.Connection, which: str, values: str) -> None:
-    """Mark persons as changed, so that they are judged again from the start. which: SQL, user ids.
+def touch_persons(
+    connection: sqlite3.Connection, which: str, values: str, dirty: int = RETRO_DUE
+) -> None:
+    """Mark persons as changed, so that they are judged again from the start.
 
+    which: SQL that gives user ids, of the one parameter `values`. dirty: RETRO_DUE or OVERRIDE_DUE.
     To be called within the transaction of the change.
     """
     connection.execute(
-        f"update users set revision = revision + 1, dirty = 1 where user_id in ({which})",  # noqa: S608
+        f"update users set revision = revision + 1, dirty = max(dirty, {dirty}) "  # noqa: S608
+        f"where user_id in ({which})",
         (values,),
     )
     connection.execute(
@@ -152,17 +159,31 @@ def insert(
 
 
 def literal(value: str | int) -> str:
-    """A value as SQL text."""
+    """Return a value as SQL text."""
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def respell(connection: sqlite3.Connection, columns: Columns) -> None:
-    """Replace the text of measurements where what is stored by now is still larger."""
-    wanted = ("raw_weight", "raw_unit", "raw_time", "file", "line", *MEASUREMENT_KEY)
-    lists = [columns.get(name, []) for name in (*wanted, "raw_weight", "raw_unit", "raw_time")]
+    """Replace the text of measurements, and the numbers that depend on it, where the stored one is
+    still larger.
+
+    A reading that is assigned to another person is in that one's series: who has to be looked at
+    again.
+    """
+    if not columns.get("measurement_id"):
+        return
+    texts = ("raw_weight", "raw_unit", "raw_time")
+    changed = (*texts, "file", "line", "weight_kg", "local_hour")
+    lists = [columns[name] for name in (*changed, *MEASUREMENT_KEY, *texts)]
     connection.executemany(
-        "update measurements set raw_weight = ?, raw_unit = ?, raw_time = ?, file = ?, line = ? "
+        f"update measurements set {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608
         "where user_id = ? and effective_at = ? and measurement_id = ? "
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
         zip(*lists, strict=True),
+    )
+    touch_persons(
+        connection,
+        "select assigned_to from overrides where withdrawn_at is null and assigned_to <> user_id "
+        "and measurement_id in (select value from json_each(?))",
+        json.dumps(columns["measurement_id"]),
     )

@@ -14,7 +14,7 @@ import pytest
 
 from weightstream.config import Config
 from weightstream.outputs.pages import index, page
-from weightstream.outputs.pages.alerts import Alert
+from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.outlook import Outlook
 from weightstream.outputs.pages.person import EarlierDecision, Override, Person
 from weightstream.outputs.report import write_report
@@ -48,17 +48,26 @@ def eventful_person() -> Person:
         person,
         overrides=[Override(ids[50], "accept", "Dr Berg", "2024-05-01T10:00:00Z", "seen")],
         earlier=[EarlierDecision(ids[60], 1, "causal", "rejected", "digit_swap", 81.0)],
-        alerts=[Alert(at[-3], "change", 7.0, -3.1, 0.97)],
+        alerts=[Alert(at[-3], "unusual", 7.0, -3.1, 0.97)],
         false_alerts=0.5,
         outlook=Outlook(
-            -0.9,
-            -0.2,
             list(days),
             [level - 0.05 * d for d in days],
             [level - 0.05 * d - 1 for d in days],
             [level - 0.05 * d + 1 for d in days],
         ),
     )
+
+
+def mirrored_person() -> Person:
+    """Every third weighing came through another app as well; one reading is an error."""
+    person = made_up_person(120, 9, "mirrored")
+    columns = person.columns
+    columns["verdict"][:] = ["rejected" if n % 3 == 1 else "accepted" for n in range(120)]
+    columns["reason"][:] = ["repeat" if n % 3 == 1 else "ok" for n in range(120)]
+    columns["verdict"][50], columns["reason"][50] = "rejected", "outlier"
+    columns["raw_time"] = [t.replace("Z", "+05:30") for t in columns["effective_at"]]
+    return person
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +116,7 @@ def dashboards(tmp_path_factory: pytest.TempPathFactory, measured_store: Path) -
         made_up_person(30, 5, HOSTILE),
     ]
     people[4].columns["source"][:] = [HOSTILE] * 30
+    people.append(mirrored_person())
     for person in people:
         name = page.file_name(person.user_id, "id")
         page.write_page(folder / page.PERSONS / name, page.person_page(person, "Europe/Oslo"))
@@ -142,7 +152,7 @@ class Viewer:
     def open(self, name: str, size: tuple[int, int] = (1280, 900), **options: Any) -> Any:
         viewport = {"width": size[0], "height": size[1]}
         context = self.browser.new_context(viewport=viewport, offline=True, **options)
-        context.set_default_timeout(120_000)  # a machine may be busy
+        context.set_default_timeout(60_000)  # a machine may be busy
         tab = context.new_page()
         tab.on("request", lambda request: self.asked.append(request.url))
         tab.on("console", lambda message: self.complaints.append(message.text))

@@ -65,7 +65,89 @@ def test_the_list_searches_sorts_and_filters(viewer: Any, dashboards: Path) -> N
     tab.locator("#search").fill("")
     tab.locator("#filter").select_option("alert")
     assert names.all_inner_texts() == ["eventful"]
-    assert "−3.1 in 7 d" in tab.locator(".person .badge").inner_text()
+    assert "unusual −3.1 kg in 7 d" in tab.locator(".person .badge").inner_text()
     tab.locator("#filter").select_option("rejected")
     tab.locator("#limit").fill("101")
     assert tab.locator("#count").inner_text() == "0 of 10,000 persons"
+
+
+def test_what_is_chosen_stands_in_the_address_and_comes_back(viewer: Any) -> None:
+    """0.1: after back or reload the list showed all, and the control said "rapid change"."""
+    tab = viewer.open("index.html")
+    tab.locator("#filter").select_option("unseen")
+    tab.locator("#limit").fill("3")
+    tab.locator("#head button", has_text="Readings").click()
+    said = tab.locator("#count").inner_text()
+    first = tab.locator(".person a").first.inner_text()
+    assert said != "10,000 persons"
+    for come_back in (tab.reload, lambda: (tab.locator(".person a").first.click(), tab.go_back())):
+        come_back()
+        tab.wait_for_selector("html[data-ready]")
+        tab.wait_for_selector(".person a")
+        assert tab.locator("#filter").input_value() == "unseen"
+        assert tab.locator("#limit").input_value() == "3"
+        assert tab.locator("#count").inner_text() == said
+        assert tab.locator(".person a").first.inner_text() == first
+    tab.locator("#filter").select_option("all")
+    assert tab.locator("#count").inner_text() == "10,000 persons"
+
+
+def test_tiles_are_filters(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    tile = tab.locator(".tile[data-filter=alert]")
+    number = tile.locator("strong").inner_text()
+    tile.click()
+    assert tile.get_attribute("aria-pressed") == "true"
+    assert tab.locator("#count").inner_text() == f"{number} of 10,000 persons"
+    assert tab.locator("#persons").get_attribute("aria-rowcount") == str(int(number) + 1)
+    tile.click()
+    assert tab.locator("#count").inner_text() == "10,000 persons"
+
+
+def test_the_change_names_its_unit_and_its_sign(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    tab.locator("#search").fill("eventful")
+    assert tab.locator("#head .change_28d_kg").inner_text() == "4 weeks, kg"
+    kg, share = tab.locator(".person .change_28d_kg").inner_text().split(" (")
+    assert kg[0] == share[0]
+    assert kg[0] in "+−"
+    tab.locator("#units button[value=st]").click()
+    assert tab.locator("#head .change_28d_kg").inner_text() == "4 weeks, lb"
+
+
+def test_names_are_sorted_as_people_count(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    ranks = tab.evaluate(
+        "['P10', 'P9', 'p1'].sort(new Intl.Collator('en', {numeric: true}).compare)"
+    )
+    assert ranks == ["p1", "P9", "P10"]
+    tab.locator("#search").fill("x-0")
+    names = tab.locator(".person a").all_inner_texts()
+    assert names == sorted(names)
+
+
+def test_the_listed_persons_can_be_taken_along(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    tab.locator("#search").fill("t")
+    number = int(tab.locator("#count").inner_text().split()[0])
+    with tab.expect_download() as waiting:
+        tab.locator("#csv").click()
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert len(lines) == number + 1
+    assert lines[0].startswith("user_id,last,level_kg,change_28d_kg")
+
+
+def test_paper_holds_every_row_of_the_list(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    tab.locator("#search").fill("x-000")
+    assert tab.locator(".person").count() < 100
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator(".person").count() == int(tab.locator("#count").inner_text().split()[0])
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
+def test_nobody_fits_and_the_list_says_so(viewer: Any) -> None:
+    tab = viewer.open("index.html")
+    tab.locator("#search").fill("nobody is called so")
+    assert tab.locator("#empty").inner_text() == "Nobody fits this search and filter."

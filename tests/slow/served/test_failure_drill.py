@@ -34,18 +34,26 @@ HOOK = """
 import os, time
 harm, _, stage = os.environ.get("DRILL", "").partition(" ")
 if harm:
-    import tasks.read, tasks.runtime.context, tasks.write
-    place = {"read": tasks.read, "write": tasks.write}.get(stage, tasks.runtime.context.RunContext)
-    name = {"read": "take_in", "write": "commit", "filter": "judge", "smooth": "look_again"}
-    name = name.get(stage, stage)
+    import tasks.draw, tasks.filter, tasks.smooth, tasks.write, weightstream.pipeline
+    from tasks.runtime.context import CONTEXTS
+    place, name = {
+        "read": (weightstream.pipeline, "read"),
+        "filter": (tasks.filter, "judge_new"),
+        "write": (tasks.write, "commit"),
+        "smooth": (tasks.smooth, "judge_stored"),
+        "draw": (tasks.draw, "draw_persons"),
+    }[stage]
     usual = getattr(place, name)
+    def second_batch():
+        (context,) = CONTEXTS.values()
+        return context.batches.partitions.get(1)
     def harmed(*given, **options):
         if harm == "slow":
             time.sleep(2)
-        elif given[1] == 1:
+        elif given[2] is second_batch():
             if harm == "hang":
                 time.sleep(600)
-            raise ValueError(str(given[0].parts[1].take()["user_id"][0]))
+            raise ValueError(str(given[2].take()["user_id"][0]))
         return usual(*given, **options)
     setattr(place, name, harmed)
 """
@@ -263,7 +271,7 @@ def test_a_task_that_hangs(drill):
     run = drill.run("hung", "hang filter")
     ended = drill.served.ended(run)
     assert ended["state_name"] == "Failed"
-    assert ended["state"]["message"].startswith("filter: batch 1 did not get on for 5 s")
+    assert ended["state"]["message"].startswith("filter: batch 1 made no progress for 5 s")
     freed(drill.served)
     states = {one["name"]: one["state_type"] for one in drill.served.task_runs(run)}
     assert states["filter batch 1"] == "CRASHED"
@@ -301,7 +309,7 @@ def test_a_task_that_hangs_where_there_is_no_server(simulated, tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("filter: batch 1 did not get on for 2 s") == 1
+    assert done.stderr.count("filter: batch 1 made no progress for 2 s") == 1
     assert "Traceback" not in done.stderr
     with closing(sqlite3.connect(tmp_path / "data/weightstream.db")) as connection:
         assert connection.execute("select status from runs").fetchall() == [("failed",)]

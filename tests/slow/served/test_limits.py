@@ -19,12 +19,12 @@ execution.users_per_task = 10
 SECONDS_EACH, TASKS_EACH = 0.5, 8
 SLOW_PROGRAM = f"""
 import time
-from tasks.runtime.context import RunContext
-judge = RunContext.judge
+import tasks.filter
+judge = tasks.filter.judge_new
 def slow(*given):
     time.sleep({SECONDS_EACH})
     return judge(*given)
-RunContext.judge = slow
+tasks.filter.judge_new = slow
 from deployments.commands import main
 main()
 """

@@ -1,12 +1,19 @@
 """People for the pages: made up, with every kind of decision among their readings."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from weightstream.outputs.pages.person import Person
+from weightstream.batch import UserBatch
+from weightstream.config import Kalman
+from weightstream.engine import build_model, filter_batch
+from weightstream.engine.model import Process
+from weightstream.outputs.pages.changes import FOUR_WEEKS, change_over, levels, newest_changes
+from weightstream.outputs.pages.person import Person, Trend
+from weightstream.schema import REASONS
 
 SOURCES = ("patient-device", "patient-upload", "care-team-upload", "initial-questionnaire")
 
@@ -63,7 +70,119 @@ def made_up_person(readings: int, seed: int = 0, user_id: str = "person-1") -> P
     shifts = (
         [(f"{day[shift]}Z", float(level[shift] + 4), float(level[shift]))] if readings > 20 else []
     )
-    return Person(user_id, columns, day.astype("datetime64[us]").astype(float) / 86_400e6, shifts)
+    days = day.astype("datetime64[us]").astype(float) / 86_400e6
+    return Person(user_id, columns, days, shifts, trend=trend(days, level), process=Process())
+
+
+def trend(day: Any, level: Any) -> Trend:
+    """Of levels that are each known to 0.6 kg."""
+    known = levels(
+        np.array([0, len(day)]), day, (level, level - 0.6, level + 0.6), np.array([True])
+    )
+    four_weeks = np.array(change_over(FOUR_WEEKS, known, Process()))
+    return Trend(four_weeks, newest_changes(known, Process())[0])
+
+
+@dataclass(frozen=True)
+class Courses:
+    indptr: Any
+    time_us: Any
+    columns: dict[str, Any]
+
+
+def courses_of(people: list[dict[str, Any]]) -> Courses:
+    """The columns of several persons as one batch."""
+    at = [text for columns in people for text in columns["effective_at"]]
+    lengths = [len(columns["effective_at"]) for columns in people]
+    time_us = np.array([text.removesuffix("Z") for text in at], "datetime64[us]").astype(np.int64)
+    names = [] if not people else list(people[0])
+    concat = {name: [value for columns in people for value in columns[name]] for name in names}
+    for name in names:
+        if name.endswith("_kg") or name == "p_valid":
+            concat[name] = np.array(concat[name], np.float64)
+        if name in ("hour", "scale"):
+            concat[name] = np.array(concat[name])
+    return Courses(np.cumsum([0, *lengths]), time_us, concat)
+
+
+SOURCE = "patient-device"
+PROCESS = Process()
+
+
+def usual_bodies(people: int, readings: int, spacing: float, seed: int) -> tuple[Any, Any]:
+    """Days and weights (people, readings) that move exactly as the model says, at 7 o'clock."""
+    return bodies_with_levels(people, readings, spacing, seed)[:2]
+
+
+def bodies_with_levels(people: int, readings: int, spacing: float, seed: int) -> tuple[Any, ...]:
+    """As usual_bodies, and their true levels."""
+    rng = np.random.default_rng(seed)
+    day = 20000.29 + spacing * np.arange(readings)
+    rate_sd, tau = PROCESS.trend_kg_per_week / 7, PROCESS.trend_days
+    level, rate = rng.uniform(55, 120, people), rng.normal(0, rate_sd, people)
+    water = rng.normal(0, PROCESS.water_kg, people)
+    kept, dry = np.exp(-spacing / tau), np.exp(-spacing / PROCESS.water_days)
+    weights, levels = np.empty((people, readings)), np.empty((people, readings))
+    for i in range(readings):
+        levels[:, i] = level
+        weights[:, i] = level + water + rng.normal(0, 0.4, people)
+        wander = np.sqrt(PROCESS.level_kg2_per_day * spacing)
+        level = level + rate * tau * (1 - kept) + rng.normal(0, wander, people)
+        rate = rate * kept + rng.normal(0, rate_sd * np.sqrt(1 - kept**2), people)
+        water = water * dry + rng.normal(0, PROCESS.water_kg * np.sqrt(1 - dry**2), people)
+    return day, weights, levels
+
+
+def filter_bodies(day: Any, weights: Any) -> list[dict[str, Any]]:
+    """The export columns that alerts need, by the real engine."""
+    people, readings = weights.shape
+    batch = UserBatch(
+        tuple(map(str, range(people))),
+        np.arange(0, people * readings + 1, readings),
+        np.tile(day, people),
+        np.full(people * readings, 7.0),
+        weights.ravel(),
+        np.zeros(people * readings, np.int64),
+        (SOURCE,),
+    )
+    out = filter_batch(batch, build_model(Kalman(), {}, (SOURCE,)))
+    at = [f"{t}Z" for t in (day * 86400).astype("datetime64[s]")]
+    rows = [slice(k * readings, (k + 1) * readings) for k in range(people)]
+    return [
+        {
+            "effective_at": at,
+            "weight_kg": batch.weight_kg[row],
+            "verdict": np.where(out.accepted[row], "accepted", "rejected").tolist(),
+            "reason": [REASONS[code] for code in out.reason[row]],
+            "p_valid": out.p_valid[row],
+            "level_kg": out.level[row],
+            "level_lo_kg": out.level_lo[row],
+            "level_hi_kg": out.level_hi[row],
+            "hour": np.full(readings, 7.0),
+            "scale": np.zeros(readings, np.int64),
+        }
+        for row in rows
+    ]
+
+
+@pytest.fixture
+def usual_people() -> Callable[..., tuple[Any, Any]]:
+    return usual_bodies
+
+
+@pytest.fixture
+def people_and_levels() -> Callable[..., tuple[Any, ...]]:
+    return bodies_with_levels
+
+
+@pytest.fixture
+def filtered() -> Callable[..., list[dict[str, Any]]]:
+    return filter_bodies
+
+
+@pytest.fixture
+def as_courses() -> Callable[..., Courses]:
+    return courses_of
 
 
 @pytest.fixture

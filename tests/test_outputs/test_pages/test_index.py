@@ -1,9 +1,13 @@
 """The list of all persons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from weightstream.outputs.pages import index, page
+from weightstream.outputs.pages.changes import direction
+from weightstream.outputs.pages.courses import Alert
 
 
 def test_a_row_sums_up_a_person(make_person):
@@ -27,20 +31,34 @@ def test_a_person_without_a_level_still_has_a_row(make_person):
     assert row["readings"] == 2
 
 
-@pytest.mark.parametrize(
-    ("dates", "change"),
-    [
-        (["2024-01-01", "2024-01-21", "2024-02-10"], -6.0),  # from 40 days before
-        (["2024-01-01", "2024-01-11", "2024-02-10"], -4.0),  # from exactly 30 days before
-        (["2024-02-01", "2024-02-05", "2024-02-10"], None),  # not yet 30 days
-        (["2023-01-01", "2023-02-05", "2024-02-10"], None),  # the last one is a year ago
-    ],
-)
-def test_change_is_that_of_the_level_in_about_thirty_days(make_person, dates, change):
-    person = make_person(3)
-    person.day[:] = np.array(dates, "datetime64[D]").astype(float)
-    person.columns["level_kg"][:] = [90.0, 88.0, 84.0]
-    assert index.index_row(person)["change_30d_kg"] == change
+def test_the_change_is_that_of_four_weeks_and_says_where_it_goes(make_person):
+    person = make_person(100)
+    four = next(c for c in person.trend.newest if c.name == "4 weeks")
+    row = index.index_row(person)
+    assert row["change_28d_kg"] == pytest.approx(four.kg, abs=1e-3)
+    assert row["change_28d_lo_kg"] < row["change_28d_kg"] < row["change_28d_hi_kg"]
+    assert row["direction"] == direction(person.trend.newest)[0]
+    short = index.index_row(make_person(3))
+    assert (short["change_28d_kg"], short["direction"]) == (None, None)
+
+
+def test_an_alert_keeps_its_date(make_person):
+    """Whether it is recent is a matter of the newest reading of all, which a row does not know."""
+    at = "2022-03-05T06:30:00Z"
+    person = replace(make_person(100), alerts=[Alert(at, "rapid_gain", 3.0, 3.14159, 0.5)])
+    row = index.index_row(person)
+    assert row["alert"] == ("rapid_gain", 3, 3.14, 0.5, "2022-03-05")
+    assert index.index_row(make_person(100))["alert"] is None
+
+
+def test_copies_are_no_rejected_readings(make_person):
+    person = make_person(100)
+    rejected = person.columns["verdict"].count("rejected")
+    for row in (20, 30):
+        person.columns["verdict"][row], person.columns["reason"][row] = "rejected", "repeat"
+    row = index.index_row(person)
+    assert row["copies"] == 2
+    assert row["rejected"] <= rejected
 
 
 def test_a_spark_rises_with_the_level_and_is_flat_for_noise():

@@ -37,12 +37,12 @@ def test_draw_width(pool, at_once, limit_mb, free_mb, width):
 
 
 @pytest.mark.parametrize(
-    ("cpus", "free_mb", "browser_tabs"),
+    ("cpus", "free_mb", "tabs"),
     [(2, 20_000, 2), (8, 20_000, 8), (64, 20_000, 16), (8, 1_100, 3), (8, 750, 1), (8, 749, 0)],
 )
-def test_tabs_fit_beside_the_browser(monkeypatch, cpus, free_mb, browser_tabs):
+def test_tabs_fit_beside_the_browser(monkeypatch, cpus, free_mb, tabs):
     monkeypatch.setattr(pool_sizes.os, "cpu_count", lambda: cpus)
-    assert pool_sizes.browser_tabs(Threading(), free_mb) == browser_tabs
+    assert pool_sizes.browser_tabs(Threading(), free_mb) == tabs
 
 
 def test_retro_width():

@@ -20,8 +20,8 @@ def test_of_others_only_type_and_place_are_kept():
     assert caught.value.__suppress_context__
 
 
-def test_a_server_that_went_away_is_said_to_have():
-    with pytest.raises(PrefectError, match="server went away"), redacted_errors("draw", 1):
+def test_a_server_that_stopped_answering_is_named():
+    with pytest.raises(PrefectError, match="server stopped answering"), redacted_errors("draw", 1):
         raise httpx.ConnectError("All connection attempts failed")
 
 

@@ -1,4 +1,4 @@
-"""Running a task over batches: widths, room, failures; with a stand-in for the stage."""
+"""Submitting a task for batches: pool sizes, memory, failures; with a stand-in for the stage."""
 
 import threading
 
@@ -14,15 +14,15 @@ from tasks.runtime.submission import (
 
 @pytest.fixture
 def in_flow(prefect_harness):
-    """Give all of in_parallel(...) over a task that calls `work`, inside a flow."""
+    """Give all of submit_batches(...) for a task that calls `work`, inside a flow."""
     from prefect import flow, task
 
-    def run(work, batches, width, *room):
+    def run(work, batches, pool_size, *has_memory):
         stage = task(work, name="stage", task_run_name="stage {batch}")
 
         @flow(name="stand-in", persist_result=False)
         def stand_in():
-            found.extend(submit_batches(stage, "run", batches, width, *room))
+            found.extend(submit_batches(stage, "run", batches, pool_size, *has_memory))
 
         found = []
         stand_in()
@@ -31,21 +31,21 @@ def in_flow(prefect_harness):
     return run
 
 
-@pytest.mark.parametrize("width", [0, 1, 3])
-def test_every_batch_ends_once_and_failures_stay_alone(in_flow, width):
+@pytest.mark.parametrize("pool_size", [0, 1, 3])
+def test_every_batch_ends_once_and_failures_stay_alone(in_flow, pool_size):
     def work(run, batch):
         if batch % 3 == 1:
             raise ValueError("this batch")
         return batch
 
-    ended = in_flow(work, range(8), width)
+    ended = in_flow(work, range(8), pool_size)
     assert sorted(batch for batch, _ in ended) == list(range(8))
     assert {batch for batch, state in ended if state.is_failed()} == {1, 4, 7}
-    if width == 0:
+    if pool_size == 0:
         assert [batch for batch, _ in ended] == list(range(8))
 
 
-def test_no_more_batches_are_made_than_the_width(in_flow):
+def test_no_more_batches_are_made_than_the_pool_size(in_flow):
     made, ended = [], []
     most = 0
 
@@ -64,7 +64,7 @@ def test_no_more_batches_are_made_than_the_width(in_flow):
     assert most <= 2
 
 
-def test_one_batch_goes_on_where_there_is_no_room(in_flow):
+def test_one_batch_goes_on_where_there_is_no_memory(in_flow):
     at_work, most = 0, 0
     lock = threading.Lock()
 
@@ -118,42 +118,42 @@ def test_startable_threads_are_counted_and_let_go(monkeypatch, caplog):
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("width", [0, 1, 3])
-def test_a_task_aside_runs_while_the_caller_goes_on(prefect_harness, width):
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_task_in_the_background_runs_while_the_caller_goes_on(prefect_harness, threads):
     from prefect import flow, task
 
     met = threading.Barrier(2, timeout=60)
-    told = []
+    ran = []
 
-    @task(name="aside")
+    @task(name="background")
     def work(run):
-        told.append(run)
-        if width:
+        ran.append(run)
+        if threads:
             met.wait()
 
     @flow(name="stand-in", persist_result=False)
     def stand_in():
-        with submit_in_background(work, "run", width) as ended:
-            if width:
+        with submit_in_background(work, "run", threads) as ended:
+            if threads:
                 met.wait()
-            assert told == ["run"] * bool(width)
+            assert ran == ["run"] * threads
             return ended().name
 
     assert stand_in() == "Completed"
-    assert told == ["run"]
+    assert ran == ["run"]
 
 
-@pytest.mark.parametrize("width", [0, 1])
-def test_a_failure_aside_is_told_to_who_waits(prefect_harness, width):
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_failure_in_the_background_reaches_who_waits(prefect_harness, threads):
     from prefect import flow, task
 
-    @task(name="aside")
+    @task(name="background")
     def work(run):
         raise ValueError("it")
 
     @flow(name="stand-in", persist_result=False)
     def stand_in():
-        with submit_in_background(work, "run", width) as ended:
+        with submit_in_background(work, "run", threads) as ended:
             pass
         return ended().is_failed()
 

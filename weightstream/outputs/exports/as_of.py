@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from weightstream.errors import ConfigError
-from weightstream.intake.times import parse_times
 from weightstream.outputs.exports.decisions import (
     EXPORT,
     STORED,
@@ -23,6 +22,7 @@ from weightstream.outputs.exports.decisions import (
     in_order,
     write_tables,
 )
+from weightstream.parsing.times import parse_times
 from weightstream.store import queries
 
 ESTIMATES = frozenset(

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from weightstream.atomic_files import appearing
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.decisions import EXPORT, export
 from weightstream.outputs.exports.received import RECEIVED, export_received
-from weightstream.outputs.exports.table_files import appearing
 from weightstream.schema import QUARANTINE_REASONS, REASONS
 from weightstream.store.descriptions import column_of
 

@@ -9,14 +9,15 @@ import pyarrow.compute as pc
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
-from weightstream.intake.coded import trimmed
-from weightstream.intake.times import parse_times
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
 from weightstream.outputs.exports.table_files import write_tables
+from weightstream.parsing.coded import trimmed
+from weightstream.parsing.times import parse_times
 from weightstream.schema import EXPORT_COLUMNS
 from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
+from weightstream.store.stored_persons import StoredPersons
 
 USERS_AT_A_TIME = 1000
 
@@ -97,6 +98,6 @@ def export_store(config: Config, out: Path, user: str | None = None, write: Writ
         connection.execute("begin")  # one state of the store, whatever is written meanwhile
         timezone = queries.setting(connection, "timezone") or config.data.timezone
         user = None if user is None else trimmed(user)
-        if user is not None and user not in queries.persons(connection, [user]):
+        if user is not None and user not in StoredPersons(connection).persons([user]):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
         return write(connection, out, timezone, None if user is None else [user])

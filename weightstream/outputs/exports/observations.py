@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
-from weightstream.intake.quantities import as_measured
 from weightstream.outputs.exports.decisions import current_decisions
 from weightstream.outputs.exports.table_files import write_lines
+from weightstream.parsing.quantities import as_measured
 
 ENDING = ".fhir.ndjson"
 UCUM = {"kg": "kg", "g": "g", "lb": "[lb_av]", "oz": "[oz_av]", "st": "[stone_av]"}

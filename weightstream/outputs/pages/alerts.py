@@ -1,215 +1,66 @@
-"""Changes of a person's level that are faster than people's levels usually move.
+"""What of a person's course is told as an alert: rules of care programmes, and unusual changes."""
 
-The usual: the level wanders (variance q a day) and drifts at a rate that comes and goes (SD s a
-day, time constant tau). Over d days it so changes by N(0, v(d)) with
-v(d) = q d + 2 s² tau² (d/tau - 1 + exp(-d/tau)), integrated Ornstein-Uhlenbeck motion.
-The filter's estimate of the change varies by v(d) + P(before) - P(after) + 2 a C(before): what it
-did not know before and knows now, it shows as change. P is the variance of its level, C the
-covariance of level and rate, a = tau (1 - exp(-d/tau)). C is not stored; it is about 0.27 s sqrt(P)
-(measured on the filter with the default model: 0.25 to 0.27 for weighings 1 to 14 days apart).
-An alert is a change whose z, in SDs of that, passes a threshold that is chosen, for how often
-this person is weighed, to give a stated number of false alerts a year.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
-from math import erf, exp, sqrt
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-WINDOWS = (7.0, 30.0)
-"""Days over which changes are watched."""
-UNUSUAL_PER_YEAR = 0.5
-"""Prior: how often a person's weight really moves otherwise than usual."""
-UNUSUAL_SPREAD = 6.0
-"""Prior: SD of such a change, in SDs of a usual one."""
-LEVEL_AND_RATE = 0.27
-"""C / (s sqrt(P)), see above."""
-SAME_HOUR = 0.25
-"""Days by which a weighing a week ago may be less than a week ago."""
+from weightstream.outputs.pages.courses import DAY, Alert, Courses, each
+from weightstream.outputs.pages.movement import Process
+from weightstream.outputs.pages.rules import RULES, Rule, Scales, broken_rules
+from weightstream.outputs.pages.unusual import unusual_changes
+
+UNUSUAL = "unusual"
+RULE_SETS = (*RULES, UNUSUAL)
+"""What [alerts] rules may name."""
 UNEXPLAINED_SHARE = 0.12
 """A reading further from the level than this share of it is no change of a body within days."""
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-DAY = 86_400
-"""Seconds."""
-
-
-class Process(Protocol):
-    """How weight moves; engine.model.Process is one."""
-
-    @property
-    def level_kg2_per_day(self) -> float: ...
-    @property
-    def trend_kg_per_week(self) -> float: ...
-    @property
-    def trend_days(self) -> float: ...
-
 
 @dataclass(frozen=True)
-class Alert:
-    """kind "change": the level changed by change_kg within `days` until `at`; probability: that
-    this is no usual change. kind "unconfirmed": the newest reading, rejected without a known
-    cause, would be such a change; probability: that it is valid."""
+class Watch:
+    """What is watched. rule_sets: of RULE_SETS, for each of the U persons.
 
-    at: str
-    kind: str
-    days: float
-    change_kg: float
-    probability: float
-
-
-class Courses(Protocol):
-    """The filtered course of U persons, N readings; store.histories.Histories is one.
-
-    indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64, microseconds since 1970,
-    rising within a person. columns: of schema.EXPORT_COLUMNS, N values each; numbers as float64
-    arrays.
+    false_per_year: of "unusual" alerts, for a person whose changes are all usual.
+    least_probability: of alerts of rules.
     """
 
-    @property
-    def indptr(self) -> Ints: ...
-    @property
-    def time_us(self) -> Ints: ...
-    @property
-    def columns(self) -> Mapping[str, Any]: ...
-
-
-def alerts(people: Courses, process: Process, false_per_year: float = 0.1) -> list[list[Alert]]:
-    """Unusual changes of each person, oldest first.
-
-    false_per_year: false "change" alerts to expect at most, per person and year, if all change is
-    usual.
-    """
-    level = people.columns["level_kg"]
-    known = _known(people, np.flatnonzero(~np.isnan(level)))
-    found: dict[int, Alert] = {}  # by row, so of each person in the order of time
-    for window in WINDOWS:
-        usual = _Usual(process, false_per_year / len(WINDOWS), window)
-        for row, span, change, z in _changes(known, usual):
-            at = str(people.columns["effective_at"][row])
-            alert = Alert(at, "change", span, change, unusual(z, window))
-            if row not in found or found[row].probability < alert.probability:
-                found[row] = alert
-    listed: list[list[Alert]] = [[] for _ in range(len(people.indptr) - 1)]
-    for row in sorted(found):
-        listed[int(np.searchsorted(people.indptr, row, side="right")) - 1].append(found[row])
-    for person, (start, stop) in enumerate(pairwise(people.indptr.tolist())):
-        listed[person] += _unconfirmed(people, start, stop)
-    return listed
-
-
-def threshold(false_per_year: float, spacing_days: float, window_days: float) -> float:
-    """The |z| that usual change passes from below `false_per_year` times a year.
-
-    Changes over a window, looked at every `spacing_days`, are correlated by 1 - spacing/window
-    (independent increments); crossings are counted by the bivariate normal distribution. Drift
-    makes real changes smoother than that, so the true number is lower.
-    """
-    spacing = min(max(spacing_days, 0.25), window_days)
-    return _threshold(false_per_year, round(spacing * 4) / 4, window_days)
-
-
-def unusual(z: float, window_days: float) -> float:
-    """Posterior probability that a change of z usual SDs is not a usual one."""
-    prior = min(0.5, UNUSUAL_PER_YEAR * window_days / 365.25)
-    log_odds = (z * z / 2.0) * (1.0 - 1.0 / UNUSUAL_SPREAD**2)
-    return 1.0 / (1.0 + (1.0 - prior) / prior * UNUSUAL_SPREAD * exp(-min(log_odds, 700.0)))
-
-
-def usual_variance(days: Floats, process: Process) -> Floats:
-    """Variance in kg² of the level's change over so many days."""
-    tau, daily = process.trend_days, process.trend_kg_per_week / 7.0
-    r = days / tau
-    return process.level_kg2_per_day * days + 2.0 * (daily * tau) ** 2 * (r + np.expm1(-r))
-
-
-@dataclass(frozen=True)
-class _Usual:
-    process: Process
+    rule_sets: Sequence[Sequence[str]]
     false_per_year: float
-    window: float
+    least_probability: float
 
 
-@dataclass(frozen=True)
-class _Known:
-    """The K rows that have a level. row: which; person: whose; first: the person's first of them,
-    an index into K. second: since that one. level in kg, variance in kg²."""
-
-    row: Ints
-    person: Ints
-    first: Ints
-    second: Ints
-    level: Floats
-    variance: Floats
-
-    @property
-    def key(self) -> Ints:
-        """Rises with person and time, and is exact: a person's alerts are the same in any batch."""
-        return self.person * 10**12 + self.second
-
-
-def _known(people: Courses, row: Ints) -> _Known:
-    person = np.searchsorted(people.indptr, row, side="right") - 1
-    first = np.searchsorted(person, person, side="left")
-    second = people.time_us[row] // 1_000_000
-    lo, hi = (people.columns[f"level_{end}_kg"][row] for end in ("lo", "hi"))
-    variance = np.nan_to_num(((hi - lo) / (2.0 * 1.959963984540054)) ** 2)
-    level = people.columns["level_kg"][row]
-    return _Known(row, person, first, second - second[first], level, variance)
+def alerts(people: Courses, scales: Scales, process: Process, watch: Watch) -> list[list[Alert]]:
+    """Alerts of each person, oldest first; one for what several rules tell at the same reading."""
+    found = broken_rules(
+        people,
+        scales,
+        process,
+        [_rules(names) for names in watch.rule_sets],
+        watch.least_probability,
+    )
+    changes = unusual_changes(people, process, watch.false_per_year)
+    for person, (start, stop) in enumerate(each(people)):
+        if UNUSUAL in watch.rule_sets[person]:
+            found[person] += changes[person] + _unconfirmed(people, start, stop)
+        found[person] = _once(found[person])
+    return found
 
 
-def _changes(known: _Known, usual: _Usual) -> list[tuple[int, float, float, float]]:
-    """(row, days, change, z) where |z| is largest in each stretch beyond the threshold."""
-    window = usual.window
-    back = round((window - SAME_HOUR) * DAY)
-    before = np.searchsorted(known.key, known.key - back, side="right") - 1
-    some = np.flatnonzero(before >= known.first)
-    days = (known.second[some] - known.second[before[some]]) / DAY
-    some, days = some[days <= 2.0 * window], days[days <= 2.0 * window]
-    change = known.level[some] - known.level[before[some]]
-    z = change / np.sqrt(_variance(known, some, before[some], days, usual))
-    limit = _limits(known, usual)[known.person[some]]
-    beyond = np.flatnonzero(np.abs(z) >= limit)
-    # A stretch ends where nothing is beyond for longer than the window, and with the person.
-    apart = np.diff(known.key[some[beyond]]) > window * DAY
-    stretches = np.split(beyond, np.flatnonzero(apart) + 1)
-    peaks = [int(rows[np.argmax(np.abs(z[rows]))]) for rows in stretches if len(rows)]
-    return [(int(known.row[some[k]]), float(days[k]), float(change[k]), float(z[k])) for k in peaks]
+def _rules(names: Sequence[str]) -> list[Rule]:
+    return [rule for name in names for rule in RULES.get(name, ())]
 
 
-def _variance(known: _Known, now: Ints, before: Ints, days: Floats, usual: _Usual) -> Floats:
-    """Of the filter's estimate of a usual change, kg²."""
-    moved = usual_variance(days, usual.process)
-    was = known.variance[before]
-    tau, daily = usual.process.trend_days, usual.process.trend_kg_per_week / 7.0
-    drift = -tau * np.expm1(-days / tau) * LEVEL_AND_RATE * daily * np.sqrt(was)
-    return np.maximum(moved + was - known.variance[now] + 2.0 * drift, 0.5 * moved)
-
-
-def _limits(known: _Known, usual: _Usual) -> Floats:
-    """(U,) thresholds of |z|, each for the median spacing of the person's weighings."""
-    people = int(known.person[-1]) + 1 if len(known.person) else 0
-    spacing = np.full(people, usual.window)
-    same = np.flatnonzero(known.person[1:] == known.person[:-1])
-    step = (known.second[same + 1] - known.second[same]) / DAY
-    whose = known.person[same]
-    order = np.lexsort((step, whose))
-    step, whose = step[order], whose[order]
-    start = np.searchsorted(whose, np.arange(people + 1))
-    some = np.flatnonzero(np.diff(start))
-    middle = start[some] + start[some + 1] - 1
-    spacing[some] = (step[middle // 2] + step[(middle + 1) // 2]) / 2.0
-    limits = [threshold(usual.false_per_year, days, usual.window) for days in spacing.tolist()]
-    return np.array(limits, np.float64)
+def _once(found: Sequence[Alert]) -> list[Alert]:
+    """Keep the first named of alerts at one reading that say the same direction."""
+    kept: dict[tuple[str, bool], Alert] = {}
+    for alert in found:
+        kept.setdefault((alert.at, alert.change_kg > 0), alert)
+    return sorted(kept.values(), key=lambda alert: alert.at)
 
 
 def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:
+    """The newest reading, where it was rejected without a known cause and may be a change."""
     columns, last = people.columns, stop - 1
     if stop == start or columns["verdict"][last] != "rejected":
         return []
@@ -224,22 +75,3 @@ def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:
     days = float(people.time_us[last] - people.time_us[start + seen]) / (DAY * 1e6)
     probability = float(np.nan_to_num(columns["p_valid"][last]))
     return [Alert(str(columns["effective_at"][last]), "unconfirmed", days, change, probability)]
-
-
-def _normal(x: Floats | float) -> Any:
-    return 0.5 * (1.0 + np.vectorize(erf)(np.asarray(x) / sqrt(2.0)))
-
-
-@lru_cache(maxsize=1024)
-def _threshold(false_per_year: float, spacing: float, window: float) -> float:
-    correlation = max(0.0, 1.0 - spacing / window)
-    looks = 365.25 / spacing
-    low, high = 0.5, 9.0
-    for _ in range(20):  # to 1e-5
-        middle = (low + high) / 2.0
-        x = middle + np.linspace(0.0, 6.0, 300)
-        density = np.exp(-x * x / 2.0) / sqrt(2.0 * np.pi)
-        below = _normal((middle - correlation * x) / sqrt(max(1e-9, 1.0 - correlation**2)))
-        crossings = 2.0 * looks * float(np.trapezoid(density * below, x))
-        low, high = (middle, high) if crossings > false_per_year else (low, middle)
-    return high

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from weightstream.outputs.pages.alerts import Alert
+from weightstream.outputs.pages.changes import Change, direction
+from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.page import embedded, file_name
-from weightstream.outputs.pages.person import Person
+from weightstream.outputs.pages.person import COPY_REASONS, Person
 from weightstream.outputs.pages.template import template
 
 INDEX_COLUMNS = (
@@ -19,15 +20,18 @@ INDEX_COLUMNS = (
     "page",  # file name of the person's page
     "revision",  # of the person's series when the page was drawn
     "readings",
-    "rejected",
+    "rejected",  # copies aside
+    "copies",
     "uncertain",  # readings with 0.1 < p_valid < 0.9
     "last",  # date of the last reading
     "level_kg",
     "level_lo_kg",
     "level_hi_kg",
-    "rate_kg_per_week",
-    "change_30d_kg",  # of the level
-    "alert",  # kind, days, kg, probability of the newest alert, if it is of the last 30 days
+    "change_28d_kg",  # of the level until its newest reading
+    "change_28d_lo_kg",
+    "change_28d_hi_kg",
+    "direction",  # losing, gaining or unclear
+    "alert",  # kind, days, kg, probability, date of the newest alert
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
 SPARK_POINTS = 24
@@ -38,6 +42,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
     """One person's row of the index: a value for each of INDEX_COLUMNS."""
     column = person.columns
     verdicts = list(column["verdict"])
+    copies = sum(map(column["reason"].count, COPY_REASONS))
     p_valid = np.asarray(column["p_valid"], dtype=np.float64)
     level = np.asarray(column["level_kg"], dtype=np.float64)
     known = np.flatnonzero(~np.isnan(level))
@@ -48,7 +53,8 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
         "page": file_name(person.user_id, naming),
         "revision": person.revision,
         "readings": len(verdicts),
-        "rejected": verdicts.count("rejected"),
+        "rejected": verdicts.count("rejected") - copies,
+        "copies": copies,
         "uncertain": int(np.count_nonzero((p_valid > 0.1) & (p_valid < 0.9))),
         "last": str(at[-1])[:10] if len(at) else None,
         "spark": "",
@@ -59,11 +65,21 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
             "level_kg": round(float(level[end]), 2),
             "level_lo_kg": _cell(column["level_lo_kg"], end, 2),
             "level_hi_kg": _cell(column["level_hi_kg"], end, 2),
-            "rate_kg_per_week": _cell(column["trend_kg_per_week"], end, 3),
-            "change_30d_kg": _change(day, level[known], 30.0),
+            **_changes(person.trend.newest if person.trend else ()),
             "spark": spark(day, level[known]),
-            "alert": _newest(person.alerts, str(at[-1])),
         }
+    if person.alerts:
+        row["alert"] = _alert(person.alerts[-1])
+    return row
+
+
+def _changes(newest: Sequence[Change]) -> dict[str, Any]:
+    said = direction(list(newest))
+    row: dict[str, Any] = {"direction": said and said[0]}
+    for change in newest:
+        if change.name == "4 weeks":
+            row |= {"change_28d_kg": round(change.kg, 3)}
+            row |= {f"change_28d_{end}_kg": round(getattr(change, end), 3) for end in ("lo", "hi")}
     return row
 
 
@@ -116,21 +132,6 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def _newest(alerts: Sequence[Alert], last: str) -> tuple[str, int, float, float] | None:
-    """The newest alert, unless the person went on for more than 30 days after it."""
-    if not alerts:
-        return None
-    alert = alerts[-1]
-    if np.datetime64(last[:10]) - np.datetime64(alert.at[:10]) > np.timedelta64(30, "D"):
-        return None
-    return (alert.kind, round(alert.days), round(alert.change_kg, 1), round(alert.probability, 3))
-
-
-def _change(
-    day: npt.NDArray[np.float64], level: npt.NDArray[np.float64], days: float
-) -> float | None:
-    """Level now less the last level at least `days` ago; None where that is twice as long ago."""
-    then = int(np.searchsorted(day, day[-1] - days, side="right")) - 1
-    if then < 0 or day[-1] - day[then] > 2.0 * days:
-        return None
-    return round(float(level[-1] - level[then]), 2)
+def _alert(alert: Alert) -> tuple[str, int, float, float, str]:
+    days, kg = round(alert.days), round(alert.change_kg, 2)
+    return (alert.kind, days, kg, round(alert.probability, 3), alert.at[:10])

@@ -1,18 +1,19 @@
 """What a page shows of a person: the measurements with their decisions, as columns."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
-from weightstream.outputs.pages.alerts import Alert
-
-if TYPE_CHECKING:  # a page is drawn without the compiled engine being loaded
-    from weightstream.outputs.pages.outlook import Outlook
+from weightstream.outputs.pages.changes import Change, direction
+from weightstream.outputs.pages.courses import Alert
+from weightstream.outputs.pages.movement import TABLE_DAYS, Floats, Process, variogram
+from weightstream.outputs.pages.outlook import Outlook
 
 ACTIONS = {
     "accept": "set to accepted",
@@ -21,6 +22,8 @@ ACTIONS = {
 }
 """What a person's word did to a measurement."""
 VERDICTS = ("accepted", "rejected", "undecided")
+COPY_REASONS = frozenset({"repeat"})
+"""A reading that shows a weighing once more is no error: it is counted and drawn apart."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class EarlierDecision:
 
 
 @dataclass(frozen=True)
+class Trend:
+    """four_weeks: (3, N) float64, kg: at each reading the change of the level over the four weeks
+    before, and its 95 % interval; NaN where it is not known. newest: until the newest level."""
+
+    four_weeks: Floats
+    newest: Sequence[Change] = ()
+
+
+@dataclass(frozen=True)
 class Person:
     """One person's measurements with their current decisions, sorted by time.
 
@@ -54,8 +66,9 @@ class Person:
     empty.
     day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
-    outlook: where the level goes from the last reading, if known. false_alerts: how many a year
-    the alerts were set to, if known.
+    trend: changes of the level, if known. outlook: where it goes from the newest one, if known.
+    above: what each source shows above the level in the morning, kg. process: how weight moves,
+    if known. false_alerts: how many unusual changes a year the alerts were set to, if known.
     """
 
     user_id: str
@@ -65,7 +78,10 @@ class Person:
     overrides: Sequence[Override] = ()
     earlier: Sequence[EarlierDecision] = ()
     alerts: Sequence[Alert] = ()
-    outlook: "Outlook | None" = None
+    trend: Trend | None = None
+    outlook: Outlook | None = None
+    above: Mapping[str, float] = field(default_factory=dict)
+    process: Process | None = None
     false_alerts: float | None = None
     revision: int = 0
 
@@ -95,12 +111,15 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
             (
                 name,
                 HUMAN_REASON_TEXTS.get(name) or LOOKS_LIKE.get(name, ""),
-                name in HUMAN_REASON_TEXTS,
+                "person" if name in HUMAN_REASON_TEXTS else "copy" if is_copy(name) else "",
             )
             for name in reasons
         ],
         "reason": reason,
         **_numbers(column),
+        **_changes(person),
+        **_usual(person, sources),
+        **_zones(column),
         "raw": [_short(text) for text in _listed(column["raw_weight"])],
         "units": units,
         "unit": unit,
@@ -120,19 +139,64 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
 _VERDICT_CODE = {name: code for code, name in enumerate(VERDICTS)}
 
 
+def is_copy(reason: str | None) -> bool:
+    """Whether a decision's reason says that the reading repeats another one."""
+    return reason in COPY_REASONS
+
+
+def _changes(person: Person) -> dict[str, Any]:
+    """The change over four weeks at each reading, the newest changes, and what they say."""
+    count = len(person.columns["measurement_id"])
+    trend = person.trend or Trend(np.full((3, count), np.nan))
+    said = direction(list(trend.newest))
+    return {
+        **dict(zip(("change", "change_lo", "change_hi"), trend.four_weeks.round(2), strict=True)),
+        "changes": {
+            c.name: (c.since, round(c.days, 1), *(round(kg, 3) for kg in (c.kg, c.lo, c.hi)),
+                     round(c.share, 5))
+            for c in trend.newest
+        },
+        "direction": said and (said[0], said[1].name),
+    }  # fmt: skip
+
+
+def _usual(person: Person, sources: Sequence[str]) -> dict[str, Any]:
+    """How far a level moves in how many days (variance, kg²), and what lifts a reading."""
+    process = person.process
+    return {
+        "moved": process and {"days": TABLE_DAYS.tolist(), "kg2": variogram(process)},
+        "evening": round(process.evening_kg, 2) if process else 0,
+        "above": [round(person.above.get(name, 0.0), 2) for name in sources],
+    }
+
+
+def _zones(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """The offsets from UTC that times were received with; None where they had none."""
+    texts = column.get("raw_time")
+    if texts is None:
+        return {"offsets": [None], "offset": 0}
+    # A sign that far from the end is no part of a date; times with no offset are the many.
+    ends = [t[-6:] if t and len(t) > 15 and (t[-6] in "+-" or t[-5] in "+-") else "" for t in texts]
+    offsets, offset = _coded(ends)
+    found = [_OFFSET.search(end) for end in offsets]
+    return {"offsets": [match and match[0] for match in found], "offset": offset}
+
+
+_OFFSET = re.compile(r"[+-]\d\d:?\d\d$")
+
+
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
     return {
-        "kg": _rounded(column["weight_kg"], 2),
+        "kg": _rounded(column["weight_kg"], 3),
         "p": _rounded(column["p_valid"], 3),
         "expected": _rounded(column["expected_kg"], 2),
         "expected_lo": _rounded(column["expected_lo_kg"], 2),
         "expected_hi": _rounded(column["expected_hi_kg"], 2),
-        "level": _rounded(column["level_kg"], 2),
-        "level_lo": _rounded(column["level_lo_kg"], 2),
-        "level_hi": _rounded(column["level_hi_kg"], 2),
-        "rate": _rounded(column["trend_kg_per_week"], 3),
+        "level": _rounded(column["level_kg"], 3),
+        "level_lo": _rounded(column["level_lo_kg"], 3),
+        "level_hi": _rounded(column["level_hi_kg"], 3),
         "suggested": {"rows": rows, "kg": suggested[rows]},
     }
 
@@ -169,7 +233,6 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
         "false_alerts": person.false_alerts,
         "outlook": outlook
         and {
-            "rate": (round(outlook.rate_lo, 3), round(outlook.rate_hi, 3)),
             "days": outlook.days,
             "level": _rounded(outlook.level_kg, 2),
             "lo": _rounded(outlook.level_lo_kg, 2),

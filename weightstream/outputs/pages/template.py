@@ -1,7 +1,9 @@
 """What pages are made of besides their data: one frame, a body each, and scripts beside them."""
 
+from importlib import metadata
 from importlib.resources import files
 
+VERSION = metadata.version("weightstream")
 _OWN = files("weightstream.outputs.pages") / "assets"
 PLOTLY = _OWN / "plotly" / "plotly-basic.min.js"
 """plotly.js with scatter and bar charts alone, as npm has it: of all that a page loads, most."""
@@ -29,7 +31,7 @@ def template(page: str, title: str, root: str = "") -> tuple[bytes, bytes]:
     scripts += [f'<script src="{root}assets/{name}" defer></script>' for name in SCRIPTS[page]]
     if "figure.js" in SCRIPTS[page]:
         scripts.append(f'<script src="{root}assets/plotly.min.js" async id="plotly"></script>')
-    parts = {"title": title, "root": root, "scripts": "\n".join(scripts)}
+    parts = {"version": VERSION, "title": title, "root": root, "scripts": "\n".join(scripts)}
     text = asset("base.html").decode()
     for name, part in {**parts, "body": asset(f"{page}.html").decode()}.items():
         text = text.replace(f"{{{{{name}}}}}", part)

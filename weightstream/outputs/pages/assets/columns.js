@@ -30,12 +30,44 @@
     };
   }
 
-  /* The first reading after each gap: 30 days, or four times the usual spacing if that is more. */
-  function gaps(ms) {
-    const steps = ms.slice(1).map((t, i) => t - ms[i]);
-    const apart = steps.filter((step) => step > DAY / 2).sort((a, b) => a - b);
-    const limit = Math.max(30 * DAY, 4 * (apart[apart.length >> 1] || 0));
-    return steps.flatMap((step, i) => (step >= limit ? [i + 1] : []));
+  /* Variance (kg²) of a level's change over some days, from the page's table of it. */
+  function moved({ days, kg2 }, time) {
+    const above = days.findIndex((d) => d >= time);
+    if (above < 0) return (kg2.at(-1) * time) / days.at(-1);
+    if (above === 0) return kg2[0];
+    const share = (time - days[above - 1]) / (days[above] - days[above - 1]);
+    return kg2[above - 1] + share * (kg2[above] - kg2[above - 1]);
+  }
+
+  /* The level at a share of the way between two readings, kriged from both (movement.py): what the
+     model can still say where nobody was weighed. The interval's ends are as far apart as the
+     readings' own, and what is not known between. */
+  function between(data, a, b, share) {
+    const days = (data.ms[b] - data.ms[a]) / DAY;
+    const [whole, first, rest] = [days, share * days, (1 - share) * days].map((d) => moved(data.moved, d));
+    const shared = (first + whole - rest) / 2;
+    const weight = whole > 0 ? shared / whole : 0;
+    const mix = (x, y) => (1 - weight) * x + weight * y;
+    const half = (row) => (data.level_hi[row] - data.level_lo[row]) / 2;
+    const own = mix(half(a) ** 2, half(b) ** 2);
+    const margin = Math.sqrt(own + 3.8415 * Math.max(first - weight * shared, 0));
+    const mid = mix(data.level[a], data.level[b]);
+    const ms = data.ms[a] + share * (data.ms[b] - data.ms[a]);
+    return { ms, mid, lo: mid - margin, hi: mid + margin, wider: margin / Math.sqrt(own || 1e-6) };
+  }
+
+  const GAP = 1.75; // times as uncertain as at the readings on both sides
+  const LEAST_GAP = 7 * DAY;
+
+  /* The first reading after each gap: half way through it the level is by three quarters less certain
+     than at its ends. */
+  function gaps(data) {
+    if (!data.moved) return [];
+    const known = data.ms.map((_, i) => i).filter((i) => data.level[i] !== null);
+    return known.slice(1).filter((b, k) => {
+      const a = known[k];
+      return data.ms[b] - data.ms[a] >= LEAST_GAP && between(data, a, b, 0.5).wider >= GAP;
+    });
   }
 
   /* By row, the earliest of the decisions that later ones replaced. */
@@ -59,7 +91,7 @@
     data.alertMarks = data.alerts.map(([at, kind, days, kg, p]) => ({ ms: stamp(at), kind, days, kg, p }));
     data.shiftMarks = data.shifts.map(([at, from, to]) => ({ ms: stamp(at), from, to }));
     data.steps = data.shiftMarks.map((s) => data.ms.findIndex((ms) => ms >= s.ms)); // first on the new level
-    data.gaps = gaps(data.ms);
+    data.gaps = gaps(data);
     return data;
   }
 
@@ -73,7 +105,15 @@
     };
   }
 
-  const rejected = (data, row, asFirst) => decision(data, row, asFirst).verdict === "rejected";
+  /* A reading that shows a weighing once more, through another app: no error. */
+  function copy(data, row, asFirst) {
+    const { verdict, reason } = decision(data, row, asFirst);
+    return verdict === "rejected" && reason[2] === "copy";
+  }
 
-  root.Columns = { DAY, cell, prepare, decision, rejected };
+  /* Rejected as an error. */
+  const rejected = (data, row, asFirst) =>
+    decision(data, row, asFirst).verdict === "rejected" && !copy(data, row, asFirst);
+
+  root.Columns = { DAY, cell, prepare, decision, rejected, copy, between };
 })(window);

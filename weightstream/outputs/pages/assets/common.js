@@ -83,6 +83,14 @@
     return element("div", { class: `fact ${tone || ""}` }, label, element("strong", {}, value), below);
   }
 
+  /* A fact that is also a switch. */
+  function tile(name, value, more, onPress) {
+    const parts = fact(name, value, more).childNodes;
+    const node = element("button", { type: "button", class: "fact tile", "aria-pressed": "false" }, ...parts);
+    node.addEventListener("click", onPress);
+    return node;
+  }
+
   const unit = () => remembered("unit", "kg", ["kg", "lb", "st"]);
 
   /* The switch of units; calls onChange with the chosen one. */
@@ -93,8 +101,37 @@
     })(unit());
   }
 
+  /* A cell that a spreadsheet would take for a formula stays text. */
+  function csvLine(cells) {
+    const text = (cell) => {
+      const plain = String(cell ?? "");
+      const safe = typeof cell === "string" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
+      return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+    };
+    return cells.map(text).join(",");
+  }
+
+  /* Offer rows, the first of them names, as a file of comma-separated values. */
+  function saveTable(name, rows) {
+    const blob = new Blob([rows.map(csvLine).join("\r\n")], { type: "text/csv" });
+    const link = element("a", { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  /* What a page was made from: the zone of its times, when it was written, by what, in which folder. */
+  function about(zone) {
+    const written = new Date(document.lastModified);
+    const day = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+    const folders = location.pathname.split("/").map(decodeURIComponent);
+    const store = folders[folders.lastIndexOf("dashboards") - 1];
+    const program = document.querySelector("meta[name=generator]").content;
+    const said = [`Times in ${zone}`, `drawn ${written.toLocaleString("en-GB", day)} by ${program}`];
+    document.getElementById("about").textContent = [...said, ...(store ? [`store ${store}`] : [])].join(" · ");
+  }
+
   const data = () => JSON.parse(document.getElementById("data").textContent);
 
   setTheme(remembered("theme", systemTheme(), ["light", "dark"])); // before the first paint
-  root.Common = { theme, choice, element, svg, fact, unit, units, data };
+  root.Common = { theme, choice, element, svg, fact, tile, unit, units, data, about, csvLine, saveTable };
 })(window);

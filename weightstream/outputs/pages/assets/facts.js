@@ -1,76 +1,111 @@
-/* What a person's page says at a glance: a sentence, unusual changes, and boxes of facts. */
+/* What a person's page says at a glance: a sentence, alerts, cautions, and boxes of facts. */
 (function (root) {
   "use strict";
 
   const { element } = Common;
   const { DAY } = Columns;
+  const MUCH_REJECTED = 0.3;
+  const SEVERAL = 5;
 
-  /* The newest reading not after `ms` that has a level, or -1. */
-  const levelAt = (data, ms) => data.ms.findLastIndex((t, i) => t <= ms && data.level[i] !== null);
+  const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
-  /* 95 % interval of the weekly rate at the newest level, or null. */
-  const rateInterval = (data) => (data.outlook && data.ms.length > 1 ? data.outlook.rate : null);
+  /* [since, days, kg, lo, hi, share] of data.changes by name. */
+  function change(data, name) {
+    const [since, days, kg, lo, hi, share] = data.changes[name];
+    return { since: Date.parse(since), days, kg, lo, hi, share };
+  }
+
+  const weeks = (days) => `${Math.round(days / 7)} weeks`;
+
+  /* Where the level goes: the change over four weeks (or eight), and since the start. */
+  function direction(data, unit) {
+    if (!data.direction) return [];
+    const [word, name] = data.direction;
+    const moved = change(data, name);
+    const amount = `${Words.change(moved.kg, unit)} in ${weeks(moved.days)} (${Words.changeBetween(moved.lo, moved.hi, unit)})`;
+    const said = { losing: "Losing", gaining: "Gaining", unclear: "No clear change" }[word];
+    return [`${said}: ${amount}.`];
+  }
+
+  function sinceStart(data, unit) {
+    if (!("start" in data.changes)) return [];
+    const { since, days, kg, lo, hi } = change(data, "start");
+    if (days < 35) return data.direction ? [] : ["Too short a time to say where it goes."];
+    const interval = Words.changeBetween(lo, hi, unit);
+    return [`Since ${Words.date(since)}: ${Words.change(kg, unit)} (${interval}).`];
+  }
 
   function sentence(data, unit) {
-    const now = levelAt(data, Infinity);
-    if (now < 0) return "";
-    const rate = rateInterval(data);
-    const amount = `${Words.change(Math.abs(data.rate[now]), unit, 2).slice(1)} a week`;
-    const level = `${Words.weight(data.level[now], unit)}.`;
-    if (!rate) return level;
-    if (rate[0] > 0) return `${level} Gaining ${amount}.`;
-    return rate[1] < 0 ? `${level} Losing ${amount}.` : `${level} No clear change at present.`;
+    const now = newestLevel(data);
+    if (now < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
+    const level = `Level ${Words.weight(data.level[now], unit)} on ${Words.date(data.ms[now])}.`;
+    return [level, ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
   }
 
-  /* The change since the last level at least so many days ago; nothing if that is twice as long. */
-  function change(data, now, days, unit) {
-    const then = levelAt(data, data.ms[now] - days * DAY);
-    if (then < 0 || data.ms[now] - data.ms[then] > 2 * days * DAY) return [];
-    const share = Words.percent(data.level[now] / data.level[then] - 1);
-    return [Words.change(data.level[now] - data.level[then], unit), `${share} since ${Words.date(data.ms[then])}`];
+  /* A change as a fact: the amount, its interval, and its share. */
+  function changeFact(data, title, name, unit) {
+    if (!(name in data.changes)) return [];
+    const { kg, lo, hi, share } = change(data, name);
+    const more = `${Words.changeBetween(lo, hi, unit)}, ${Words.signedPercent(share)}`;
+    return [[title, Words.change(kg, unit), more]];
   }
+
+  const since = (data, name) => (name in data.changes ? Words.date(change(data, name).since) : "");
 
   function levelFacts(data, unit) {
-    const now = levelAt(data, Infinity);
+    const now = newestLevel(data);
     if (now < 0) return [];
-    const rate = rateInterval(data);
-    const bounds = rate ? `${Words.change(rate[0], unit, 2)} to ${Words.change(rate[1], unit, 2)}` : "";
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
+    const facts = [
+      ["Level", Words.weight(data.level[now], unit), level],
+      ...changeFact(data, "Change in 4 weeks", "4 weeks", unit),
+      ...changeFact(data, `Since the visit of ${since(data, "visit")}`, "visit", unit),
+      ...changeFact(data, "Change in a year", "year", unit),
+      ...changeFact(data, `Since ${since(data, "start")}`, "start", unit),
+    ];
     const ahead = data.outlook ? data.outlook.days.indexOf(28) : -1;
-    const facts = [["Level", Words.weight(data.level[now], unit), level]];
-    if (data.ms.length > 1) facts.push(["Rate per week", Words.change(data.rate[now], unit, 2), bounds]);
-    facts.push(["Change in 30 days", ...change(data, now, 30, unit)]);
-    facts.push(["Change in a year", ...change(data, now, 365, unit)]);
     if (ahead >= 0) {
       const { level: kg, lo, hi } = data.outlook;
       facts.push(["In 4 weeks", Words.weight(kg[ahead], unit), Words.between(lo[ahead], hi[ahead], unit)]);
     }
-    return facts.filter((fact) => fact.length > 1);
+    return facts;
   }
+
+  const counted = (data, test) => data.ms.filter((_, i) => test(data, i)).length;
 
   function readingFacts(data, unit) {
     const last = data.ms.length - 1;
-    const bad = data.ms.filter((_, i) => Columns.rejected(data, i)).length;
+    const [bad, copies] = [counted(data, Columns.rejected), counted(data, Columns.copy)];
     const share = bad ? `${bad} rejected (${Words.percent(bad / data.ms.length)})` : "none rejected";
-    const facts = [["Readings", data.ms.length.toLocaleString("en-US"), share, bad ? "warn" : ""]];
+    const facts = [["Readings", Words.count(data.ms.length), share, bad ? "warn" : ""]];
+    if (copies) facts.push(["Copies", Words.count(copies), "of weighings that other rows show"]);
     if (last < 0) return facts;
-    const weight = Words.weight(data.kg[last], unit) + (Columns.rejected(data, last) ? ", rejected" : "");
-    return [...facts, ["Last reading", Words.date(data.ms[last]), weight]];
+    const verdict = Columns.rejected(data, last) ? ", rejected" : Columns.copy(data, last) ? ", a copy" : "";
+    return [...facts, ["Last reading", Words.date(data.ms[last]), Words.weight(data.kg[last], unit) + verdict]];
   }
 
-  /* The newest unusual change; older ones are circled in the chart. */
+  /* The newest alert; older ones are circled in the chart. */
   function alertLine(data, unit) {
     const fresh = data.alertMarks.filter((a) => data.ms.at(-1) - a.ms <= 90 * DAY);
     if (!fresh.length) return [];
     const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
     const newest = fresh.at(-1);
     const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person.`;
-    const rate = data.false_alerts && newest.kind === "change" ? element("span", { class: "hint" }, stated) : "";
+    const rate = data.false_alerts && newest.kind === "unusual" ? element("span", { class: "hint" }, stated) : "";
     return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${more}`, rate)];
   }
 
+  /* Where most of what came was rejected, either it or the level is another person's. */
+  function caution(data) {
+    const known = data.ms.length - counted(data, Columns.copy);
+    const bad = counted(data, Columns.rejected);
+    if (known < SEVERAL || bad / known < MUCH_REJECTED) return [];
+    const said = `Caution: ${bad} of ${known} readings are rejected, so that the level rests on ${known - bad}. Look at the decisions below before you rely on it.`;
+    return [element("p", { class: "alert" }, said)];
+  }
+
   function drawSummary(box, data, unit) {
-    box.replaceChildren(element("p", {}, sentence(data, unit)), ...alertLine(data, unit));
+    box.replaceChildren(element("p", {}, sentence(data, unit)), ...caution(data), ...alertLine(data, unit));
   }
 
   function draw(box, data, unit) {

@@ -4,7 +4,7 @@
 (function (root) {
   "use strict";
 
-  const { DAY, cell, decision, rejected } = Columns;
+  const { DAY, cell, decision, rejected, copy } = Columns;
   const THEMES = {
     light: {
       paper: "#ffffff",
@@ -49,6 +49,9 @@
   const HOVER = { hovertemplate: "%{text}<extra></extra>" };
   const RATE_TOP = 0.22; // of the chart's height: the rate's panel, below the weights
   const WEIGHT_FLOOR = 0.3;
+  const WEEKS = 4; // over which the rate is taken
+  const CROWD = 1500; // so many points at once cover each other
+  const PIXELS = 1000; // about a chart's width
 
   /* What a person first sees. narrow: a phone. hidden: codes of sources. range: [ms, ms] or null. */
   const defaultView = () => ({
@@ -57,6 +60,8 @@
     narrow: false,
     hidden: new Set(),
     showRejected: true,
+    showCopies: false,
+    allHints: false,
     showOutlook: true,
     fitAll: false,
     asFirst: false,
@@ -91,14 +96,20 @@
   }
 
   /* The range that shows the course well: rejected readings do not stretch it. */
-  function weightRange(data, view, { rows, all, to }) {
+  function weightRange(data, view, { rows, all, from, to }) {
     const seen = [];
     for (const i of rows) {
-      const { verdict, suggested } = decision(data, i, view.asFirst);
-      if (verdict !== "rejected" || view.fitAll) seen.push(data.kg[i]);
-      if (view.showRejected) seen.push(suggested);
+      if (copy(data, i, view.asFirst) && !view.showCopies) continue;
+      const { suggested } = decision(data, i, view.asFirst);
+      if (!rejected(data, i, view.asFirst) || view.fitAll) seen.push(data.kg[i]);
+      if (view.showRejected && view.allHints) seen.push(suggested);
     }
     for (const i of all) seen.push(data.level_lo[i], data.level_hi[i]);
+    for (const b of data.gaps) {
+      const a = data.level.findLastIndex((kg, k) => k < b && kg !== null);
+      const { ms, lo, hi } = Columns.between(data, a, b, 0.5);
+      if (ms >= from && ms <= to) seen.push(lo, hi);
+    }
     if (view.showOutlook && data.outlook && to > data.ms.at(-1)) seen.push(data.outlook.lo[3], data.outlook.hi[3]);
     let known = seen.filter((kg) => kg !== null);
     if (!known.length) known = rows.map((i) => data.kg[i]); // rejected ones and no level
@@ -111,59 +122,56 @@
 
   const lastLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
-  /* The newest level's row and the 95 % interval of the rate there, if both are known and in sight. */
-  function rateNow(data, { from, to }) {
-    const row = lastLevel(data);
-    if (!data.outlook || row < 0 || data.ms.length < 2 || data.ms[row] < from || data.ms[row] > to) return null;
-    return { row, interval: data.outlook.rate };
+  function rateRange(data, { all, rateScale }) {
+    const known = all.filter((i) => data.change[i] !== null);
+    const most = known.reduce((m, i) => Math.max(m, Math.abs(data.change[i])), WEEKS * 0.4) / WEEKS;
+    return [-1.35 * most * rateScale, 1.35 * most * rateScale];
   }
 
-  function rateRange(data, { all, rateScale, ...sight }) {
-    const now = rateNow(data, sight);
-    const rates = [...all.map((i) => data.rate[i] || 0), ...(now ? now.interval : [])];
-    const most = rates.reduce((m, rate) => Math.max(m, Math.abs(rate)), 0.4);
-    return [-1.1 * most * rateScale, 1.1 * most * rateScale];
-  }
-
-  /* Runs of readings that no gap, level shift or missing estimate parts. */
-  function runs(data, values, start, end) {
-    const breaks = new Set([...data.gaps, ...data.steps]);
+  /* Stretches of readings that no level shift parts; in each, what is drawn: {ms, mid, lo, hi, gap}.
+     fill(a, b): what is known between two readings, or nothing where a line says it. */
+  function stretches(data, { start, end }, { mid, lo, hi, fill, parted }) {
+    const [steps, gaps] = [new Set(data.steps), new Set(data.gaps)];
     const found = [];
+    let before = -1;
     for (let i = start; i <= end; i++) {
-      if (values[i] === null) continue;
-      if (!found.length || breaks.has(i)) found.push([]);
-      found.at(-1).push(i);
+      if (mid[i] === null) continue;
+      const gap = gaps.has(i);
+      if (before < 0 || steps.has(i) || (gap && parted)) found.push([]);
+      else found.at(-1).push(...fill(before, i).map((point) => ({ ...point, gap })));
+      found.at(-1).push({ ms: data.ms[i], mid: mid[i], lo: lo[i], hi: hi[i], gap });
+      before = i;
     }
     return found;
   }
 
-  /* A line with its interval as a ground, broken at level shifts, dotted over gaps.
-     Returns [ground, dots, line]. */
-  function course(data, { start, end }, scale, { mid, lo, hi, axis, fill, ...style }) {
+  /* A line with its interval as a ground, dotted over gaps. Returns [ground, dots, line]. */
+  function course(parts, scale, { axis, fill, color, width, name }) {
     const line = { x: [], y: [] };
     const ground = { x: [], y: [] };
     const dots = { x: [], y: [] };
-    const add = (to, list, values) => {
-      to.x.push(...list.map((i) => data.ms[i]));
-      to.y.push(...list.map((i) => values[i] * scale));
+    const add = (to, points, key) => {
+      for (const point of points) {
+        to.x.push(point.ms);
+        to.y.push(point[key] * scale);
+      }
     };
     const lift = (to) => (to.x.push(null), to.y.push(null));
-    let before = null;
-    for (const run of runs(data, mid, start, end)) {
-      add(line, run, mid);
+    for (const part of parts) {
+      part.forEach((point, k) => {
+        if (k && point.gap) {
+          add(dots, part.slice(k - 1, k + 1), "mid");
+          lift(dots);
+          lift(line);
+        }
+        if (!point.gap || k + 1 === part.length || !part[k + 1].gap) add(line, [point], "mid");
+      });
       lift(line);
-      if (before !== null && !data.steps.includes(run[0])) {
-        add(dots, [before, run[0]], mid);
-        lift(dots);
-      }
-      before = run.at(-1);
-      const known = lo ? run.filter((i) => lo[i] !== null && hi[i] !== null) : [];
-      if (!known.length) continue;
-      add(ground, known, hi);
-      add(ground, known.reverse(), lo);
+      const known = part.filter((point) => point.lo !== null);
+      add(ground, known, "hi");
+      add(ground, known.reverse(), "lo");
       lift(ground);
     }
-    const { color, width, name } = style;
     return [
       { ...LINE, ...ground, yaxis: axis, fill: "toself", fillcolor: fill, line: { width: 0 } },
       { ...LINE, ...dots, yaxis: axis, line: { color, width: 1.2, dash: "dot" } },
@@ -171,24 +179,56 @@
     ];
   }
 
+  /* Points between two readings where the level is notably less known than at them. */
+  function filled(data, a, b) {
+    if (!data.moved || data.ms[b] - data.ms[a] < 2 * DAY || Columns.between(data, a, b, 0.5).wider < 1.1) return [];
+    return [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((share) => Columns.between(data, a, b, share));
+  }
+
   function levelTraces(data, { theme, scale, ...sight }) {
     const estimates = { mid: data.level, lo: data.level_lo, hi: data.level_hi };
+    const parts = stretches(data, sight, { ...estimates, fill: (i, k) => filled(data, i, k) });
     const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: "level, 95 % interval" };
-    return course(data, sight, scale, { ...estimates, ...style });
+    return course(thinned(parts, sight), scale, style);
   }
 
+  /* The change over four weeks, as a weekly rate. */
   function rateTraces(data, { theme, rateScale, ...sight }) {
-    const [, dots, line] = course(data, sight, rateScale, { mid: data.rate, axis: "y2", color: theme.rate, width: 1.8 });
-    return [dots, line];
+    const estimates = { mid: data.change, lo: data.change_lo, hi: data.change_hi };
+    const parts = stretches(data, sight, { ...estimates, fill: () => [], parted: true });
+    const style = { axis: "y2", fill: theme.rateBand, color: theme.rate, width: 1.8 };
+    return course(thinned(parts, sight), rateScale / WEEKS, style);
   }
 
-  /* A bar: how sure the rate is at the newest reading. */
-  function rateBar(data, { theme, rateScale, ...sight }) {
-    const now = rateNow(data, sight);
-    if (!now) return [];
-    const [x, y] = [now.interval.map(() => data.ms[now.row]), now.interval.map((rate) => rate * rateScale)];
-    const marker = { symbol: "line-ew-open", size: 9, line: { color: theme.rate, width: 1.8 } };
-    return [{ ...LINE, mode: "lines+markers", x, y, yaxis: "y2", line: { color: theme.rate, width: 1.8 }, marker }];
+  /* Of many points on one line, the outermost of each part of a pixel. */
+  function thinned(parts, { from, to }) {
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    if (total < CROWD) return parts;
+    const width = (to - from) / (PIXELS / 2);
+    return parts.map((part) => {
+      const cells = new Map();
+      part.forEach((point, k) => {
+        const cell = Math.floor(point.ms / width);
+        const seen = cells.get(cell) || { low: k, high: k, first: k };
+        if (point.mid < part[seen.low].mid) seen.low = k;
+        if (point.mid > part[seen.high].mid) seen.high = k;
+        cells.set(cell, { ...seen, last: k });
+      });
+      const kept = new Set([...cells.values()].flatMap(({ low, high, first, last }) => [low, high, first, last]));
+      return part.filter((point, k) => kept.has(k) || point.gap);
+    });
+  }
+
+  /* Of many readings, one for each spot that a mark covers. */
+  function spots(data, rows, { rows: all, from, to, range }) {
+    if (all.length < CROWD) return rows;
+    const [wide, high] = [(to - from) / (PIXELS / 4), (range[1] - range[0]) / 90];
+    const seen = new Set();
+    return rows.filter((i) => {
+      if (data.overrideBy.has(i)) return true;
+      const spot = `${Math.floor(data.ms[i] / wide)},${Math.floor(data.kg[i] / high)}`;
+      return !seen.has(spot) && seen.add(spot);
+    });
   }
 
   const clamp = (kg, [low, high]) => Math.min(high, Math.max(low, kg));
@@ -211,6 +251,7 @@
   /* A dark ring says that a person decided. */
   function ring(data, rows, theme) {
     const overridden = rows.map((i) => data.overrideBy.has(i));
+    if (!overridden.includes(true)) return { width: 0.6, color: theme.paper }; // one look draws faster
     return {
       width: overridden.map((o) => (o ? 2.5 : 0.6)),
       color: overridden.map((o) => (o ? theme.ink : theme.paper)),
@@ -231,35 +272,49 @@
   function acceptedTraces(data, view, sight) {
     const { rows, theme } = sight;
     const size = pointSize(rows, view);
-    const accepted = rows.filter((i) => !rejected(data, i, view.asFirst));
+    const accepted = rows.filter((i) => !rejected(data, i, view.asFirst) && !copy(data, i, view.asFirst));
     return data.sources.flatMap((name, s) => {
-      const own = accepted.filter((i) => cell(data.source, i) === s);
+      const own = spots(data, accepted.filter((i) => cell(data.source, i) === s), sight);
       if (!own.length) return [];
       const marker = { ...sourceLook(theme, s), size, opacity: 0.85, line: ring(data, own, theme) };
       return points(data, view, sight, own, name, marker);
     });
   }
 
-  /* Rejected readings, at the edge where they are off the scale, and arrows to what they should be. */
-  function rejectedTraces(data, view, sight) {
-    const { rows, theme, range, scale } = sight;
-    const bad = rows.filter((i) => rejected(data, i, view.asFirst));
-    if (!view.showRejected || !bad.length) return [];
-    const hints = bad.map((i) => [i, decision(data, i, view.asFirst).suggested]).filter(([, kg]) => kg !== null);
-    const arrows = {
+  /* Copies of weighings: hollow and grey, where they are asked for. */
+  function copyTrace(data, view, sight) {
+    const { rows, theme } = sight;
+    const copies = view.showCopies ? rows.filter((i) => copy(data, i, view.asFirst)) : [];
+    if (!copies.length) return [];
+    const marker = { symbol: "circle-open", color: theme.muted, size: pointSize(rows, view) + 1 };
+    return [points(data, view, sight, spots(data, copies, sight), "copies", marker)];
+  }
+
+  /* An arrow to what a reading probably should have been. */
+  function arrows(data, view, { theme, range, scale }, rows) {
+    const hints = rows.map((i) => [i, decision(data, i, view.asFirst).suggested]).filter(([, kg]) => kg !== null);
+    return {
       ...LINE,
       mode: "lines+markers",
+      name: "what it should have been",
       cliponaxis: false,
       x: hints.flatMap(([i]) => [data.ms[i], data.ms[i], null]),
-      y: hints.flatMap(([i, kg]) => [clamp(data.kg[i], range) * scale, kg * scale, null]),
-      line: { color: theme.hint, width: 1 },
+      y: hints.flatMap(([i, kg]) => [clamp(data.kg[i], range) * scale, clamp(kg, range) * scale, null]),
+      line: { color: theme.hint, width: 1.4 },
       marker: { symbol: "arrow", angleref: "previous", size: hints.flatMap(() => [0, 10, 0]), color: theme.hint },
     };
+  }
+
+  /* Rejected readings, at the edge where they are off the scale; arrows where they are asked for. */
+  function rejectedTraces(data, view, sight) {
+    const { rows, theme, range } = sight;
+    const bad = rows.filter((i) => rejected(data, i, view.asFirst));
+    if (!view.showRejected || !bad.length) return [];
     const symbol = bad.map((i) =>
       data.kg[i] > range[1] ? "triangle-up" : data.kg[i] < range[0] ? "triangle-down" : "x",
     );
     const marker = { color: theme.rejected, symbol, size: pointSize(rows, view) + 2, line: ring(data, bad, theme) };
-    return [arrows, points(data, view, sight, bad, "rejected", marker)];
+    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, "rejected", marker)];
   }
 
   /* Where the level goes if the rate fades as the model says. */
@@ -268,7 +323,7 @@
     if (!data.outlook || !view.showOutlook || last < 0) return [];
     const { days, level, lo, hi } = data.outlook;
     const from = (first, rest) => [first, ...rest].map((kg) => kg * scale);
-    const x = [data.ms[last], ...days.map((d) => data.ms.at(-1) + d * DAY)];
+    const x = [data.ms[last], ...days.map((d) => data.ms[last] + d * DAY)];
     const y = [...from(data.level_hi[last], hi), ...from(data.level_lo[last], lo).reverse()];
     const line = { color: theme.rate, width: 2, dash: "dash" };
     return [
@@ -277,17 +332,20 @@
     ];
   }
 
-  function alertTrace(data, view, { theme, scale }) {
-    const levelAt = (ms) => data.level[data.ms.findLastIndex((t) => t <= ms)];
-    const marks = data.alertMarks.filter((a) => a.kind === "change" && levelAt(a.ms) !== null);
+  /* Circles: a rapid gain where it was seen, in a reading; the others where the level is. */
+  function alertTrace(data, view, { theme, scale, range }) {
+    const rowAt = (ms) => data.ms.findLastIndex((t) => t <= ms);
+    const levelAt = (ms) => data.level[rowAt(ms)];
+    const height = (a) => (a.kind === "rapid_gain" ? clamp(data.kg[rowAt(a.ms)], range) : levelAt(a.ms));
+    const marks = data.alertMarks.filter((a) => a.kind !== "unconfirmed" && (levelAt(a.ms) ?? null) !== null);
     return {
       ...HOVER,
       type: "scatter",
       mode: "markers",
-      name: "unusual change",
+      name: "alert",
       showlegend: marks.length > 0,
       x: marks.map((a) => a.ms),
-      y: marks.map((a) => levelAt(a.ms) * scale),
+      y: marks.map((a) => height(a) * scale),
       text: marks.map((a) => Words.wrap(Words.alert(a, view.unit))),
       marker: { symbol: "circle-open", size: 19, color: theme.alert, line: { width: 2.5 } },
     };
@@ -297,7 +355,8 @@
 
   /* Grey ground where nobody was weighed. Returns [shapes, annotations]. */
   function gapMarks(data, { theme, from, to }) {
-    const seen = data.gaps.map((i) => [data.ms[i - 1], data.ms[i]]).filter(([a, b]) => b >= from && a <= to);
+    const before = (i) => data.level.findLastIndex((kg, k) => k < i && kg !== null);
+    const seen = data.gaps.map((i) => [data.ms[before(i)], data.ms[i]]).filter(([a, b]) => b >= from && a <= to);
     const look = { ...ACROSS, type: "rect", y0: 0, y1: 1, fillcolor: theme.gap, line: { width: 0 }, layer: "below" };
     const font = { size: 11, color: theme.muted };
     const notes = seen
@@ -390,8 +449,8 @@
       ground,
       dots,
       ...rateTraces(data, sight),
-      ...rateBar(data, sight),
       ...acceptedTraces(data, view, sight),
+      ...copyTrace(data, view, sight),
       ...rejectedTraces(data, view, sight),
       line, // above the readings, or many of them would hide it
       alertTrace(data, view, sight),
@@ -399,5 +458,5 @@
     return { data: traces, layout: layout(data, view, sight) };
   }
 
-  root.Figure = { THEMES, sourceLook, defaultView, span, build };
+  root.Figure = { THEMES, sourceLook, defaultView, span, frame, build };
 })(window);

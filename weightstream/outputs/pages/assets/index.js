@@ -1,5 +1,5 @@
 /* The list of all persons. Only the rows in sight exist in the document, so ten thousand persons
-   scroll like ten. */
+   scroll like ten. What is searched, filtered and sorted stands in the address. */
 (function () {
   "use strict";
 
@@ -11,48 +11,68 @@
   const newest = data.last.reduce((a, b) => (b && b > a ? b : a), "");
   const SPARK = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
   const OVERSCAN = 8; // rows kept ready above and below what is in sight
+  const RECENT = 30; // days before the newest reading of all in which an alert is recent
   const list = find("list");
   const space = find("space");
-  const state = { search: "", filter: "all", limit: 0, sort: "user_id", up: true };
+  const START = { search: "", filter: "all", limit: 0, sort: "user_id", up: true };
+  const state = { ...START };
   let unit = Common.unit();
   let rows = [];
   let drawn = "";
 
-  const share = (i) => (data.readings[i] ? data.rejected[i] / data.readings[i] : 0);
-  const unseen = (i) => (data.last[i] ? (Date.parse(newest) - Date.parse(data.last[i])) / 86400000 : Infinity);
+  /* "P2" comes before "P10". */
+  const natural = new Intl.Collator("en", { numeric: true });
+  const rank = Array.from({ length: total }, (_, i) => i)
+    .sort((a, b) => natural.compare(data.user_id[a], data.user_id[b]) || a - b)
+    .reduce((ranks, i, k) => ((ranks[i] = k), ranks), new Array(total));
+
+  const daysBefore = (day) => (day ? (Date.parse(newest) - Date.parse(day)) / 86400000 : Infinity);
+  const errors = (i) => data.readings[i] - data.copies[i];
+  const share = (i) => (errors(i) ? data.rejected[i] / errors(i) : 0);
+  const recent = (i) => (data.alert[i] && daysBefore(data.alert[i][4]) <= RECENT ? data.alert[i] : null);
   const changed = (i) => {
-    const kg = data.change_30d_kg[i];
+    const kg = data.change_28d_kg[i];
     return kg === null ? null : kg / (data.level_kg[i] - kg);
   };
-  const count = (number) => number.toLocaleString("en-US");
+  const { count } = Words;
 
   const FILTERS = {
-    all: { keep: () => true },
-    alert: { label: "from, probability", limit: 0.5, keep: (i, n) => data.alert[i] !== null && data.alert[i][3] >= n },
-    rapid: { label: "from, % of weight in 30 days", limit: 5, keep: (i, n) => Math.abs(changed(i) || 0) * 100 >= n },
-    rejected: { label: "from, % of readings", limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
-    uncertain: { label: "from, readings", limit: 1, keep: (i, n) => data.uncertain[i] >= n },
-    unseen: { label: "days before the newest reading", limit: 30, keep: (i, n) => unseen(i) >= n },
+    all: { name: "everyone", keep: () => true },
+    alert: { name: "alerts", label: "from, probability", limit: 0, keep: (i, n) => recent(i) !== null && recent(i)[3] >= n },
+    rapid: { name: "rapid change", label: "from, % of weight in 4 weeks", limit: 5, keep: (i, n) => Math.abs(changed(i) || 0) * 100 >= n },
+    losing: { name: "losing", keep: (i) => data.direction[i] === "losing" },
+    gaining: { name: "gaining", keep: (i) => data.direction[i] === "gaining" },
+    rejected: { name: "many rejected", label: "from, % of readings", limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
+    uncertain: { name: "uncertain readings", label: "from, readings", limit: 1, keep: (i, n) => data.uncertain[i] >= n },
+    unseen: { name: "not seen lately", label: "days before the newest reading", limit: 30, keep: (i, n) => daysBefore(data.last[i]) >= n },
   };
 
-  const delta = (kg, digits) => Words.change(kg, unit, digits).replace(/ .*/, ""); // the head names the unit
+  const changeUnit = () => Words.changeUnit(unit);
+  const delta = (kg, digits) => Words.signed(kg * Words.UNITS[changeUnit()], digits); // the head names the unit
 
-  function badge([kind, days, kg, p]) {
-    const unconfirmed = kind === "unconfirmed";
-    const title = `${unconfirmed ? "unconfirmed reading" : "unusual change"}, probability ${Words.probability(p)}`;
-    const moved = `${delta(kg, 1)} in ${Math.max(1, days)} d${unconfirmed ? "?" : ""}`;
-    return element("span", { class: "badge", title }, moved, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
+  const SHORT = { rapid_gain: "rapid", weight_loss: "loss", unusual: "unusual", unconfirmed: "unconfirmed" };
+
+  function alertCell(i) {
+    const alert = recent(i);
+    if (!alert) return "";
+    const [kind, days, kg, p] = alert;
+    const said = Words.ALERTS[kind];
+    const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
+    const title = `${said}: ${moved}, until ${Words.date(Date.parse(alert[4]))}, probability ${Words.probability(p)}`;
+    return element("span", { class: "badge", title }, `${SHORT[kind]} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
   }
 
   function personCell(i) {
     const href = `persons/${encodeURIComponent(data.page[i])}`;
-    const link = element("a", { href }, data.user_id[i].trim() || "(empty id)");
-    return element("span", {}, link, data.alert[i] ? badge(data.alert[i]) : "");
+    return element("a", { href }, element("bdi", {}, data.user_id[i].trim() || "(empty id)"));
   }
 
   function changeCell(i) {
     if (changed(i) === null) return "–";
-    return `${delta(data.change_30d_kg[i], 1)} (${Math.abs(changed(i) * 100).toFixed(1)} %)`;
+    const clear = data.change_28d_lo_kg[i] > 0 || data.change_28d_hi_kg[i] < 0;
+    const title = `95 %: ${Words.changeBetween(data.change_28d_lo_kg[i], data.change_28d_hi_kg[i], unit)}`;
+    const text = `${delta(data.change_28d_kg[i], 1)} (${Words.signedPercent(changed(i))})`;
+    return element("span", { title, class: clear ? "" : "unclear" }, text);
   }
 
   function sparkline(text) {
@@ -62,19 +82,19 @@
   }
 
   const COLUMNS = [
-    { key: "user_id", name: "Person", cell: personCell },
-    { key: "spark", name: "Last year", unsorted: true, cell: (i) => sparkline(data.spark[i]) },
-    { key: "level_kg", name: "Level", number: true, cell: (i) => Words.weight(data.level_kg[i], unit) },
-    { key: "rate_kg_per_week", name: "Per week", number: true, cell: (i) => delta(data.rate_kg_per_week[i], 2) },
-    { key: "change_30d_kg", name: "30 days", number: true, value: changed, cell: changeCell },
-    { key: "last", name: "Last reading", cell: (i) => data.last[i] || "–" },
-    { key: "readings", name: "Readings", number: true, cell: (i) => count(data.readings[i]) },
+    { key: "user_id", name: () => "Person", value: (i) => rank[i], cell: personCell },
+    { key: "alert", name: () => "Alert", down: true, value: (i) => (recent(i) ? recent(i)[3] : null), cell: alertCell },
+    { key: "spark", name: () => "Last year", unsorted: true, cell: (i) => sparkline(data.spark[i]) },
+    { key: "level_kg", name: () => "Level", number: true, cell: (i) => Words.weight(data.level_kg[i], unit) },
+    { key: "change_28d_kg", name: () => `4 weeks, ${changeUnit()}`, number: true, value: changed, cell: changeCell },
+    { key: "last", name: () => "Last reading", cell: (i) => (data.last[i] ? Words.date(Date.parse(data.last[i])) : "–") },
+    { key: "readings", name: () => "Readings", number: true, cell: (i) => count(data.readings[i]) },
     {
       key: "rejected",
-      name: "Rejected",
+      name: () => "Rejected",
       number: true,
       value: share,
-      cell: (i) => (data.rejected[i] ? `${data.rejected[i]} (${(share(i) * 100).toFixed(0)} %)` : "0"),
+      cell: (i) => (data.rejected[i] ? `${data.rejected[i]} (${Words.fixed(share(i) * 100, 0)} %)` : "0"),
     },
   ];
 
@@ -86,27 +106,58 @@
     return (a, b) => {
       const x = value(a);
       const y = value(b);
-      if (x === y) return a - b;
+      if (x === y) return rank[a] - rank[b];
       if (x === null) return 1;
       if (y === null) return -1;
       return x < y === up ? -1 : 1;
     };
   }
 
+  /* Show what state says; all who see the state say it. */
   function arrange() {
     const { keep } = FILTERS[state.filter];
     const all = Array.from({ length: total }, (_, i) => i);
-    rows = all.filter((i) => lower[i].includes(state.search) && keep(i, state.limit));
-    rows.sort(
-      order(
-        COLUMNS.find((column) => column.key === state.sort),
-        state.up,
-      ),
-    );
-    find("count").textContent =
-      rows.length === total ? `${count(total)} persons` : `${count(rows.length)} of ${count(total)} persons`;
+    rows = all.filter((i) => lower[i].includes(state.search.trim().toLowerCase()) && keep(i, state.limit));
+    const column = COLUMNS.find(({ key }) => key === state.sort);
+    rows.sort(order(column, state.up));
+    const whole = rows.length === total;
+    find("count").textContent = whole ? `${count(total)} persons` : `${count(rows.length)} of ${count(total)} persons`;
+    find("persons").setAttribute("aria-rowcount", rows.length + 1);
+    find("empty").textContent = rows.length ? "" : total ? "Nobody fits this search and filter." : "The store holds nobody yet.";
     list.scrollTop = 0;
     show(true);
+    remember();
+  }
+
+  function remember() {
+    const changedState = Object.entries(state).filter(([key, value]) => value !== START[key]);
+    const text = new URLSearchParams(changedState.map(([key, value]) => [key, String(value)])).toString();
+    if (text !== location.hash.slice(1)) history.replaceState(null, "", text ? `#${text}` : location.pathname);
+  }
+
+  /* What the address says; anything else in it counts for nothing. */
+  function recall() {
+    const said = new URLSearchParams(location.hash.slice(1));
+    const one = (key, allowed) => (allowed.includes(said.get(key)) ? said.get(key) : START[key]);
+    const filter = one("filter", Object.keys(FILTERS));
+    const limit = said.has("limit") && isFinite(said.get("limit")) ? Number(said.get("limit")) : FILTERS[filter].limit || 0;
+    const sort = one("sort", COLUMNS.filter((column) => !column.unsorted).map(({ key }) => key));
+    Object.assign(state, { search: said.get("search") || "", filter, limit, sort, up: said.get("up") !== "false" });
+  }
+
+  /* Every control shows the state. */
+  function drawState() {
+    const { label } = FILTERS[state.filter];
+    find("search").value = state.search;
+    find("filter").value = state.filter;
+    find("sort").value = state.sort;
+    find("limit-label").hidden = !label;
+    document.querySelector("#limit-label span").textContent = label || "";
+    find("limit").value = state.limit;
+    for (const tile of find("facts").querySelectorAll("[data-filter]"))
+      tile.setAttribute("aria-pressed", String(tile.dataset.filter === state.filter));
+    drawHead();
+    arrange();
   }
 
   function row(k, height) {
@@ -117,11 +168,12 @@
     return element("div", attributes, ...cells);
   }
 
-  /* Draw the rows in sight; the focus stays on the person that has it. */
-  function show(anew) {
+  /* Draw the rows in sight, or on paper all; the focus stays on the person that has it. */
+  function show(anew, all) {
     const height = parseInt(getComputedStyle(list).getPropertyValue("--row"), 10);
-    const first = Math.max(0, Math.floor(list.scrollTop / height) - OVERSCAN);
-    const end = Math.min(rows.length, Math.ceil((list.scrollTop + list.clientHeight) / height) + OVERSCAN);
+    const first = all ? 0 : Math.max(0, Math.floor(list.scrollTop / height) - OVERSCAN);
+    const last = Math.ceil((list.scrollTop + list.clientHeight) / height) + OVERSCAN;
+    const end = all ? rows.length : Math.min(rows.length, last);
     if (!anew && drawn === `${first}-${end}`) return;
     drawn = `${first}-${end}`;
     const focused = space.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -131,59 +183,70 @@
     if (again) again.focus({ preventScroll: true });
   }
 
-  function sortBy(key, up) {
-    Object.assign(state, { sort: key, up });
-    find("sort").value = key;
-    drawHead();
-    arrange();
-  }
-
   function headCell(column) {
     const cell = element("div", { role: "columnheader", class: cellClass(column) });
     if (column.unsorted) {
-      cell.append(column.name);
+      cell.append(column.name());
       return cell;
     }
     const active = state.sort === column.key;
     const arrow = state.up ? " ▲" : " ▼";
-    const button = element("button", { type: "button" }, column.name + (active ? arrow : ""));
+    const button = element("button", { type: "button" }, column.name() + (active ? arrow : ""));
     cell.setAttribute("aria-sort", active ? (state.up ? "ascending" : "descending") : "none");
     cell.append(button);
     button.addEventListener("click", () => {
-      sortBy(column.key, active ? !state.up : !column.number);
+      Object.assign(state, { sort: column.key, up: active ? !state.up : firstUp(column) });
+      drawState();
       find("head").querySelector(`.${column.key} button`).focus();
     });
     return cell;
   }
 
+  const firstUp = (column) => !column.number && !column.down;
+
   const drawHead = () => find("head").replaceChildren(...COLUMNS.map(headCell));
+
+  /* How many a filter keeps, as a switch of it. */
+  function filterTile(name, title, more) {
+    const { keep, limit } = FILTERS[name];
+    const among = data.user_id.filter((_, i) => keep(i, limit || 0)).length;
+    const tile = Common.tile(title, count(among), more, () => chooseFilter(state.filter === name ? "all" : name));
+    tile.dataset.filter = name;
+    return tile;
+  }
 
   function drawFacts() {
     const sum = (values) => values.reduce((a, b) => a + b, 0);
-    const readings = sum(data.readings);
-    const rejected = sum(data.rejected);
-    const among = (filter) => count(rows.filter((i) => filter.keep(i, filter.limit)).length);
+    const [readings, rejected, copies] = [data.readings, data.rejected, data.copies].map(sum);
+    const among = readings - copies ? Words.percent(rejected / (readings - copies)) : "–";
+    const day = newest ? `newest reading ${Words.date(Date.parse(newest))}` : "";
     find("facts").replaceChildren(
-      Common.fact("Persons", count(total), newest ? `newest reading ${newest}` : ""),
-      Common.fact("Readings", count(readings), total ? `${count(Math.round(readings / total))} a person` : ""),
-      Common.fact("Rejected", readings ? Words.percent(rejected / readings) : "–", `${count(rejected)} readings`),
-      Common.fact("Unusual change", among(FILTERS.alert), "alerts of the last 30 days"),
-      Common.fact("Rapid change", among(FILTERS.rapid), "5 % of weight or more in 30 days"),
+      filterTile("all", "Persons", day),
+      filterTile("alert", "Alerts", `of the ${RECENT} days before the newest reading`),
+      filterTile("rapid", "Rapid change", "5 % of weight or more in 4 weeks"),
+      filterTile("losing", "Losing", "clearly, in the last weeks"),
+      filterTile("gaining", "Gaining", "clearly, in the last weeks"),
+      filterTile("unseen", "Not seen lately", "for 30 days or more"),
+      filterTile("rejected", "Many rejected", `${among} of all readings, copies aside`),
+      Common.fact("Readings", count(readings), copies ? `${count(copies)} of them copies` : ""),
     );
   }
 
   function chooseFilter(name) {
-    const { label, limit } = FILTERS[name];
-    Object.assign(state, { filter: name, limit: limit || 0 });
-    find("limit-label").hidden = !label;
-    document.querySelector("#limit-label span").textContent = label || "";
-    find("limit").value = state.limit;
-    arrange();
+    Object.assign(state, { filter: name, limit: FILTERS[name].limit || 0 });
+    drawState();
+  }
+
+  function saveTable() {
+    const names = ["user_id", "last", "level_kg", "change_28d_kg", "change_28d_lo_kg", "change_28d_hi_kg", "direction", "readings", "rejected", "copies"];
+    const alert = ["alert", "alert_days", "alert_kg", "alert_probability", "alert_until"];
+    const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => ""))]);
+    Common.saveTable("persons.csv", [[...names, ...alert], ...lines]);
   }
 
   function listen() {
     find("search").addEventListener("input", (event) => {
-      state.search = event.target.value.trim().toLowerCase();
+      state.search = event.target.value;
       arrange();
     });
     find("filter").addEventListener("change", (event) => chooseFilter(event.target.value));
@@ -193,25 +256,33 @@
     });
     find("sort").addEventListener("change", (event) => {
       const column = COLUMNS.find((c) => c.key === event.target.value);
-      sortBy(column.key, !column.number);
+      Object.assign(state, { sort: column.key, up: firstUp(column) });
+      drawState();
     });
+    find("csv").addEventListener("click", saveTable);
     list.addEventListener("scroll", () => show(false), { passive: true });
     addEventListener("resize", () => show(true));
+    addEventListener("beforeprint", () => show(true, true));
+    addEventListener("afterprint", () => show(true));
+    const again = () => (recall(), drawState());
+    addEventListener("hashchange", again);
+    addEventListener("pageshow", again); // a browser that goes back fills in what it remembers
   }
 
   function start() {
-    find("persons").setAttribute("aria-rowcount", total + 1);
     const sortable = COLUMNS.filter((column) => !column.unsorted);
-    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name.toLowerCase())));
+    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name().toLowerCase())));
+    find("filter").append(...Object.entries(FILTERS).map(([value, { name }]) => element("option", { value }, name)));
+    Common.about("UTC");
+    drawFacts();
+    recall();
     Common.theme(() => {});
     Common.units((chosen) => {
       unit = chosen;
-      show(true);
+      drawState();
     });
+    drawState();
     listen();
-    drawHead();
-    arrange();
-    drawFacts();
     document.documentElement.dataset.ready = "true";
   }
 

@@ -31,8 +31,9 @@
   }
 
   function drawLog() {
-    const list = rows.filter((i) => listed === "all" || Columns.rejected(data, i)).reverse();
-    Log.draw(find("log"), data, list, view.unit, point);
+    const kept = { all: () => true, rejected: Columns.rejected, copies: Columns.copy }[listed];
+    const list = rows.filter((i) => kept(data, i)).reverse();
+    Log.draw(find("log"), data, list, view.unit, show);
   }
 
   const SHAPES = {
@@ -72,7 +73,7 @@
     const { color, symbol } = Figure.sourceLook(theme, source);
     const icon = glyph(symbol, color);
     const toggle = () => view.hidden.delete(source) || view.hidden.add(source);
-    return chip(icon, `${name} (${count})`, !view.hidden.has(source), toggle);
+    return chip(icon, element("bdi", {}, `${name} (${count})`), !view.hidden.has(source), toggle);
   }
 
   function drawLegend() {
@@ -80,11 +81,13 @@
     const bad = rows.filter((i) => Columns.rejected(data, i)).length;
     const key = (shape, color, text) => element("span", { class: "key" }, glyph(shape, color), text);
     const legend = data.sources.map((name, source) => sourceChip(name, source, theme));
+    const copies = rows.filter((i) => Columns.copy(data, i)).length;
     if (bad) legend.push(viewChip(glyph("x", theme.rejected), `rejected (${bad})`, "showRejected"));
+    if (copies) legend.push(viewChip(glyph("ring", theme.muted), `copies (${copies})`, "showCopies"));
     legend.push(key("line", theme.ink, "level"), key("band", theme.band, "95 % interval"));
-    if (data.suggestedBy.size) legend.push(key("arrow", theme.hint, "what it should have been"));
+    if (data.suggestedBy.size) legend.push(viewChip(glyph("arrow", theme.hint), "what it should have been", "allHints"));
     if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a person decided"));
-    if (data.alertMarks.some((a) => a.kind === "change")) legend.push(key("ring", theme.alert, "unusual change"));
+    if (data.alertMarks.some((a) => a.kind !== "unconfirmed")) legend.push(key("ring", theme.alert, "alert"));
     if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), "projection", "showOutlook"));
     if (bad) legend.push(viewChip("", "Zoom out to rejected", "fitAll"));
     if (data.firstBy.size) legend.push(viewChip("", "As first decided", "asFirst"));
@@ -105,18 +108,81 @@
     return data.ms[last] - data.ms[0] > 730 * DAY && year >= 30 ? "365" : "all";
   }
 
-  /* Show one reading's box in the chart, as a mouse would, and say it. */
-  function point(row) {
-    const [from, to] = Figure.span(data, view);
-    if (data.ms[row] < from || data.ms[row] > to) showRange("all");
-    at = row;
+  /* A click on a decision: the chart shows its reading, whatever was switched off or out of sight. */
+  function show(row) {
+    if (Columns.copy(data, row)) view.showCopies = true;
+    if (Columns.rejected(data, row)) view.showRejected = true;
+    view.hidden.delete(cell(data.source, row));
+    drawLegend();
+    chart.scrollIntoView({ block: "nearest" });
+    history.replaceState(null, "", `#${data.id[row]}`);
+    const redrawn = drawChart();
+    if (redrawn) redrawn.then(() => point(row));
+  }
+
+  /* The arrow from a rejected reading to what it should have been, while it is pointed at: over the
+     chart, since Plotly would take the reading's box away if it drew it. */
+  function hint(row) {
+    find("hint").replaceChildren();
+    const { suggested } = row >= 0 ? Columns.decision(data, row, view.asFirst) : { suggested: null };
+    if (suggested === null || !Columns.rejected(data, row, view.asFirst) || view.allHints) return;
+    const { scale, range } = Figure.frame(data, view);
+    const { xaxis, yaxis } = chart._fullLayout;
+    const place = (kg) => yaxis._offset + yaxis.d2p(Math.min(range[1], Math.max(range[0], kg)) * scale);
+    const [x, start, end] = [xaxis._offset + xaxis.d2p(data.ms[row]), place(data.kg[row]), place(suggested)];
+    const tip = end > start ? -8 : 8;
+    const path = `M${x} ${start}V${end}M${x - 4} ${end + tip}L${x} ${end}L${x + 4} ${end + tip}`;
+    find("hint").append(Common.svg({}, ["path", { d: path, stroke: Figure.THEMES[view.theme].hint }]).firstChild);
+  }
+
+  /* Show a reading's box in the chart, as a mouse would; returns what it says. */
+  function box(row) {
     for (const [curveNumber, trace] of (chart.data || []).entries()) {
       const pointNumber = (trace.customdata || []).indexOf(row);
       if (pointNumber < 0) continue;
       Plotly.Fx.hover(chart, [{ curveNumber, pointNumber }], "xy");
-      const plain = trace.text[pointNumber].replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
-      find("spoken").textContent = plain;
+      return trace.text[pointNumber].replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
     }
+    return "";
+  }
+
+  /* Show one reading's box in the chart, and say it. */
+  function point(row) {
+    const [from, to] = Figure.span(data, view);
+    if (data.ms[row] < from || data.ms[row] > to) showRange("all");
+    at = row;
+    find("spoken").textContent = box(row);
+    hint(row);
+  }
+
+  /* The readings that the chart shows, with their decisions. */
+  function saveTable() {
+    const { rows: shown } = Figure.frame(data, view);
+    const head = ["measurement_id", "effective_at", "source", "weight_kg", "verdict", "reason", "level_kg", "change_28d_kg"];
+    const kept = (i) => (view.showRejected || !Columns.rejected(data, i)) && (view.showCopies || !Columns.copy(data, i));
+    const lines = shown.filter(kept).map((i) => {
+      const { verdict, reason } = Columns.decision(data, i, view.asFirst);
+      return [data.id[i], data.time[i], data.sources[cell(data.source, i)], data.kg[i], verdict, reason[0], data.level[i], data.change[i]];
+    });
+    Common.saveTable("readings.csv", [head, ...lines]);
+  }
+
+  function savePicture() {
+    if (window.Plotly) Plotly.downloadImage(chart, { format: "png", filename: "weight", width: 1100, height: 640, scale: 2 });
+  }
+
+  /* Paper is white, and narrower than most windows. */
+  function print() {
+    addEventListener("beforeprint", () => {
+      view.theme = "light";
+      if (!chart.data) return;
+      drawChart();
+      Plotly.relayout(chart, { width: 680, height: 420, autosize: false });
+    });
+    addEventListener("afterprint", () => {
+      view.theme = document.documentElement.dataset.theme;
+      if (chart.data) Plotly.relayout(chart, { width: null, height: null, autosize: true }).then(drawChart);
+    });
   }
 
   /* Arrow keys walk through the readings that the chart shows. */
@@ -145,11 +211,20 @@
       drawChart();
     });
     chart.on("plotly_doubleclick", () => showRange("all"));
+    chart.on("plotly_hover", ({ points }) => hint(points[0].customdata ?? -1));
+    chart.on("plotly_unhover", () => hint(-1));
     chart.addEventListener("keydown", walk);
     document.documentElement.dataset.ready = "true";
+    const linked = data.id.indexOf(decodeURIComponent(location.hash.slice(1)));
+    if (linked >= 0) show(linked);
   }
 
   function start() {
+    Common.about(data.zone);
+    find("which").querySelector("[value=copies]").hidden = !rows.some((i) => Columns.copy(data, i));
+    find("csv").addEventListener("click", saveTable);
+    find("png").addEventListener("click", savePicture);
+    print();
     pressRange = Common.choice(find("ranges"), showRange);
     Common.choice(find("which"), (which) => {
       listed = which;
@@ -168,6 +243,7 @@
     });
     if (!rows.length) {
       document.documentElement.dataset.ready = "true";
+      chart.replaceWith(element("p", { class: "empty" }, "No reading is decided yet, so there is nothing to draw."));
       return;
     }
     const draw = () => showRange(firstRange()).then(followChart);

@@ -6,9 +6,9 @@
   const toImage = Plotly.toImage;
 
   function draw(person, size, config) {
-    const { data, layout } = Figure.build(Columns.prepare(person), Figure.defaultView());
+    const { data, layout } = Figure.build(Columns.prepare(person), { ...Figure.defaultView(), allHints: true });
     const name = person.user.length > 60 ? person.user.slice(0, 59) + "…" : person.user;
-    layout.title = { text: Words.escape(name), font: { size: 17 }, x: 0.01, xanchor: "left" };
+    layout.title = { text: Words.escape(Words.isolate(name)), font: { size: 17 }, x: 0.01, xanchor: "left" };
     layout.margin = { ...layout.margin, t: 62, b: 70 };
     layout.showlegend = true;
     layout.legend = { orientation: "h", x: 0, y: -0.1, yanchor: "top", font: { size: 12 } };

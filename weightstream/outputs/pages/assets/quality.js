@@ -8,7 +8,7 @@
   const state = { source: Weeks.ALL, measure: "rows", theme: "light" };
   const STEP = 50;
 
-  const count = (number) => number.toLocaleString("en-US");
+  const { count } = Words;
   const percent = (share) => (share === null ? "–" : Words.percent(share));
   const kg = (value) => (value === null ? "–" : Words.change(value, "kg", 2));
   const of = (source, word, key) => source[word][key];
@@ -31,31 +31,95 @@
   function drawFacts() {
     const { total } = data;
     const share = (n) => percent(total.rows_in ? n / total.rows_in : null);
-    const { rejected, rejected_share, coverage_95, coverage_50 } = total.plausibility;
+    const { rejected, rejected_share, copies, coverage_95, coverage_50 } = total.plausibility;
     const quarantined = total.rows - total.readings;
     find("facts").replaceChildren(
       Common.fact("Rows that came in", count(total.rows_in), `${count(total.readings)} readings stored`),
       Common.fact("Duplicates", share(total.duplicates), `${count(total.duplicates)} rows`),
       Common.fact("Quarantined", percent(total.rows ? quarantined / total.rows : null), `${count(quarantined)} rows`),
-      Common.fact("Rejected", percent(rejected_share), `${count(rejected)} readings`),
+      Common.fact("Rejected", percent(rejected_share), `${count(rejected)} readings${copies ? `, and ${count(copies)} copies` : ""}`),
       Common.fact("Inside 95 %", percent(coverage_95), `50 %: ${percent(coverage_50)}`),
-      Common.fact("Newest week", data.newest_week || "–", `parameters ${data.parameters}`),
+      Common.fact("Newest week", data.newest_week ? Words.date(Date.parse(data.newest_week)) : "–", `parameters ${data.parameters}`),
     );
   }
 
+  const METRICS = {
+    max_quarantined: ["quarantined", percent],
+    max_rejected: ["rejected, copies aside", percent],
+    coverage_95_tolerance: ["inside 95\u00a0%", percent],
+    coverage_50_tolerance: ["inside 50\u00a0%", percent],
+    max_difference_kg: ["differs from what was expected", kg],
+    max_drift_kg: ["drift of that", kg],
+    "max_rise.rejected": ["rise of rejected", percent],
+    "max_rise.quarantined": ["rise of quarantined", percent],
+    least_volume: ["rows a week", (rows) => (rows === null ? "–" : count(Math.round(rows)))],
+    max_silence: ["silence", (days) => (days === null ? "–" : `${Words.fixed(days, days % 1 ? 1 : 0)} d`)],
+  };
+  const ORDER = ["failed", "not checked", "passed"];
+
+  const shown = (check, value) => METRICS[check.metric][1](value);
+
+  /* The reading of a limit: what may lie between. */
+  function limit(check) {
+    if (check.limit === null || check.several) return "–";
+    if (check.metric.startsWith("coverage")) return `${percent(check.baseline)} ± ${percent(check.limit)}`;
+    return `${check.metric === "least_volume" ? "≥" : "≤"} ${shown(check, check.limit).replace("+", "")}`;
+  }
+
+  function statusCell(check) {
+    return element("span", { class: `status ${check.status.replace(" ", "-")}` }, { passed: "✓ ", failed: "✗ ", "not checked": "– " }[check.status] + check.status);
+  }
+
+  /* Why, and the next step in words. */
+  function saidCell(check) {
+    const next = check.to_do ? element("span", { class: "next" }, ` → ${check.to_do}`) : "";
+    return element("span", {}, check.said, next);
+  }
+
+  const sourceCell = (check) => {
+    const known = data.sources.find((s) => s.source === check.source);
+    return known ? sourceButton(known) : element("bdi", {}, check.source);
+  };
+
+  /* What was not checked of one source for one reason, together; what was seen of it is said. */
+  function grouped(some) {
+    const groups = new Map();
+    for (const check of some) {
+      const key = check.status === "not checked" ? `${check.source}\n${check.said}` : check;
+      groups.set(key, [...(groups.get(key) || []), check]);
+    }
+    return [...groups.values()].map((group) => {
+      if (group.length === 1) return group[0];
+      const seen = group.filter((c) => c.rows).map((c) => `${METRICS[c.metric][0]} ${shown(c, c.observed)}`);
+      const said = `${group[0].said}. Seen: ${seen.join(", ")}`;
+      return { ...group[0], said, several: group.length };
+    });
+  }
+
+  const CHECKS = [
+    ["Status", statusCell],
+    ["Source", sourceCell],
+    ["What", (c) => (c.several ? `${c.several} checks` : METRICS[c.metric][0])],
+    ["Observed", (c) => (c.several ? "–" : c.rows || c.observed ? shown(c, c.observed) : "–"), true],
+    ["Limit", limit, true],
+    ["Before, usual", (c) => (c.several || c.metric.startsWith("coverage") ? "–" : shown(c, c.baseline)), true],
+    ["Why, and what to do", saidCell],
+  ];
+
   function drawLimits() {
-    const since = data.checked_since ? `since the week of ${data.checked_since}` : "over all weeks";
+    const since = data.checked_since ? `the weeks since ${Words.date(Date.parse(data.checked_since))}` : "all weeks";
+    const counts = ORDER.map((word) => `${count(data.checks.filter((c) => c.status === word).length)} ${word}`);
+    const sorted = ORDER.flatMap((word) => grouped(data.checks.filter((c) => c.status === word)));
+    const box = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of checks" });
+    table(box, CHECKS, sorted);
     const limits = Object.entries(data.limits).map(([key, value]) => `${key} = ${value}`);
-    const said = data.breaches.length
-      ? element("ul", { class: "breaches" }, ...data.breaches.map((text) => element("li", {}, text)))
-      : element("p", {}, `Nothing is beyond its limit: no source ${since}, nor the newest ingest.`);
-    const hint = element("p", { class: "hint" }, `Checked ${since}. [quality] ${limits.join(", ")}`);
-    find("limits").replaceChildren(said, hint);
+    const hint = element("p", { class: "hint" }, `Over ${since}. [quality] ${limits.join(", ")}. Rows that failed: the tables quarantine and current_decisions of the store.`);
+    find("limits").replaceChildren(element("p", {}, `${counts.join(", ")}.`), box, hint);
   }
 
   /* A source's name; a click shows its weeks. */
   function sourceButton(row) {
-    const button = element("button", { type: "button", class: "link" }, row.source);
+    const button = element("button", { type: "button", class: "link" }, element("bdi", {}, row.source));
     button.addEventListener("click", () => {
       find("source").value = row.source;
       chooseSource(row.source);
@@ -77,7 +141,7 @@
     ["Inside 50\u00a0%", (s) => percent(of(s, "plausibility", "coverage_50")), true],
     ["Inside 95\u00a0%", (s) => percent(of(s, "plausibility", "coverage_95")), true],
     ["Bias", (s) => kg(of(s, "plausibility", "bias_kg")), true],
-    ["Noise", (s) => `${of(s, "plausibility", "noise_kg").toFixed(2)}\u00a0kg`, true],
+    ["Noise", (s) => `${Words.fixed(of(s, "plausibility", "noise_kg"), 2)}\u00a0kg`, true],
     ["Differs", (s) => kg(of(s, "plausibility", "difference_kg")), true],
     ["Drift", drift, true],
   ];
@@ -92,7 +156,7 @@
   function drawReasons() {
     const chosen = data.sources.find((s) => s.source === state.source) || data.total;
     const rows = KAHN.flatMap(([word, part, key, outcome]) =>
-      Object.entries(chosen[part][key]).map(([reason, n]) => ({ word, reason, outcome, n })),
+      Object.entries(chosen[part][key]).map(([reason, n]) => ({ word, reason, outcome: reason === "repeat" ? "a copy" : outcome, n })),
     );
     const columns = [
       ["What it says of the data", (row) => row.word],
@@ -107,7 +171,7 @@
   const RUNS = [
     ["Started (UTC)", (run) => run.started_at.slice(0, 16).replace("T", " ")],
     ["Kind", (run) => run.kind],
-    ["Ended as", (run) => (run.status === "running" ? "under way" : run.status)],
+    ["Ended as", (run) => run.state],
     ...["rows_in", "accepted", "rejected", "duplicates", "quarantined", "excluded", "failed"].map((key) => [
       key === "rows_in" ? "Rows" : key[0].toUpperCase() + key.slice(1),
       (run) => count(run[key]),
@@ -121,7 +185,7 @@
   function drawWeeks() {
     const measure = Weeks.MEASURES[state.measure];
     const { x, series } = Weeks.table(data, state.source, state.measure);
-    const value = (v) => (v === null ? "–" : measure.percent ? percent(v) : measure.stacked ? count(v) : v.toFixed(2));
+    const value = (v) => (v === null ? "–" : measure.percent ? percent(v) : measure.stacked ? count(v) : Words.fixed(v, 2));
     const columns = [["Week of", (k) => x[k]], ...series.map(([name, values]) => [name, (k) => value(values[k]), true])];
     table(find("weeks"), columns, [...x.keys()].reverse());
     if (!window.Plotly) return undefined;
@@ -144,6 +208,7 @@
       state.measure = event.target.value;
       drawWeeks();
     });
+    Common.about("UTC");
     drawFacts();
     drawLimits();
     table(find("sources"), SOURCES, data.sources);

@@ -37,12 +37,13 @@
       name: "rows",
       stacked: true,
       series: (data) => [
-        ["not rejected", (rows) => sum(data, rows, "readings") - sum(data, rows, "rejected")],
+        ["accepted", (rows) => sum(data, rows, "readings") - sum(data, rows, "rejected") - sum(data, rows, "copies")],
+        ["copies", (rows) => sum(data, rows, "copies")],
         ["rejected", (rows) => sum(data, rows, "rejected")],
         ["quarantined", (rows) => sum(data, rows, "quarantined")],
       ],
     },
-    rejected: { name: "rejected, by reason", stacked: true, series: (data) => counts(data, reasons(data, "rejected")) },
+    rejected: { name: "rejected, by reason", stacked: true, series: (data) => counts(data, reasons(data, "rejected").filter((name) => name !== "rejected.repeat")) },
     quarantined: {
       name: "quarantined, by reason",
       stacked: true,
@@ -51,7 +52,7 @@
     rejected_share: {
       name: "share rejected",
       percent: true,
-      series: (data) => [["rejected", (rows) => ratio(sum(data, rows, "rejected"), sum(data, rows, "readings"))]],
+      series: (data) => [["rejected", (rows) => ratio(sum(data, rows, "rejected"), sum(data, rows, "readings") - sum(data, rows, "copies"))]],
     },
     quarantined_share: {
       name: "share quarantined",

@@ -4,15 +4,29 @@
 
   const LB = 2.2046226218487757;
   const UNITS = { kg: 1, lb: LB, st: LB / 14 };
-  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const LOCALE = "en-GB";
+  const DATE = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+  const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+  const COUNT = new Intl.NumberFormat(LOCALE);
+  const FIXED = [0, 1, 2, 3].map(
+    (digits) => new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false }),
+  );
 
   const missing = (kg) => kg === null || kg === undefined || !isFinite(kg);
 
+  /* The one place where a number is rounded: half away from zero, of the decimal number. */
+  const fixed = (value, digits) => FIXED[digits].format(value).replace("-", "−");
+
+  const count = (number) => COUNT.format(number);
+
+  /* A name may be written from right to left: it must not turn what stands beside it. */
+  const isolate = (text) => `\u2068${text}\u2069`;
+
   function weight(kg, unit) {
     if (missing(kg)) return "–";
-    if (unit !== "st") return `${(kg * UNITS[unit]).toFixed(1)} ${unit}`;
+    if (unit !== "st") return `${fixed(kg * UNITS[unit], 1)} ${unit}`;
     const tenths = Math.round(kg * LB * 10);
-    return `${Math.floor(tenths / 140)} st ${((tenths % 140) / 10).toFixed(1)} lb`;
+    return `${Math.floor(tenths / 140)} st ${fixed((tenths % 140) / 10, 1)} lb`;
   }
 
   const between = (lo, hi, unit) => `${weight(lo, unit)} to ${weight(hi, unit)}`;
@@ -22,21 +36,39 @@
 
   function change(kg, unit, digits = 1) {
     if (missing(kg)) return "–";
-    const amount = Math.abs(kg * UNITS[changeUnit(unit)]).toFixed(digits);
-    const sign = Number(amount) === 0 ? "±" : kg > 0 ? "+" : "−";
-    return `${sign}${amount} ${changeUnit(unit)}`;
+    return `${signed(kg * UNITS[changeUnit(unit)], digits)} ${changeUnit(unit)}`;
   }
 
-  const percent = (share) => `${(share * 100).toFixed(1).replace("-", "−")}\u00a0%`;
-
-  function date(ms) {
-    const d = new Date(ms);
-    return `${d.getUTCDate()} ${MONTHS[d.getUTCMonth()]} ${d.getUTCFullYear()}`;
+  function signed(value, digits) {
+    const amount = fixed(Math.abs(value), digits);
+    const sign = Number(amount) === 0 ? "±" : value > 0 ? "+" : "−";
+    return sign + amount;
   }
 
-  function time(data, row) {
-    const clock = new Date(data.ms[row]).toISOString().slice(11, 16);
-    return date(data.ms[row]) + (data.dateOnly[row] ? "" : `, ${clock}`);
+  /* "−1.8 to −0.2 kg": the unit is said once. */
+  function changeBetween(lo, hi, unit, digits = 1) {
+    const scale = UNITS[changeUnit(unit)];
+    return `${signed(lo * scale, digits)} to ${signed(hi * scale, digits)} ${changeUnit(unit)}`;
+  }
+
+  const percent = (share) => `${fixed(share * 100, 1)}\u00a0%`;
+
+  const signedPercent = (share) => `${signed(share * 100, 1)}\u00a0%`;
+
+  const date = (ms) => DATE.format(ms);
+
+  const clock = (ms) => CLOCK.format(ms);
+
+  const time = (data, row) => date(data.ms[row]) + (data.dateOnly[row] ? "" : `, ${clock(data.ms[row])}`);
+
+  /* What the source's own clock showed, where it was another one than the page's. */
+  function receivedTime(data, row) {
+    const offset = data.offsets[Columns.cell(data.offset, row)];
+    if (!offset || data.dateOnly[row]) return "";
+    const [, sign, hours, minutes] = /([+-])(\d\d):?(\d\d)/.exec(offset);
+    const shift = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60000 : 60000);
+    const local = Date.parse(data.time[row]) + shift;
+    return local === data.ms[row] ? "" : `received as ${clock(local)}, UTC${sign}${hours}:${minutes}`;
   }
 
   /* What a decision says of the value alone: "looks like two digits swapped: 81.0 kg". */
@@ -45,19 +77,19 @@
   }
 
   /* The unit is said once in a sentence, except where a weight is two numbers. */
-  const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : (kg * UNITS[unit]).toFixed(1));
+  const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : fixed(kg * UNITS[unit], 1));
 
   /* Why a reading was rejected: the sentence of weightstream/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
-    const [, words, told] = decision.reason; // told: by a person or the source, not by the engine
-    if (told || !words) return words;
+    const [, words, kind] = decision.reason;
+    if (kind === "person" || !words) return words; // a person or the source said so, not the engine
     const parts = [`${bare(data.kg[row], unit)} ${looksLike(decision, unit)}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
     if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
     if (!missing(data.p[row])) {
       const wrong = 1 - data.p[row];
-      parts.push(`probability ${wrong > 0.999 ? "above 0.999" : wrong.toFixed(3)}`);
+      parts.push(`probability ${wrong > 0.999 ? "above 0.999" : fixed(wrong, 3)}`);
     }
     return parts.join("; ");
   }
@@ -79,14 +111,39 @@
     return sentences.filter(Boolean).join(". ");
   }
 
+  const ALERTS = {
+    rapid_gain: "Rapid gain",
+    weight_loss: "Weight loss",
+    unusual: "Unusual change",
+    unconfirmed: "Unconfirmed",
+  };
+
+  /* The rise from morning to evening: from 7:00 to 22:00, and back overnight (docs/judging.md). */
+  function risen(data, row) {
+    if (data.dateOnly[row]) return 0;
+    const hour = (data.ms[row] % 86400000) / 3600000;
+    if (hour < 7) return (data.evening * (7 - hour)) / 9;
+    return data.evening * (hour < 22 ? (hour - 7) / 15 : (31 - hour) / 9);
+  }
+
+  /* Why a right reading may be above the level: its hour, and what its source shows of clothes. */
+  function lifted(data, row, unit) {
+    const above = data.above[Columns.cell(data.source, row)];
+    const rise = risen(data, row);
+    const said = [];
+    if (rise >= 0.3) said.push(`its hour (${change(rise, unit)})`);
+    if (Math.abs(above) >= 0.3) said.push(`its source (${change(above, unit)})`);
+    return said.length ? `beside the morning level: ${said.join(" and ")}` : "";
+  }
+
   /* Never rounded to certainty. */
-  const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : p.toFixed(2));
+  const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : fixed(p, 2));
 
   function alert(mark, unit) {
     const days = Math.max(1, Math.round(mark.days));
     const moved = `${change(mark.kg, unit)} in ${days} ${days === 1 ? "day" : "days"}, until ${date(mark.ms)}`;
     const p = probability(mark.p);
-    if (mark.kind !== "unconfirmed") return `Unusual change: ${moved} (probability ${p})`;
+    if (mark.kind !== "unconfirmed") return `${ALERTS[mark.kind]}: ${moved} (probability ${p})`;
     return `Unconfirmed: the newest reading would be ${moved}; no known slip explains it (probability ${p} that it is right)`;
   }
 
@@ -97,18 +154,20 @@
 
   /* The box over a reading, in Plotly's small HTML. */
   function hover(data, row, unit) {
-    const source = escape(data.sources[Columns.cell(data.source, row)]);
+    const source = escape(isolate(data.sources[Columns.cell(data.source, row)]));
     const why = explain(data, row, unit);
     const lines = [
       `<b>${weight(data.kg[row], unit)}</b> · ${source}`,
-      time(data, row),
-      `<b>${Columns.decision(data, row).verdict}</b>${why ? `: ${wrap(escape(why))}` : ""}`,
+      [time(data, row), receivedTime(data, row)].filter(Boolean).join(" · "),
+      `<b>${Columns.copy(data, row) ? "copy" : Columns.decision(data, row).verdict}</b>${why ? `: ${wrap(escape(why))}` : ""}`,
     ];
-    if (!Columns.rejected(data, row) && data.expected[row] !== null) {
+    const counts = Columns.decision(data, row).verdict === "accepted";
+    if (counts && data.expected[row] !== null) {
       const range = between(data.expected_lo[row], data.expected_hi[row], unit);
       lines.push(`expected ${weight(data.expected[row], unit)} (${range})`);
     }
-    if (!Columns.rejected(data, row) && data.p[row] !== null) lines.push(`probability of being right ${probability(data.p[row])}`);
+    if (counts && lifted(data, row, unit)) lines.push(lifted(data, row, unit));
+    if (counts && data.p[row] !== null) lines.push(`probability of being right ${probability(data.p[row])}`);
     return lines.join("<br>");
   }
 
@@ -118,8 +177,16 @@
     between,
     change,
     changeUnit,
+    changeBetween,
+    signed,
+    fixed,
+    count,
     percent,
+    signedPercent,
     probability,
+    isolate,
+    receivedTime,
+    ALERTS,
     date,
     time,
     explain,

@@ -1,0 +1,173 @@
+"""weightstream.clean_dataset: the same judgements by many workers, part by part."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+
+import weightstream
+from weightstream import dataset
+from weightstream.clean_files import CleanJob, clean_files
+from weightstream.config import Config
+from weightstream.errors import ConfigError, InputError
+from weightstream.readers import ReadOptions
+
+IN_ORDER = [("user_id", "ascending"), ("measurement_id", "ascending")]
+
+
+@pytest.fixture
+def sources(simulated):
+    """Two files that share persons."""
+    return [simulated(40, 1500, 3), simulated(40, 1500, 4)]
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(dataset, "TEXT_BYTES_PER_PART", 50_000)
+
+
+def rows_in(folder):
+    return pyarrow.dataset.dataset(folder).to_table().sort_by(IN_ORDER)
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_rows_are_those_of_clean(sources, tmp_path):
+    made = weightstream.clean_dataset([str(path) for path in sources], tmp_path / "set")
+    done, _ = clean_files(CleanJob(sources, tmp_path / "one.parquet", Config()))
+    assert rows_in(tmp_path / "set").equals(
+        pq.read_table(tmp_path / "one.parquet").sort_by(IN_ORDER)
+    )
+    assert {name: made["counts"][name] for name in done.counts} == done.counts
+    assert made["counts"]["rows_in"] == 3000
+    assert len(made["parts"]) > 2
+    parts = [name for name in names_in(tmp_path / "set") if name.startswith("part-")]
+    assert len(parts) == len(made["parts"])
+    assert names_in(tmp_path / "set") == {
+        *parts, "_SUCCESS", "_manifest.json", "_quarantine.parquet"
+    }  # fmt: skip
+    users = [set(pq.read_table(tmp_path / "set" / name)["user_id"].to_pylist()) for name in parts]
+    assert sum(map(len, users)) == len(set().union(*users))
+    quarantine = pq.read_table(tmp_path / "set/_quarantine.parquet")
+    assert len(quarantine) == made["counts"]["quarantined"]
+
+
+def test_a_run_that_was_killed_goes_on_from_what_is_complete(sources, tmp_path, monkeypatch):
+    names = [str(path) for path in sources]
+    whole = weightstream.clean_dataset(names, tmp_path / "whole")
+    usual, judged = dataset.judge_bucket, []
+
+    def dies(whole, bucket):
+        if bucket == 2:
+            raise KeyboardInterrupt
+        judged.append(bucket)
+        return usual(whole, bucket)
+
+    monkeypatch.setattr(dataset, "judge_bucket", dies)
+    with pytest.raises(KeyboardInterrupt):
+        weightstream.clean_dataset(names, tmp_path / "set")
+    assert not (tmp_path / "set/_SUCCESS").exists()
+    complete = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").glob("part-*")}
+    assert complete
+    monkeypatch.setattr(dataset, "judge_bucket", usual)
+    monkeypatch.setattr(dataset, "read", None)  # nothing is read again
+    made = weightstream.clean_dataset(names, tmp_path / "set")
+    assert made == whole
+    assert complete == {path: path.stat().st_mtime_ns for path in complete}
+    assert rows_in(tmp_path / "set").equals(rows_in(tmp_path / "whole"))
+
+
+def test_a_job_that_is_done_is_not_done_again_and_another_is_refused(sources, tmp_path):
+    names = [str(path) for path in sources]
+    made = weightstream.clean_dataset(names, tmp_path / "set")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").iterdir()}
+    assert weightstream.clean_dataset(names, tmp_path / "set") == made
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "set").iterdir()}
+    with pytest.raises(ConfigError, match="of another job"):
+        weightstream.clean_dataset(names[0], tmp_path / "set")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/file").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty"):
+        weightstream.clean_dataset(names, tmp_path / "mine")
+
+
+def test_what_sources_take_back_reaches_their_persons(tmp_path):
+    observation = (
+        '{"resourceType":"Observation","id":"%s","status":"%s","code":{"coding":[{"system":'
+        '"http://loinc.org","code":"29463-7"}]},"subject":{"reference":"Patient/%s"},'
+        '"effectiveDateTime":"2024-01-31","valueQuantity":{"value":80.5,"code":"kg"}}\n'
+    )
+    (tmp_path / "a.ndjson").write_text(
+        "".join(observation % (n, "final", f"p{n}") for n in range(9))
+    )
+    (tmp_path / "b.ndjson").write_text(observation % (4, "entered-in-error", "p4"))
+    made = weightstream.clean_dataset(
+        [str(tmp_path / name) for name in ("a.ndjson", "b.ndjson")], tmp_path / "set"
+    )
+    reasons = {row["user_id"]: row["reason"] for row in rows_in(tmp_path / "set").to_pylist()}
+    assert [user for user, reason in reasons.items() if reason == "retracted"] == ["p4"]
+    assert (made["counts"]["excluded"], made["counts"]["rejected"]) == (1, 1)
+
+
+def test_a_source_that_cannot_be_used_is_told_and_the_others_go_on(sources, tmp_path):
+    (tmp_path / "bad.csv").write_text("first,second\n1,2\n")
+    made = weightstream.clean_dataset(
+        [str(sources[0]), str(tmp_path / "bad.csv")], tmp_path / "set"
+    )
+    assert len(made["problems"]) == 1
+    assert "bad.csv" in made["problems"][0]
+    assert made["counts"]["rows_in"] == 1500
+    with pytest.raises(InputError, match=r"bad\.csv"):
+        weightstream.clean_dataset(str(tmp_path / "bad.csv"), tmp_path / "none")
+
+
+def test_windows_over_all_persons_are_refused(sources, tmp_path):
+    config = Config.model_validate({"data": {"max_users": 3}})
+    with pytest.raises(ConfigError, match="max_users"):
+        weightstream.clean_dataset(str(sources[0]), tmp_path / "set", config=config)
+
+
+def test_a_folder_in_an_object_store_will_do(sources, tmp_path):
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    made = weightstream.clean_dataset(str(sources[0]), "memory://bucket/set")
+    assert json.loads(system.cat("/bucket/set/_manifest.json"))["id"] == made["id"]
+    weightstream.clean_dataset(str(sources[0]), tmp_path / "set")
+    tables = [
+        pq.read_table(pa.BufferReader(system.cat(f"/bucket/set/{part['name']}")))
+        for part in made["parts"]
+    ]
+    assert pa.concat_tables(tables).sort_by(IN_ORDER).equals(rows_in(tmp_path / "set"))
+    assert not [name for name in system.find("/bucket/set") if "_work" in name]
+
+
+def test_dask_gives_the_same(sources, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    names = [str(path) for path in sources]
+    expected = weightstream.clean_dataset(names, tmp_path / "threads")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        made = weightstream.clean_dataset(names, tmp_path / "dask", client=client)
+    assert made == expected
+    for part in made["parts"]:
+        assert (tmp_path / "dask" / part["name"]).read_bytes() == (
+            tmp_path / "threads" / part["name"]
+        ).read_bytes()
+
+
+def test_options_are_read_with(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("date,weight\n2024-01-01,80\n")
+    options = ReadOptions(user="me", unit="kg")
+    made = weightstream.clean_dataset(str(path), tmp_path / "set", options=options)
+    assert made["counts"]["users"] == 1

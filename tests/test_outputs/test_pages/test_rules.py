@@ -1,0 +1,149 @@
+"""Rapid gain and loss are told when they happen, whatever the judgement on their readings is."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from weightstream.engine.model import Process
+from weightstream.outputs.pages import rules
+from weightstream.outputs.pages.alerts import Watch, alerts
+from weightstream.outputs.pages.rules import RULES, Rule, Scales
+
+PROCESS = Process()
+HEART, LOSS = RULES["heart-failure"], RULES["weight-loss"]
+
+
+def scales(noise=0.4, error_rate=0.02, bias=0.0):
+    return Scales(np.array([bias]), np.array([noise]), np.array([error_rate]))
+
+
+@pytest.fixture
+def told(as_courses):
+    def tell(people, sets=HEART, least=0.2):
+        found = as_courses(people)
+        return rules.broken_rules(found, scales(), PROCESS, [sets] * len(people), least)
+
+    return tell
+
+
+def calm(people=4, readings=60, seed=3):
+    """Who stay at one weight, weighed daily at seven with a home scale."""
+    rng = np.random.default_rng(seed)
+    day = 20000.29 + np.arange(readings)
+    return day, 80.0 + rng.normal(0, 0.4, (people, readings))
+
+
+@pytest.mark.parametrize(("kg", "days"), [(8.0, 5), (3.0, 3), (5.0, 7)])
+def test_a_rapid_gain_is_told_of_everybody(filtered, told, kg, days):
+    """0.1 told it of 0 of 4, 0 of 4 and 1 of 4."""
+    day, weights = calm()
+    weights[:, -days:] += kg / days * np.arange(1, days + 1)
+    for person in told(filtered(day, weights)):
+        assert [alert.kind for alert in person[-1:]] == ["rapid_gain"]
+        assert person[-1].at >= f"{np.datetime64(0, 'D') + int(day[-days])}"
+        assert person[-1].change_kg > 1.4
+
+
+def test_the_day_of_the_rejected_readings_is_the_day_of_the_alert(filtered, told):
+    day, weights = calm()
+    weights[:, -5:] += 1.6 * np.arange(1, 6)
+    people = filtered(day[:-1], weights[:, :-1])  # the day before the last
+    assert any("rejected" in person["verdict"][-4:] for person in people)
+    assert all(person[-1].kind == "rapid_gain" for person in told(people))
+
+
+def test_calm_people_are_left_alone(filtered, told):
+    day, weights = calm(people=40, readings=180)
+    assert sum(map(len, told(filtered(day, weights)))) <= 2
+
+
+def test_one_strange_reading_is_less_probable_than_two(filtered, told):
+    day, weights = calm()
+    weights[:, -1] += 5.0
+    once = told(filtered(day, weights), least=0.0)
+    weights[:, -2] += 5.0
+    twice = told(filtered(day, weights), least=0.0)
+    for a, b in zip(once, twice, strict=True):
+        assert a[-1].probability < b[-1].probability
+
+
+@pytest.mark.parametrize("reason", ["unit_kg_as_lb", "repeat", "superseded", "digit_swap"])
+def test_slips_copies_and_withdrawn_readings_are_no_gain(filtered, told, reason):
+    day, weights = calm(people=1)
+    weights[:, -1] += 6.0
+    (person,) = filtered(day, weights)
+    person["verdict"][-1], person["reason"][-1] = "rejected", "outlier"
+    assert told([person], least=0.05)[0]
+    person["reason"][-1] = reason
+    assert told([person], least=0.05)[0] == []
+
+
+def test_what_a_person_rejected_is_no_gain_and_what_they_accepted_is_one(filtered, told):
+    day, weights = calm(people=1)
+    weights[:, -1] += 6.0
+    (person,) = filtered(day, weights)
+    person["verdict"][-1], person["reason"][-1] = "rejected", "override"
+    assert told([person], least=0.05)[0] == []
+    person["verdict"][-1] = "accepted"
+    assert told([person], least=0.05)[0]
+
+
+def test_an_evening_is_no_gain(filtered, told):
+    day, weights = calm(people=1)
+    weights[:, -1] += 1.6
+    (person,) = filtered(day, weights)
+    morning = told([person], least=0.0)[0]
+    person["hour"][-1] = 21.0
+    evening = told([person], least=0.0)[0]
+    assert evening[-1].probability < morning[-1].probability
+
+
+def test_a_stretch_is_one_alert(filtered, told):
+    day, weights = calm(people=1, readings=120)
+    weights[:, 60:] += np.minimum(np.arange(60), 6) * 1.0
+    (found,) = told(filtered(day, weights))
+    assert len(found) == 1
+    assert found[0].probability > 0.9
+
+
+def test_a_loss_is_told_by_its_share(filtered, told):
+    day, weights = calm(people=3, readings=90)
+    weights[:, 30:] -= np.minimum(np.arange(60), 40) * 0.15  # 6 kg of 80 in 40 days
+    for found in told(filtered(day, weights), LOSS):
+        assert [alert.kind for alert in found] == ["weight_loss"]
+        assert found[0].change_kg < -3.5
+        assert found[0].days <= 30.25
+    assert told(filtered(day, weights), HEART) == [[], [], []]
+
+
+def test_each_person_has_their_own_rules(filtered, as_courses):
+    day, weights = calm(people=2)
+    weights[:, -3:] += 1.5 * np.arange(1, 4)
+    people = as_courses(filtered(day, weights))
+    watch = Watch([("heart-failure",), ()], 1e-9, 0.2)
+    found = alerts(people, scales(), PROCESS, watch)
+    assert [len(person) for person in found] == [1, 0]
+
+
+def test_an_improbable_alert_is_not_told(filtered, told):
+    day, weights = calm()
+    weights[:, -3:] += 1.0 * np.arange(1, 4)
+    people = filtered(day, weights)
+    assert all(told(people, least=0.0))
+    assert told(people, least=0.9999) == [[]] * 4
+    assert told(people, [Rule("rapid_gain", 3.0, kg=inf)], least=0.0) == [[]] * 4
+
+
+def test_the_newest_reading_is_flagged_before_it_is_called_wrong(filtered, as_courses):
+    day, weights = calm(people=1)
+    weights[0, -1] -= 7.0
+    (columns,) = filtered(day, weights)
+    columns["verdict"][-1], columns["reason"][-1] = "rejected", "outlier"
+    watch = Watch([("unusual",)], 0.1, 0.2)
+    last = alerts(as_courses([columns]), scales(), PROCESS, watch)[0][-1]
+    assert (last.kind, last.at) == ("unconfirmed", columns["effective_at"][-1])
+    assert last.change_kg == pytest.approx(-7.0, abs=2.0)
+    columns["reason"][-1] = "unit_lb_as_kg"  # a known slip is no emergency
+    found = alerts(as_courses([columns]), scales(), PROCESS, watch)[0]
+    assert all(alert.kind != "unconfirmed" for alert in found)

@@ -1,0 +1,111 @@
+"""Overrides and parameters from files, for judging without a store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from weightstream.atomic_files import appearing
+from weightstream.engine.model import PRIOR, Parameters
+from weightstream.errors import ConfigError
+from weightstream.frame_kinds import Native
+from weightstream.judging.parameters import from_json, to_json
+from weightstream.judging.stored import OVERRIDES
+
+if TYPE_CHECKING:
+    from weightstream.store.overriding import OverrideRequest
+
+OVERRIDES_BY = OVERRIDES.append(pa.field("by", pa.string()))
+"""stored.OVERRIDES and who decided."""
+
+
+def parameters_from(given: Parameters | str | Path | None) -> Parameters:
+    """The set that is meant: itself, the file with it, or prior-1. Raises ConfigError."""
+    if given is None:
+        return PRIOR
+    return given if isinstance(given, Parameters) else read_parameters(Path(given))
+
+
+def overrides_from(given: Any) -> pa.Table | None:
+    """OVERRIDES_BY of a CSV file or a frame with its columns. Raises ConfigError, InputError."""
+    if given is None:
+        return None
+    if isinstance(given, str | Path):
+        return read_overrides(Path(given))
+    return overrides_of(Native(given).to_arrow())
+
+
+def read_overrides(path: Path) -> pa.Table:
+    """OVERRIDES_BY of a CSV file as `weightstream override --csv` takes it; the last line on a
+    measurement counts.
+
+    Raises ConfigError if the file cannot be used, and where a line cannot be followed: what a
+    person decided is not to be lost in silence.
+    """
+    from weightstream.store.overriding import parse_overrides  # brings the store's libraries
+
+    requests, faults = parse_overrides(path)
+    return _last_words(requests, faults, str(path))
+
+
+def overrides_of(table: pa.Table) -> pa.Table:
+    """OVERRIDES_BY of a table with the same columns. Raises ConfigError, as read_overrides."""
+    from weightstream.store.overriding import NEEDED, OverrideRequest, fault_of
+
+    if missing := [name for name in NEEDED if name not in table.column_names]:
+        raise ConfigError(f"the overrides have no column {' and no '.join(missing)}")
+    requests, faults = [], []
+    for number, row in enumerate(table.to_pylist()):
+        cells = {name: str(value).strip() for name, value in row.items() if value is not None}
+        request = OverrideRequest(
+            cells.get("measurement_id", ""),
+            cells.get("action", "").lower(),
+            cells.get("user") or None,
+            cells.get("by", ""),
+            cells.get("note") or None,
+            f"row {number}: ",
+        )
+        if fault := fault_of(request):
+            faults.append(f"{request.place}{fault}")
+        requests.append(request)
+    return _last_words(requests, faults, "the overrides")
+
+
+def _last_words(requests: "list[OverrideRequest]", faults: list[str], where: str) -> pa.Table:
+    """OVERRIDES_BY of the last request on each measurement; none where that withdraws."""
+    faults += [
+        f"{request.place}assign moves a reading to another person's series, which needs a store; "
+        "use `weightstream ingest` and `weightstream override`"
+        for request in requests
+        if request.action == "assign"
+    ]
+    if faults:
+        raise ConfigError(f"{where}: {'; '.join(faults[:3])}")
+    last = {request.measurement_id: request for request in requests}
+    # Received for and counted as one person: not assigned to another.
+    same = {"user_id": "", "assigned_to": ""}
+    rows = [
+        same | {"measurement_id": name, "action": one.action, "by": one.by}
+        for name, one in last.items()
+        if one.action != "withdraw"
+    ]
+    return pa.Table.from_pylist(rows, OVERRIDES_BY)
+
+
+def read_parameters(path: Path) -> Parameters:
+    """The set in a file that `weightstream learn` wrote. Raises ConfigError."""
+    try:
+        return from_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigError(
+            f"{path} is no set of parameters of this version; make one with "
+            "`weightstream learn FILE... -o params.json`"
+        ) from None
+
+
+def write_parameters(parameters: Parameters, path: Path) -> None:
+    """Write a set as the file that read_parameters takes. Raises ConfigError."""
+    with appearing(path) as unfinished:
+        unfinished.write_text(to_json(parameters) + "\n", "utf-8")

@@ -1,0 +1,83 @@
+"""`weightstream clean --dask`: the same judgements by the workers of a Dask cluster."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from distributed import Client, LocalCluster
+
+from weightstream.clocks import RunClock
+from weightstream.config import Config
+from weightstream.dataset import clean_dataset
+from weightstream.errors import ConfigError
+from weightstream.memory import peak_rss_mb
+from weightstream.outputs.summary import Summary
+from weightstream.readers import ReadOptions
+from weightstream.schema import OUTCOMES
+
+ELSEWHERE = ("quarantine", "pages", "json_report", "overwrite")
+"""Options of `clean` that a cluster does not have."""
+
+
+def clean_on_dask(
+    given: Mapping[str, Any], config: Config, options: ReadOptions, as_json: bool
+) -> int:
+    """Judge the sources on a cluster and say what was done; returns the exit status."""
+    if wrong := [name for name in ELSEWHERE if given.get(name)]:
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
+        raise ConfigError(f"{names} cannot be had with --dask; leave it out")
+    clock = RunClock()
+    with cluster(given["dask"], given["workers"]) as client:
+        clock.started()
+        made = clean_dataset(
+            list(given["sources"]),
+            str(given["out"]),
+            parameters=given["parameters"],
+            overrides=given["overrides"],
+            client=client,
+            config=config,
+            options=options,
+            stage=given["stage"],
+        )
+    counts = made["counts"]
+    summary = Summary(
+        run_id=made["id"],
+        rows_in=counts["rows_in"],
+        counts={name: counts[name] for name in OUTCOMES},
+        users=counts["users"],
+        seconds={"startup": clock.startup, "total": clock.total},
+        peak_rss_mb=peak_rss_mb(),
+        problems=made["problems"],
+        sources=len(made["inputs"]),
+    )
+    click.echo(summary.to_text(), err=as_json)
+    click.echo(f"judged: {given['out']}", err=as_json)
+    if as_json:
+        click.echo(summary.to_json())
+    return summary.exit_status
+
+
+@contextmanager
+def cluster(address: str, workers: int | None) -> Iterator[Client]:
+    """A client of the scheduler at an address, or of processes here. Raises ConfigError."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if address == "local":
+        count = workers or os.cpu_count()
+        with (
+            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as local,
+            Client(local) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"no Dask scheduler answers at {address} ({type(error).__name__}); start one with "
+            "`dask scheduler`, or use --dask local"
+        ) from None
+    with client:
+        yield client

@@ -1,0 +1,251 @@
+"""The commands that read and judge files without a store; they need no Prefect."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from weightstream.cli import FILE, FOLDER, PLACE, cli, configured, settings
+from weightstream.config import Config
+
+if TYPE_CHECKING:  # loaded when a command needs them
+    from weightstream.clean_files import CleanJob
+    from weightstream.outputs.summary import Summary
+    from weightstream.readers import ReadOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+OWN_PROCESS = "own process"
+"""click's object of a program that runs one command and ends."""
+
+FOR_SOURCES = (
+    click.option("--user", help="Whose readings these are, for formats that name no person."),
+    click.option("--unit", help="Their unit, for formats that name none."),
+    click.option("--timezone", help="Of times without an offset (IANA name)."),
+    click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
+)
+
+
+def source_options(command: Command) -> Command:
+    """What a person says about sources that do not say it themselves."""
+    for option in reversed(FOR_SOURCES):
+        command = option(command)
+    return command
+
+
+def checked_sources(given: Mapping[str, Any]) -> tuple[Config, ReadOptions, list[Path]]:
+    """The configuration, and the files that are meant; what is wrong with them is said at once."""
+    from weightstream.intake.sources import check_sources, files_of
+    from weightstream.readers import ReadOptions
+
+    config = configured(given["config"], given["data_dir"])
+    said = {name: given[name] for name in ("format", "user", "unit", "timezone")}
+    options = ReadOptions(**said, columns=config.data.columns)
+    files = files_of(given["sources"])
+    check_sources(files, options, config.data)
+    return config, options, files
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=PLACE, required=True, help=".csv, .parquet, .ndjson or a folder.")
+@click.option(
+    "--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True,
+    help="Judge each reading by all others of its person, or by earlier ones alone.",
+)  # fmt: skip
+@click.option("--parameters", type=FILE, help="A set made by `weightstream learn FILE... -o`.")
+@click.option("--overrides", type=FILE, help="CSV: measurement_id, action, user, by, note.")
+@click.option("--quarantine", type=FILE, help="Where rows go that are no measurement.")
+@click.option("--pages", type=FOLDER, help="Where persons' pages and their list go.")
+@click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
+@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler, or `local`; OUT is a folder.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
+@source_options
+@settings
+@click.pass_context
+def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: Any) -> None:
+    """Judge every measurement of SOURCEs and write them to OUT; no store, no server.
+
+    Columns are those of `weightstream export`, but for what names runs. A folder as OUT becomes a
+    Parquet data set with a _manifest.json.
+    """
+    if ctx.obj is OWN_PROCESS:
+        keep_pandas_out()
+    from weightstream.intake.import_report import check_report, write_report
+
+    config, options, files = checked_sources(given)
+    if given["dask"] is not None:
+        from weightstream.cli_dask import clean_on_dask
+
+        ctx.exit(clean_on_dask(given, config, options, as_json))
+    check_outputs(given, files)
+    if json_report is not None:
+        check_report(json_report, files)
+    say_if_compiling()
+
+    from weightstream.clean_files import clean_files
+
+    summary, report = clean_files(job_of(given, config, options, files))
+    if json_report is not None:
+        write_report(json_report, report)
+    say_what_was_done(summary, report, given["out"], as_json)
+    ctx.exit(summary.exit_status)
+
+
+@cli.command("read")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=FILE, required=True, help=".csv, .parquet or .ndjson.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+@click.pass_context
+def read_command(ctx: click.Context, **given: Any) -> None:
+    """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
+    if ctx.obj is OWN_PROCESS:
+        keep_pandas_out()
+    _, options, files = checked_sources(given)
+    check_outputs({"quarantine": None, **given}, files)
+
+    from weightstream.outputs.exports.table_files import write_tables
+    from weightstream.written_records import WRITTEN, written_records
+
+    rows = write_tables(given["out"], WRITTEN, written_records(files, options))
+    click.echo(f"{rows:,} records in {given['out']}", err=True)
+
+
+@cli.command("plot")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=FILE, required=True, help=".html, or .png if there is a browser.")
+@click.option("--person", help="Whose chart, where there are several persons.")
+@click.option("--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+def plot_command(**given: Any) -> None:
+    """Judge SOURCEs and draw one person's chart to OUT."""
+    config, options, files = checked_sources(given)
+
+    from weightstream.plot_files import check_chart, plot_files
+
+    check_chart(given["out"], files, given["overwrite"])
+    count = plot_files(files, options, config, given["stage"], given["person"], given["out"])
+    click.echo(f"{count:,} measurements in {given['out']}", err=True)
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE...]")
+@click.option("-o", "--out", type=FILE, help="Where the set goes, as JSON; with SOURCEs alone.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@source_options
+@settings
+def learn(**given: Any) -> None:
+    """Learn sources and bodies: from SOURCEs into a file for `clean --parameters`, or from all that
+    is stored; retro then looks at everyone again."""
+    from weightstream.errors import ConfigError
+
+    if bool(given["sources"]) != (given["out"] is not None):
+        raise ConfigError("name SOURCEs and --out, or neither to learn from what is stored")
+    if not given["sources"]:
+        from weightstream.store.learning_run import learn_from_store
+
+        click.echo(learn_from_store(configured(given["config"], given["data_dir"])))
+        return
+    config, options, files = checked_sources(given)
+
+    from weightstream.clean_inputs import write_parameters
+    from weightstream.learn_files import learn_files
+    from weightstream.outputs.exports.judged_files import check_place
+
+    check_place(given["out"], files, given["overwrite"])
+    learned = learn_files(files, options, config, given["out"].stem)
+    write_parameters(learned.parameters, given["out"])
+    readings = sum(learned.readings.values())
+    click.echo(f"{learned.parameters.name}: learnt from {readings:,} readings, in {given['out']}")
+
+
+def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
+    """Raise ConfigError for what cannot be written, before anything is read."""
+    from weightstream.errors import ConfigError
+    from weightstream.outputs.exports.judged_files import check_out, is_dataset
+
+    named = [Path(source) for source in given["sources"]]
+    check_out(given["out"], [*named, *files], given["overwrite"])
+    if given.get("pages") is not None:
+        from weightstream.clean_pages import check_pages
+
+        check_pages(given["pages"], given["overwrite"])
+    if given["quarantine"] is not None:
+        if is_dataset(given["out"]):
+            raise ConfigError("a data set has its quarantine beside it; leave --quarantine out")
+        check_out(given["quarantine"], [*named, *files, given["out"]], given["overwrite"])
+
+
+def job_of(
+    given: Mapping[str, Any], config: Config, options: ReadOptions, files: list[Path]
+) -> CleanJob:
+    from weightstream.clean_files import CleanJob
+    from weightstream.clean_inputs import read_overrides, read_parameters
+    from weightstream.engine.model import PRIOR
+
+    return CleanJob(
+        files,
+        given["out"],
+        config,
+        options,
+        given["stage"],
+        PRIOR if given["parameters"] is None else read_parameters(given["parameters"]),
+        None if given["overrides"] is None else read_overrides(given["overrides"]),
+        given["quarantine"],
+        given["pages"],
+        given["workers"] or len(os.sched_getaffinity(0)),
+    )
+
+
+def keep_pandas_out() -> None:
+    """Let PyArrow believe that there is no pandas, which it would import at the first list that it
+    is given: half a second that no command here needs."""
+    import pyarrow as pa
+
+    class NoPandas:
+        @staticmethod
+        def find_spec(name: str, *_: Any) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name)
+
+    sys.meta_path.insert(0, NoPandas)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(NoPandas)
+
+
+def say_if_compiling() -> None:
+    """Say why the first command on a machine takes so long."""
+    folder = Path(__file__).parent / "engine"
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    kept = [path.stat().st_mtime for path in folder.glob("__pycache__/*.nbi")]
+    if (not kept or min(kept) < newest) and os.access(folder, os.W_OK):
+        click.echo("compiling the engine for this machine, once: up to a minute", err=True)
+
+
+def say_what_was_done(
+    summary: Summary, report: Mapping[str, Any], out: Path, as_json: bool
+) -> None:
+    """What was found in the sources, then the counts; cells only to a person at a terminal."""
+    from weightstream.intake.import_report import to_text
+
+    if summary.exit_status == 2:
+        click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
+    else:
+        click.echo(to_text(report, sys.stderr.isatty()), err=True)
+        click.echo(summary.to_text(), err=as_json)
+        click.echo(f"judged: {out}", err=as_json)
+    if as_json:
+        click.echo(summary.to_json())

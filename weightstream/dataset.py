@@ -1,0 +1,316 @@
+"""Files or data sets judged by many workers into one data set, without a store."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weightstream import schema
+from weightstream.clean_files import (
+    QUARANTINED,
+    CleanJob,
+    CleanRun,
+    judged_part,
+    manifest_of,
+    named_quarantine,
+    unknown_overrides,
+)
+from weightstream.clean_inputs import overrides_from, parameters_from
+from weightstream.clocks import RunClock
+from weightstream.config import Config
+from weightstream.engine.model import Parameters
+from weightstream.errors import ConfigError, InputError
+from weightstream.exchange import BucketWriter, Place, read_bucket
+from weightstream.intake.partition import concat, plan
+from weightstream.intake.sources import check_sources, files_of
+from weightstream.judging.causal import judging_of
+from weightstream.outputs.exports.judged import JUDGED
+from weightstream.outputs.exports.judged_files import MANIFEST, QUARANTINE
+from weightstream.outputs.exports.table_files import parquet_writer
+from weightstream.pipeline import Stage, read
+from weightstream.readers import ReadOptions
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SUCCESS = "_SUCCESS"
+WORK = "_work"
+EXCHANGE = f"{WORK}/exchange"
+TEXT_BYTES_PER_PART = 16 << 20
+"""About 250,000 rows of CSV: a few hundred MB while a part is judged."""
+PACKED = {".parquet": 5, ".gz": 4, ".zip": 4}
+"""How many times as much a packed file is as text."""
+MOST_PARTS = 4096
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """What all workers know. parts: of the result. started: of the first run, when it was resumed:
+    a reading much later than this is faulty."""
+
+    job: CleanJob
+    place: Place
+    parts: int
+    started: datetime
+    names: list[str] = field(default_factory=list)
+
+
+def clean_dataset(
+    source: str | Path | list[str],
+    out: str | Path,
+    *,
+    parameters: Parameters | str | Path | None = None,
+    overrides: Any = None,
+    client: "Client | None" = None,
+    config: Config | None = None,
+    options: ReadOptions | None = None,
+    stage: Stage = "retro",
+) -> dict[str, Any]:
+    """Judge files or a data set into a Parquet data set, on the workers of a Dask cluster.
+
+    source: paths, patterns or URLs that every worker can read. out: a folder or URL that every
+    worker can write. client: a distributed.Client; without one, threads of this process.
+    parameters, overrides, stage: as in weightstream.clean.
+    A part appears when it is complete, _SUCCESS when all is. Called again after it was killed, it
+    goes on from what is complete; after it has ended, it does nothing.
+    Returns the manifest. Raises ConfigError if `out` is of another job, InputError if no source
+    can be used.
+    """
+    config, options = config or Config(), options or ReadOptions()
+    parameters, overrides = parameters_from(parameters), overrides_from(overrides)
+    sources = [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]
+    files = files_of(sources)
+    check_sources(files, options, config.data)
+    if config.data.user_offset or config.data.max_users:
+        raise ConfigError(
+            "data.user_offset and data.max_users cut a window out of all persons, which no worker "
+            "knows; leave them, or name persons in data.users_file"
+        )
+    job = CleanJob(files, Path(out), config, options, stage, parameters, overrides)
+    return run_dataset(job, Place(str(out)), client)
+
+
+def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[str, Any]:
+    """Do a job; see clean_dataset."""
+    wanted = fingerprint(job)
+    if place.exists(SUCCESS):
+        done: dict[str, Any] = place.read_json(MANIFEST)
+        if done.get("job") != wanted:
+            raise ConfigError(f"{place.url} holds the result of another job; name another folder")
+        return done
+    whole = _begun(job, place, wanted)
+    if client is not None:
+        check_workers(client)
+    read_tasks = list(range(len(job.files)))
+    receipts = dict(_each(client, partial(read_file, whole), read_tasks))
+    refused = [one["refused"] for one in receipts.values() if one["refused"]]
+    if len(refused) == len(job.files):
+        place.remove(WORK)
+        raise InputError("; ".join(refused))
+    judged = dict(_each(client, partial(judge_bucket, whole), list(range(whole.parts))))
+    return _finish(whole, wanted, receipts, judged)
+
+
+def fingerprint(job: CleanJob) -> str:
+    """Of all that the result depends on; the sources by name, size and time."""
+    files = [(str(path), os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in job.files]
+    said = [
+        version("weightstream"),
+        files,
+        job.config.model_dump(mode="json"),
+        asdict(job.options),
+        job.stage,
+        asdict(job.parameters),
+        [] if job.overrides is None else job.overrides.to_pylist(),
+    ]
+    text = json.dumps(said, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
+    """The job as it was begun here before, or begun now. Raises ConfigError."""
+    begun = f"{WORK}/job.json"
+    if not place.exists(begun):
+        if place.exists() and place.names(""):
+            raise ConfigError(f"{place.url} is not empty; name a new folder")
+        said = {"job": wanted, "started": datetime.now(UTC).isoformat(), "parts": parts_of(job)}
+        place.write_json(begun, said)
+    found = place.read_json(begun)
+    if found["job"] != wanted:
+        raise ConfigError(
+            f"{place.url} holds the unfinished result of another job; name another folder, or "
+            "remove it"
+        )
+    started = datetime.fromisoformat(found["started"])
+    return DatasetJob(job, place, found["parts"], started, [str(path) for path in job.files])
+
+
+def parts_of(job: CleanJob) -> int:
+    """How many parts for files of this size."""
+    text = sum(PACKED.get(path.suffix, 1) * os.stat(path).st_size for path in job.files)
+    return min(MOST_PARTS, max(1, -(-text // TEXT_BYTES_PER_PART)))
+
+
+def check_workers(client: "Client") -> None:
+    """Raise ConfigError if a worker has not this version of weightstream."""
+    ours = version("weightstream")
+    for worker, theirs in client.run(_version).items():
+        if theirs != ours:
+            what = f"weightstream {theirs}" if theirs else "no weightstream"
+            raise ConfigError(f"the worker {worker} has {what}; install weightstream {ours} there")
+
+
+def _version() -> str | None:
+    try:
+        return version("weightstream")
+    except ImportError:
+        return None
+
+
+def _each(
+    client: "Client | None", function: Callable[[int], dict[str, Any]], numbers: Iterable[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """function(n) of each number, in any order; a task whose worker is lost is done again."""
+    if client is None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from zip(numbers, pool.map(function, numbers), strict=True)
+        return
+    from distributed import as_completed
+
+    futures = {client.submit(function, n, pure=False, retries=2): n for n in numbers}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
+        future.release()
+
+
+def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
+    """Read and clean a source into the exchange. Returns its receipt: counts, and what was found.
+
+    Does nothing where the receipt is there.
+    """
+    place, job = whole.place, whole.job
+    receipt = f"{WORK}/read-{number:06}.json"
+    if place.exists(receipt):
+        return dict(place.read_json(receipt))
+    path, stem = job.files[number], f"{EXCHANGE}/{number:06}"
+    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
+        data, spill = job.config.data, Path(folder)
+        intake = read([path], job.options, data, whole.started, spill, threads=1)
+        rows = BucketWriter(place, f"{stem}-rows", schema.MEASUREMENT, whole.parts)
+        back = BucketWriter(place, f"{stem}-back", schema.RETRACTION, whole.parts)
+        for part in intake.parts(1, 0):
+            rows.append(_of_file(part.take(), number))
+            back.append(_of_file(part.retractions, number))
+        rows.flush()
+        back.flush()
+        quarantine = [named_quarantine(table, [str(path)]) for table in intake.quarantined()]
+        if quarantine:
+            with place.writing(f"{WORK}/quarantine-{number:06}.parquet") as file:
+                pq.write_table(pa.concat_tables(quarantine), file)
+    said: dict[str, Any] = {"refused": intake.refused.get(path)}
+    for file in intake.files:
+        said |= {"format": file.importer, "sha256": file.sha256, "rows": file.rows_in}
+        said |= {"quarantined": file.quarantined, "excluded": sum(file.excluded.values())}
+    place.write_json(receipt, said)
+    return said
+
+
+def _of_file(table: pa.Table, number: int) -> pa.Table:
+    at = table.schema.get_field_index("file")
+    return table.set_column(at, table.schema.field(at), pa.array(np.full(len(table), number, "i4")))
+
+
+def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
+    """Judge the persons of a bucket into their part. Returns its receipt: rows by outcome.
+
+    Does nothing where the receipt is there.
+    """
+    place, job = whole.place, whole.job
+    receipt = f"{WORK}/part-{bucket:05}.json"
+    if place.exists(receipt):
+        return dict(place.read_json(receipt))
+    measurements = read_bucket(place, EXCHANGE, "rows", bucket, schema.MEASUREMENT)
+    retractions = read_bucket(place, EXCHANGE, "back", bucket, schema.RETRACTION)
+    run = CleanRun(job, RunClock())
+    counts = np.zeros(len(schema.OUTCOMES), np.int64)
+    judging = judging_of(job.config, job.parameters)
+    name, written = f"part-{bucket:05}.parquet", 0
+    if len(measurements):
+        table = concat([measurements])
+        with place.writing(name) as file, parquet_writer(file, JUDGED) as writer:
+            for part in plan(table, 1, 0):
+                some = replace(part, retractions=retractions)
+                judged = judged_part(some, run, judging, whole.names)
+                writer.write_table(judged.table)
+                written += len(judged.table)
+                counts += judged.counts.sum(axis=0)
+                run.users += judged.users
+                run.overridden += len(judged.table) - judged.table["override"].null_count
+                if judged.failed:
+                    run.problems.append(judged.failed)
+    said = {
+        "name": name,
+        "rows": written,
+        "counts": dict(zip(schema.OUTCOMES, counts.tolist(), strict=True)),
+        "users": run.users,
+        "overridden": run.overridden,
+        "problems": run.problems,
+    }
+    place.write_json(receipt, said)
+    return said
+
+
+def _finish(
+    whole: DatasetJob,
+    wanted: str,
+    receipts: dict[int, dict[str, Any]],
+    judged: dict[int, dict[str, Any]],
+) -> dict[str, Any]:
+    """Say what the data set is made of, and that it is complete."""
+    place, job = whole.place, whole.job
+    counts = {name: sum(one["counts"][name] for one in judged.values()) for name in schema.OUTCOMES}
+    read_of = [one for one in receipts.values() if not one["refused"]]
+    counts["quarantined"] = sum(one["quarantined"] for one in read_of)
+    counts["excluded"] += sum(one["excluded"] for one in read_of)
+    inputs = [
+        {"file": whole.names[n], **{key: one[key] for key in ("format", "sha256", "rows")}}
+        for n, one in sorted(receipts.items())
+        if not one["refused"]
+    ]
+    totals = {
+        "rows_in": sum(one["rows"] for one in read_of),
+        **counts,
+        "users": sum(one["users"] for one in judged.values()),
+    }
+    parts = [judged[n] for n in range(whole.parts) if judged[n]["rows"]]
+    problems = [one["refused"] for one in receipts.values() if one["refused"]]
+    problems += [problem for one in judged.values() for problem in one["problems"]]
+    problems += unknown_overrides(job, sum(one["overridden"] for one in judged.values()))
+    said = manifest_of(job, inputs, totals) | {
+        "job": wanted,
+        "parts": [{"name": one["name"], "rows": one["rows"]} for one in parts],
+        "problems": problems,
+    }
+    names = place.names(WORK, ".parquet")
+    if names:
+        with place.writing(QUARANTINE) as file, pq.ParquetWriter(file, QUARANTINED) as writer:
+            for name in names:
+                with place.open(f"{WORK}/{name}") as source:
+                    writer.write_table(pq.read_table(source))
+    place.write_json(MANIFEST, said)
+    with place.writing(SUCCESS):
+        pass
+    place.remove(WORK)
+    return said

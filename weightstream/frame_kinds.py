@@ -1,0 +1,63 @@
+"""Frames of several libraries: taken as pandas or Arrow, and given back as what they were."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import pyarrow as pa
+
+from weightstream.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Native:
+    """A frame as its owner has it: pandas, polars, PyArrow, or what else narwhals knows."""
+
+    def __init__(self, frame: Any) -> None:
+        try:
+            self._frame = nw.from_native(frame, eager_only=True)
+        except TypeError:
+            kind = type(frame).__name__
+            hint = {"dict": "pandas.DataFrame(it)", "list": "pandas.DataFrame(it)"}.get(kind)
+            hint = hint or ("collect() it first" if hasattr(frame, "collect") else "convert it")
+            raise InputError(
+                f"a {kind} is no frame; give a DataFrame of pandas or polars, or a Table of "
+                f"PyArrow ({hint})"
+            ) from None
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The same columns and cells; of other libraries without a copy of their texts."""
+        import pandas as pd
+
+        native = self._frame.to_native()
+        if isinstance(native, pd.DataFrame):
+            return native
+        return self._frame.to_arrow().to_pandas(types_mapper=pd.ArrowDtype)
+
+    def to_arrow(self) -> pa.Table:
+        return self._frame.to_arrow()
+
+    def give_back(self, table: pa.Table, keep: Sequence[str] = ()) -> Any:
+        """A table of as many rows in the kind of this frame, with its index where it has one.
+
+        keep: columns of this frame that go with it. Raises InputError if it has no such column,
+        or the table has one of that name.
+        """
+        for name in keep:
+            if name not in self._frame.columns:
+                raise InputError(f"the frame has no column {name!r} to keep")
+            if name in table.column_names:
+                raise InputError(f"{name!r} is a column of the result; rename it to keep it")
+        result = nw.from_arrow(table, backend=self._frame.implementation)
+        result = result.with_columns(*(self._frame[name] for name in keep))
+        index = nw.maybe_get_index(self._frame)
+        native = result.to_native()
+        return native if index is None else native.set_axis(index, axis="index")
+
+
+def same_kind(frame: Any, table: pa.Table) -> Any:
+    """A table of any number of rows in the kind of a frame."""
+    kind = nw.from_native(frame, eager_only=True).implementation
+    return nw.from_arrow(table, backend=kind).to_native()

@@ -1,0 +1,76 @@
+"""Leave out rows of erased persons, whom keyed digests of their ids identify."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weightstream.intake.cleaning import Cleaned
+from weightstream.parsing.coded import encode
+from weightstream.types import Bools
+
+OTHER_CELLS = ("time", "source", "weight", "unit")
+"""Cells of a quarantined row that names nobody which may hold an id."""
+SHORT_ID = 4
+"""An id of fewer characters counts only as a word of its own."""
+
+
+@dataclass(frozen=True)
+class Tombstones:
+    """Digests of the erased, and the ids looked up so far: each is digested once a run."""
+
+    key: bytes = b""
+    tokens: frozenset[str] = frozenset()
+    _erased: dict[str, bool] = field(default_factory=dict)
+
+    def __contains__(self, user_id: str) -> bool:
+        """user_id: normalised."""
+        if user_id not in self._erased:
+            self._erased[user_id] = token(self.key, user_id) in self.tokens
+        return self._erased[user_id]
+
+    def without_erased(self, cleaned: Cleaned) -> Cleaned:
+        """Return a block without the rows of the erased, faulty rows and retractions included."""
+        if not self.tokens:
+            return cleaned
+        return replace(
+            cleaned,
+            measurements=self._others(cleaned.measurements),
+            quarantine=self._others(cleaned.quarantine, OTHER_CELLS),
+            retractions=self._others(cleaned.retractions),
+        )
+
+    def _others(self, rows: pa.Table, cells: Sequence[str] = ()) -> pa.Table:
+        erased = rows_naming(rows, cells, lambda texts: np.array([u in self for u in texts], bool))
+        return rows.filter(pa.array(~erased)) if erased.any() else rows
+
+
+NOBODY = Tombstones()
+
+
+def rows_naming(
+    rows: pa.Table, cells: Sequence[str], wanted: Callable[[list[str]], Bools]
+) -> Bools:
+    """Return (N,) whether a row is of a wanted person.
+
+    wanted: of (V,) ids, whether they are. cells: columns in which an id may have ended up in rows
+    that name nobody; one of fewer than SHORT_ID characters may be anything there.
+    """
+    users = encode(rows["user_id"])
+    theirs = users.spread(wanted(users.texts.to_pylist()), False)
+    nobody = np.flatnonzero(users.is_blank())
+    for cell in cells if len(nobody) else ():
+        other = encode(rows[cell].take(pa.array(nobody)))
+        long = pc.greater_equal(pc.utf8_length(other.texts), SHORT_ID).to_numpy(
+            zero_copy_only=False
+        )
+        theirs[nobody] |= other.spread(wanted(other.texts.to_pylist()) & long, False)
+    return theirs
+
+
+def token(key: bytes, user_id: str) -> str:
+    """Return 32 hex digits of BLAKE2b under a key; user_id: normalised."""
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()

@@ -1,0 +1,30 @@
+"""Parameters learnt from files, without a store: `weightstream learn SOURCE... -o FILE`."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from weightstream.config import Config
+from weightstream.engine.model import PRIOR
+from weightstream.errors import InputError
+from weightstream.judging.causal import judging_of
+from weightstream.judging.learning import Learned, learn
+from weightstream.pipeline import judged_batches, read
+from weightstream.readers import ReadOptions
+
+
+def learn_files(files: list[Path], options: ReadOptions, config: Config, name: str) -> Learned:
+    """Learn a set of parameters from all measurements of files.
+
+    name: of the new set. Raises InputError if a file cannot be used, or there is no measurement.
+    """
+    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
+        started = datetime.now(UTC)
+        intake = read(files, options, config.data, started, Path(folder) / "spill")
+        if intake.refused:
+            raise InputError("; ".join(intake.refused.values()))
+        judged = judged_batches(intake, judging_of(config, PRIOR), "causal")
+        batches = [batch.series.batch() for batch in judged]
+    if not any(len(batch.day) for batch in batches):
+        raise InputError("the sources hold no measurement to learn from")
+    return learn(batches, name, config.kalman)

@@ -1,0 +1,65 @@
+"""How far a level usually moves, and what is known of it between two readings.
+
+A level wanders (variance q a day) and drifts at a rate that comes and goes (SD s a day, time
+constant tau). Over d days it so changes by N(0, v(d)) with
+v(d) = q d + 2 s² tau² (d/tau - 1 + exp(-d/tau)), integrated Ornstein-Uhlenbeck motion.
+Between two levels that are known, it is what kriging with this variogram says.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Z95 = 1.959963984540054
+"""SDs on each side of a 95 % interval."""
+TABLE_DAYS = np.array(
+    [0, 0.5, 1, 2, 4, 7, 14, 28, 56, 112, 224, 448, 896, 1792, 3584, 7168, 14336, 28672], np.float64
+)
+"""Where a page tabulates v, so that it can draw any other process, too."""
+
+
+class Process(Protocol):
+    """How weight moves; engine.model.Process is one."""
+
+    @property
+    def level_kg2_per_day(self) -> float: ...
+    @property
+    def trend_kg_per_week(self) -> float: ...
+    @property
+    def trend_days(self) -> float: ...
+    @property
+    def water_kg(self) -> float: ...
+    @property
+    def water_days(self) -> float: ...
+    @property
+    def evening_kg(self) -> float: ...
+
+
+def usual_variance(days: Any, process: Process) -> Floats:
+    """Return the variance in kg² of the level's change over so many days."""
+    days = np.asarray(days, np.float64)
+    tau, daily = process.trend_days, process.trend_kg_per_week / 7.0
+    r = days / tau
+    moved = process.level_kg2_per_day * days + 2.0 * (daily * tau) ** 2 * (r + np.expm1(-r))
+    return np.asarray(moved, np.float64)
+
+
+def variogram(process: Process) -> list[float]:
+    """Tabulate usual_variance at TABLE_DAYS; a page interpolates in it (columns.js, moved)."""
+    return [float(f"{value:.4g}") for value in usual_variance(TABLE_DAYS, process).tolist()]
+
+
+def kriged(since: Floats, gap: Floats, process: Process) -> tuple[Floats, Floats]:
+    """Weigh two levels `gap` days apart for a time `since` days after the first of them.
+
+    Returns the weight of the second level, 0 to 1, and the variance in kg² that is left when both
+    are known exactly. A gap of 0 gives 0 and 0.
+    """
+    whole = usual_variance(gap, process)
+    before, after = usual_variance(since, process), usual_variance(gap - since, process)
+    shared = (before + whole - after) / 2.0
+    weight = np.divide(shared, whole, out=np.zeros_like(whole), where=whole > 0)
+    return weight, np.maximum(before - weight * shared, 0.0)

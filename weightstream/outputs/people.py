@@ -1,0 +1,89 @@
+"""Persons as pages show them, from the judged measurements of a store or of a run without one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weightstream.judging.causal import Judging
+from weightstream.outputs.pages.changes import FOUR_WEEKS, change_over, levels, newest_changes
+from weightstream.outputs.pages.movement import Process
+from weightstream.outputs.pages.outlook import Outlook, outlook
+from weightstream.outputs.pages.person import Person, Trend
+from weightstream.outputs.watching import Watchers, expectations, watch
+from weightstream.store.histories import Histories
+
+Shift = tuple[str, float, float]
+"""When (as effective_at), from which level, to which, in kg."""
+
+
+def persons_of(
+    found: Histories,
+    judging: Judging,
+    watchers: Watchers,
+    shifts: Mapping[str, Sequence[Shift]],
+) -> Iterator[Person]:
+    """Put together what the page of each person of `found` says, but for what only a store knows.
+
+    shifts: level shifts by person.
+    """
+    alerts = watch(found, judging, watchers)
+    process = judging.parameters.process
+    day = found.time_us / 86_400e6
+    above = expectations(found, judging)
+    each = zip(found.each(), alerts, trends(found, process), strict=True)
+    for (name, rows), alerted, trend in each:
+        columns = {key: column[rows] for key, column in found.columns.items()}
+        yield Person(
+            name,
+            columns,
+            day[rows],
+            clear_shifts(shifts.get(name, []), columns),
+            alerts=alerted,
+            trend=trend,
+            outlook=_outlook(columns, process),
+            above=above,
+            process=process,
+            false_alerts=watchers.config.false_alerts_per_year,
+        )
+
+
+def trends(found: Histories, process: Process) -> list[Trend]:
+    """Changes of each person's level, over four weeks at each reading, and until the newest one.
+
+    The engine's own change_28d_kg, where the columns have it, is to take the place of change_over.
+    """
+    columns = found.columns
+    level = (columns["level_kg"], columns["level_lo_kg"], columns["level_hi_kg"])
+    one = [len(set(columns["source"][rows])) == 1 for _, rows in found.each()]
+    known = levels(found.indptr, found.time_us / 86_400e6, level, np.array(one, bool))
+    four_weeks = np.full((3, len(found.time_us)), np.nan)
+    four_weeks[:, ~np.isnan(level[0])] = change_over(FOUR_WEEKS, known, process)
+    newest = newest_changes(known, process)
+    return [Trend(four_weeks[:, rows], newest[i]) for i, (_, rows) in enumerate(found.each())]
+
+
+def clear_shifts(shifts: Sequence[Shift], columns: Mapping[str, Any]) -> list[Shift]:
+    """Shifts whose levels differ by more than both are uncertain: later readings may have shown a
+    confirmed one to be none."""
+    if not shifts:
+        return []
+    row = {at: i for i, at in reversed([*enumerate(columns["effective_at"])])}
+    clear = []
+    for at, before, after in shifts:
+        i = row.get(at, 0)
+        some = [max(i - 1, 0), i]
+        half = (columns["level_hi_kg"][some] - columns["level_lo_kg"][some]) / 2.0
+        if not abs(after - before) <= float(np.hypot(*half)):
+            clear.append((at, before, after))
+    return clear
+
+
+def _outlook(columns: Mapping[str, Any], process: Process) -> Outlook | None:
+    """Project from the newest level as it stands: what retro made of it, not what the filter did."""
+    known = np.flatnonzero(~np.isnan(columns["level_kg"]))
+    if not len(known):
+        return None
+    names = ("level_kg", "level_lo_kg", "level_hi_kg", "trend_kg_per_week")
+    level, lo, hi, per_week = (float(columns[name][known[-1]]) for name in names)
+    return outlook(level, lo, hi, per_week, process)

@@ -1,0 +1,75 @@
+"""Dates like 03/04/2024: whether the day or the month comes first, as other dates prove it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from weightstream.parsing.digits import buffers, by_shape, field_of, matrix, with_plain_spaces
+from weightstream.parsing.layouts import DateOrder, layout_of
+from weightstream.parsing.times import is_doubtful
+
+_HANDFUL = 0.1
+"""Share of dates in the other order that are taken for slips."""
+
+
+@dataclass(frozen=True)
+class OrderEvidence:
+    """How many texts are dates like 03/04/2024, and what they tell.
+
+    dmy, mdy: dates that can only be read so. either: dates that can be read in both orders, with
+    two different days. other: times of a layout that leaves no doubt.
+    """
+
+    dmy: int = 0
+    mdy: int = 0
+    either: int = 0
+    other: int = 0
+
+    def __add__(self, more: "OrderEvidence") -> "OrderEvidence":
+        return OrderEvidence(
+            self.dmy + more.dmy,
+            self.mdy + more.mdy,
+            self.either + more.either,
+            self.other + more.other,
+        )
+
+    @property
+    def order(self) -> DateOrder | None:
+        """The order that all but a handful prove."""
+        least, most = sorted((self.dmy, self.mdy))
+        if most == 0 or least > _HANDFUL * most:
+            return None
+        return "dmy" if self.dmy == most else "mdy"
+
+
+def order_evidence(texts: pa.StringArray) -> OrderEvidence:
+    """What N texts tell about dates like 03/04/2024."""
+    total = OrderEvidence()
+    texts = with_plain_spaces(texts)
+    for shape, members in by_shape(texts):
+        layout = layout_of(shape)
+        if layout is None:
+            continue
+        if not layout.has("a"):
+            total += OrderEvidence(other=len(members))
+            continue
+        digits = matrix(texts.take(pa.array(members)), len(shape))
+        first, second = field_of(digits, layout, "a"), field_of(digits, layout, "b")
+        either = is_doubtful(first, second, layout)
+        dmy = ~either & (first > 12) & (first <= 31) & (second <= 12)
+        mdy = ~either & (second > 12) & (second <= 31) & (first <= 12)
+        total += OrderEvidence(*(int(np.count_nonzero(some)) for some in (dmy, mdy, either)))
+    return total
+
+
+def may_need_order(texts: pa.StringArray) -> bool:
+    """Whether some text could be a date like 03/04/2024: cheap, and sometimes wrongly yes."""
+    offsets, data = buffers(texts)
+    if len(data) == 0:
+        return False
+    if np.any(data == ord("/")):
+        return True
+    start, length = offsets[:-1], np.diff(offsets)
+    near = np.minimum(start[length > 2], len(data) - 3)
+    return bool(np.any(data[near + 1] == ord("-")) or np.any(data[near + 2] == ord("-")))

@@ -1,0 +1,122 @@
+"""Why a row is quarantined, in one sentence: what stands there, what decides."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from weightstream.parsing.decimals import may_be_either
+from weightstream.parsing.layouts import DateOrder, layout_of
+from weightstream.parsing.quantities import quantity_of
+from weightstream.parsing.units import canonical_unit, measures_something_else
+
+ORDERS = {
+    "dmy": "the day before the month",
+    "mdy": "the month before the day",
+    "ymd": "the year first",
+}
+
+_DATE = re.compile(r"\s*(\d{1,2})[-/](\d{1,2})[-/](\d{2}(?:\d{2})?)\b.*", re.DOTALL)
+_TIME_OF_DAY = re.compile(r"\s*\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]\.?m\.?)?\s*", re.IGNORECASE)
+_SERIAL = re.compile(r"\s*\d{5}([.,]\d+)?\s*")
+_SHORTENED = re.compile(r"\s*\d([.,]\d+)?[eE]\+?\d+\s*")
+_DIGITS = re.compile(r"\s*-?\d+([.,]\d+)?\s*")
+
+
+def detail_of(
+    reason: str,
+    lacking: Sequence[str],
+    cells: Mapping[str, str | None],
+    order: DateOrder | None,
+    min_date: date,
+) -> str:
+    """One sentence on a row; it depends on the row, how its file is written, and options only."""
+    unit, weight, time = cells["unit"], cells["weight"], cells["time"]
+    match reason:
+        case "missing_field":
+            return f"the row has no {' and no '.join(lacking)}"
+        case "not_body_weight" if unit and measures_something_else(unit):
+            return f"{quoted(unit)} is the unit of a body mass index or a body surface"
+        case "unknown_unit":
+            return _of_unit(unit, weight)
+        case "bad_number":
+            return _of_number(weight)
+        case "bad_timestamp":
+            return _of_time(time, order)
+        case "too_old":
+            return f"{quoted(time)} is before {min_date}"
+        case "future_timestamp":
+            return f"{quoted(time)} is more than 24 hours after the start of the run"
+    return "the record is not a weighing"
+
+
+def quoted(cell: str | None) -> str:
+    return repr(cell if cell is None or len(cell) <= 60 else cell[:60] + "…")
+
+
+def _of_unit(unit: str | None, weight: str | None) -> str:
+    own = quantity_of(weight) if weight else None
+    stated = canonical_unit(unit or "")
+    if own and own.unit and stated:
+        return f"{quoted(weight)} says {own.unit} and its unit is {stated}; correct one of them"
+    return f"{quoted(unit)} is no unit of weight that is known"
+
+
+def _of_number(weight: str | None) -> str:
+    if weight and may_be_either(weight):
+        point, none = (weight.strip().replace(",", mark) for mark in (".", ""))
+        return f"{quoted(weight)} may be {point} or {none}; give --decimal comma or --decimal point"
+    return f"{quoted(weight)} is no positive number"
+
+
+def _of_time(time: str | None, order: DateOrder | None) -> str:
+    text = time or ""
+    looks = _like_a_date(text, order) or _like_a_number(text) or _like_a_part(text)
+    return f"{quoted(time)} {looks or 'is no time that can be read without doubt'}"
+
+
+def _like_a_date(text: str, order: DateOrder | None) -> str | None:
+    match = _DATE.fullmatch(text)
+    if not match:
+        return None
+    first, second = int(match[1]), int(match[2])
+    if order in ORDERS and (1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12):
+        return f"is no date with {ORDERS[order]}, as the file's dates or --dates say"
+    if len(match[3]) == 2 and (first > 31 or "-" in match[0]):
+        return "may have the day, the month or the year first; give --dates dmy, mdy or ymd"
+    if first <= 12 and second <= 12:
+        return "may have the day or the month first; give --dates dmy or --dates mdy"
+    return None
+
+
+def _like_a_number(text: str) -> str | None:
+    if _SERIAL.fullmatch(text):
+        return (
+            "looks like a day number of Excel; give --dates excel1900, or --dates excel1904 for"
+            " files of old Macs"
+        )
+    if _SHORTENED.fullmatch(text):
+        return "is a number that a spreadsheet has shortened; export the file as text again"
+    if _DIGITS.fullmatch(text):
+        return (
+            "is a number; seconds since 1970 have 10 digits (milliseconds 13, microseconds 16,"
+            " nanoseconds 19), dates 8"
+        )
+    return None
+
+
+def _like_a_part(text: str) -> str | None:
+    if _TIME_OF_DAY.fullmatch(text):
+        return "is a time of day without a date; name the date's column with --column date=NAME"
+    if text.strip("# ") == "":
+        return "is what a spreadsheet shows of a column that is too narrow; export the file again"
+    if re.search(r"\b24:00", text):
+        return "may be the start or the end of the day; write 00:00 of the day that is meant"
+    layout = layout_of(re.sub(rb"\d", b"0", text.encode()))
+    if layout and layout.region and not layout.has("zone"):
+        return f"names no timezone that is known, {layout.region!r}"
+    if layout and layout.abbr:
+        return (
+            f"names its timezone {layout.abbr!r}, which may be several; give --timezone with the"
+            " one that is meant, such as Europe/Oslo or America/New_York"
+        )
+    return None

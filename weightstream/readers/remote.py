@@ -1,0 +1,135 @@
+"""Sources by URL: all that fsspec reads, fetched to a temporary file when it is first read."""
+
+import atexit
+import glob
+import shutil
+import sys
+import tempfile
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from weightstream.errors import InputError
+
+_CHUNK = 1 << 20
+
+
+class RemotePath(type(Path())):  # type: ignore[misc]
+    """A path that is shown as its URL, and is fetched by whoever opens it: once a process."""
+
+    url: str
+
+    def __new__(cls, url: str) -> "RemotePath":
+        path = super().__new__(cls, _place(url))
+        path.url = url
+        return path
+
+    def __init__(self, url: str) -> None:
+        if sys.version_info >= (3, 12):
+            super().__init__(_place(url))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemotePath, (self.url,)
+
+    def __str__(self) -> str:
+        return shown_url(self.url) if hasattr(self, "url") else super().__str__()
+
+    def __fspath__(self) -> str:
+        place = super().__str__()
+        if hasattr(self, "url") and not Path(place).exists():
+            fetch(self.url, Path(place))
+        return place
+
+
+def shown_url(url: str) -> str:
+    """A URL without what may be secret in it: user, password and query."""
+    system, _, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{system}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def is_url(source: str) -> bool:
+    return "://" in source
+
+
+def files_at(source: str) -> list[Path]:
+    """The files that a URL or a pattern such as weights/*.csv names, in the order of their names.
+
+    A URL of a folder names the files in it. Raises InputError where there is nothing.
+    """
+    if not is_url(source):
+        if Path(source).exists():
+            return [Path(source)]
+        found = sorted(glob.glob(source, recursive=True))
+        return [Path(name) for name in found] or [Path(source)]
+    system, path = _system(source)
+    name = shown_url(source)
+    try:
+        if glob.has_magic(path):
+            names = sorted(system.glob(path))
+        elif not source.startswith(("http://", "https://")) and system.isdir(path):
+            names = sorted(system.find(path))
+        else:
+            return [RemotePath(source)]
+    except Exception as error:  # each system has errors of its own
+        raise _unreachable(name, error) from None
+    if not names:
+        raise InputError(f"{name} names no file; check the pattern")
+    return [RemotePath(system.unstrip_protocol(name)) for name in names]
+
+
+def fetch(url: str, place: Path) -> None:
+    """Copy what is at a URL to a place that appears when it is complete. Raises InputError."""
+    system, path = _system(url)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = place.with_name(place.name + ".part")
+    try:
+        with system.open(path, "rb") as source, unfinished.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)
+    except OSError as error:
+        if error.errno is not None and unfinished.exists() and error.filename is None:
+            raise  # of this machine's disk
+        raise _unreachable(shown_url(url), error) from None
+    except Exception as error:  # each system has errors of its own
+        raise _unreachable(shown_url(url), error) from None
+    unfinished.rename(place)
+
+
+def _system(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        name = shown_url(url)
+        raise InputError(f"{name} needs a package that is not installed: {error}") from None
+    except ValueError as error:
+        raise InputError(
+            f"{shown_url(url)}: {error}; see fsspec's list of known protocols"
+        ) from None
+
+
+def _unreachable(name: str, error: Exception) -> InputError:
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError) and not status:
+        return InputError(f"{name} does not exist; check the address")
+    if status in (401, 403) or isinstance(error, PermissionError):
+        return InputError(
+            f"{name} may not be read ({status or 'no permission'}); see to its access"
+        )
+    said = " ".join(str(error).split())[:200] or type(error).__name__
+    return InputError(f"{name} cannot be read ({said})")
+
+
+def _place(url: str) -> Path:
+    """Where a URL's content lies in this process, under its own file name."""
+    name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "file"
+    return _folder() / blake2b(url.encode(), digest_size=8).hexdigest() / name
+
+
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="weightstream-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
