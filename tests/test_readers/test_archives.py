@@ -126,6 +126,13 @@ def test_clinical_records_of_an_apple_export_are_its_persons(tmp_path, cleaned):
     assert result.unread == ()
 
 
+def test_what_is_not_of_the_format_asked_for_is_named(tmp_path, cleaned):
+    path = zipped(tmp_path, ("a.csv", CSV), ("b.xml", APPLE))
+    result = cleaned(path, format="csv")
+    assert len(result.measurements) == 1
+    assert [one.sentence for one in result.unread] == [f"{path} ('b.xml') is not of the format csv"]
+
+
 def test_a_zip_of_which_nothing_can_be_used_says_why(tmp_path, cleaned):
     path = zipped(tmp_path, ("a.txt", "hello"), ("b.png", b"\x89PNG\0"))
     with pytest.raises(InputError, match=r"'a.txt'.*'b.png'"):

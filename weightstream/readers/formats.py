@@ -91,9 +91,14 @@ class Inventory:
         if found:
             self.usable.append((source, found))
         elif head:
-            inner = head.startswith(ZIP_MAGIC) and source.member is not None
-            why = "is a zip file in a zip file; unpack it" if inner else UNKNOWN
-            self._others.append((source, place, f"{source} {why}", _accompanied(head, place)))
+            sentence = f"{source} {self._why_not(source, head)}"
+            self._others.append((source, place, sentence, _accompanied(head, place)))
+
+    def _why_not(self, source: Source, head: bytes) -> str:
+        if len(self.names) == 1:
+            return f"is not of the format {self.names[0]}"
+        is_inner_zip = head.startswith(ZIP_MAGIC) and source.member is not None
+        return "is a zip file in a zip file; unpack it" if is_inner_zip else UNKNOWN
 
     def leave_out(self, source: Source, sentence: str) -> None:
         """A file that cannot be opened. sentence: why."""
