@@ -58,7 +58,7 @@ _ZONE = (
     rb"(?: ?\[(?P<region>[a-z_/+-]+)\]| (?P<place>[a-z]+/[a-z_/+-]+)| ?\([a-z +-]{2,60}\)"
     rb"| (?P<abbr>[a-z]{2,5}))?"
 )
-_AFTER_DATE = rb"(?:t|[,_]? +|[,_])"
+_AFTER_DATE = rb"(?:t|[,_]? +(?:at |um |kl\.? )?|[,_])"
 _LAYOUTS = (
     *(date + rb"(?:" + _AFTER_DATE + _TIME + _ZONE + rb")?" for date in _DATES),
     _DATES[0] + _AFTER_DATE + _DASHED_TIME,
