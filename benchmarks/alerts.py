@@ -20,7 +20,7 @@ from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import Process
 from weightstream.outputs.pages.alerts import UNUSUAL, Watch, alerts
 from weightstream.outputs.pages.courses import Alert
-from weightstream.outputs.pages.rules import RULES, Scales
+from weightstream.outputs.pages.rules import Scales
 from weightstream.outputs.watching import Filtered
 from weightstream.schema import REASONS
 

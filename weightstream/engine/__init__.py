@@ -8,10 +8,12 @@ from pkgutil import iter_modules
 import numpy as np
 
 from weightstream.batch import Codes, Floats, Ints, UserBatch
-from weightstream.engine import kernel, smoother
+from weightstream.engine import filter as causal
+from weightstream.engine import smoother
 from weightstream.engine.densities import Z95
-from weightstream.engine.kernel import Bools
+from weightstream.engine.filter import STATE_SIZE, Bools
 from weightstream.engine.model import Model, build_model
+from weightstream.engine.records import ROW, Records
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
@@ -26,8 +28,7 @@ __all__ = [
     "smooth_batch",
 ]
 
-STATE_SIZE = kernel.STATE_SIZE
-STATE_LAYOUT = 1
+STATE_LAYOUT = 2
 """Rises when the numbers of a state mean something else."""
 SCALE_SD_KG = 0.2
 """Scales of one kind differ from person to person; nobody can see it from the one that there is."""
@@ -80,10 +81,10 @@ def filter_batch(
     """
     _check(batch, model)
     rows, users = len(batch.day), len(batch.user_ids)
-    out = np.empty((rows, kernel.OUT_SIZE))
+    out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
-    run = kernel.filter_kernel if engine == "compiled" else _reference()
+    run = causal.filter_kernel if engine == "compiled" else _reference()
     run(
         batch.indptr,
         batch.day,
@@ -114,14 +115,14 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     """
     rows, users = len(batch.day), len(batch.user_ids)
     _check(batch, model)
-    out = np.empty((rows, kernel.OUT_SIZE))
+    out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
     readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
     start = state.copy()
-    kernel.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled)
+    causal.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
     smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
@@ -171,32 +172,29 @@ def _backwards(batch: UserBatch) -> Bools:
 
 
 def _named(
-    batch: UserBatch, out: Floats, accepted: Bools, reason: Codes, state: Floats, settled: Bools
+    batch: UserBatch, out: Records, accepted: Bools, reason: Codes, state: Floats, settled: Bools
 ) -> Filtered:
-    expected, level = out[:, kernel.MEAN].copy(), out[:, kernel.LEVEL].copy()
-    around, about = (
-        Z95 * out[:, kernel.SD],
-        Z95 * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
-    )
-    shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
+    expected, level = out["mean"].copy(), out["level"].copy()
+    around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
+    shift_row = np.flatnonzero(~np.isnan(out["shift_to"]))
     return Filtered(
-        p_valid=out[:, kernel.P].copy(),
+        p_valid=out["p"].copy(),
         expected=expected,
         expected_lo=expected - around,
         expected_hi=expected + around,
         level=level,
         level_lo=level - about,
         level_hi=level + about,
-        trend=out[:, kernel.TREND] * 7.0,
-        suggested=out[:, kernel.SUGGESTED].copy(),
+        trend=out["trend"] * 7.0,
+        suggested=out["suggested"].copy(),
         accepted=accepted,
         reason=reason,
         state=state,
         settled=settled,
         shift_user=np.searchsorted(batch.indptr, shift_row, side="right") - 1,
         shift_row=shift_row,
-        shift_from=out[shift_row, kernel.SHIFT_FROM],
-        shift_to=out[shift_row, kernel.SHIFT_TO],
+        shift_from=out["shift_from"][shift_row],
+        shift_to=out["shift_to"][shift_row],
     )
 
 
