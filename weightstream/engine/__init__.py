@@ -49,6 +49,9 @@ class Filtered:
     NaN where not settled.
     shift_user (index into U), shift_row (index into N, where the new level starts): (K,) int64.
     shift_from, shift_to: (K,) float64, level before and after.
+    p_reason: (N,) posterior of the reason among all errors that a rejected reading may be;
+    second_reason, p_second: the next one, -1 and NaN where there is none. log_density: (N,) of each
+    reading by all before it (causal only).
     """
 
     p_valid: Floats
@@ -72,6 +75,10 @@ class Filtered:
     shift_row: Ints
     shift_from: Floats
     shift_to: Floats
+    p_reason: Floats
+    second_reason: Codes
+    p_second: Floats
+    log_density: Floats
 
 
 def filter_batch(
@@ -90,6 +97,7 @@ def filter_batch(
     out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
+    scale = np.empty(users)
     run = causal.filter_kernel if engine == "compiled" else _reference()
     run(
         batch.indptr,
@@ -106,6 +114,7 @@ def filter_batch(
         reason,
         state,
         settled,
+        scale,
     )
     return _named(batch, out, accepted, reason, state, settled)
 
@@ -127,11 +136,11 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
-    start = state.copy()
-    causal.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled)
+    start, scale = state.copy(), np.empty(users)
+    causal.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled, scale)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
-    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
+    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally, scale)
     return _named(batch, out, accepted, reason, state, settled)
 
 
@@ -194,7 +203,6 @@ def _named(
         level_hi=level + about,
         trend=out["trend"] * 7.0,
         suggested=out["suggested"].copy(),
-        p_reason=unknown,
         change_28d=unknown,
         change_28d_lo=unknown,
         change_28d_hi=unknown,
@@ -206,6 +214,10 @@ def _named(
         shift_row=shift_row,
         shift_from=out["shift_from"][shift_row],
         shift_to=out["shift_to"][shift_row],
+        p_reason=out["p_reason"].copy(),
+        second_reason=np.nan_to_num(out["second"], nan=-1.0).astype(np.int8),
+        p_second=out["p_second"].copy(),
+        log_density=out["evidence"].copy(),
     )
 
 

@@ -50,6 +50,10 @@ PRUNED = 1e-4
 """Courses below this share of the likeliest are dropped."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
+SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
+"""A person's own scatter is known from so many readings; the most that one says of it, in z²."""
+ERRORS = 1.0
+"""A person's own rate of errors is known from so many errors."""
 KNOWN = 3.0
 """Right readings from which on a person's course is known."""
 TOLD = 0.8
@@ -71,6 +75,9 @@ ALIKE = 0.1
 ALIKE_WIDTH = 1.5
 RUNS_ON = 0.25
 """How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
+GUEST_SOURCES = 0.3
+"""Share of errors that are another person on a scale that others use too; where it is less, they
+come again less often by its square."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
@@ -84,6 +91,7 @@ class Beam(NamedTuple):
 
     p: (1,) of records.PROCESS. courses, spare: (COURSES,) of records.COURSE. kid_*: continuations
     of all courses. density, undone: by reason, of one course; errors, restored: of all courses.
+    evidence: (1,) log density of the newest reading.
     """
 
     day: Floats
@@ -105,6 +113,7 @@ class Beam(NamedTuple):
     errors: Floats
     restored: Floats
     likely: Floats
+    evidence: Floats
 
 
 @jit
@@ -129,23 +138,31 @@ def going_on(c: Any, s: Any) -> float:
 
 
 @jit
-def raise_run(c: Any, s: Any, density: Floats) -> float:
+def rate_factor(wrong: float, feared: float) -> float:
+    """How much oftener this person's readings are wrong than the sources' rates say (eq. 6)."""
+    return (ERRORS + wrong) / (ERRORS + feared)
+
+
+@jit
+def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
     """Raise the density of the kind of error that goes on; returns the rise."""
     on = going_on(c, s)
     kind = int(c.fault)
     if on == 0.0 or s.rate[kind] <= 0.0:
         return 0.0
-    rise = on * density[kind] / s.rate[kind]
+    rise = on * density[kind] / (factor * s.rate[kind])
     density[kind] += rise
     return rise
 
 
 @jit
-def raise_guest(c: Any, w: float, density: Floats) -> float:
+def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise."""
     if c.visits == 0.0:
         return 0.0
     share = (c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS)
+    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
+    share *= min(others * others, 1.0)
     apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
     if not math.isnan(c.seen):
         share *= -math.expm1(-apart)
@@ -159,6 +176,8 @@ def start_beam(k: Beam, day: float) -> int:
     """One course of which nothing is known."""
     c = k.courses[0]
     c.weight, c.day, c.seen = 1.0, day, math.nan
+    c.scale, c.told = k.p[0].scale, SCATTER_READINGS
+    c.wrong = c.feared = 0.0
     c.r = c.x = c.v = c.w = c.rr = c.rx = c.rv = c.rw = 0.0
     c.xx = c.xv = c.xw = c.vv = c.vw = c.ww = 0.0
     c.restless = c.right = c.fault = c.run = c.guest = c.visits = c.last = 0.0
@@ -186,16 +205,20 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
 def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
     """Put what a reading was taken for into a course's memory."""
     right = what != WRONG
+    c.feared += 1.0 - s.rate[OK]
     if right:
         c.right += 1.0
         if c.fault_source == s.key or c.last == 0.0:
             c.fault = 0.0
     elif kind <= HUNDREDS_OFF or kind == OUTLIER:
-        c.run = c.run + 1.0 if (c.fault == kind and alive(c, s)) else 1.0
+        goes_on = c.fault == kind and alive(c, s)
+        c.run = c.run + 1.0 if goes_on else 1.0
+        c.wrong += 0.0 if goes_on else 1.0
         c.fault, c.fault_source = float(kind), s.key
     elif kind == OTHER_PERSON:
         if c.visits == 0.0 or abs(weight - c.guest) > 4.0 * GUEST_SD_KG:
             c.guest, c.visits = weight, 0.0
+            c.wrong += 1.0
         c.visits += 1.0
         c.guest += max(1.0 / c.visits, GUEST_MEMORY) * (weight - c.guest)
     c.last = 1.0 if right else 0.0
@@ -224,7 +247,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
     if not math.isnan(y):
         factor, offset, extra = conditions(k.day[i], k.hour[i], p)
         offset += s.bias
-        noise = (s.noise_var + extra) * p.scale
+        noise = (s.noise_var + extra) * c.scale
         if math.isnan(c.seen):
             size = small(y)
             begin(c, k.day[i], y - offset * size, factor, noise * size * size, p)
@@ -241,10 +264,20 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
                 extra = move_variance(residual, variance, level, abs(k.day[i] - c.seen), p)
                 c.rr += extra
                 variance += factor * factor * extra
+            elif what != TURNED and c.restless == 0.0:
+                learn_scatter(c, residual, variance, p)
             usual = valid_density(residual, variance, p.tail_share, tail)[1]
             update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
             c.seen = k.day[i]
     remember(c, what, kind, k.weight[i], s)
+
+
+@jit
+def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
+    """Learn how much this person scatters, against others, from one usual reading (eq. 10)."""
+    if p.adapts == 1.0:
+        c.scale *= (c.told + min(residual * residual / variance, SCATTER_CUT)) / (c.told + 1.0)
+        c.told += 1.0
 
 
 @jit
@@ -278,7 +311,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     offset += s.bias
-    noise = (s.noise_var + extra) * p.scale
+    noise = (s.noise_var + extra) * c.scale
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
         return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
@@ -320,8 +353,11 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
         return m, 0.0
     if k.forced[i] < 0:
         return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
-    wrong = explain(y, mean, variance, s, k.p[0], k.density, k.undone)
-    wrong += raise_run(c, s, k.density) + raise_guest(c, y, k.density)
+    factor = rate_factor(c.wrong, c.feared)
+    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    for reason in range(1, REASON_COUNT):
+        k.density[reason] *= factor
+    wrong += raise_run(c, s, factor, k.density) + raise_guest(c, y, s, k.density)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
         weight = c.weight * k.density[reason]
@@ -365,6 +401,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
         tail = p.tail_var * small(mean) ** 2
         spread_of = max(second / known - mean * mean, 1e-12)
         sd = interval_sd(spread_of, p.tail_share, tail)
+    k.evidence[0] = math.log(right + wrong) if right + wrong > 0.0 else -1e3
     return choose(k, i, m), right / (right + wrong), mean, sd
 
 
@@ -448,7 +485,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     level = c.r + c.x
     size = small(level)
-    noise = (s.noise_var + extra) * p.scale * size * size
+    noise = (s.noise_var + extra) * c.scale * size * size
     tail = p.tail_var * size * size
     mean = factor * level + c.w + (offset + s.bias) * size
     variance = spread(c, factor) + noise
@@ -456,11 +493,17 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     if residual * residual > UNSURPRISING * variance or variance > 9.0 or c.visits > 0.0:
         return False, 0.0, 0.0, 0.0
     density, usual = valid_density(residual, variance, p.tail_share, tail)
-    wrong = explain(y, mean, variance, s, p, k.density, k.undone)
-    right = density * s.rate[OK]
+    wrong = rate_factor(c.wrong, c.feared)
+    wrong *= explain(y, mean, variance, s, p, k.density, k.undone)
+    gap = abs(k.day[i] - c.seen)
+    moving, leaping = move_rates(gap, p)
+    right = density * s.rate[OK] * (1.0 - moving - leaping)
+    right *= 1.0 - restless_rate(c, k.day[i], p)
     if wrong > SURE * right or right < p.accept * (right + wrong):
         return False, 0.0, 0.0, 0.0
+    learn_scatter(c, residual, variance, p)
     update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
     c.seen = k.day[i]
     remember(c, VALID, OK, y, s)
+    k.evidence[0] = math.log(right + wrong)
     return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

@@ -32,6 +32,7 @@ from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_KG,
     COPY_RATE,
+    LATTICE_KG,
     OK,
     REASON_COUNT,
     REPEAT,
@@ -82,7 +83,7 @@ def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     level = c.r + c.x
     size = small(level)
-    variance = spread(c, factor) + (s.noise_var + extra) * p.scale * size * size
+    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
     sd = interval_sd(variance, p.tail_share, p.tail_var * size * size)
     return factor * level + c.w + (offset + s.bias) * size, sd
 
@@ -121,6 +122,7 @@ def clear(row: Any) -> None:
     row.p = row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
     row.suggested = row.p_reason = row.second = row.p_second = math.nan
     row.shift_from = row.shift_to = row.change = row.change_sd = math.nan
+    row.evidence = 0.0
 
 
 @jit
@@ -155,6 +157,7 @@ def judge(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
         return n, False
     straight, row.p, row.mean, row.sd = go_straight(k, i, n)
     if straight:
+        row.evidence = k.evidence[0]
         w.accepted[i], w.reason[i] = True, OK
         note(row, k.courses[0])
         return 1, False
@@ -168,6 +171,7 @@ def judge_openly(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
     if n == 1:
         w.anchor[0] = k.courses[0]
     n, row.p, row.mean, row.sd = branch(k, i, n)
+    row.evidence = k.evidence[0]
     if forced != 0:
         row.p = 1.0 if forced > 0 else 0.0
     w.accepted[i] = row.p >= k.p[0].accept
@@ -251,26 +255,70 @@ def rename(k: Beam, w: Pass, i: int) -> None:
 
 @jit
 def load(state: Floats, c: Any) -> None:
-    """A stored state's course."""
+    """A stored state's course: its fields in the order of records.COURSE."""
     c.weight = 1.0
-    c.day, c.seen = state[0], state[1]
-    c.r, c.x, c.v, c.w = state[2], state[3], state[4], state[5]
-    c.rr, c.rx, c.rv, c.rw, c.xx = state[6], state[7], state[8], state[9], state[10]
-    c.xv, c.xw, c.vv, c.vw, c.ww = state[11], state[12], state[13], state[14], state[15]
-    c.restless, c.right, c.fault, c.run = state[16], state[17], state[18], state[19]
-    c.fault_source, c.guest, c.visits, c.last = state[20], state[21], state[22], state[23]
+    c.day = state[0]
+    c.seen = state[1]
+    c.r = state[2]
+    c.x = state[3]
+    c.v = state[4]
+    c.w = state[5]
+    c.rr = state[6]
+    c.rx = state[7]
+    c.rv = state[8]
+    c.rw = state[9]
+    c.xx = state[10]
+    c.xv = state[11]
+    c.xw = state[12]
+    c.vv = state[13]
+    c.vw = state[14]
+    c.ww = state[15]
+    c.scale = state[16]
+    c.told = state[17]
+    c.restless = state[18]
+    c.right = state[19]
+    c.wrong = state[20]
+    c.feared = state[21]
+    c.fault = state[22]
+    c.run = state[23]
+    c.fault_source = state[24]
+    c.guest = state[25]
+    c.visits = state[26]
+    c.last = state[27]
     c.rights = c.moves = c.spells = 0
 
 
 @jit
 def store(state: Floats, c: Any) -> None:
     """The inverse of `load`."""
-    state[0], state[1] = c.day, c.seen
-    state[2], state[3], state[4], state[5] = c.r, c.x, c.v, c.w
-    state[6], state[7], state[8], state[9], state[10] = c.rr, c.rx, c.rv, c.rw, c.xx
-    state[11], state[12], state[13], state[14], state[15] = c.xv, c.xw, c.vv, c.vw, c.ww
-    state[16], state[17], state[18], state[19] = c.restless, c.right, c.fault, c.run
-    state[20], state[21], state[22], state[23] = c.fault_source, c.guest, c.visits, c.last
+    state[0] = c.day
+    state[1] = c.seen
+    state[2] = c.r
+    state[3] = c.x
+    state[4] = c.v
+    state[5] = c.w
+    state[6] = c.rr
+    state[7] = c.rx
+    state[8] = c.rv
+    state[9] = c.rw
+    state[10] = c.xx
+    state[11] = c.xv
+    state[12] = c.xw
+    state[13] = c.vv
+    state[14] = c.vw
+    state[15] = c.ww
+    state[16] = c.scale
+    state[17] = c.told
+    state[18] = c.restless
+    state[19] = c.right
+    state[20] = c.wrong
+    state[21] = c.feared
+    state[22] = c.fault
+    state[23] = c.run
+    state[24] = c.fault_source
+    state[25] = c.guest
+    state[26] = c.visits
+    state[27] = c.last
 
 
 @jit
@@ -306,34 +354,25 @@ def make_beam(
         day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
         np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
         np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0], scratch[1], scratch[2],
-        scratch[3], scratch[4],
+        scratch[3], scratch[4], np.zeros(1),
     )  # fmt: skip
 
 
 @kernel(
     void(
-        int64[::1],
+        int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],
+        from_dtype(PROCESS)[::1], from_dtype(SOURCE)[::1], float64[:, ::1],
+        from_dtype(ROW)[::1], boolean[::1], int8[::1], float64[:, ::1], boolean[::1],
         float64[::1],
-        float64[::1],
-        float64[::1],
-        int64[::1],
-        int8[::1],
-        from_dtype(PROCESS)[::1],
-        from_dtype(SOURCE)[::1],
-        float64[:, ::1],
-        from_dtype(ROW)[::1],
-        boolean[::1],
-        int8[::1],
-        float64[:, ::1],
-        boolean[::1],
     )  # fmt: skip
 )
 def filter_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
     process: Records, table: Records, start: Floats, out: Records, accepted: Bools,
-    reason: Codes, state: Floats, settled: Bools,
+    reason: Codes, state: Floats, settled: Bools, scale: Floats,
 ) -> None:  # fmt: skip
-    """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW."""
+    """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
+    person's variances over those of most, on the likeliest course."""
     k = make_beam(day, hour, weight, source, forced, process, table)
     w = Pass(
         out, accepted, reason, np.zeros(1, COURSE), np.zeros(1, COURSE),
@@ -348,6 +387,7 @@ def filter_kernel(
             for at in range(3):
                 w.memory[at] = start[u, KEPT + at]
         n, count = run(k, w, first, last, n)
+        scale[u] = k.courses[0].scale
         settled[u] = count == 0 and not math.isnan(k.courses[0].seen)
         state[u, :] = math.nan
         if settled[u]:

@@ -1,64 +1,20 @@
-"""What a child of some weight gains: median weights by age, both sexes together. Compiled.
+"""What a child of some weight gains, where the series itself tells a child. Compiled.
 
-WHO Child Growth Standards (2006), weight-for-age, 0-60 months; CDC growth charts (2000), 5-9 years.
-The series itself tells a child: above GROWN_KG nothing is assumed.
+Medians by age of weightstream.growth, both sexes together. Above GROWN_KG nothing is assumed.
 """
 
 import math
 
-import numpy as np
-
+from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
+from weightstream.growth import AGE_DAYS, LOG_MEDIAN
 
-MEDIAN_DAYS = np.array(
-    [
-        0.0,
-        30.4,
-        61,
-        91,
-        122,
-        183,
-        274,
-        365,
-        548,
-        730,
-        1096,
-        1461,
-        1826,
-        2191,
-        2557,
-        2922,
-        3287,
-        3652,
-    ]
-)
-MEDIAN_KG = np.array(
-    [
-        3.3,
-        4.3,
-        5.3,
-        6.1,
-        6.7,
-        7.6,
-        8.5,
-        9.3,
-        10.5,
-        11.8,
-        14.1,
-        16.2,
-        18.2,
-        20.5,
-        22.9,
-        25.6,
-        28.6,
-        32.0,
-    ]
-)
+MEDIANS = LOG_MEDIAN[None]
 GROWN_KG = 30.0
 
 
 @jit
-def between(at: float, xs: np.ndarray, ys: np.ndarray) -> float:
+def between(at: float, xs: Floats, ys: Floats) -> float:
     """Linear interpolation, flat outside."""
     if at <= xs[0]:
         return ys[0]
@@ -71,10 +27,9 @@ def between(at: float, xs: np.ndarray, ys: np.ndarray) -> float:
 @jit
 def grown(level: float, days: float) -> float:
     """kg that a body of this weight gains over days (before it: loses, looking back)."""
-    if level >= GROWN_KG or days == 0.0 or math.isnan(level):
+    if not 0.0 < level < GROWN_KG or days == 0.0:
         return 0.0
-    ratio = 1.0
-    if level < MEDIAN_KG[0]:
-        ratio = max(level, 0.5) / MEDIAN_KG[0]
-    age = between(level / ratio, MEDIAN_KG, MEDIAN_DAYS)
-    return ratio * between(age + days, MEDIAN_DAYS, MEDIAN_KG) - level
+    log = math.log(level)
+    small = min(log - MEDIANS[0], 0.0)
+    age = between(log - small, MEDIANS, AGE_DAYS)
+    return math.exp(small + between(age + days, AGE_DAYS, MEDIANS)) - level

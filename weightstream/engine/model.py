@@ -16,24 +16,19 @@ from weightstream.config import Kalman, Source
 from weightstream.engine.records import PROCESS, SOURCE, Records
 from weightstream.schema import REASONS
 
-MOVE_DAYS_BETWEEN, LEAP_DAYS_BETWEEN = 600.0, 8000.0
-"""Days between moves of the level that no trend foresees (illness, diet, water), and between leaps
-(surgery, years unseen)."""
-RESTLESS_DAYS_BETWEEN = 600.0
-"""Days between spells in which the level goes up and down by kilograms (fluid)."""
-TAIL = (0.03, 2.0)
-"""Share of right readings with more than the usual scatter (a meal, a coat), and its SD in kg."""
-WEEKDAY = 0.00175
-"""Half of the weekly swing, as a share of the level; the peak is at midnight after Sunday."""
-EVENING_SD_KG = 0.7
-"""How much the rise from morning to evening differs from day to day and person to person."""
 POUNDS_SHARE, WHOLE_NUMBERS = 0.3, 0.1
 """Of numbers: typed in pounds, and whole; of a person of whom nothing is known."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """How a person's weight moves. Units: kg and days, trend in kg a week."""
+    """How a person's weight moves and scatters. kg and days, unless named otherwise.
+
+    week_cos, week_sin: weekly swing as shares of the level, from Monday 0:00 on (Turicchi 2020).
+    tail: share of right readings with more than the usual scatter (a meal, a coat), and its SD.
+    move_days, leap_days, restless_days: days between moves of the level that no trend foresees
+    (illness, diet), between leaps (surgery, years unseen), between spells of fluid.
+    """
 
     level_kg2_per_day: float = 0.015
     trend_kg_per_week: float = 0.25
@@ -41,7 +36,20 @@ class Process:
     water_kg: float = 0.35
     water_days: float = 2.0
     evening_kg: float = 1.3
+    evening_sd_kg: float = 0.7
+    week_cos: float = 0.00175
+    week_sin: float = 0.0
+    tail_share: float = 0.03
+    tail_kg: float = 2.0
+    move_days: float = 600.0
+    leap_days: float = 8000.0
+    restless_days: float = 600.0
 
+
+KALMAN_KEYS = (
+    "level_kg2_per_day", "trend_kg_per_week", "trend_days", "water_kg", "water_days", "evening_kg",
+)  # fmt: skip
+"""Numbers of the process that [kalman] may set."""
 
 TYPED: Mapping[str, float] = {
     "unit_lb_as_kg": 0.20,
@@ -134,7 +142,7 @@ def build_model(
     Those of the set by name, an unknown source's where it has none of that name; keys that are
     set in [kalman] and [sources.<name>] come first.
     """
-    process = replace(parameters.process, **_set(kalman, asdict(Process())))
+    process = replace(parameters.process, **_set(kalman, KALMAN_KEYS))
     rows = [_row(name, source_model(name, sources, parameters)) for name in names]
     return Model(
         parameters.name, tuple(names), _process(process, kalman), np.array(rows, dtype=SOURCE)
@@ -170,16 +178,18 @@ def _process(process: Process, kalman: Kalman) -> Records:
         "water_var": max(process.water_kg**2, 1e-6),  # its inverse is taken
         "water_days": process.water_days,
         "evening": process.evening_kg,
-        "evening_var": (EVENING_SD_KG * process.evening_kg / Process.evening_kg) ** 2,
-        "week_cos": WEEKDAY,
-        "tail_share": TAIL[0],
-        "tail_var": TAIL[1] ** 2,
-        "move_per_day": 1.0 / MOVE_DAYS_BETWEEN,
-        "leap_per_day": 1.0 / LEAP_DAYS_BETWEEN,
-        "restless_per_day": 1.0 / RESTLESS_DAYS_BETWEEN,
+        "evening_var": process.evening_sd_kg**2,
+        "week_cos": process.week_cos,
+        "week_sin": process.week_sin,
+        "tail_share": process.tail_share,
+        "tail_var": process.tail_kg**2,
+        "move_per_day": 1.0 / process.move_days,
+        "leap_per_day": 1.0 / process.leap_days,
+        "restless_per_day": 1.0 / process.restless_days,
         "pounds": POUNDS_SHARE,
         "wholes": WHOLE_NUMBERS,
         "scale": 1.0,
+        "adapts": 1.0,
         "accept": kalman.accept_above,
     }
     for name, value in values.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from weightstream.engine.compiled import jit
 from weightstream.engine.growth_curve import grown
+from weightstream.growth import SPREAD
 
 USUAL_KG = 85.0
 """The body for which the parameters stand."""
@@ -24,8 +25,6 @@ UNKNOWN_HOUR = 0.3
 """Share of the evening's rise at a reading of which only the date is known."""
 SWING_SERIES = 1e-3
 """Of rate * gap: there the closed form of the swing's noise cancels."""
-GROWTH_SPREAD = 0.35
-"""SD of a child's growth as a share of the median's."""
 
 
 @jit
@@ -78,11 +77,11 @@ def advance(c: Any, day: float, p: Any) -> None:
         c.day = day
         return
     level = c.r + c.x
-    moved = size(level) * p.scale
+    moved = size(level) * c.scale
     fxx, fxv, fvx, fvv = swing_transition(gap, p.trend_rate)
     qxx, qxv, qvv = swing_noise(gap, p.trend_rate, p.trend_var * moved)
     wet = math.exp(-gap / p.water_days)
-    water = p.water_var * p.scale * small(level) ** 2 * (1.0 - wet * wet)
+    water = p.water_var * c.scale * small(level) ** 2 * (1.0 - wet * wet)
     x, v = c.x, c.v
     c.x, c.v, c.w = fxx * x + fxv * v, fvx * x + fvv * v, wet * c.w
     xx, xv, vv = c.xx, c.xv, c.vv
@@ -101,7 +100,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     growth = grown(level, day - c.day)
     if growth != 0.0:
         c.r += growth
-        c.rr += (GROWTH_SPREAD * growth) ** 2
+        c.rr += SPREAD * SPREAD * level * abs(growth)
     c.day = day
 
 
@@ -126,8 +125,8 @@ def conditions(day: float, hour: float, p: Any) -> tuple[float, float, float]:
 def begin(c: Any, day: float, y: float, factor: float, noise: float, p: Any) -> None:
     """Start a course from its first right reading: the limit of a flat prior on the level."""
     level = y / factor
-    moved = size(level) * p.scale
-    water = p.water_var * p.scale * small(level) ** 2
+    moved = size(level) * c.scale
+    water = p.water_var * c.scale * small(level) ** 2
     c.day = c.seen = day
     c.r, c.x, c.v, c.w = level, 0.0, 0.0, 0.0
     c.xx, c.vv, c.ww = p.trend_var * moved / p.trend_rate**2, p.trend_var * moved, water

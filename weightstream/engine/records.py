@@ -28,7 +28,8 @@ PROCESS = np.dtype(
         ("restless_per_day", "f8"),
         ("pounds", "f8"),  # share of numbers that are typed in pounds
         ("wholes", "f8"),  # share of numbers that are whole
-        ("scale", "f8"),  # variances of this person over those of most
+        ("scale", "f8"),  # variances of this person over those of most, to begin with,
+        ("adapts", "f8"),  # 1 where they are learnt on the way
         ("accept", "f8"),
     ]
 )
@@ -46,8 +47,12 @@ COURSE = np.dtype(
         ("day", "f8"),  # time of the moments
         ("seen", "f8"),  # time of the last right reading; NaN: none so far
         *((name, "f8") for name in MOMENTS),
+        ("scale", "f8"),  # variances of this person over those of most,
+        ("told", "f8"),  # and readings that told it
         ("restless", "f8"),  # 1 in a restless spell
         ("right", "f8"),  # right readings so far
+        ("wrong", "f8"),  # errors so far, a run counting once,
+        ("feared", "f8"),  # and how many the sources' rates let expect
         ("fault", "f8"),  # kind of the run of errors that goes on, its length and source
         ("run", "f8"),
         ("fault_source", "f8"),
@@ -80,6 +85,7 @@ ROW = np.dtype(
         ("p_second", "f8"),
         ("shift_from", "f8"),
         ("shift_to", "f8"),
+        ("evidence", "f8"),  # log density of the reading by all before it
         ("change", "f8"),
         ("change_sd", "f8"),
     ]

@@ -23,6 +23,7 @@ from weightstream.engine.beam import (
     go_straight,
     raise_guest,
     raise_run,
+    rate_factor,
     restless_rate,
     start_beam,
 )
@@ -30,10 +31,10 @@ from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.densities import (
     LEAP_SHARE,
     MOVE_SHARE,
-    believed_noise,
     birth_density,
     interval_sd,
     move_rates,
+    believed_noise,
     valid_density,
 )
 from weightstream.engine.filter import Bools, make_beam, name
@@ -41,10 +42,12 @@ from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     COPY_RATE,
     HIGHEST,
+    LATTICE_KG,
     LOWEST,
     OK,
     OVERRIDE,
     REASON_COUNT,
+    REPEAT,
     START_KG,
     explain,
 )
@@ -69,9 +72,6 @@ from weightstream.engine.retro import (
     Series,
 )
 
-SCATTER_READINGS = 12.0  # a person's own scatter is known from so many
-SCATTER_CUT = 9.0
-SCATTER_USUAL = 1.0  # mean of the cut z² of most persons
 FAINT = 1e-9
 """Pairs of this share of the likeliest have no say."""
 STEP_KG = 3.0
@@ -79,23 +79,6 @@ STEP_KG = 3.0
 AGREED = 6.0
 """Squared SDs between the levels from before and after within which they agree."""
 SIDES = 4 * COURSES
-
-
-@jit
-def rescale(x: Series, first: int, last: int) -> None:
-    """Learn how much this person scatters, against others, and scale all variances by it.
-
-    The mean of z² over readings that the causal pass accepted, cut at SCATTER_CUT and shrunk
-    towards 1 (eq. 10).
-    """
-    total, count = SCATTER_USUAL * SCATTER_READINGS, SCATTER_READINGS
-    for i in range(first, last):
-        row = x.out[i]
-        if x.accepted[i] and not math.isnan(row.sd):
-            z = (x.k.weight[i] - row.mean) / row.sd
-            total += min(z * z, SCATTER_CUT)
-            count += 1.0
-    x.k.p[0].scale = total / (count * SCATTER_USUAL)
 
 
 @jit
@@ -365,10 +348,13 @@ def weigh_errors(
     if k.forced[i] < 0 or copy:
         return weight
     s, y = k.table[k.source[i]], k.weight[i]
-    wrong = explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
-    wrong += raise_run(c, s, k.density) + raise_run(d, s, k.density)
-    wrong += raise_guest(c, y, k.density) + raise_guest(d, y, k.density)
+    factor = rate_factor(c.wrong + d.wrong, c.feared + d.feared)
+    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    for reason in range(1, REASON_COUNT):
+        k.density[reason] *= factor
+    wrong += raise_run(c, s, factor, k.density) + raise_run(d, s, factor, k.density)
+    wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
     for reason in range(1, REASON_COUNT):
         own = weight * k.density[reason]
         k.errors[reason] += own
@@ -407,10 +393,11 @@ def write(x: Series, i: int, first: int) -> None:
 
 
 @jit
-def prepare(x: Series, first: int, last: int) -> None:
-    x.k.p[0] = x.usual[0]
-    rescale(x, first, last)
+def prepare(x: Series, first: int, last: int, scale: float) -> None:
+    """scale: of this person's variances, as the causal pass has learnt it."""
     p = x.k.p[0]
+    x.k.p[0] = x.usual[0]
+    p.scale, p.adapts = scale, 0.0
     for i in range(first, last):
         w, s = x.work[i - first], x.k.table[x.k.source[i]]
         w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], p)
@@ -443,10 +430,10 @@ def conclude(x: Series, first: int, last: int) -> None:
 
 
 @jit
-def smooth(x: Series, first: int, last: int) -> None:
+def smooth(x: Series, first: int, last: int, scale: float) -> None:
     """Judge one person's rows first:last; out, accepted hold the causal results."""
     mark_copies(x, first, last)
-    prepare(x, first, last)
+    prepare(x, first, last, scale)
     forwards(x, first, last)
     backwards(x, first, last)
     conclude(x, first, last)
@@ -454,23 +441,15 @@ def smooth(x: Series, first: int, last: int) -> None:
 
 @kernel(
     void(
-        int64[::1],
-        float64[::1],
-        float64[::1],
-        float64[::1],
-        int64[::1],
-        int8[::1],
-        from_dtype(PROCESS)[::1],
-        from_dtype(SOURCE)[::1],
-        from_dtype(ROW)[::1],
-        boolean[::1],
-        int8[::1],
-        float64[:, ::1],
+        int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],
+        from_dtype(PROCESS)[::1], from_dtype(SOURCE)[::1], from_dtype(ROW)[::1], boolean[::1],
+        int8[::1], float64[:, ::1], float64[::1],
     )  # fmt: skip
 )
 def smooth_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
     process: Records, table: Records, out: Records, accepted: Bools, reason: Codes, tally: Floats,
+    scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch; out, accepted and reason hold the causal results and are revised.
 
@@ -488,4 +467,4 @@ def smooth_kernel(
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:
-            smooth(x, indptr[u], indptr[u + 1])
+            smooth(x, indptr[u], indptr[u + 1], scale[u])
