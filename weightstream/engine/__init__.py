@@ -63,7 +63,6 @@ class Filtered:
     level_hi: Floats
     trend: Floats
     suggested: Floats
-    p_reason: Floats
     change_28d: Floats
     change_28d_lo: Floats
     change_28d_hi: Floats
