@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
+from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
@@ -65,10 +66,7 @@ def _flattened(
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--user", help="Whose readings these are, for formats that name no person.")
-@click.option("--unit", help="Their unit, for formats that name none.")
-@click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
-@click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
+@source_options
 @click.option("--dashboards/--no-dashboards", default=True, show_default=True)
 @click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
@@ -78,21 +76,16 @@ def _flattened(
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
     from weightstream.intake.import_report import check_report
-    from weightstream.intake.sources import check_sources, files_of
-    from weightstream.readers import ReadOptions
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
-    config = configured(parameters["config"], parameters["data_dir"])
-    told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
-    options = ReadOptions(**told, columns=config.data.columns)
-    files = files_of(parameters["sources"])
-    check_sources(files, options, config.data)
+    files = checked_sources(parameters).files
     if json_report is not None:
         check_report(json_report, files)
 
     from flows.ingest import ingest as flow
 
     parameters["sources"] = list(parameters["sources"])
+    parameters["column"] = list(parameters["column"])
     if parameters["user"] is not None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
     with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
