@@ -14,6 +14,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
+from deployments.embedded import server_beside
 from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
@@ -82,7 +83,8 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     if json_report is not None:
         check_report(json_report, files)
 
-    from flows.ingest import ingest as flow
+    with server_beside():
+        from flows.ingest import ingest as flow
 
     parameters["sources"] = list(parameters["sources"])
     parameters["column"] = list(parameters["column"])
@@ -120,7 +122,8 @@ def dashboards(as_json: bool, **parameters: Any) -> None:
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
-    from flows.dashboards import dashboards as flow
+    with server_beside():
+        from flows.dashboards import dashboards as flow
 
     report(flow, parameters, as_json)
 
@@ -135,7 +138,8 @@ def retro(as_json: bool, **parameters: Any) -> None:
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
-    from flows.retro import retro as flow
+    with server_beside():
+        from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
 
