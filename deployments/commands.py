@@ -14,9 +14,11 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
+from deployments.embedded import server_beside
 from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
+from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
@@ -65,10 +67,7 @@ def _flattened(
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--user", help="Whose readings these are, for formats that name no person.")
-@click.option("--unit", help="Their unit, for formats that name none.")
-@click.option("--timezone", help="Of their times, for formats without offsets (IANA name).")
-@click.option("--format", default="auto", show_default=True, help="auto, csv, ...")
+@source_options
 @click.option("--dashboards/--no-dashboards", default=True, show_default=True)
 @click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
 @click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
@@ -78,21 +77,17 @@ def _flattened(
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
     from weightstream.intake.import_report import check_report
-    from weightstream.intake.sources import check_sources, files_of
-    from weightstream.readers import ReadOptions
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
-    config = configured(parameters["config"], parameters["data_dir"])
-    told = {name: parameters[name] for name in ("format", "user", "unit", "timezone")}
-    options = ReadOptions(**told, columns=config.data.columns)
-    files = files_of(parameters["sources"])
-    check_sources(files, options, config.data)
+    files = checked_sources(parameters).files
     if json_report is not None:
         check_report(json_report, files)
 
-    from flows.ingest import ingest as flow
+    with server_beside():
+        from flows.ingest import ingest as flow
 
     parameters["sources"] = list(parameters["sources"])
+    parameters["column"] = list(parameters["column"])
     if parameters["user"] is not None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
     with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
@@ -127,7 +122,8 @@ def dashboards(as_json: bool, **parameters: Any) -> None:
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
-    from flows.dashboards import dashboards as flow
+    with server_beside():
+        from flows.dashboards import dashboards as flow
 
     report(flow, parameters, as_json)
 
@@ -142,7 +138,8 @@ def retro(as_json: bool, **parameters: Any) -> None:
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
-    from flows.retro import retro as flow
+    with server_beside():
+        from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from prefect import flow
 from prefect.runtime import deployment, flow_run
@@ -31,9 +31,11 @@ from tasks.runtime.submission import state_of, submit_batches
 from tasks.write import write
 from weightstream.clocks import RunClock
 from weightstream.errors import ConfigError, WeightstreamError
-from weightstream.intake.import_report import check_report
-from weightstream.intake.sources import check_sources, files_of
-from weightstream.readers import FORMATS, ReadOptions
+from weightstream.intake.import_report import check_report, left_out
+from weightstream.intake.sources import check_sources, look_up
+from weightstream.parsing.layouts import DateOrder
+from weightstream.readers import FORMATS
+from weightstream.readers.stated import read_options
 from weightstream.store.runs import register_files, store_quarantine
 
 Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
@@ -53,6 +55,10 @@ def ingest(
     png: bool = False,
     retro: When | None = None,
     json_report: str | None = None,
+    dates: DateOrder | None = None,
+    decimal: Literal["comma", "point"] | None = None,
+    column: list[str] | None = None,
+    ignore_unreadable: bool = False,
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
@@ -73,6 +79,11 @@ def ingest(
             not given, inline without a Prefect server and defer with one.
         json_report: A file to write, of what was found in each source: counts, units, times, and
             the first quarantined rows of each reason with their cells.
+        dates: How to take dates that could be two, such as 03/04/2024 or 45292.
+        decimal: How to take numbers such as 80,500.
+        column: ROLE=NAME each, the column that holds a role.
+        ignore_unreadable: Whether files of a folder or zip file that are in no known format leave
+            the run as it is.
     """
     clock = RunClock()
     try:
@@ -82,14 +93,13 @@ def ingest(
                 "the file into a folder user=ID of the inbox, or use `weightstream ingest --user`"
             )
         settings = configured(config, data_dir)
-        options = ReadOptions(
-            format,
-            user.get_secret_value() if user else None,
-            unit,
-            timezone,
-            settings.data.columns,
-        )
-        paths = files_of(sources)
+        options = read_options(
+            settings.data.columns, column or (), format=format,
+            user=user.get_secret_value() if user else None, unit=unit, timezone=timezone,
+            dates=dates, decimal=decimal,
+        )  # fmt: skip
+        found = look_up(sources)
+        paths = found.files
         check_sources(paths, options, settings.data)
         if json_report is not None:
             check_report(Path(json_report), paths)
@@ -100,6 +110,9 @@ def ingest(
             clock.started()
             read_sources(context)
             problems = list(context.batches.intake.refused.values())
+            if not ignore_unreadable:
+                unread = [*found.unread, *context.batches.intake.unread]
+                problems += [one.sentence for one in left_out(unread)]
             problems += judge_and_draw(context, config, dashboards, png, retro)
             return finalize_ingest(context, clock, problems, json_report)
     except WeightstreamError as error:

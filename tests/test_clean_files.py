@@ -340,3 +340,30 @@ def test_what_is_learnt_from_files_is_judged_by(simulated, tmp_path):
     clean(source, tmp_path / "out.csv", "--parameters", tmp_path / "mine.json")
     assert {row["model"] for row in rows_of(tmp_path / "out.csv")} == {"mine"}
     assert "name SOURCEs and --out" in run("learn", source).stderr
+
+
+def test_a_column_and_how_it_is_written_can_be_stated(tmp_path):
+    source = tmp_path / "two.csv"
+    source.write_text("user_id,date,weight at home,weight at work,unit\na,03/04/2024,80.5,99,kg\n")
+    done = run("clean", source, "-o", tmp_path / "out.csv")
+    assert done.exit_code == 2
+    assert "--column" in done.stderr
+    stated = ["--column", "weight=weight at home", "--dates", "dmy"]
+    clean(source, tmp_path / "out.csv", *stated)
+    (row,) = rows_of(tmp_path / "out.csv")
+    assert (row["weight_kg"], row["effective_at"]) == ("80.5", "2024-04-03")
+    for wrong, words in (("weight", "takes ROLE=NAME"), ("wait=weight at home", "is no role")):
+        done = run("clean", source, "-o", tmp_path / "no.csv", "--column", wrong)
+        assert done.exit_code == 2
+        assert words in done.stderr
+
+
+def test_a_file_that_no_reader_takes_is_told_unless_that_is_ignored(csv_of, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "good.csv").write_bytes(csv_of(GOOD).read_bytes())
+    (folder / "notes.txt").write_text("weighed 80 on Monday\n")
+    done = clean(folder, tmp_path / "out.csv", status=1)
+    assert "notes.txt" in done.stdout
+    clean(folder, tmp_path / "two.csv", "--ignore-unreadable")
+    assert len(rows_of(tmp_path / "two.csv")) == 1

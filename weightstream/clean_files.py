@@ -18,6 +18,7 @@ from weightstream import schema
 from weightstream.clocks import RunClock, StageClock
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR, Parameters
+from weightstream.intake.import_report import left_out
 from weightstream.intake.partition import Partition
 from weightstream.intake.sources import Intake, report_of
 from weightstream.judging.causal import Judging, judging_of
@@ -36,7 +37,7 @@ from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
 from weightstream.outputs.watching import watchers
 from weightstream.pipeline import Stage, judge, map_in_order, read
-from weightstream.readers import ReadOptions
+from weightstream.readers import ReadOptions, Unread
 from weightstream.types import Ints
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class CleanJob:
 
     overrides: clean_inputs.OVERRIDES_BY, verdicts of reviewers. quarantine: where rows go that are
     no measurement, if anywhere; a data set has them beside its parts anyway. pages: the folder of
-    persons' pages and their list, if wanted.
+    persons' pages and their list, if wanted. unread: files beside the sources that are in no known
+    format and may hold weighings; None: whatever is unread is ignored.
     """
 
     files: list[Path]
@@ -70,6 +72,7 @@ class CleanJob:
     quarantine: Path | None = None
     pages: Path | None = None
     workers: int = 2
+    unread: list[Unread] | None = field(default_factory=list)
 
 
 @dataclass
@@ -276,6 +279,13 @@ def unknown_overrides(job: CleanJob, found: int) -> Iterator[str]:
             f"{wanted - found} of {wanted} overrides name no measurement of the sources; ids "
             "depend on user, source, time and weight"
         )
+
+
+def _unread(run: CleanRun, intake: Intake) -> list[str]:
+    """A sentence for each file, or member of a zip, that may hold weighings and is not read."""
+    if run.job.unread is None:
+        return []
+    return [one.sentence for one in left_out([*run.job.unread, *intake.unread])]
 
 
 def _summary(run: CleanRun, intake: Intake) -> Summary:

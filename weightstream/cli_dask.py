@@ -9,22 +9,19 @@ from typing import Any
 import click
 from distributed import Client, LocalCluster
 
+from weightstream.cli_sources import Sources
 from weightstream.clocks import RunClock
-from weightstream.config import Config
 from weightstream.dataset import clean_dataset
 from weightstream.errors import ConfigError
 from weightstream.memory import peak_rss_mb
 from weightstream.outputs.summary import Summary
-from weightstream.readers import ReadOptions
 from weightstream.schema import OUTCOMES
 
 ELSEWHERE = ("quarantine", "pages", "json_report", "overwrite")
 """Options of `clean` that a cluster does not have."""
 
 
-def clean_on_dask(
-    given: Mapping[str, Any], config: Config, options: ReadOptions, as_json: bool
-) -> int:
+def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> int:
     """Judge the sources on a cluster and say what was done; returns the exit status."""
     if wrong := [name for name in ELSEWHERE if given.get(name)]:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
@@ -38,8 +35,8 @@ def clean_on_dask(
             parameters=given["parameters"],
             overrides=given["overrides"],
             client=client,
-            config=config,
-            options=options,
+            config=sources.config,
+            options=sources.options,
             stage=given["stage"],
         )
     counts = made["counts"]

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from weightstream.cli import FILE, FOLDER, PLACE, cli, configured, settings
-from weightstream.config import Config
+from weightstream.cli_sources import Sources, checked_sources, source_options
 
 if TYPE_CHECKING:  # loaded when a command needs them
     from weightstream.clean_files import CleanJob
     from weightstream.outputs.summary import Summary
-    from weightstream.readers import ReadOptions
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 OWN_PROCESS = "own process"
 """click's object of a program that runs one command and ends."""
-
-FOR_SOURCES = (
-    click.option("--user", help="Whose readings these are, for formats that name no person."),
-    click.option("--unit", help="Their unit, for formats that name none."),
-    click.option("--timezone", help="Of times without an offset (IANA name)."),
-    click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
-)
-
-
-def source_options(command: Command) -> Command:
-    """What a person says about sources that do not say it themselves."""
-    for option in reversed(FOR_SOURCES):
-        command = option(command)
-    return command
-
-
-def checked_sources(given: Mapping[str, Any]) -> tuple[Config, ReadOptions, list[Path]]:
-    """The configuration, and the files that are meant; what is wrong with them is said at once."""
-    from weightstream.intake.sources import check_sources, files_of
-    from weightstream.readers import ReadOptions
-
-    config = configured(given["config"], given["data_dir"])
-    said = {name: given[name] for name in ("format", "user", "unit", "timezone")}
-    options = ReadOptions(**said, columns=config.data.columns)
-    files = files_of(given["sources"])
-    check_sources(files, options, config.data)
-    return config, options, files
 
 
 @cli.command()
@@ -80,19 +50,19 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
         keep_pandas_out()
     from weightstream.intake.import_report import check_report, write_report
 
-    config, options, files = checked_sources(given)
+    sources = checked_sources(given)
     if given["dask"] is not None:
         from weightstream.cli_dask import clean_on_dask
 
-        ctx.exit(clean_on_dask(given, config, options, as_json))
-    check_outputs(given, files)
+        ctx.exit(clean_on_dask(given, sources, as_json))
+    check_outputs(given, sources.files)
     if json_report is not None:
-        check_report(json_report, files)
+        check_report(json_report, sources.files)
     say_if_compiling()
 
     from weightstream.clean_files import clean_files
 
-    summary, report = clean_files(job_of(given, config, options, files))
+    summary, report = clean_files(job_of(given, sources))
     if json_report is not None:
         write_report(json_report, report)
     say_what_was_done(summary, report, given["out"], as_json)
@@ -110,13 +80,13 @@ def read_command(ctx: click.Context, **given: Any) -> None:
     """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
     if ctx.obj is OWN_PROCESS:
         keep_pandas_out()
-    _, options, files = checked_sources(given)
-    check_outputs({"quarantine": None, **given}, files)
+    sources = checked_sources(given)
+    check_outputs({"quarantine": None, **given}, sources.files)
 
     from weightstream.outputs.exports.table_files import write_tables
     from weightstream.written_records import WRITTEN, written_records
 
-    rows = write_tables(given["out"], WRITTEN, written_records(files, options))
+    rows = write_tables(given["out"], WRITTEN, written_records(sources.files, sources.options))
     click.echo(f"{rows:,} records in {given['out']}", err=True)
 
 
@@ -130,12 +100,15 @@ def read_command(ctx: click.Context, **given: Any) -> None:
 @settings
 def plot_command(**given: Any) -> None:
     """Judge SOURCEs and draw one person's chart to OUT."""
-    config, options, files = checked_sources(given)
+    sources = checked_sources(given)
 
     from weightstream.plot_files import check_chart, plot_files
 
-    check_chart(given["out"], files, given["overwrite"])
-    count = plot_files(files, options, config, given["stage"], given["person"], given["out"])
+    check_chart(given["out"], sources.files, given["overwrite"])
+    count = plot_files(
+        sources.files, sources.options, sources.config, given["stage"], given["person"],
+        given["out"],
+    )  # fmt: skip
     click.echo(f"{count:,} measurements in {given['out']}", err=True)
 
 
@@ -157,15 +130,15 @@ def learn(**given: Any) -> None:
 
         click.echo(learn_from_store(configured(given["config"], given["data_dir"])))
         return
-    config, options, files = checked_sources(given)
+    sources = checked_sources(given)
 
     from weightstream.judging.parameters import write
     from weightstream.learn_files import learn_files
     from weightstream.outputs.exports.judged_files import check_place
     from weightstream.store.learning_run import learned_text
 
-    check_place(given["out"], files, given["overwrite"])
-    learned = learn_files(files, options, config, given["out"].stem)
+    check_place(given["out"], sources.files, given["overwrite"])
+    learned = learn_files(sources.files, sources.options, sources.config, given["out"].stem)
     click.echo(learned_text(learned))
     if learned.refused is not None:
         raise InputError(learned.refused)
@@ -191,25 +164,24 @@ def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
         check_out(given["quarantine"], [*named, *files, given["out"]], given["overwrite"])
 
 
-def job_of(
-    given: Mapping[str, Any], config: Config, options: ReadOptions, files: list[Path]
-) -> CleanJob:
+def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
     from weightstream.clean_files import CleanJob
     from weightstream.clean_inputs import read_overrides
     from weightstream.engine.model import PRIOR
     from weightstream.judging.parameters import load
 
     return CleanJob(
-        files,
+        sources.files,
         given["out"],
-        config,
-        options,
+        sources.config,
+        sources.options,
         given["stage"],
         PRIOR if given["parameters"] is None else load(given["parameters"]),
         None if given["overrides"] is None else read_overrides(given["overrides"]),
         given["quarantine"],
         given["pages"],
         given["workers"] or len(os.sched_getaffinity(0)),
+        None if given["ignore_unreadable"] else sources.unread,
     )
 
 

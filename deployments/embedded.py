@@ -1,0 +1,44 @@
+"""Prefect's embedded server, started while the modules of the flow are still imported."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+NOT_NEEDED = (
+    "CANCELLATION_CLEANUP",
+    "CLEANUP_RECONCILER",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "SCHEDULER",
+    "TRIGGERS",
+)
+"""Services of the server for deployments, workers and automations, of which one run has none."""
+
+
+@contextmanager
+def server_beside() -> Iterator[None]:
+    """Start the embedded server beside what is done inside, if a run needs one; ready afterwards.
+
+    It takes as long as our own imports, in a process of its own. Where it does not start, the flow
+    tries again, and says so.
+    """
+    for service in NOT_NEEDED:
+        os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
+    thread = threading.Thread(target=_start, name="prefect-server", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _start() -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value() is None:
+        from prefect.server.api.server import SubprocessASGIServer
+
+        with suppress(Exception):  # the flow meets it again
+            SubprocessASGIServer().start()

@@ -1,0 +1,72 @@
+"""Options of the commands that read sources, and what is wrong with them, said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from weightstream.cli import configured
+from weightstream.config import Config
+
+if TYPE_CHECKING:  # loaded when a command needs them
+    from weightstream.readers import ReadOptions, Unread
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+STATED = ("format", "user", "unit", "timezone", "dates", "decimal")
+
+OPTIONS = (
+    click.option("--user", help="Whose readings these are, for formats that name no person."),
+    click.option("--unit", help="Their unit, for formats that name none."),
+    click.option("--timezone", help="Of times without an offset (IANA name)."),
+    click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
+    click.option(
+        "--dates",
+        type=click.Choice(["dmy", "mdy", "ymd", "excel1900", "excel1904"]),
+        help="How to take dates that could be two, such as 03/04/2024 or 45292.",
+    ),
+    click.option(
+        "--decimal", type=click.Choice(["comma", "point"]), help="How to take 80,500."
+    ),
+    click.option(
+        "--column", multiple=True, metavar="ROLE=NAME",
+        help="The column that holds a role: user_id, time, weight, unit, ...; repeatable.",
+    ),
+    click.option(
+        "--ignore-unreadable", is_flag=True,
+        help="Exit status 0 although files of a folder or zip are in no known format.",
+    ),
+)  # fmt: skip
+
+
+def source_options(command: Command) -> Command:
+    """What a person says about sources that do not say it themselves."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files that are meant, and how to read them. unread: of a folder, in no known format."""
+
+    config: Config
+    options: ReadOptions
+    files: list[Path]
+    unread: list[Unread]
+
+
+def checked_sources(given: Mapping[str, Any]) -> Sources:
+    """The sources and options of a command. Raises ConfigError, InputError if none can be used."""
+    from weightstream.intake.sources import check_sources, look_up
+    from weightstream.readers.stated import read_options
+
+    config = configured(given["config"], given["data_dir"])
+    stated = {name: given[name] for name in STATED}
+    options = read_options(config.data.columns, given["column"], **stated)
+    found = look_up(given["sources"])
+    check_sources(found.files, options, config.data)
+    return Sources(config, options, found.files, found.unread)
