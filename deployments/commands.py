@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from weightstream import cli_decisions, cli_files  # noqa: F401, they attach their commands
+from weightstream import cli_alerts, cli_decisions, cli_files  # noqa: F401, they attach commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
 from weightstream.errors import PrefectError, WeightstreamError
