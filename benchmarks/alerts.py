@@ -150,8 +150,8 @@ def measured(people: int, seed: int) -> Iterator[tuple[str, ...]]:
                 yield world, f"{spacing:g}", kind, f"{wrong / people:.2f} a year"
             for least in (0.0, 0.5):
                 found = told(days[calm], weights[:, calm], ("heart-failure",), least)
-                wrong = sum(map(len, found)) / people
-                yield world, f"{spacing:g}", f"rapid_gain, p >= {least:g}", f"{wrong:.2f} a year"
+                share = sum(map(len, found)) / people
+                yield world, f"{spacing:g}", f"rapid_gain, p >= {least:g}", f"{share:.2f} a year"
             start = days[calm][-1]
             for event in EVENTS:
                 moved = weights + event.shape(days - start)

@@ -1,4 +1,4 @@
-"""What people said of alerts: seen, or done with, by whom and when; and goals.
+"""What people said of alerts: seen, or done with, by whom and when.
 
 Alerts themselves are a function of the readings and are not stored: only what a person said of one
 is, by the person watched, the kind, and the reading with which it began.
@@ -19,7 +19,7 @@ Status = Literal["new", "acknowledged", "closed"]
 Key = tuple[str, str, str]
 """user_id, kind, began (effective_at of the first reading that told it)."""
 
-TABLES = """
+TABLE = """
 create table if not exists alert_statuses (
   user_id text not null,
   kind text not null,                -- rapid_gain, weight_loss, unusual, unconfirmed
@@ -29,13 +29,6 @@ create table if not exists alert_statuses (
   made_at text not null,             -- UTC
   note text,
   primary key (user_id, kind, began)
-) strict, without rowid;
-create table if not exists goals (
-  user_id text primary key,
-  weight_kg real not null,
-  by_day text,                       -- a date; null: whenever
-  made_by text not null,
-  made_at text not null
 ) strict, without rowid;
 """
 
@@ -51,9 +44,8 @@ class Said:
 
 
 def create_alert_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables where they are not there; part of a migration."""
-    for statement in filter(str.strip, TABLES.split(";")):
-        connection.execute(statement)
+    """Create the table where it is not there; to be part of the store's migration."""
+    connection.execute(TABLE)
 
 
 def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Said]:
@@ -90,6 +82,4 @@ def say(config: Config, key: Key, status: str, by: str, note: str | None = None)
             "insert or replace into alert_statuses values (?, ?, ?, ?, ?, ?, ?)",
             (*key, status, by, now(), note),
         )
-        connection.execute(
-            "update users set revision = revision + 1 where user_id = ?", key[:1]
-        )
+        connection.execute("update users set revision = revision + 1 where user_id = ?", key[:1])

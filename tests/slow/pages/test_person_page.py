@@ -331,7 +331,8 @@ def test_the_band_follows_what_is_known_in_a_gap(
     assert tab.evaluate("Columns.prepare(Common.data()).gaps") == [1]
     widest = tab.evaluate(
         """(() => {
-          const level = chart.data.find(t => t.fill === "toself" && t.yaxis === "y" && t.x.length > 9);
+          const ground = t => t.fill === "toself" && t.yaxis === "y" && t.x.length > 9;
+          const level = chart.data.find(ground);
           const y = level.y.filter(v => v !== null);
           return Math.max(...y) - Math.min(...y);
         })()"""
