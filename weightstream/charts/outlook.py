@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.engine import track as course
+from weightstream.engine.projection import project
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 INTERVAL = 1.959963984540054  # SDs on each side of a 95 % interval
@@ -25,29 +26,24 @@ class Outlook:
     level_hi_kg: Sequence[float]
 
 
-def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[np.float64]) -> Outlook | None:
+def outlook(state: npt.NDArray[np.float64], process: npt.NDArray[Any]) -> Outlook | None:
     """Project the level eight weeks ahead of a person's last reading; None of an empty state.
 
     state: (STATE_SIZE,) float64, as the filter left it (column `state` of user_states).
-    process: Model.process, (K,) float64. The rate fades to 0 as the model says (docs/judging.md,
-    eq. 1-2), so a projection bends towards level instead of running on for ever.
+    process: Model.process. The rate fades to 0 as the model says (docs/judging.md, eq. 1), so a
+    projection bends towards level instead of running on for ever.
     """
-    if np.isnan(state[course.L]):
+    ahead = project(state, process, np.array([0.0, *PROJECTED_DAYS]))
+    if ahead is None:
         return None  # nothing accepted yet, or later readings may still revise earlier decisions
-    around = INTERVAL * 7.0 * float(np.sqrt(max(state[course.VV], 0.0)))
-    rate = 7.0 * float(state[course.V])
-    track = np.array(state, dtype=np.float64)
-    start = track[course.DAY]
-    level, margin = [], []
-    for days in PROJECTED_DAYS:
-        course.predict(track, start + days, process)
-        level.append(float(track[course.L]))
-        margin.append(INTERVAL * float(np.sqrt(track[course.LL])))
+    level, sd, rate, rate_sd = ahead.T
+    around = INTERVAL * 7.0 * rate_sd[0]
+    margin = INTERVAL * sd[1:]
     return Outlook(
-        rate - around,
-        rate + around,
+        float(7.0 * rate[0] - around),
+        float(7.0 * rate[0] + around),
         PROJECTED_DAYS,
-        level,
-        [a - b for a, b in zip(level, margin, strict=True)],
-        [a + b for a, b in zip(level, margin, strict=True)],
+        level[1:].tolist(),
+        (level[1:] - margin).tolist(),
+        (level[1:] + margin).tolist(),
     )

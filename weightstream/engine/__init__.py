@@ -9,18 +9,22 @@ from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import filter as causal
 from weightstream.engine import smoother
 from weightstream.engine.densities import Z95
+from weightstream.engine.change import CHANGE_DAYS, changes
 from weightstream.engine.filter import STATE_SIZE, Bools
+from weightstream.engine.fingerprint import fingerprint
 from weightstream.engine.model import Model, build_model
 from weightstream.engine.records import ROW, Records
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
 __all__ = [
+    "CHANGE_DAYS",
     "STATE_SIZE",
     "Filtered",
     "Model",
     "build_model",
     "filter_batch",
+    "fingerprint",
     "smooth_batch",
 ]
 
@@ -44,6 +48,8 @@ class Filtered:
     p_reason: (N,) posterior of the reason among all errors that a rejected reading may be;
     second_reason, p_second: the next one, -1 and NaN where there is none. log_density: (N,) of each
     reading by all before it (causal only).
+    change_28d and its 95 % interval: (N,) kg by which the level has changed over the 28 days before
+    a reading; NaN where the series is shorter.
     """
 
     p_valid: Floats
@@ -67,6 +73,9 @@ class Filtered:
     second_reason: Codes
     p_second: Floats
     log_density: Floats
+    change_28d: Floats
+    change_28d_lo: Floats
+    change_28d_hi: Floats
 
 
 def filter_batch(
@@ -86,7 +95,7 @@ def filter_batch(
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
     scale = np.empty(users)
-    run = causal.filter_kernel if engine == "compiled" else _reference()
+    run = causal.filter_kernel if engine == "compiled" else _reference()[0]
     run(
         batch.indptr,
         batch.day,
@@ -107,14 +116,16 @@ def filter_batch(
     return _named(batch, out, accepted, reason, state, settled)
 
 
-def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) -> Filtered:
+def smooth_batch(
+    batch: UserBatch, model: Model, tally: Floats | None = None, engine: str = "compiled"
+) -> Filtered:
     """Judge each reading by all others of its person, and smooth the level over the whole series.
 
     Returns what filter_batch does, with this meaning: expected and its interval from all other
     readings; level and trend from all accepted ones; state and settled as filter_batch gives them.
     tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
-    is added. A function of the sorted series alone. Raises BatchError as filter_batch does.
-    Formulas: docs/judging.md, eq. 7-9.
+    is added. A function of the sorted series alone. engine: as of filter_batch. Raises BatchError
+    as filter_batch does. Formulas: docs/judging.md, eq. 9-11.
     """
     rows, users = len(batch.day), len(batch.user_ids)
     _check(batch, model)
@@ -125,10 +136,13 @@ def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) ->
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
     start, scale = state.copy(), np.empty(users)
-    causal.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled, scale)
+    run, retro = causal.filter_kernel, smoother.smooth_kernel
+    if engine != "compiled":
+        run, retro = _reference()
+    run(*series, *parameters, start, out, accepted, reason, state, settled, scale)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
-    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally, scale)
+    retro(*series, *parameters, out, accepted, reason, tally, scale)
     return _named(batch, out, accepted, reason, state, settled)
 
 
@@ -162,6 +176,7 @@ def _named(
 ) -> Filtered:
     expected, level = out["mean"].copy(), out["level"].copy()
     around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
+    change, margin = changes(batch, level, out["level_sd"])
     shift_row = np.flatnonzero(~np.isnan(out["shift_to"]))
     return Filtered(
         p_valid=out["p"].copy(),
@@ -185,11 +200,14 @@ def _named(
         second_reason=np.nan_to_num(out["second"], nan=-1.0).astype(np.int8),
         p_second=out["p_second"].copy(),
         log_density=out["evidence"].copy(),
+        change_28d=change,
+        change_28d_lo=change - margin,
+        change_28d_hi=change + margin,
     )
 
 
-def _reference() -> Callable[..., None]:
+def _reference() -> tuple[Callable[..., None], Callable[..., None]]:
     """Loaded when asked for: pykalman brings SciPy, pandas and 60 MB with it."""
-    from weightstream.engine.reference import filter_reference
+    from weightstream.engine.reference import filter_reference, smooth_reference
 
-    return filter_reference
+    return filter_reference, smooth_reference
