@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import (
-    LEAP_SHARE,
     MOVE_SHARE,
     believed_noise,
     birth_density,
     interval_sd,
+    leap_sd,
     move_rates,
+    tail_share,
     valid_density,
 )
 from weightstream.engine.mixture import (
@@ -52,11 +53,11 @@ SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
-ERRORS = 1.0
+ERRORS = 0.5
 """A person's own rate of errors is known from so many errors."""
 KNOWN = 3.0
 """Right readings from which on a person's course is known."""
-TOLD = 0.8
+TOLD = 0.5
 """Share of a named cause among errors from which on the undone value is believed."""
 SPLIT = 0.005
 """A continuation below this share of the usual one is not followed."""
@@ -231,7 +232,7 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
 def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
     """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
     moving, leaping = move_rates(gap, p)
-    a, b = (MOVE_SHARE * level) ** 2, (LEAP_SHARE * max(level, level + residual)) ** 2
+    a, b = (MOVE_SHARE * level) ** 2, leap_sd(max(level, level + residual), gap) ** 2
     move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
     return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
 
@@ -327,15 +328,16 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     moving, leaping = move_rates(gap, p)
     turning = restless_rate(c, k.day[i], p)
     stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
-    stay *= valid_density(residual, variance, p.tail_share, tail)[0]
+    share = tail_share(gap, p)
+    stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (move + leaping * normal(residual, variance + (LEAP_SHARE * max(level, y)) ** 2))
+    move = prior * (move + leaping * normal(residual, variance + leap_sd(max(level, y), gap) ** 2))
     other = variance
     if c.restless == 1.0:
         other = max(variance - spell_variance(level, gap), noise * size * size)
     else:
         other += spell_variance(level, gap)
-    change = prior * turning * valid_density(residual, other, p.tail_share, tail)[0]
+    change = prior * turning * valid_density(residual, other, share, tail)[0]
     m = add_kid(k, m, stay, a, VALID, OK, y)
     least = SPLIT * stay if c.right >= KNOWN else 0.0
     if move > least:

@@ -16,8 +16,12 @@ ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 
 MOVE_MOST, MOVE_SHARE = 0.12, 0.065
 """A move (illness, diet, water): greatest probability over one gap; SD as a share of the weight."""
-LEAP_MOST, LEAP_SHARE = 0.02, 0.22
-"""The same of a leap (surgery, amputation, years unseen)."""
+LEAP_MOST = 0.02
+LEAP_SHARES, LEAP_DAYS = (0.08, 0.22), 365.0
+"""The same of a leap (birth, surgery, amputation, years unseen); its SD grows with the gap up to
+LEAP_DAYS, for no body loses a third of its weight in a week."""
+SOON_DAYS, SOON_TAIL = 0.05, 0.1
+"""Within the hour a second weighing shares the meal and the coat: how much rarer its tail is."""
 USUAL_START = 0.88
 """Share of first readings that are usual adults' weights; the others are of any body."""
 ANY_BODY = 1.0 / math.log(650.0 / 1.5)
@@ -46,6 +50,19 @@ def valid_density(
 def move_rates(gap: float, p: Any) -> tuple[float, float]:
     """Probabilities of a move and of a leap over the days since the last right reading."""
     return min(gap * p.move_per_day, MOVE_MOST), min(gap * p.leap_per_day, LEAP_MOST)
+
+
+@jit
+def leap_sd(level: float, gap: float) -> float:
+    """SD of a leap over a gap, kg."""
+    low, high = LEAP_SHARES
+    return level * (low + (high - low) * min(gap / LEAP_DAYS, 1.0))
+
+
+@jit
+def tail_share(gap: float, p: Any) -> float:
+    """Share of right readings with more than the usual scatter, after a gap."""
+    return p.tail_share * (SOON_TAIL if gap < SOON_DAYS else 1.0)
 
 
 @jit

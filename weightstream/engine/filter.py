@@ -32,7 +32,6 @@ from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_KG,
     COPY_RATE,
-    LATTICE_KG,
     OK,
     REASON_COUNT,
     REPEAT,

@@ -6,7 +6,7 @@ a key of the configuration that is set comes before both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 

@@ -29,12 +29,12 @@ from weightstream.engine.beam import (
 )
 from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.densities import (
-    LEAP_SHARE,
     MOVE_SHARE,
+    believed_noise,
     birth_density,
     interval_sd,
+    leap_sd,
     move_rates,
-    believed_noise,
     valid_density,
 )
 from weightstream.engine.filter import Bools, make_beam, name
@@ -42,12 +42,10 @@ from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     COPY_RATE,
     HIGHEST,
-    LATTICE_KG,
     LOWEST,
     OK,
     OVERRIDE,
     REASON_COUNT,
-    REPEAT,
     START_KG,
     explain,
 )
@@ -144,7 +142,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     widen(new, side, (MOVE_SHARE * level) ** 2)
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
     new = sides[at + 2]
-    widen(new, side, (LEAP_SHARE * level) ** 2)
+    widen(new, side, leap_sd(level, gap) ** 2)
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
     new = sides[at + 3]
     widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
