@@ -11,9 +11,10 @@ from weightstream.errors import ConfigError
 
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `out` when all is written. Raises ConfigError.
+    """Yield a path to write to, which becomes `out` when all is written. Raises ConfigError.
 
-    A link stays, and what it leads to is replaced; what is no file, such as /dev/null, is not.
+    A new file is its owner's alone; one that is replaced keeps its mode. A link stays, and its
+    target is replaced; what is no file, such as /dev/null, is refused.
     """
     try:
         place = Path(os.path.realpath(out))
@@ -21,6 +22,9 @@ def appearing(out: Path) -> Iterator[Path]:
             raise ConfigError(f"{out}: is a device or a pipe; name a file")
         unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         with removed(unfinished):
+            mode = place.stat().st_mode & 0o777 if place.is_file() else 0o600
+            os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            unfinished.chmod(mode)
             yield unfinished
             os.replace(unfinished, place)
     except OSError as error:
@@ -30,7 +34,7 @@ def appearing(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def removed(unfinished: Path) -> Iterator[None]:
-    """Leave nothing there, whatever happens."""
+    """Delete the file at the end, whatever happens."""
     try:
         yield
     finally:

@@ -16,7 +16,14 @@ from weightstream.config import Config, Kalman, Source
 from weightstream.engine import Filtered, Model, build_model, filter_batch
 from weightstream.engine.model import Parameters
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
-from weightstream.judging.decisions import CAUSAL, KEY, diff_decisions, newest, shift_rows
+from weightstream.judging.decisions import (
+    CAUSAL,
+    KEY,
+    DecisionDiff,
+    diff_decisions,
+    newest,
+    shift_rows,
+)
 from weightstream.judging.parameters import to_json
 from weightstream.judging.record_links import (
     RecordLinks,
@@ -24,7 +31,7 @@ from weightstream.judging.record_links import (
     resolve_links,
 )
 from weightstream.judging.record_statements import RECORD_STATEMENTS, shared
-from weightstream.judging.respelling import find_respelling
+from weightstream.judging.respelling import Respelling, find_respelling
 from weightstream.judging.series import (
     NO_ANNOTATIONS,
     AnnotatedSeries,
@@ -82,6 +89,56 @@ def judging_of(config: Config, parameters: Parameters) -> Judging:
     return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
 
 
+@dataclass(frozen=True)
+class Arrivals:
+    """New measurements of a batch of U persons, compared with what is stored of them.
+
+    measurements: N rows. user: (N,) number of each one's person. fresh: (N,) bool, not stored yet.
+    history: stored.HISTORY of persons whose new readings cannot simply be appended.
+    """
+
+    measurements: pa.Table
+    user: Ints
+    persons: Persons
+    history: pa.Table
+    fresh: Bools
+    respelling: Respelling
+    links: RecordLinks
+
+    @property
+    def added(self) -> Ints:
+        """Return (U,) how many measurements are not stored yet."""
+        return np.bincount(self.user[self.fresh], minlength=len(self.persons.user_ids))
+
+    @property
+    def touched(self) -> Bools:
+        """Return (U,) whose series changes."""
+        respelled = self.respelling.persons(len(self.persons.user_ids))
+        return (self.added > 0) | self.links.linked | respelled
+
+    @property
+    def keys(self) -> pa.Table:
+        """Return KEY of all measurements that statements of linked persons may name."""
+        if not len(self.links.statements):
+            return self.history
+        keys = self.history.select(KEY)
+        return pa.concat_tables([keys, self.measurements.select(KEY).cast(keys.schema)])
+
+
+def compare(new: pa.Table, links: pa.Table, stored: Stored, basis: str) -> Arrivals:
+    """Find out what a batch brings that is not stored. Arguments as of `decide`."""
+    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
+    user = np.repeat(np.arange(len(persons.user_ids)), np.diff(persons.indptr))
+    incoming = incoming_records(persons, new, user)
+    appendable = persons.appendable & ~incoming.again & ~incoming.linked(links)
+    persons = replace(persons, appendable=appendable)
+    history = stored_history(stored, persons)
+    fresh = pc.invert(pc.is_in(new["measurement_id"], history["measurement_id"])).to_numpy()
+    respelling = find_respelling(stored, new, fresh, persons, user)
+    found = resolve_links(stored, persons, incoming, new, fresh, respelling.was, links)
+    return Arrivals(new, user, persons, history, fresh, respelling, found)
+
+
 def decide(
     new: pa.Table,
     links: pa.Table,
@@ -95,58 +152,55 @@ def decide(
     links: record_statements.LINK of copies within the batch and of retractions.
     file_numbers: (files,) int64, the number in the store of each file of the run.
     """
-    basis = judging.fingerprint
-    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
-    users = len(persons.user_ids)
-    user = np.repeat(np.arange(users), np.diff(persons.indptr))
-    incoming = incoming_records(persons, new, user)
-    persons = replace(
-        persons, appendable=persons.appendable & ~incoming.again & ~incoming.linked(links)
+    arrivals = compare(new, links, stored, judging.fingerprint)
+    persons, fresh = arrivals.persons, arrivals.fresh
+    judged = arrivals.touched & (persons.readings + arrivals.added >= judging.min_readings)
+    annotations = annotations_with(stored, arrivals.links, persons)
+    whole = judged & ~persons.appendable
+    older = [persons.user_ids[u] for u in np.flatnonzero(whole)]
+    history = arrivals.history.filter(
+        pc.is_in(arrivals.history["user_id"], pa.array(older, pa.string()))
     )
-    older_rows = stored_history(stored, persons)
-    fresh = pc.invert(pc.is_in(new["measurement_id"], older_rows["measurement_id"])).to_numpy()
-    respelling = find_respelling(stored, new, fresh, persons, user)
-    links_found = resolve_links(stored, persons, incoming, new, fresh, respelling.was, links)
-    added = np.bincount(user[fresh], minlength=users)
-    touched = (added > 0) | links_found.linked | respelling.persons(users)
-    readings_now = persons.readings + added
-    judged = touched & (readings_now >= judging.min_readings)
-    # A reading that was assigned to another person still counts for the one who received it.
-    few = np.maximum(readings_now, np.diff(persons.indptr)) < judging.min_readings
-
-    annotations = annotations_with(stored, links_found, persons)
-    older = [persons.user_ids[u] for u in np.flatnonzero(judged & ~persons.appendable)]
-    history = older_rows.filter(pc.is_in(older_rows["user_id"], pa.array(older, pa.string())))
-    history = annotations.apply_assignments(stored, respelling.applied_to(history), older)
-    series = join(new, fresh & judged[user], history, judging.timezone)
+    history = annotations.apply_assignments(stored, arrivals.respelling.applied_to(history), older)
+    series = join(new, fresh & judged[arrivals.user], history, judging.timezone)
     readings = annotations.arranged(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
-    recomputed = judged & ~persons.appendable
-    every = keys_of(older_rows, new) if len(links_found.statements) else older_rows
-    statements = diff_decisions(
-        stored, readings, filtered, recomputed, CAUSAL, judging.parameters.name
-    )
+    diff = diff_decisions(stored, readings, filtered, whole, CAUSAL, judging.parameters.name)
+    return batch_result(arrivals, judged, readings, filtered, diff, judging, file_numbers)
+
+
+def batch_result(
+    arrivals: Arrivals,
+    judged: Bools,
+    readings: AnnotatedSeries,
+    filtered: Filtered,
+    diff: DecisionDiff,
+    judging: Judging,
+    file_numbers: Ints,
+) -> BatchResult:
+    """Return what there is to write of a judged batch. judged: (U,) bool."""
+    new, persons, fresh, links = (
+        arrivals.measurements, arrivals.persons, arrivals.fresh, arrivals.links,
+    )  # fmt: skip
+    users, touched, added = len(persons.user_ids), arrivals.touched, arrivals.added
+    # A reading that was assigned to another person still counts for the one who received it.
+    few = np.maximum(persons.readings + added, np.diff(persons.indptr)) < judging.min_readings
+    outcome = outcome_columns(new, ~(fresh | few[arrivals.user]), readings.table, filtered)
     return BatchResult(
         user_ids=persons.user_ids,
         revisions=persons.revisions,
-        recomputed=recomputed,
-        linked=links_found.linked,
-        measurements=measurement_rows(new, fresh, user, users, file_numbers),
-        decisions=statements.decisions,
-        estimates=statements.estimates,
-        users=user_rows(
-            persons, new, judged, touched, readings, filtered, statements.accepted, added
-        ),
-        states=state_rows(filtered, judged, touched, persons, links_found, basis),
+        recomputed=judged & ~persons.appendable,
+        linked=links.linked,
+        measurements=measurement_rows(new, fresh, arrivals.user, users, file_numbers),
+        decisions=diff.decisions,
+        estimates=diff.estimates,
+        users=user_rows(persons, new, judged, touched, readings, filtered, diff.accepted, added),
+        states=state_rows(filtered, judged, touched, persons, links, judging.fingerprint),
         shifts=shift_rows(readings, filtered),
-        respelled=respelling.rows(users, file_numbers),
-        links=link_rows(links_found, persons, file_numbers),
-        superseded=superseded_result(links_found, every, persons),
-        outcome=Rows(
-            persons.indptr,
-            outcome_columns(new, ~(fresh | few[user]), series, filtered)
-            | shared_column(new, fresh, links_found, every),
-        ),
+        respelled=arrivals.respelling.rows(users, file_numbers),
+        links=link_rows(links, persons, file_numbers),
+        superseded=superseded_result(links, arrivals.keys, persons),
+        outcome=Rows(persons.indptr, outcome | shared_column(new, fresh, links, arrivals.keys)),
         net_accepted=np.zeros(users, np.int64),
     )
 
@@ -160,12 +214,6 @@ def outcome_columns(
     is_new = new_row >= 0
     outcome[new_row[is_new]] = np.where(filtered.accepted[is_new], ACCEPTED, REJECTED)
     return {"outcome": outcome, "file": new["file"].to_numpy()}
-
-
-def keys_of(history: pa.Table, new: pa.Table) -> pa.Table:
-    """Return KEY of all measurements of some persons."""
-    keys = history.select(KEY)
-    return pa.concat_tables([keys, new.select(KEY).cast(keys.schema)])
 
 
 def shared_column(

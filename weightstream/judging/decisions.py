@@ -13,7 +13,7 @@ from weightstream.engine import Filtered
 from weightstream.judging.batch_result import Column, Rows, rows_of
 from weightstream.judging.series import AnnotatedSeries
 from weightstream.judging.stored import ESTIMATES, PLACED, Stored
-from weightstream.types import Bools, Floats, Ints
+from weightstream.types import Bools, Codes, Floats, Ints
 
 CAUSAL, RETRO = "causal", "retro"
 MOVED = "moved"
@@ -68,11 +68,7 @@ def diff_decisions(
         before, at, gone = current(stored, ids, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
-        stays = np.full(len(known), stage == CAUSAL) & pc.equal(was["stage"], RETRO).to_numpy()
-        stays &= ~pc.is_in(was["reason"], NOT_CURRENT).to_numpy() & (
-            filtered.reason[known] < FIRST_NOT_CURRENT
-        )
-        stays &= pc.not_equal(was["verdict"], MOVED).to_numpy()
+        stays = _stays(was, filtered.reason[known], stage)
         was_accepted = pc.equal(was["verdict"], "accepted").to_numpy()
         accepted[known] = np.where(stays, was_accepted, accepted[known])
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
@@ -95,6 +91,15 @@ def diff_decisions(
         accepted,
         net_accepted,
     )
+
+
+def _stays(was: pa.Table, reason: Codes, stage: str) -> Bools:
+    """Return where the stored decisions `was` stay, whatever reason the pass found."""
+    if stage != CAUSAL:
+        return np.zeros(len(was), bool)
+    stays = pc.equal(was["stage"], RETRO).to_numpy()
+    stays &= ~pc.is_in(was["reason"], NOT_CURRENT).to_numpy() & (reason < FIRST_NOT_CURRENT)
+    return stays & pc.not_equal(was["verdict"], MOVED).to_numpy()
 
 
 def current(

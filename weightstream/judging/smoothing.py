@@ -13,7 +13,7 @@ from weightstream.judging.decisions import RETRO, diff_decisions, newest, shift_
 from weightstream.judging.series import AnnotatedSeries, stored_series
 from weightstream.judging.stored import Stored, StoredPerson, pack_state
 from weightstream.schema import LEVEL_MOVED_KG, RETRO_COUNTS
-from weightstream.types import Floats, Ints
+from weightstream.types import Bools, Floats, Ints
 
 Known = Mapping[str, StoredPerson]
 
@@ -28,62 +28,75 @@ def smooth_persons(
     reading of theirs.
     """
     known = stored.persons(user_ids)
-    concerned = set(stored.overridden(user_ids))
-    persons = tuple(
-        user
-        for user in user_ids
-        if user in known and (known[user].readings >= judging.min_readings or user in concerned)
-    )
-    users = len(persons)
-    revision = np.array([known[user].revision for user in persons], np.int64)
+    persons = _enough(user_ids, known, stored, judging)
     history = stored.history(persons)
-    all_of = stored_series(stored, persons, history, judging.timezone)
-    batch = all_of.batch()
-    smoothed = all_of.judged(smooth_batch(batch, judging.model(batch.sources)))
-    user, whole = all_of.user, np.ones(users, bool)
-    statements = diff_decisions(stored, all_of, smoothed, whole, RETRO, judging.parameters.name)
-    ours = pa.array(
-        history.filter(pc.equal(history["run"], run))["measurement_id"].combine_chunks()
-    )
-    own = pc.is_in(all_of.table["measurement_id"], ours).to_numpy()
+    series = stored_series(stored, persons, history, judging.timezone)
+    batch = series.batch()
+    smoothed = series.judged(smooth_batch(batch, judging.model(batch.sources)))
+    users, whole = len(persons), np.ones(len(persons), bool)
+    diff = diff_decisions(stored, series, smoothed, whole, RETRO, judging.parameters.name)
     levels = stored.levels(persons)
-    current = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
-    level = newest(smoothed.level, all_of)
-    first_us, last_us = ends(all_of, known)
+    before = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
+    level = newest(smoothed.level, series)
+    own = history.filter(pc.equal(history["run"], run))["measurement_id"]
     return BatchResult(
         user_ids=persons,
-        revisions=revision,
+        revisions=np.array([known[user].revision for user in persons], np.int64),
         recomputed=whole,
         linked=np.zeros(users, bool),
         measurements=nothing(users),
-        decisions=statements.decisions,
-        estimates=statements.estimates,
-        users=rows_of(
-            np.arange(users),
-            users,
-            {
-                "user_id": np.array(persons, object),
-                "revision": revision + 1,
-                "dirty": np.zeros(users, np.int64),
-                "readings": np.diff(all_of.indptr),
-                "rejected": np.bincount(user[~statements.accepted], minlength=users),
-                "first_us": first_us,
-                "last_us": last_us,
-                "level_kg": level,
-                "trend_kg_per_week": newest(smoothed.trend, all_of),
-            },
-        ),
-        states=stale_states(smoothed, all_of, known, judging),
-        shifts=shift_rows(all_of, smoothed),
+        decisions=diff.decisions,
+        estimates=diff.estimates,
+        users=user_rows(series, smoothed, diff.accepted, known),
+        states=stale_states(smoothed, series, known, judging),
+        shifts=shift_rows(series, smoothed),
         respelled=nothing(users),
         links=nothing(users),
         superseded=nothing(users),
         outcome=nothing(users),
-        net_accepted=np.bincount(
-            user[own], weights=statements.net_accepted[own], minlength=users
-        ).astype(np.int64),
-        retro_counts_of=retro_counts_of(user, statements.net_accepted, current, level),
+        net_accepted=net_accepted_of(series, own, diff.net_accepted),
+        retro_counts_of=retro_counts_of(series.user, diff.net_accepted, before, level),
     )
+
+
+def _enough(
+    user_ids: Sequence[str], known: Known, stored: Stored, judging: Judging
+) -> tuple[str, ...]:
+    """Return the known persons with enough readings, or with an override."""
+    overridden = set(stored.overridden(user_ids))
+    return tuple(
+        user
+        for user in user_ids
+        if user in known and (known[user].readings >= judging.min_readings or user in overridden)
+    )
+
+
+def user_rows(series: AnnotatedSeries, smoothed: Filtered, accepted: Bools, known: Known) -> Rows:
+    """Return the rows of `users`; accepted: (N,)."""
+    users = len(series.user_ids)
+    first_us, last_us = ends(series, known)
+    columns = {
+        "user_id": np.array(series.user_ids, object),
+        "revision": np.array([known[user].revision + 1 for user in series.user_ids], np.int64),
+        "dirty": np.zeros(users, np.int64),
+        "readings": np.diff(series.indptr),
+        "rejected": np.bincount(series.user[~accepted], minlength=users),
+        "first_us": first_us,
+        "last_us": last_us,
+        "level_kg": newest(smoothed.level, series),
+        "trend_kg_per_week": newest(smoothed.trend, series),
+    }
+    return rows_of(np.arange(users), users, columns)
+
+
+def net_accepted_of(series: AnnotatedSeries, ids: pa.ChunkedArray, net_accepted: Ints) -> Ints:
+    """Return (U,) accepted now less accepted before, of the measurements ids.
+
+    net_accepted: (N,) of all readings of the series.
+    """
+    own = pc.is_in(series.table["measurement_id"], ids.combine_chunks()).to_numpy()
+    counts = np.bincount(series.user[own], net_accepted[own], len(series.user_ids))
+    return counts.astype(np.int64)
 
 
 def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
