@@ -2,7 +2,7 @@
 
 A page is small Python work between many short calls that release the GIL, so threads that draw at
 once only take it from each other. Processes are forked from a server that has imported what drawing
-needs: each adds some 50 MB to the memory that they share, and starting the first takes as long as
+needs: each adds some 60 MB to the memory that they share, and starting the first takes as long as
 drawing a thousand pages (docs/performance.md).
 """
 
