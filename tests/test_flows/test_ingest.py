@@ -321,7 +321,9 @@ def test_a_pool_that_cannot_start_is_narrower(
         ran = ingested(source, tmp_path / "data", dashboards=True, settings=WIDE)
     assert ran.state.name == "Completed", ran.result
     assert f"filter: only {startable} of 4 threads" in caplog.text
-    assert "draw: only" in caplog.text
+    assert f"smooth: only {startable} of 4 threads" in caplog.text
+    # So few persons are drawn by one thread, beside the one of the report on data quality.
+    assert ("draw: only 0 of 1 threads" in caplog.text) == (startable < 2)
     assert exported(tmp_path / "data") == exported(tmp_path / "usual")
     pages = sorted(p.name for p in (tmp_path / "data/dashboards/persons").iterdir())
     assert pages == sorted(p.name for p in (tmp_path / "usual/dashboards/persons").iterdir())
