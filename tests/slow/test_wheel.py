@@ -35,7 +35,8 @@ def wheel(place):
 @pytest.fixture(scope="module")
 def environment(place, wheel):
     """Its bin/; the wheel and what it depends on, without extras."""
-    subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
+    python = os.path.realpath(sys.executable)  # of an environment that others may not enter
+    subprocess.run([python, "-m", "venv", place / "venv"], check=True)
     python = place / "venv/bin/python"
     done = subprocess.run(
         [python, "-m", "pip", "install", "-q", wheel], capture_output=True, text=True
