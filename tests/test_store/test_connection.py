@@ -287,3 +287,22 @@ def test_no_thread_for_the_checkpointer(store, monkeypatch):
         connection.execute(SOME_RUN, ("r",))
         checkpointer.committed()
         checkpointer.close()
+
+
+def test_a_store_on_a_read_only_medium_is_read(store, monkeypatch):
+    """Nothing is created beside it."""
+    with open_writer(store.parent) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    for name in ("-wal", "-shm"):
+        store.with_name(store.name + name).unlink(missing_ok=True)
+    before = sorted(store.parent.iterdir())
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with ReadPool(store.parent, 1) as pool, pool.connection() as connection:
+        assert connection.execute("select count(*) from users").fetchone() == (0,)
+        assert sorted(store.parent.iterdir()) == before
+
+
+def test_a_wal_on_a_read_only_medium_is_not_passed_over(store, monkeypatch):
+    store.with_name(f"{store.name}-wal").write_bytes(b"committed pages")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert not door.on_read_only_medium(store)

@@ -68,11 +68,16 @@ def test_quarantine_holds_ids_as_they_were_written(connection, data_dir):
     for user in (" Ann-1", "Ann-1\u00a0", "Ann-1", "ann-1", "Ann-12", None):
         quarantined(connection, user_id=user)
     quarantined(connection, user_id=None, weight=" Ann-1 ")
-    quarantined(connection, user_id="Bob", source="Ann-1")
-    assert rows_of(connection, "Ann-1") == {"quarantine": 4}
+    quarantined(connection, user_id="2024-01-01", time="Ann-1\u2028")  # a cell too few before
+    quarantined(connection, user_id=None, source="scale of Ann-1, bathroom")
+    connection.execute("insert into users values ('Bob', 1, 0, 1, 0, 0, 0, null, null)")
+    quarantined(connection, user_id="Bob", source="Ann-1", detail="'Ann-1' is no unit")
+    assert rows_of(connection, "Ann-1") == {"quarantine": 6}
     delete_person(connection, data_dir / STORE_NAME, "Ann-1", "token", "check")
     kept = [tuple(row) for row in connection.execute("select user_id, source from quarantine")]
-    assert kept == [("ann-1", None), ("Ann-12", None), (None, None), ("Bob", "Ann-1")]
+    left = "select count(*) from quarantine where instr(detail, 'Ann-1')"
+    assert connection.execute(left).fetchone() == (0,)
+    assert kept == [("ann-1", None), ("Ann-12", None), (None, None), ("Bob", "erased")]
     assert connection.execute("select name from files").fetchall() == [("of erased.csv",)]
 
 

@@ -15,6 +15,10 @@ from weightstream.store.overriding import OverrideRequest, override
 from weightstream.store.stored_persons import StoredPersons
 
 ZONE = "America/New_York"
+COPIED = (
+    "user_id, effective_at, measurement_id, p_valid, expected_kg, expected_margin_kg, level_kg, "
+    "level_margin_kg, trend_kg_per_week, model, run"
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +42,9 @@ def connection(store_files, csv_of, fresh_dir):
     with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
         # A version of each tenth decision that says something else.
         opened.execute(
-            "insert into decisions select user_id, effective_at, measurement_id, version + 1, "
-            "null, 'rejected', 'digit_swap', p_valid, expected_kg, expected_margin_kg, level_kg, "
-            "level_margin_kg, trend_kg_per_week, 77.5, 'retro', model, run from decisions "
-            "where measurement_id like '%a'"
+            f"insert into decisions (version, verdict, reason, suggested_kg, stage, {COPIED}) "
+            f"select version + 1, 'rejected', 'digit_swap', 77.5, 'retro', {COPIED} "
+            "from decisions where measurement_id like '%a'"
         )
         yield opened
 

@@ -140,3 +140,19 @@ def test_a_store_of_before_0_1_is_refused(old_dir):
         connection.commit()
     with pytest.raises(StoreError, match="older than 0"), open_writer(old_dir):
         pass
+
+
+def test_one_that_is_cut_short_leaves_the_store_of_0_1(old_dir, monkeypatch):
+    before = schema(old_dir)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for step in ("restore_rows", "set_tables_apart"):
+        with monkeypatch.context() as cut:
+            cut.setattr(f"weightstream.store.migrations.{step}", killed)
+            with pytest.raises(KeyboardInterrupt), open_writer(old_dir):
+                pass
+        assert schema(old_dir) == before
+    with open_writer(old_dir) as connection:
+        assert connection.execute("select count(*) from measurements").fetchone() == (122,)

@@ -1,7 +1,7 @@
-"""Measurements on their way from files to batches: in memory, or partitioned by person on disk.
+"""Hold measurements between files and batches: in memory, or partitioned by person on disk.
 
-A person is in exactly one partition, so that memory holds one partition at a time however large
-the input is.
+A person is in exactly one file of the disk and in exactly one batch, so memory holds one file at a
+time however large the input is.
 """
 
 import os
@@ -31,23 +31,27 @@ TASKS_WITH_ONE_PERSON = 64
 
 @dataclass(frozen=True)
 class Partition:
-    """Some persons' measurements, as rows of a partition's table; what was taken back of theirs."""
+    """A batch of whole persons: rows of a table that several batches share, and retractions.
+
+    table: schema.MEASUREMENT. rows: (N,) int64, positions in it. retractions: schema.RETRACTION.
+    """
 
     table: pa.Table
     rows: Ints
     retractions: pa.Table = field(default_factory=RETRACTION.empty_table)
 
     def take(self) -> pa.Table:
+        """Return the measurements of the batch."""
         return self.table.take(self.rows)
 
     @property
     def files(self) -> set[int]:
-        """Numbers of the files that its rows are of, in this run."""
+        """The numbers, in this run, of the files that the rows came from."""
         return set(self.table["file"].to_numpy()[self.rows].tolist())
 
 
 class Spool:
-    """Tables of one schema, kept in memory up to a number of rows and in a Parquet file beyond."""
+    """Tables of one schema, held in memory up to a number of rows and in a Parquet file beyond."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.rows = 0
@@ -65,7 +69,7 @@ class Spool:
             self.flush()
 
     def flush(self) -> None:
-        """Move what is in memory to the file."""
+        """Write what is in memory to the file."""
         table = pa.concat_tables(self._tables).unify_dictionaries()
         if self._writer is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ class Spool:
         self._tables, self._held = [], 0
 
     def tables(self) -> Iterator[pa.Table]:
-        """Everything appended, in order; the file is gone afterwards."""
+        """Yield everything appended, in order; the file is deleted afterwards."""
         if self._writer:
             self._writer.close()
             with pq.ParquetFile(self._path, read_dictionary=_codes(self._writer.schema)) as file:
@@ -130,7 +134,7 @@ class Partitions:
                 spool.append(table.take(order[start:stop]))
 
     def tables(self) -> Iterator[pa.Table]:
-        """One table a partition; no person is in two of them."""
+        """Yield one table a partition; no person is in two of them. Empties this."""
         if self._spools and self._held:
             self._spill()
         if self._held:
@@ -143,7 +147,7 @@ class Partitions:
 
 
 def concat(tables: list[pa.Table]) -> pa.Table:
-    """One contiguous table with one dictionary a column; empties the list, so that it can go."""
+    """Return one contiguous table with one dictionary a column; empties the list to free memory."""
     table = pa.concat_tables(tables).unify_dictionaries()
     tables.clear()
     return table.combine_chunks()
@@ -152,7 +156,7 @@ def concat(tables: list[pa.Table]) -> pa.Table:
 def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
     """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
 
-    table: as `joined` makes it.
+    table: as `concat` makes it. width: threads. users_per_task: see `split`.
     """
     codes = table["user_id"].combine_chunks()
     users = len(codes.dictionary)
@@ -172,7 +176,7 @@ def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
 
 
 def split(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
-    """Slices over persons, one a task, for `width` threads.
+    """Return slices over persons, one a task, for `width` threads.
 
     users_per_task: 0 = one person a task while that makes few tasks, else balanced by rows
     (docs/architecture.md says why few).
@@ -190,7 +194,7 @@ def number_of_batches(rows: int, width: int) -> int:
 
 
 def spill_folder(data_dir: Path) -> Path:
-    """A folder for a run's spill files; those of processes that died are removed."""
+    """Return a new folder for a run's spill files; remove those of processes that died."""
     parent = data_dir / "spill"
     for folder in parent.glob("*-*"):
         process = folder.name.partition("-")[0]
@@ -200,7 +204,7 @@ def spill_folder(data_dir: Path) -> Path:
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this machine still runs."""
+    """Return whether a process of this machine still runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -201,6 +201,15 @@ class Checkpointer:
             connection.close()
 
 
+def on_read_only_medium(path: Path) -> bool:
+    """Return whether nothing can be created beside the store, and it has no WAL.
+
+    SQLite otherwise wants to create an index of the WAL there, also to read.
+    """
+    wal = path.with_name(f"{STORE_NAME}-wal")
+    return not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+
+
 class ReadPool:
     """At most `size` read-only connections, opened when first wanted; a caller waits its turn."""
 
@@ -222,8 +231,9 @@ class ReadPool:
 
     def _open(self) -> sqlite3.Connection:
         existing(self.path.parent)
+        immutable = "&immutable=1" if on_read_only_medium(self.path) else ""
         connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=ro",
+            f"{self.path.absolute().as_uri()}?mode=ro{immutable}",
             uri=True,
             timeout=LOCK_SECONDS,
             check_same_thread=False,  # the pool hands it to one thread at a time

@@ -31,6 +31,10 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
 FILE_NAMES = {"files": "name", "quarantine": "file"}
 """Names of source files, which may hold a person's id."""
 
+CELLS = ("user_id", "time", "source", "weight", "unit", "detail")
+"""Cells of a quarantined row; user_id comes first."""
+_BETWEEN_WORDS = re.compile(r"[\s,;|/=<>()\"']+")
+_WORDS_AND_BETWEEN = re.compile(rf"({_BETWEEN_WORDS.pattern})")
 NO_NAME = "erased"
 NOT_THEIRS = "assigned to a person who was erased"
 
@@ -98,6 +102,7 @@ def delete_person(
         neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
+        _redact_quarantine(connection, user_id)
         renamed = [
             name
             for table, column in FILE_NAMES.items()
@@ -153,31 +158,55 @@ def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
 def _conditions(
     connection: sqlite3.Connection, user_id: str
 ) -> dict[str, tuple[str, tuple[str | int, ...]]]:
-    """Return by table the condition for a person's rows and its values.
-
-    Quarantine holds ids as they were written; a row that names nobody may hold the id in another
-    cell.
-    """
+    """Return by table the condition for a person's rows and its values."""
     found: dict[str, tuple[str, tuple[str | int, ...]]] = {
         table: (" or ".join(f"{column} = ?" for column in columns), (user_id,) * len(columns))
         for table, columns in PERSON_COLUMNS.items()
     }
-    written = json.dumps(_spellings(connection, user_id))
-    found["quarantine"] = (
-        "user_id in (select value from json_each(?1)) or ("
-        "upper(trim(coalesce(user_id, ''))) in ('', 'NULL') and length(?2) >= ?3 "
-        "and ?2 in (trim(time), trim(source), trim(weight), trim(unit)))",
-        (written, user_id, SHORT_ID),
-    )
+    rows = json.dumps(_quarantined(connection, user_id)[0])
+    found["quarantine"] = ("rowid in (select value from json_each(?))", (rows,))
     return found
 
 
-def _spellings(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """The cells of quarantine that are the person's id with spaces around it."""
-    near = connection.execute(
-        "select distinct user_id from quarantine where instr(user_id, ?)", (user_id,)
+def _quarantined(
+    connection: sqlite3.Connection, user_id: str
+) -> tuple[list[int], list[tuple[int, list[str | None]]]]:
+    """Return quarantined rows of the person, and CELLS without the id of rows of others.
+
+    Quarantine holds cells as they were written. A row that names no known person may be anybody's
+    whose id stands in it; a row of somebody else who is known stays.
+    """
+    theirs, others = [], []
+    query = f"select rowid, {', '.join(CELLS)} from quarantine where "  # noqa: S608
+    query += " or ".join(f"instr({name}, ?1)" for name in CELLS)
+    for row, *cells in connection.execute(query, (user_id,)).fetchall():
+        name = trimmed(cells[0] or "")
+        if name == user_id:
+            theirs.append(row)
+        elif any(_names(cell, user_id) for cell in cells if cell):
+            if overrides.is_known(connection, name):
+                others.append((row, [cell and _without_word(cell, user_id) for cell in cells]))
+            else:
+                theirs.append(row)
+    return theirs, others
+
+
+def _names(cell: str, user_id: str) -> bool:
+    """Return whether a cell holds the id as a word; a short id may be anything there."""
+    return len(user_id) >= SHORT_ID and user_id in _BETWEEN_WORDS.split(cell)
+
+
+def _without_word(cell: str, user_id: str) -> str:
+    return "".join(NO_NAME if part == user_id else part for part in _WORDS_AND_BETWEEN.split(cell))
+
+
+def _redact_quarantine(connection: sqlite3.Connection, user_id: str) -> None:
+    """Take the id out of quarantined rows of others."""
+    changes = ", ".join(f"{name} = ?" for name in CELLS)
+    connection.executemany(
+        f"update quarantine set {changes} where rowid = ?",  # noqa: S608
+        [(*cells, row) for row, cells in _quarantined(connection, user_id)[1]],
     )
-    return [cell for (cell,) in near if trimmed(cell) == user_id]
 
 
 def holds_id(text: str, user_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""All that is stored of some persons, in columns: what their pages show."""
+"""What is stored of some persons, in columns: the content of their pages."""
 
 import json
 import sqlite3
@@ -34,6 +34,7 @@ DECIDED = (
     "stage",
     "model",
     "received_user",
+    "p_reason",
     "p_valid",
     "suggested_kg",
     "expected_kg",
@@ -41,6 +42,8 @@ DECIDED = (
     "level_kg",
     "level_margin_kg",
     "trend_kg_per_week",
+    "change_28d_kg",
+    "change_28d_margin_kg",
 )
 REPLACED = ("version", "stage", "verdict", "reason", "suggested_kg")
 OWN = "{} t on t.user_id = w.value"
@@ -50,7 +53,7 @@ ASSIGNED = (
     "and t.measurement_id = o.measurement_id"
 )
 """How rows of a table belong to a person w.value: received for them, or assigned to them."""
-NUMBERS = ("weight_kg", "local_hour", *DECIDED[DECIDED.index("p_valid") :])
+NUMBERS = ("weight_kg", "local_hour", *DECIDED[DECIDED.index("p_reason") :])
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Histories:
     user_ids: (U,), who has any. indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64,
     microseconds since 1970 UTC; a date alone is its noon. columns: N values each, by the names of
     the export: float64 arrays of numbers (NaN where empty), lists of what else there is. replaced:
-    by person, measurement_id and REPLACED of versions that later ones took the place of.
+    by person, measurement_id and REPLACED of versions that later ones replaced.
     """
 
     user_ids: tuple[str, ...]
@@ -70,22 +73,22 @@ class Histories:
     replaced: dict[str, list[tuple[Any, ...]]]
 
     def each(self) -> Iterator[tuple[str, slice]]:
-        """Persons and their rows."""
+        """Yield persons and their rows."""
         for name, (start, stop) in zip(self.user_ids, pairwise(self.indptr.tolist()), strict=True):
             yield name, slice(start, stop)
 
 
 def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str) -> Histories:
-    """The stored histories of those of user_ids who have decided measurements, in that order.
+    """Read the histories of those of user_ids who have decided measurements, in that order.
 
-    A measurement that a person's word assigned to somebody else is in that one's history.
+    A measurement that an override assigns to another person is in that one's history.
     """
     measured = _columns(connection, "measurements", MEASURED, user_ids)
     result = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
-    newest, lent = _newest(result)
+    newest, assigned = _newest(result)
     rows = np.array([newest.get(name, -1) for name in measured["measurement_id"]], np.int64)
-    if lent:
-        measured, rows = _with_lent(connection, measured, rows, lent, user_ids)
+    if assigned:
+        measured, rows = _with_assigned(connection, measured, rows, assigned, user_ids)
     time_us = parse_times(pa.array(measured["effective_at"], pa.string()), timezone, None).us
     order = _order(measured, time_us)
     order = order[rows[order] >= 0]
@@ -100,31 +103,31 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
         np.append(first, len(person)),
         time_us[order],
         _as_exported(connection, columns),
-        _replaced(result, [*newest.values(), *lent.values()], user_ids),
+        _replaced(result, [*newest.values(), *assigned.values()], user_ids),
     )
 
 
 def _newest(result: dict[str, Any]) -> tuple[dict[str, int], dict[tuple[int, str], int]]:
-    """Rows of the newest versions: by measurement, and by person and measurement of those that
-    were received for somebody else. Of several versions the newest is last: so they are keyed."""
+    """Return rows of the newest versions: by measurement, and by person and measurement of those
+    that were received for another person. Of several versions the newest is last."""
     own = np.array([user is None for user in result["received_user"]], bool)
     rows = np.flatnonzero(own)
     newest = dict(zip(result["measurement_id"][rows], rows.tolist(), strict=True))
-    lent = {
+    assigned = {
         (result["person"][row], result["measurement_id"][row]): row
         for row in np.flatnonzero(~own).tolist()
     }
-    return newest, lent
+    return newest, assigned
 
 
-def _with_lent(
+def _with_assigned(
     connection: sqlite3.Connection,
     measured: dict[str, Any],
     rows: Ints,
-    lent: dict[tuple[int, str], int],
+    assigned: dict[tuple[int, str], int],
     user_ids: Sequence[str],
 ) -> tuple[dict[str, Any], Ints]:
-    """Add the measurements that were received for others, and the rows of decisions on them."""
+    """Add measurements that were received for others, and the rows of decisions on them."""
     found = connection.execute(
         f"select distinct w.key, {', '.join('m.' + name for name in MEASURED)} "  # noqa: S608
         "from json_each(?) w cross join decisions d on d.user_id = w.value "
@@ -133,7 +136,7 @@ def _with_lent(
         (json.dumps(list(user_ids)),),
     ).fetchall()
     more = dict(zip(measured, np.array(found, object).T, strict=True))
-    also = [lent[person, name] for person, name, *_ in found]
+    also = [assigned[person, name] for person, name, *_ in found]
     concat = {name: np.concatenate([measured[name], more[name]]) for name in measured}
     return concat, np.concatenate([rows, also])
 
@@ -141,7 +144,7 @@ def _with_lent(
 def _columns(
     connection: sqlite3.Connection, table: str, names: Sequence[str], user_ids: Sequence[str]
 ) -> dict[str, Any]:
-    """All rows of user_ids in a table, by the table's key; person: index into user_ids."""
+    """Read all rows of user_ids in a table, by its key; person: index into user_ids."""
     some = ", ".join("t." + name for name in names)
     rows: list[Any] = []
     for how in (OWN, ASSIGNED) if table == "measurements" else (OWN,):
@@ -154,7 +157,7 @@ def _columns(
 
 
 def _order(measured: dict[str, Any], time_us: Ints) -> Ints:
-    """Rows by person, time, source, kg, id."""
+    """Return the order of rows by person, time, source, kg, id."""
     keys = {"person": measured["person"], "time": time_us}
     keys |= {name: measured[name] for name in ("source", "weight_kg", "measurement_id")}
     order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
@@ -179,7 +182,7 @@ def _replaced(
 
 
 def _as_exported(connection: sqlite3.Connection, columns: dict[str, Any]) -> dict[str, Any]:
-    for name in ("expected", "level"):
+    for name in ("expected", "level", "change_28d"):
         margin = columns.pop(f"{name}_margin_kg")
         columns[f"{name}_lo_kg"] = columns[f"{name}_kg"] - margin
         columns[f"{name}_hi_kg"] = columns[f"{name}_kg"] + margin

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from weightstream.parsing.coded import trimmed
+
 ROWS_AT_A_TIME = 1000
 FETCHING = threading.Lock()
 """Held while rows are fetched: the GIL is let go and taken at each of them, so that threads which
@@ -102,6 +104,14 @@ def awaiting_override(connection: sqlite3.Connection) -> list[str]:
     """Return the persons to whom a reviewer's decision has not been applied yet, ascending."""
     rows = connection.execute("select user_id from users where dirty = 2 order by user_id")
     return [user for (user,) in rows]
+
+
+def quarantined_spellings(connection: sqlite3.Connection, user_id: str) -> list[str]:
+    """Return the cells of quarantine that are the id, with any kind of spaces around it."""
+    near = connection.execute(
+        "select distinct user_id from quarantine where instr(user_id, ?)", (user_id,)
+    )
+    return [cell for (cell,) in near if trimmed(cell) == user_id]
 
 
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -70,3 +70,22 @@ def test_read_again_it_gives_the_same_store(
     ]
     aside = ["file", "line", "id"]
     pd.testing.assert_frame_equal(*(frame.drop(columns=aside) for frame in frames))
+
+
+def test_a_person_with_quarantined_rows_alone_has_a_copy(store_files, csv_of, fresh_dir, tmp_path):
+    data_dir = fresh_dir()
+    rows = [(name, "2024-01-01", "heavy") for name in ("Ann-1", "Ann-1\t", "\u2028Ann-1")]
+    store_files(data_dir, csv_of(*rows, ("Bob-1", "2024-01-01", "80")))
+    frame = pd.read_parquet(raw_export(data_dir, tmp_path / "out.parquet", "Ann-1"))
+    assert frame["line"].to_list() == [2, 3, 4]
+
+
+def test_a_reading_that_was_assigned_away_is_in_the_copy_of_all(
+    store, fresh_dir, csv_of, store_files, decide, rows_of, tmp_path
+):
+    data_dir = fresh_dir()
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-01", "81")))
+    ((which,),) = rows_of(data_dir, "select measurement_id from measurements where user_id = 'a'")
+    decide(data_dir, which, "assign", "b")
+    frame = pd.read_parquet(raw_export(data_dir, tmp_path / "out.parquet"))
+    assert frame["user_id"].to_list() == ["a", "b"]

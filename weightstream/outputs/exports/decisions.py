@@ -99,6 +99,13 @@ def export_store(config: Config, out: Path, user: str | None = None, write: Writ
         connection.execute("begin")  # one state of the store, whatever is written meanwhile
         timezone = queries.setting(connection, "timezone") or config.data.timezone
         user = None if user is None else trimmed(user)
-        if user is not None and user not in StoredPersons(connection).persons([user]):
+        if user is not None and not _holds(connection, user):
             raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
         return write(connection, out, timezone, None if user is None else [user])
+
+
+def _holds(connection: sqlite3.Connection, user: str) -> bool:
+    """Return whether the store holds anything of a person, if only quarantined rows."""
+    return user in StoredPersons(connection).persons([user]) or bool(
+        queries.quarantined_spellings(connection, user)
+    )

@@ -37,17 +37,20 @@ _MEASUREMENTS = (
 )
 _QUARANTINE = (
     "select user_id, time, source, weight, unit, null, null, reason, detail, file, line "
-    "from quarantine where ? is null or trim(user_id) in (select value from json_each(?)) "
+    "from quarantine where ? is null or user_id in (select value from json_each(?)) "
     "order by file_id, line"
 )
 
 
 def received(connection: sqlite3.Connection, users: list[str] | None) -> Iterator[pa.Table]:
-    """RECEIVED: measurements by person and time, then quarantined rows by file and line."""
-    wanted = queries.user_ids(connection) if users is None else users
+    """Yield RECEIVED: measurements by person and time, then quarantined rows by file and line."""
+    wanted = [user for user, _ in queries.revisions(connection)] if users is None else users
     for some in queries.chunks(wanted, USERS_AT_A_TIME):
         yield queries.table(connection, RECEIVED, _MEASUREMENTS, (queries.listed(some),))
-    listed = None if users is None else queries.listed(users)
+    listed = None
+    if users is not None:
+        spellings = (queries.quarantined_spellings(connection, user) for user in users)
+        listed = queries.listed([cell for cells in spellings for cell in cells])
     rows = connection.execute(_QUARANTINE, (listed, listed))
     while part := rows.fetchmany(ROWS_AT_A_TIME):
         yield queries.table_of(part, RECEIVED)
