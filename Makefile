@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser postgresql run test test-all lint bench fuzz docs lock plotlyjs clean
+.PHONY: install browser postgresql run test test-all lint bench fuzz docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -37,8 +37,10 @@ postgresql:
 run: install browser
 	$(BIN)/weightstream ingest sample/weights.csv --data-dir sample-data
 
+# Kernels are compiled before the workers start, which would each do it.
 test: install
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -c "import weightstream.engine"
+	$(BIN)/python -m pytest -m "not slow" -q -n logical --dist worksteal
 
 test-all: test browser postgresql
 	$(BIN)/python -m pytest -m slow -q
@@ -48,6 +50,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: install
 	$(BIN)/python -m benchmarks
@@ -58,6 +61,9 @@ fuzz: install
 
 docs: install
 	$(BIN)/python docs/generate.py
+
+docs-site: docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \

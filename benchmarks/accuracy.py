@@ -16,6 +16,8 @@ import numpy as np
 
 from benchmarks.agreement import agreement, syngrowth
 from benchmarks.exported import exported
+from benchmarks.growthcleanr import NAME as GROWTHCLEANR
+from benchmarks.growthcleanr import growthcleanr, missing
 from benchmarks.report import Scores, print_tables, write_report
 from benchmarks.rivals import RIVALS, Judgement
 from benchmarks.scoring import HALF_WIDTHS, Tally, tally
@@ -40,10 +42,10 @@ METHODS = (*RIVALS, *OURS)
 
 def prepared(batch: UserBatch, names: Sequence[str]) -> dict[str, Method]:
     """The named methods; ours learn their parameters from this batch, without its labels."""
-    methods: dict[str, Method] = dict(RIVALS)
+    methods: dict[str, Method] = dict(RIVALS) | {GROWTHCLEANR: growthcleanr}
     models = {"prior-1": build_model(Kalman(), {}, batch.sources)}
     if any(name.endswith("learnt") for name in names):
-        learnt = learn([batch], "learnt").parameters
+        learnt = learn([batch], "learnt").parameters  # the prior, where it was refused
         models["learnt"] = build_model(Kalman(), {}, batch.sources, learnt)
     for parameters, model in models.items():
         for stage, run in STAGES.items():
@@ -99,12 +101,18 @@ def main() -> None:
         return
     seeds = {"dev": DEV_SEEDS, "test": TEST_SEEDS}.get(options.seeds[0])
     seeds = seeds or tuple(int(seed) for seed in options.seeds)
+    names = list(options.methods)
+    if options.growthcleanr:
+        problem = missing()
+        if problem:
+            sys.exit(problem)
+        names.insert(len([name for name in names if name not in OURS]), GROWTHCLEANR)
     begin = time.perf_counter()
-    scores = score(options.scenarios, seeds, options.persons, options.methods)
+    scores = score(options.scenarios, seeds, options.persons, names)
     print_tables(scores.by_scenario)
     if options.out:
         about = {"seeds": list(seeds), "persons": options.persons}
-        write_report(scores, about, agreement_on_syngrowth(options.methods), options.out)
+        write_report(scores, about, agreement_on_syngrowth(names), options.out)
     print(f"{time.perf_counter() - begin:.0f} s", file=sys.stderr)
 
 
@@ -122,6 +130,7 @@ def _options() -> argparse.Namespace:
     add("--persons", type=int, default=30, help="of each scenario and seed")
     add("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
     add("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="METHOD")
+    add("--growthcleanr", action="store_true", help="run R's growthcleanr beside the others")
     add("--out", type=Path, help="folder for accuracy.md, accuracy.json and accuracy.html")
     add(
         "--export", nargs=2, type=Path, metavar=("EXPORT", "LABELS"), help="score an export instead"

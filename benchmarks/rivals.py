@@ -52,7 +52,7 @@ def judged(
 def range_check(batch: UserBatch) -> Judgement:
     """75-600 lb, the commonest limits among 62 VA studies (Evans 2022)."""
     kept = (batch.weight_kg >= 75 * KG_PER_LB) & (batch.weight_kg <= 600 * KG_PER_LB)
-    return judged(kept, _last_kept(batch.indptr, batch.weight_kg, kept))
+    return judged(kept, last_kept(batch.indptr, batch.weight_kg, kept))
 
 
 def chan_raffa(batch: UserBatch) -> Judgement:
@@ -64,7 +64,7 @@ def chan_raffa(batch: UserBatch) -> Judgement:
         if len(values) > 1:
             apart = np.abs(batch.weight_kg[first:last] - values.mean())
             own &= apart <= 3 * values.std(ddof=1)
-    return judged(kept, _last_kept(batch.indptr, batch.weight_kg, kept))
+    return judged(kept, last_kept(batch.indptr, batch.weight_kg, kept))
 
 
 def median_deviation(batch: UserBatch) -> Judgement:
@@ -74,7 +74,7 @@ def median_deviation(batch: UserBatch) -> Judgement:
         values = batch.weight_kg[first:last]
         apart = np.abs(values - np.median(values))
         kept[first:last] = 0.6745 * apart <= 3.5 * np.median(apart)
-    return judged(kept, _last_kept(batch.indptr, batch.weight_kg, kept))
+    return judged(kept, last_kept(batch.indptr, batch.weight_kg, kept))
 
 
 def ewma_growthcleanr(batch: UserBatch) -> Judgement:
@@ -130,7 +130,7 @@ RIVALS: dict[str, Callable[[UserBatch], Judgement]] = {
 
 
 @numba.njit(cache=True, nogil=True)
-def _last_kept(indptr: Ints, kg: Floats, kept: Bools) -> Floats:
+def last_kept(indptr: Ints, kg: Floats, kept: Bools) -> Floats:
     level = np.empty(len(kg))
     for user in range(len(indptr) - 1):
         last = np.nan

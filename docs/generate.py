@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from sqlite_utils import Database
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+from worked_examples import EXAMPLES, Example  # noqa: E402
 
 from deployments.commands import cli  # noqa: E402
 from weightstream.config import PROFILES, Config, Source  # noqa: E402
@@ -22,6 +24,8 @@ from weightstream.schema import EXPORT_COLUMNS, QUARANTINE_REASONS, REASONS  # n
 from weightstream.store.descriptions import TABLES  # noqa: E402
 from weightstream.store.migrations import migrations  # noqa: E402
 
+MANY_READINGS, SHOWN_FIRST, SHOWN_LAST = 20, 1, 30
+"""Of a long example only so many readings are shown."""
 NOTE = "<!-- made by docs/generate.py (`make docs`); change the code instead -->\n"
 
 
@@ -131,13 +135,50 @@ def store() -> str:
     return "\n".join(lines)
 
 
+def examples() -> str:
+    """The worked examples, which tests/test_examples.py holds the program to."""
+    lines = [NOTE, "# Worked examples\n"]
+    lines.append(
+        "Each is a person's readings and what retro decides on them; a test checks every one.\n"
+    )
+    for example in EXAMPLES:
+        lines += [f"## {example.title}\n", f"{example.text}\n"]
+        lines += ["| when | kg | verdict | reason | suggested kg |", "| --- " * 5 + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in example_rows(example)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def example_rows(example: Example) -> Iterator[tuple[str, ...]]:
+    """Cells of each reading; a long run of equal verdicts is told by its ends."""
+    many = len(example.readings) > MANY_READINGS
+    for at, (when, (_, kg)) in enumerate(zip(example.times, example.readings, strict=True)):
+        if many and SHOWN_FIRST <= at < len(example.readings) - SHOWN_LAST:
+            if at == SHOWN_FIRST:
+                yield "…", "…", "…", "", ""
+            continue
+        rejected = at in example.rejected
+        suggested = example.suggested.get(at)
+        yield (
+            when,
+            f"{kg:g}",
+            "uncertain" if at in example.uncertain else "rejected" if rejected else "accepted",
+            f"`{example.rejected[at]}`" if rejected and example.rejected[at] else "",
+            f"{suggested:.1f}" if suggested is not None else "",
+        )
+
+
 PAGES = {
     "config.toml": config_toml,
     "docs/configuration.md": configuration,
     "docs/commands.md": commands,
+    "docs/examples.md": examples,
     "docs/store.md": store,
 }
 
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        old = [path for path, make in PAGES.items() if (ROOT / path).read_text("utf-8") != make()]
+        sys.exit(f"run `make docs`: {', '.join(old)} say another thing than the code" if old else 0)
     for path, make in PAGES.items():
         (ROOT / path).write_text(make(), "utf-8")

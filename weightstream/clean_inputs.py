@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from weightstream.atomic_files import appearing
 from weightstream.engine.model import PRIOR, Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
-from weightstream.judging.parameters import from_json, to_json
+from weightstream.judging.parameters import load
 from weightstream.judging.stored import OVERRIDES
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def parameters_from(given: Parameters | str | Path | None) -> Parameters:
     """The set that is meant: itself, the file with it, or prior-1. Raises ConfigError."""
     if given is None:
         return PRIOR
-    return given if isinstance(given, Parameters) else read_parameters(Path(given))
+    return given if isinstance(given, Parameters) else load(Path(given))
 
 
 def overrides_from(given: Any) -> pa.Table | None:
@@ -90,22 +89,3 @@ def _last_words(requests: "list[OverrideRequest]", faults: list[str], where: str
         if one.action != "withdraw"
     ]
     return pa.Table.from_pylist(rows, OVERRIDES_BY)
-
-
-def read_parameters(path: Path) -> Parameters:
-    """The set in a file that `weightstream learn` wrote. Raises ConfigError."""
-    try:
-        return from_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ConfigError(
-            f"{path} is no set of parameters of this version; make one with "
-            "`weightstream learn FILE... -o params.json`"
-        ) from None
-
-
-def write_parameters(parameters: Parameters, path: Path) -> None:
-    """Write a set as the file that read_parameters takes. Raises ConfigError."""
-    with appearing(path) as unfinished:
-        unfinished.write_text(to_json(parameters) + "\n", "utf-8")

@@ -121,7 +121,7 @@ def plot_command(**given: Any) -> None:
 def learn(**given: Any) -> None:
     """Learn sources and bodies: from SOURCEs into a file for `clean --parameters`, or from all that
     is stored; retro then looks at everyone again."""
-    from weightstream.errors import ConfigError
+    from weightstream.errors import ConfigError, InputError
 
     if bool(given["sources"]) != (given["out"] is not None):
         raise ConfigError("name SOURCEs and --out, or neither to learn from what is stored")
@@ -132,13 +132,17 @@ def learn(**given: Any) -> None:
         return
     sources = checked_sources(given)
 
-    from weightstream.clean_inputs import write_parameters
+    from weightstream.judging.parameters import write
     from weightstream.learn_files import learn_files
     from weightstream.outputs.exports.judged_files import check_place
+    from weightstream.store.learning_run import learned_text
 
     check_place(given["out"], sources.files, given["overwrite"])
     learned = learn_files(sources.files, sources.options, sources.config, given["out"].stem)
-    write_parameters(learned.parameters, given["out"])
+    click.echo(learned_text(learned))
+    if learned.refused is not None:
+        raise InputError(learned.refused)
+    write(learned.parameters, given["out"])
     readings = sum(learned.readings.values())
     click.echo(f"{learned.parameters.name}: learnt from {readings:,} readings, in {given['out']}")
 
@@ -162,8 +166,9 @@ def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
 
 def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
     from weightstream.clean_files import CleanJob
-    from weightstream.clean_inputs import read_overrides, read_parameters
+    from weightstream.clean_inputs import read_overrides
     from weightstream.engine.model import PRIOR
+    from weightstream.judging.parameters import load
 
     return CleanJob(
         sources.files,
@@ -171,7 +176,7 @@ def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
         sources.config,
         sources.options,
         given["stage"],
-        PRIOR if given["parameters"] is None else read_parameters(given["parameters"]),
+        PRIOR if given["parameters"] is None else load(given["parameters"]),
         None if given["overrides"] is None else read_overrides(given["overrides"]),
         given["quarantine"],
         given["pages"],

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,58 +7,143 @@ from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, smooth_batch
 from weightstream.engine.model import PRIOR
-from weightstream.judging.learning import learn
+from weightstream.errors import BatchError
+from weightstream.judging import learning
+from weightstream.judging.evidence import REFERENCE, joined, log_densities, space_of
+from weightstream.judging.learning import HeldOut, learn
 from weightstream.schema import REASONS
 
-SOURCES = ("patient-device", "a scale that no table knows")
-BIAS, NOISE = (0.0, 1.4), (0.3, 1.1)
-PERSONS, READINGS = 60, 80
+SOURCES = ("a scale that no table knows", REFERENCE)
+BIAS, NOISE = (1.4, 0.0), (1.1, 0.3)
+PERSONS, READINGS = 40, 60
 
 
-def people(seed, persons=PERSONS, readings=READINGS, pounds=0.04):
+def people(seed, persons=PERSONS, readings=READINGS, pounds=0.04, sources=SOURCES, week=None):
+    """Persons who drift slowly, each reading from one of two sources; week: day of the maximum."""
     rng = np.random.default_rng(seed)
     shape = (persons, readings)
     day = 19_000 + np.cumsum(rng.exponential(1.5, shape), axis=1)
     level = rng.normal(85, 12, (persons, 1)) + np.cumsum(rng.normal(0, 0.15, shape), axis=1)
     source = rng.integers(0, 2, shape)
     kg = level + np.take(BIAS, source) + rng.standard_normal(shape) * np.take(NOISE, source)
-    wrong = (rng.random(shape) < pounds) & (source == 1)
+    if week is not None:
+        kg += 0.6 * np.cos(2 * np.pi * (day - 4 - week) / 7)
+    wrong = (rng.random(shape) < pounds) & (source == 0)
     kg = np.where(wrong, kg / 0.45359237, kg)
-    return UserBatch(
+    batch = UserBatch(
         user_ids=tuple(f"p{u}" for u in range(persons)),
         indptr=np.arange(0, persons * readings + 1, readings),
         day=day.ravel(),
         hour=np.full(persons * readings, 7.0),
         weight_kg=np.round(kg, 1).ravel(),
         source=source.ravel(),
-        sources=SOURCES,
+        sources=sources,
     )
+    return batch, level.ravel()
 
 
 @pytest.fixture(scope="module")
 def learned():
-    return learn([people(1)], "set-2")
+    return learn([people(1)[0]], "set-2")
 
 
 def test_bias_noise_and_errors_of_an_unknown_source_are_learnt(learned):
-    device, other = (learned.parameters.sources[name] for name in SOURCES)
-    assert other.bias_kg - device.bias_kg == pytest.approx(1.4, abs=0.15)
+    other, device = (learned.parameters.sources[name] for name in SOURCES)
+    assert learned.refused is None
+    assert other.bias_kg == pytest.approx(1.4, abs=0.2)
     assert device.noise_kg == pytest.approx(0.3, abs=0.15)
-    assert other.noise_kg == pytest.approx(1.1, abs=0.15)
-    assert other.error_rate > 1.5 * device.error_rate
+    assert other.noise_kg == pytest.approx(1.1, abs=0.2)
+    assert other.error_rate > 1.2 * device.error_rate
     assert max(other.errors, key=other.errors.get) == "unit_lb_as_kg"
 
 
+def test_the_search_converges_and_says_so(learned):
+    assert learned.fit.converged
+    assert learned.fit.steps > 0
+
+
+def test_the_reference_keeps_its_bias_to_the_last_bit(learned):
+    prior = PRIOR.sources[REFERENCE].bias_kg
+    assert learned.parameters.sources[REFERENCE].bias_kg == prior
+    assert f"{REFERENCE}.bias_kg" not in learned.sd
+
+
+def test_without_a_reference_the_mean_bias_of_all_readings_stays():
+    batch, _ = people(5, persons=15, readings=40, sources=("one", "two"))
+    made = learn([batch], "x").fit.parameters
+    counts = np.bincount(batch.source)
+    off = [made.sources[name].bias_kg - PRIOR.unknown.bias_kg for name in ("one", "two")]
+    assert np.dot(counts, off) / counts.sum() == pytest.approx(0.0, abs=1e-9)
+    assert off[0] - off[1] == pytest.approx(1.4, abs=0.4)
+
+
+@pytest.mark.parametrize("peak", [0, 3])
+def test_levels_stay_where_they_are_whatever_day_the_week_peaks(peak):
+    """A misfit of the weekly swing once moved all levels by half a kilogram."""
+    batch, truth = people(6, week=peak)
+    before, after = (
+        smooth_batch(batch, build_model(Kalman(), {}, batch.sources, made)).level - truth
+        for made in (PRIOR, learn([batch], "x").parameters)
+    )
+    known = np.isfinite(before) & np.isfinite(after)
+    assert abs(np.mean(after[known])) < 0.15
+    assert np.sqrt(np.mean(after[known] ** 2)) < np.sqrt(np.mean(before[known] ** 2)) + 0.02
+
+
 def test_learnt_parameters_predict_others_better(learned):
-    batch = people(2)
+    batch, _ = people(2)
+    gain = log_densities(batch, learned.parameters, Kalman()) - log_densities(
+        batch, PRIOR, Kalman()
+    )
+    assert gain.mean() > 0.02
 
-    def surprise(parameters):
-        result = smooth_batch(batch, build_model(Kalman(), {}, SOURCES, parameters))
-        sd = (result.expected_hi - result.expected_lo) / 4
-        z = (batch.weight_kg - result.expected) / sd
-        return np.mean((z**2 / 2 + np.log(sd))[result.accepted])
 
-    assert surprise(learned.parameters) < surprise(PRIOR) - 0.05
+def test_a_set_that_tests_worse_is_refused_and_the_old_one_stays(monkeypatch):
+    worse = HeldOut(
+        readings=100, log_density=-0.01, error_kg=(0.5, 0.5), error_chance=0.001, level_kg=0.0
+    )
+    monkeypatch.setattr(learning, "_tested", lambda *_: worse)
+    start = replace(PRIOR, name="old")
+    learned = learn([people(1, persons=6, readings=20)[0]], "new", start=start)
+    assert learned.parameters is start
+    assert learned.refused.startswith("new is refused: it predicts other readings worse")
+    assert learned.refused.endswith("old stays")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"readings": 0}, "too few"),
+        ({"log_density": 0.0}, "predicts other readings worse"),
+        ({"log_density": float("nan")}, "predicts other readings worse"),
+        ({"error_kg": (0.50, 0.52)}, "off by 0.52 kg, the old set's by 0.50"),
+        ({"error_kg": (0.50, 0.52), "error_chance": 0.02}, None),
+        ({"level_kg": -0.46}, "moves levels by -0.46 kg"),
+    ],
+)
+def test_what_a_set_is_refused_for(change, words):
+    good = HeldOut(
+        readings=100, log_density=0.01, error_kg=(0.5, 0.5), error_chance=0.001, level_kg=0.05
+    )
+    refusal = replace(good, **change).refusal()
+    assert refusal is None if words is None else words in refusal
+
+
+def test_readings_that_test_do_not_teach():
+    whole = joined([people(3, persons=12, readings=10)[0]])
+    tests = learning._testing(whole)
+    users = np.repeat(np.arange(12), 10)[tests]
+    assert set(users) == {4, 9}
+    few = joined([people(3, persons=2, readings=10)[0]])
+    assert np.flatnonzero(learning._testing(few)).tolist() == [8, 9, 18, 19]
+
+
+def test_the_evening_is_not_learnt_from_dates_alone():
+    batch, _ = people(3, persons=4, readings=10)
+    dates = replace(batch, hour=np.full(len(batch.day), np.nan))
+    assert any(c.key.startswith("evening") for c in space_of(batch, {}).coordinates)
+    assert not any(c.key.startswith("evening") for c in space_of(dates, {}).coordinates)
 
 
 def test_uncertainty_is_stated_for_every_number(learned):
@@ -65,13 +152,13 @@ def test_uncertainty_is_stated_for_every_number(learned):
     assert sum(learned.readings.values()) == PERSONS * READINGS
     for source in SOURCES:
         assert 0 < learned.sd[f"{source}.noise_kg"] < 0.2
-        assert 0 < learned.sd[f"{source}.bias_kg"] < 0.5
+    assert 0 < learned.sd[f"{SOURCES[0]}.bias_kg"] < 0.5
     assert all(np.isfinite(value) and value > 0 for value in learned.sd.values())
 
 
 def test_neither_division_into_batches_nor_repetition_changes_a_bit():
-    whole = people(3, persons=12, readings=30)
-    half = 6 * 30
+    whole, _ = people(3, persons=12, readings=20)
+    half = 6 * 20
     parts = [
         UserBatch(
             whole.user_ids[users],
@@ -86,10 +173,22 @@ def test_neither_division_into_batches_nor_repetition_changes_a_bit():
 
 
 def test_few_data_leave_the_prior_where_it_was():
-    learned = learn([people(4, persons=1, readings=3, pounds=0)], "x").parameters
-    prior, own = PRIOR.sources[SOURCES[0]], learned.sources[SOURCES[0]]
-    assert own.noise_kg == pytest.approx(prior.noise_kg, rel=0.3)
+    learned = learn([people(4, persons=1, readings=3, pounds=0)[0]], "x")
+    prior, own = PRIOR.sources[REFERENCE], learned.fit.parameters.sources[REFERENCE]
+    assert own.noise_kg == pytest.approx(prior.noise_kg, rel=0.4)
     assert own.error_rate == pytest.approx(prior.error_rate, rel=0.1)
+
+
+def test_no_reading_is_said():
+    batch, _ = people(1, persons=1, readings=1)
+    none = replace(
+        batch,
+        indptr=np.array([0, 0]),
+        **{name: getattr(batch, name)[:0] for name in ("day", "hour", "weight_kg", "source")},
+    )
+    for nothing in ([], [none]):
+        with pytest.raises(BatchError, match="no reading to learn from"):
+            learn(nothing, "x")
 
 
 STRANGE = {
@@ -116,20 +215,21 @@ def test_strange_readings_teach_finite_numbers(kind):
         sources=("somewhere",),
     )
     learned = learn([batch], "x")
-    source = learned.parameters.sources["somewhere"]
-    numbers = [*vars(learned.parameters.process).values(), *learned.sd.values()]
+    made = learned.fit.parameters
+    source = made.sources["somewhere"]
+    numbers = [*vars(made.process).values(), *learned.sd.values()]
     assert np.isfinite([*numbers, source.bias_kg]).all()
-    assert 0 < source.noise_kg < 2
-    assert 0 < source.error_rate < 0.1
+    assert 0 < source.noise_kg < 5
+    assert 0 < source.error_rate < 0.2
     assert sum(source.errors.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_copies_of_one_weighing_are_not_counted_as_errors_of_a_kind(learned):
-    assert "repeat" not in learned.parameters.sources[SOURCES[0]].errors
-    assert set(learned.parameters.sources[SOURCES[0]].errors) < set(REASONS)
+    assert "repeat" not in learned.parameters.sources[REFERENCE].errors
+    assert set(learned.parameters.sources[REFERENCE].errors) < set(REASONS)
 
 
 def test_a_source_with_few_errors_learns_their_mix_from_others(learned):
-    usual = PRIOR.sources[SOURCES[0]].errors
+    usual = PRIOR.sources[REFERENCE].errors
     share = usual["unit_lb_as_kg"] / sum(usual.values())
-    assert learned.parameters.sources[SOURCES[0]].errors["unit_lb_as_kg"] > 1.3 * share
+    assert learned.parameters.sources[REFERENCE].errors["unit_lb_as_kg"] > 1.1 * share

@@ -1,5 +1,6 @@
 """Sets of parameters in the store: what is learnt is what is used."""
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,7 +9,7 @@ import pytest
 
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR
-from weightstream.errors import StoreError
+from weightstream.errors import ConfigError, StoreError
 from weightstream.judging import parameters
 from weightstream.simulator.streams import simulate_csv
 from weightstream.store import models
@@ -18,6 +19,66 @@ from weightstream.store.learning_run import learn_from_store
 
 def test_a_set_survives_text():
     assert parameters.from_json(parameters.to_json(PRIOR)) == PRIOR
+
+
+def test_a_set_survives_a_file(tmp_path):
+    made = replace(PRIOR, name="learnt-7", process=replace(PRIOR.process, water_kg=0.2))
+    parameters.write(made, tmp_path / "set.json")
+    assert parameters.load(tmp_path / "set.json") == made
+
+
+def spoilt(**changes):
+    """The prior as a file's values, with other values at "a.b.c"."""
+    values = {"format": parameters.FORMAT, **json.loads(parameters.to_json(PRIOR))}
+    for path, value in changes.items():
+        *way, last = path.split("/")
+        at = values
+        for key in way:
+            at = at[key]
+        if value is None:
+            del at[last]
+        else:
+            at[last] = value
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no parameters"),
+        ("{}", "holds no parameters"),
+        (spoilt(process=None), "process is missing"),
+        (spoilt(**{"process/water_kg": -1}), "process.water_kg is -1"),
+        (spoilt(**{"process/gravity": 1}), "gravity"),
+        (spoilt(**{"unknown/noise_kg": "much"}), "unknown.noise_kg is 'much'"),
+        (spoilt(**{"unknown/noise_kg": True}), "unknown.noise_kg is True"),
+        (spoilt(**{"unknown/error_rate": 1.5}), "unknown.error_rate is 1.5"),
+        (spoilt(**{"unknown/bias_kg": float("nan")}), "unknown.bias_kg is nan"),
+        (spoilt(**{"unknown/errors": {"gremlins": 1.0}}), "unknown.errors names gremlins"),
+        (spoilt(**{"unknown/errors": {}}), "unknown.errors names no reason"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path, text, words):
+    path = tmp_path / "set.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as problem:
+        parameters.load(path)
+    assert str(path) in str(problem.value)
+    assert words in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_a_missing_file_and_one_that_cannot_be_written_are_said(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parameters.load(tmp_path / "none.json")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        parameters.write(PRIOR, tmp_path / "none" / "set.json")
+
+
+def test_a_stored_set_of_another_version_says_what_to_do():
+    with pytest.raises(ConfigError, match="run `weightstream learn` again"):
+        parameters.from_json('{"name": "learnt-1", "process": {"gravity": 9.81}}')
 
 
 def test_the_prior_is_active_until_a_set_is_learnt(data_dir, csv_of, store_files):
@@ -37,14 +98,23 @@ def test_learning_makes_a_new_active_set_and_says_what(data_dir, store_files, tm
     simulate_csv(source, persons=20, rows=1200, seed=3)
     store_files(data_dir, source)
     config = Config.model_validate({"data": {"data_dir": data_dir}})
-    first, second = learn_from_store(config), learn_from_store(config)
-    assert "learnt-1 is the active set" in first
-    assert "learnt-2 is the active set" in second
+    said = learn_from_store(config)
+    assert "learnt-1 is the active set" in said
+    assert "converged after" in said
     with closing(sqlite3.connect(data_dir / STORE_NAME)) as connection:
         active = connection.execute("select name from models where active").fetchall()
         sources = connection.execute("select count(*) from sources where model = 'learnt-1'")
-        assert active == [("learnt-2",)]
+        assert active == [("learnt-1",)]
         assert sources.fetchone()[0] > 3
+
+
+def test_a_refused_set_leaves_the_store_as_it_was(data_dir, csv_of, store_files):
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80")))  # one reading cannot be tested
+    said = learn_from_store(Config.model_validate({"data": {"data_dir": data_dir}}))
+    assert "learnt-1 is refused: " in said
+    assert "prior-1 stays" in said
+    with closing(sqlite3.connect(data_dir / STORE_NAME)) as connection:
+        assert connection.execute("select count(*) from models").fetchone() == (0,)
 
 
 def test_nothing_stored_is_said(data_dir):

@@ -2,6 +2,7 @@ import pytest
 
 from weightstream.config import Config
 from weightstream.errors import StoreError
+from weightstream.outputs.review import review
 from weightstream.outputs.status import NEWEST, PERSONS_AT_A_TIME, status_text
 
 
@@ -49,6 +50,25 @@ def test_the_newest_rejected_are_found_among_persons_with_later_readings(
     store_files(data_dir, csv_of(*rows))
     told = [line.split()[:2] for line in status_text(configured(data_dir)).splitlines()[-NEWEST:]]
     assert told == [[f"2024-02-0{k + 1}", f"b{k}"] for k in range(NEWEST + 1, 1, -1)]
+
+
+def test_copies_are_no_rejected_readings(store_files, csv_of, fresh_dir, smooth):
+    """0.1 counted and listed them with the errors, which drown among them."""
+    data_dir = fresh_dir()
+    rows = []
+    for day in range(1, 11):
+        for second, app in (("00", "Withings"), ("20", "Apple Health")):
+            rows.append(("a", f"2024-01-{day:02}T07:00:{second}Z", f"8{day % 2}.3", "kg", app))
+    store_files(data_dir, csv_of(*rows, ("a", "2024-01-11T07:00:00Z", "803", "kg", "Withings")))
+    smooth(data_dir)
+    config = configured(data_dir)
+    text = status_text(config)
+    counts = dict(line.strip().rsplit(maxsplit=1) for line in text.splitlines() if line[:2] == "  ")
+    assert (counts["rejected"], counts["copies"]) == ("1", "10")
+    listed = text.split("newest rejected readings\n")[1].splitlines()
+    assert len(listed) == 1
+    assert "803.0" in listed[0]
+    assert {row["reason"] for row in review(config)}.isdisjoint({"repeat"})
 
 
 def test_there_is_no_store(data_dir):

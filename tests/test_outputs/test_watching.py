@@ -1,17 +1,21 @@
 """Alerts as a page gets them: from the store, filtered anew, by the rules of the configuration."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from weightstream.cli_alerts import cli
 from weightstream.config import Config
-from weightstream.errors import ConfigError
-from weightstream.judging.causal import judging_on
+from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.outputs.drawing import drawing_of, read_people
 from weightstream.outputs.watching import read_persons
+from weightstream.store.alert_tables import say
+from weightstream.store.models import judging_on
 
 FLUID = 1.6
 """kg a day that each of the last five readings gains."""
@@ -101,3 +105,54 @@ def test_the_projection_starts_from_the_level_that_stands(store):
 
 def test_the_clock_of_the_source_reaches_the_page(store):
     assert people_of(store)["ann"].columns["raw_time"][0].endswith("+01:00")
+
+
+def test_a_person_says_what_became_of_an_alert(store):
+    config = Config.model_validate({"data": {"data_dir": store}})
+    before = people_of(store)["dot"]
+    alert = before.alerts[-1]
+    say(config, ("dot", alert.kind, alert.began), "acknowledged", "Eva", "called her")
+    after = people_of(store)["dot"]
+    assert after.alerts[-1].status == "acknowledged"
+    assert after.alerts[-1].said.startswith("Eva on 20")
+    assert after.alerts[-1].said.endswith(": called her")
+    assert after.revision == before.revision + 1  # so that the page is drawn anew
+    assert all(one.status == "new" for one in people_of(store)["cid"].alerts)
+    say(config, ("dot", alert.kind, alert.began), "closed", "Eva")
+    assert people_of(store)["dot"].alerts[-1].status == "closed"
+
+
+def test_an_alert_keeps_its_name_while_it_grows(store):
+    for person in people_of(store).values():
+        alert = person.alerts[-1]
+        assert alert.began <= alert.at
+        assert alert.began >= "2024-06-08"
+
+
+def test_a_status_that_cannot_be_is_refused(store):
+    config = Config.model_validate({"data": {"data_dir": store}})
+    for key, status, by, said in (
+        (("dot", "unusual", "2024-06-10"), "done", "Eva", "it is one of new, acknowledged, closed"),
+        (("dot", "unusual", "2024-06-10"), "closed", " ", "who sets the status"),
+        (("nobody", "unusual", "2024-06-10"), "closed", "Eva", "no person called 'nobody'"),
+    ):
+        with pytest.raises(WeightstreamError, match=said):
+            say(config, key, status, by)
+
+
+def test_the_commands_list_and_close_alerts(store):
+    def run(*arguments):
+        return CliRunner().invoke(cli, [*arguments, "--data-dir", str(store)])
+
+    listed = run("alerts", "--json")
+    assert listed.exit_code == 0, listed.output
+    rows = [row for row in json.loads(listed.stdout) if row["user_id"] == "cid"]
+    key = (rows[0]["kind"], rows[0]["began"])
+    assert f"cid {key[0]} {key[1]}  new: " in run("alerts").stdout
+    done = run("alert", "cid", *key, "close", "--by", "Eva")
+    assert done.exit_code == 0, done.output
+    left = [(row["kind"], row["began"]) for row in json.loads(run("alerts", "--json").stdout)
+            if row["user_id"] == "cid"]  # fmt: skip
+    assert key not in left
+    assert "closed by Eva on" in run("alerts", "--user", "cid").stdout
+    assert run("alert", "cid", "unusual", "1999-01-01", "close", "--by", "Eva").exit_code == 2

@@ -30,6 +30,8 @@ from weightstream.parsing.units import (
         ("st", "st"),
         ("stone", "st"),
         ("9529", "kg"),
+        ("Pounds (lb)", "lb"),
+        ("kg (lb)", None),
         ("8739", "lb"),
         ("KGM", "kg"),
         ("kg/m2", None),

@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.seeds import CSV, SEEDS
 from weightstream.errors import InputError
-from weightstream.intake.import_report import left_out, unread_told
+from weightstream.intake.import_report import left_out, unread_text
 from weightstream.intake.sources import check_source, look_up
 from weightstream.readers import ReadOptions, archives
 from weightstream.readers.source import head_of, members
@@ -126,6 +126,13 @@ def test_clinical_records_of_an_apple_export_are_its_persons(tmp_path, cleaned):
     assert result.unread == ()
 
 
+def test_what_is_not_of_the_format_asked_for_is_named(tmp_path, cleaned):
+    path = zipped(tmp_path, ("a.csv", CSV), ("b.xml", APPLE))
+    result = cleaned(path, format="csv")
+    assert len(result.measurements) == 1
+    assert [one.sentence for one in result.unread] == [f"{path} ('b.xml') is not of the format csv"]
+
+
 def test_a_zip_of_which_nothing_can_be_used_says_why(tmp_path, cleaned):
     path = zipped(tmp_path, ("a.txt", "hello"), ("b.png", b"\x89PNG\0"))
     with pytest.raises(InputError, match=r"'a.txt'.*'b.png'"):
@@ -207,7 +214,7 @@ def test_what_is_left_out_is_told_and_known_to_the_caller(tmp_path, cleaned):
     )
     unread = cleaned(path, user="me").unread
     assert len(left_out(unread)) == 7
-    lines = list(unread_told(unread))
+    lines = list(unread_text(unread))
     assert lines[0] == f"not read: {path} ('0.pdf') is in no format that weightstream knows"
     assert lines[5:] == [
         "not read: 2 more files; --json-report FILE names them",

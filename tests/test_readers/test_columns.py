@@ -137,6 +137,22 @@ def test_persons_under_two_ids():
         chosen(one_to_one | {"patient_id": ["1", "2", "3", "4"]} | rest)
 
 
+def test_names_of_a_household_are_persons():
+    rest = {"date": DAYS, "weight_kg": KG}
+    assert chosen({"Name": ["Ann", "Bob", "Ann", "Bob"]} | rest)["user_id"] == ("Name",)
+    with pytest.raises(InputError, match="leave --user out"):
+        chosen({"Name": ["Ann", "Bob", "Ann", "Bob"]} | rest, user="me")
+    assert "user_id" not in chosen({"Name": ["My scale"] * 4} | rest, user="me")
+    with pytest.raises(InputError, match='give --user, or name it by --column user_id="id"'):
+        chosen({"id": ["1", "1", "2", "2"]} | rest)
+
+
+def test_a_column_of_zones_is_told():
+    zones = ["Europe/Oslo"] * 4
+    found = choose(PERSON | {"date": DAYS, "timezone": zones, "weight_kg": KG})
+    assert "'timezone' is not read" in found.notes[0]
+
+
 def test_a_record_id_of_redcap_is_the_person():
     columns = {"record_id": ["1", "1", "2", "2"], "redcap_event_name": ["a", "b", "a", "b"]}
     found = chosen(columns | {"visit_date": DAYS, "weight_kg": KG})

@@ -290,6 +290,8 @@ def test_recognised_as_text_only():
     assert delimited.recognise(HEADER.encode(), "x.csv")
     assert not delimited.recognise(b"\x00\x01binary", "x.csv")
     assert not delimited.recognise(b'{"resourceType": "Bundle"}', "x.csv")
+    assert not delimited.recognise(b'[\n {"providers": []}]', "x.csv")
+    assert delimited.recognise(b"[date],[weight]\n", "x.csv")
     assert not delimited.recognise(b"", "x.csv")
 
 

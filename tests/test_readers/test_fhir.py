@@ -258,6 +258,7 @@ def test_files_by_others(shared, cleaned):
     [
         (coded("29463-7", "http://loinc.org/"), "fhir"),
         (coded("29463-7", "https://loinc.org"), "fhir"),
+        (coded("29463-7", "LOINC"), "fhir"),
         (coded("29463-7", "urn:oid:2.16.840.1.113883.6.1"), "fhir"),
         (coded("27113001", "http://snomed.info/sct"), "fhir"),
         (coded("424927000", "http://snomed.info/sct/"), "fhir-clothed"),

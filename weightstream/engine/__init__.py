@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from pkgutil import iter_modules
 
 import numpy as np
 
 from weightstream.batch import Codes, Floats, Ints, UserBatch
-from weightstream.engine import kernel, smoother
+from weightstream.engine import filter as causal
+from weightstream.engine import smoother
+from weightstream.engine.change import CHANGE_DAYS, changes
 from weightstream.engine.densities import Z95
-from weightstream.engine.kernel import Bools
+from weightstream.engine.filter import STATE_SIZE, Bools
+from weightstream.engine.fingerprint import LAYOUT as STATE_LAYOUT
+from weightstream.engine.fingerprint import fingerprint
 from weightstream.engine.model import Model, build_model
+from weightstream.engine.records import ROW, Records
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
 __all__ = [
+    "CHANGE_DAYS",
     "STATE_LAYOUT",
     "STATE_SIZE",
     "Filtered",
@@ -26,9 +30,6 @@ __all__ = [
     "smooth_batch",
 ]
 
-STATE_SIZE = kernel.STATE_SIZE
-STATE_LAYOUT = 1
-"""Rises when the numbers of a state mean something else."""
 SCALE_SD_KG = 0.2
 """Scales of one kind differ from person to person; nobody can see it from the one that there is."""
 
@@ -39,15 +40,18 @@ class Filtered:
 
     (N,) float64; NaN where nothing precedes or it does not apply: p_valid (probability that the
     reading is valid), expected and its 95 % interval (made without the reading), level and its
-    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested;
-    p_reason (probability of the reason), change_28d and its 95 % interval (of the level, over the
-    28 days before).
+    95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
     accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
     settled: (U,) bool, False where later readings can still change earlier decisions; then the
     whole series has to be filtered again. state: (U, STATE_SIZE) float64, after the last reading;
     NaN where not settled.
     shift_user (index into U), shift_row (index into N, where the new level starts): (K,) int64.
     shift_from, shift_to: (K,) float64, level before and after.
+    p_reason: (N,) posterior of the reason among all errors that a rejected reading may be;
+    second_reason, p_second: the next one, -1 and NaN where there is none. log_density: (N,) of each
+    reading by all before it (causal only).
+    change_28d and its 95 % interval: (N,) kg by which the level has changed over the 28 days before
+    a reading; NaN where the series is shorter.
     """
 
     p_valid: Floats
@@ -59,10 +63,6 @@ class Filtered:
     level_hi: Floats
     trend: Floats
     suggested: Floats
-    p_reason: Floats
-    change_28d: Floats
-    change_28d_lo: Floats
-    change_28d_hi: Floats
     accepted: Bools
     reason: Codes
     state: Floats
@@ -71,6 +71,13 @@ class Filtered:
     shift_row: Ints
     shift_from: Floats
     shift_to: Floats
+    p_reason: Floats
+    second_reason: Codes
+    p_second: Floats
+    log_density: Floats
+    change_28d: Floats
+    change_28d_lo: Floats
+    change_28d_hi: Floats
 
 
 def filter_batch(
@@ -86,10 +93,11 @@ def filter_batch(
     """
     _check(batch, model)
     rows, users = len(batch.day), len(batch.user_ids)
-    out = np.empty((rows, kernel.OUT_SIZE))
+    out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
-    run = kernel.filter_kernel if engine == "compiled" else _reference()
+    scale = np.empty(users)
+    run = causal.filter_kernel if engine == "compiled" else _reference()[0]
     run(
         batch.indptr,
         batch.day,
@@ -105,50 +113,39 @@ def filter_batch(
         reason,
         state,
         settled,
+        scale,
     )
     return _named(batch, out, accepted, reason, state, settled)
 
 
-def smooth_batch(batch: UserBatch, model: Model, tally: Floats | None = None) -> Filtered:
+def smooth_batch(
+    batch: UserBatch, model: Model, tally: Floats | None = None, engine: str = "compiled"
+) -> Filtered:
     """Judge each reading by all others of its person, and smooth the level over the whole series.
 
     Returns what filter_batch does, with this meaning: expected and its interval from all other
     readings; level and trend from all accepted ones; state and settled as filter_batch gives them.
     tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
-    is added. A function of the sorted series alone. Raises BatchError as filter_batch does.
-    Formulas: docs/judging.md, eq. 7-9.
+    is added. A function of the sorted series alone. engine: as of filter_batch. Raises BatchError
+    as filter_batch does. Formulas: docs/judging.md, eq. 9-11.
     """
     rows, users = len(batch.day), len(batch.user_ids)
     _check(batch, model)
-    out = np.empty((rows, kernel.OUT_SIZE))
+    out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
     readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
-    start = state.copy()
-    kernel.filter_kernel(*series, *parameters, start, out, accepted, reason, state, settled)
+    start, scale = state.copy(), np.empty(users)
+    run, retro = causal.filter_kernel, smoother.smooth_kernel
+    if engine != "compiled":
+        run, retro = _reference()
+    run(*series, *parameters, start, out, accepted, reason, state, settled, scale)
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
-    smoother.smooth_kernel(*series, *parameters, out, accepted, reason, tally)
+    retro(*series, *parameters, out, accepted, reason, tally, scale)
     return _named(batch, out, accepted, reason, state, settled)
-
-
-def fingerprint() -> str:
-    """Return a text of every constant of the engine and of the layout of its state.
-
-    A decision made under another text may come out differently today.
-    """
-    texts = []
-    for module in iter_modules(__path__):
-        if not module.name.startswith("reference"):
-            values = vars(import_module(f"{__name__}.{module.name}"))
-            texts += [
-                f"{module.name}.{name}={value!r}"
-                for name, value in sorted(values.items())
-                if name.isupper()
-            ]
-    return "\n".join([f"layout {STATE_LAYOUT}, {STATE_SIZE}", *texts])
 
 
 def _check(batch: UserBatch, model: Model) -> None:
@@ -177,42 +174,42 @@ def _backwards(batch: UserBatch) -> Bools:
 
 
 def _named(
-    batch: UserBatch, out: Floats, accepted: Bools, reason: Codes, state: Floats, settled: Bools
+    batch: UserBatch, out: Records, accepted: Bools, reason: Codes, state: Floats, settled: Bools
 ) -> Filtered:
-    expected, level = out[:, kernel.MEAN].copy(), out[:, kernel.LEVEL].copy()
-    around, about = (
-        Z95 * out[:, kernel.SD],
-        Z95 * np.hypot(out[:, kernel.LEVEL_SD], SCALE_SD_KG),
-    )
-    shift_row = np.flatnonzero(~np.isnan(out[:, kernel.SHIFT_TO]))
-    unknown = np.full(len(out), np.nan)
+    expected, level = out["mean"].copy(), out["level"].copy()
+    around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
+    change, margin = changes(batch, level, out["level_sd"])
+    shift_row = np.flatnonzero(~np.isnan(out["shift_to"]))
     return Filtered(
-        p_valid=out[:, kernel.P].copy(),
+        p_valid=out["p"].copy(),
         expected=expected,
         expected_lo=expected - around,
         expected_hi=expected + around,
         level=level,
         level_lo=level - about,
         level_hi=level + about,
-        trend=out[:, kernel.TREND] * 7.0,
-        suggested=out[:, kernel.SUGGESTED].copy(),
-        p_reason=unknown,
-        change_28d=unknown,
-        change_28d_lo=unknown,
-        change_28d_hi=unknown,
+        trend=out["trend"] * 7.0,
+        suggested=out["suggested"].copy(),
         accepted=accepted,
         reason=reason,
         state=state,
         settled=settled,
         shift_user=np.searchsorted(batch.indptr, shift_row, side="right") - 1,
         shift_row=shift_row,
-        shift_from=out[shift_row, kernel.SHIFT_FROM],
-        shift_to=out[shift_row, kernel.SHIFT_TO],
+        shift_from=out["shift_from"][shift_row],
+        shift_to=out["shift_to"][shift_row],
+        p_reason=out["p_reason"].copy(),
+        second_reason=np.nan_to_num(out["second"], nan=-1.0).astype(np.int8),
+        p_second=out["p_second"].copy(),
+        log_density=out["evidence"].copy(),
+        change_28d=change,
+        change_28d_lo=change - margin,
+        change_28d_hi=change + margin,
     )
 
 
-def _reference() -> Callable[..., None]:
+def _reference() -> tuple[Callable[..., None], Callable[..., None]]:
     """Loaded when asked for: pykalman brings SciPy, pandas and 60 MB with it."""
-    from weightstream.engine.reference import filter_reference
+    from weightstream.engine.reference import filter_reference, smooth_reference
 
-    return filter_reference
+    return filter_reference, smooth_reference

@@ -42,7 +42,7 @@ CACHE = cache_is_kept()
 jit = njit(nogil=True, cache=CACHE, error_model="numpy")
 
 
-def kernel(signature: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def kernel(signature: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compile at import, for exactly these types."""
     return njit(signature, nogil=True, cache=CACHE, error_model="numpy")
 

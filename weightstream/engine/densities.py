@@ -1,46 +1,89 @@
-"""Densities of right readings and of steps, and what follows from them. Compiled.
+"""Densities of right readings and of moves, and what follows from them. Compiled.
 
-Formulas: docs/judging.md, eq. 3.
+Formulas: docs/judging.md, eq. 3-4.
 """
 
 import math
+from typing import Any
 
-from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.mixture import normal
-from weightstream.engine.model import (
-    LEAP_PER_DAY,
-    LEAP_SHARE,
-    LEAP_VAR,
-    SHIFT_LEAST,
-    SHIFT_MOST,
-    SHIFT_PER_DAY,
-    SHIFT_VAR,
-    SUDDEN_DAYS,
-    SUDDEN_VAR,
-    TAIL_SHARE,
-    TAIL_VAR,
-)
+from weightstream.engine.mixture import START_KG, normal
 
 Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
 BELL_AT_Z95 = math.exp(-0.5 * Z95 * Z95)
 ROOT_2 = math.sqrt(2.0)
 ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+MOVE_MOST, MOVE_SHARE = 0.12, 0.065
+"""A move (illness, diet, water): greatest probability over one gap; SD as a share of the weight."""
+LEAP_MOST = 0.02
+LEAP_SHARES, LEAP_DAYS = (0.08, 0.22), 365.0
+"""The same of a leap (birth, surgery, amputation, years unseen); its SD grows with the gap up to
+LEAP_DAYS, for no body loses a third of its weight in a week."""
+SOON_DAYS, SOON_TAIL = 0.05, 0.1
+"""Within the hour a second weighing shares the meal and the coat: how much rarer its tail is."""
+USUAL_START = 0.88
+"""Share of first readings that are usual adults' weights; the others are of any body."""
+ANY_BODY = 1.0 / math.log(650.0 / 1.5)
 
 
 @jit
-def log_normal(residual: float, variance: float) -> float:
-    return -0.5 * (residual * residual / variance + math.log(variance)) - HALF_LOG_2PI
+def birth_density(kg: float) -> float:
+    """Density of the first right reading of a person: an adult's, or any body's."""
+    usual = USUAL_START * normal(kg - START_KG[0], START_KG[1] ** 2)
+    if 1.5 <= kg <= 650.0:
+        usual += (1.0 - USUAL_START) * ANY_BODY / kg
+    return usual
 
 
 @jit
-def step_log_density(size: float, variance: float, gap: float, p: Floats) -> float:
-    """Log of how often a level steps over a gap, times the density of a step of this size."""
-    often = min(max(gap * p[SHIFT_PER_DAY], p[SHIFT_LEAST]), p[SHIFT_MOST])
-    slow = min(gap / SUDDEN_DAYS, 1.0)
-    own = slow * p[SHIFT_VAR] + (1.0 - slow) * p[SUDDEN_VAR]
-    return math.log(often) + log_normal(size, variance + own)
+def valid_density(
+    residual: float, variance: float, share: float, tail: float
+) -> tuple[float, float]:
+    """Density of a right reading with a wide tail, and the share of it that is not the tail."""
+    core = (1.0 - share) * normal(residual, variance)
+    both = core + share * normal(residual, variance + tail)
+    return both, core / both if both > 0.0 else 0.0
+
+
+@jit
+def move_rates(gap: float, p: Any) -> tuple[float, float]:
+    """Probabilities of a move and of a leap over the days since the last right reading."""
+    return min(gap * p.move_per_day, MOVE_MOST), min(gap * p.leap_per_day, LEAP_MOST)
+
+
+@jit
+def leap_sd(level: float, gap: float) -> float:
+    """SD of a leap over a gap, kg."""
+    low, high = LEAP_SHARES
+    return level * (low + (high - low) * min(gap / LEAP_DAYS, 1.0))
+
+
+@jit
+def tail_share(gap: float, p: Any) -> float:
+    """Share of right readings with more than the usual scatter, after a gap."""
+    return p.tail_share * (SOON_TAIL if gap < SOON_DAYS else 1.0)
+
+
+@jit
+def believed_noise(noise: float, usual: float, tail: float) -> float:
+    """Noise of a reading that belongs to the usual scatter with probability `usual`."""
+    return noise / (usual + (1.0 - usual) * noise / (noise + tail))
+
+
+@jit
+def interval_sd(variance: float, share: float, tail: float) -> float:
+    """SD whose normal 95 % interval holds 95 % of right readings, the tail's too.
+
+    One Newton step from the core's quantile to that of core and tail.
+    """
+    sd = math.sqrt(variance)
+    wide = math.sqrt(variance + tail)
+    z = Z95 * sd / wide
+    outside = (1.0 - share) * 0.05 + share * math.erfc(z / ROOT_2)
+    slope = (1.0 - share) * BELL_AT_Z95 / sd
+    slope += share * math.exp(-0.5 * z * z) / wide
+    return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)
 
 
 @jit
@@ -48,39 +91,3 @@ def odds_to_p(log_odds: float) -> float:
     if log_odds < -700.0:
         return 0.0
     return 1.0 / (1.0 + math.exp(-log_odds))
-
-
-@jit
-def valid_density(residual: float, variance: float, gap: float, p: Floats) -> tuple[float, float]:
-    """Density of a right reading, and the share of it that is not the wide tail (eq. 3).
-
-    gap: days since the level was last seen, over which it may have leapt; 0 where seen from both
-    sides.
-    """
-    leap = min(gap * p[LEAP_PER_DAY], p[LEAP_SHARE]) if gap > 0.0 else 0.0
-    core = (1.0 - p[TAIL_SHARE] - leap) * normal(residual, variance)
-    if leap > 0.0:
-        core += leap * normal(residual, variance + p[LEAP_VAR])
-    both = core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
-    return both, core / both if both > 0.0 else 0.0
-
-
-@jit
-def believed_noise(noise: float, usual: float, p: Floats) -> float:
-    """Noise of a reading that belongs to the usual scatter with probability `usual`."""
-    return noise / (usual + (1.0 - usual) * noise / (noise + p[TAIL_VAR]))
-
-
-@jit
-def interval_sd(variance: float, p: Floats) -> float:
-    """SD whose normal 95 % interval holds 95 % of right readings, the tail's too.
-
-    One Newton step from the core's quantile to that of core and tail.
-    """
-    sd = math.sqrt(variance)
-    wide = math.sqrt(variance + p[TAIL_VAR])
-    z = Z95 * sd / wide
-    outside = (1.0 - p[TAIL_SHARE]) * 0.05 + p[TAIL_SHARE] * math.erfc(z / ROOT_2)
-    slope = (1.0 - p[TAIL_SHARE]) * BELL_AT_Z95 / sd
-    slope += p[TAIL_SHARE] * math.exp(-0.5 * z * z) / wide
-    return sd + (outside - 0.05) * ROOT_HALF_PI / (slope * Z95)

@@ -9,19 +9,7 @@ from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import odds_to_p
 from weightstream.engine.mixture import OTHER_PERSON, normal
-from weightstream.engine.model import RATE
-from weightstream.engine.retro import (
-    ALONE,
-    BACK,
-    NAMED,
-    NEAR,
-    NEXT,
-    OFTEN,
-    OTHER,
-    REST,
-    WHO,
-    Series,
-)
+from weightstream.engine.retro import Series
 
 STRANGERS = 0.25  # another person who comes is a stranger as if so many had come before
 SAME_PERSON_KG = 3.0  # how far two readings of one other person are apart, over months
@@ -37,34 +25,34 @@ def who_besides(n: Floats, rate: float, alike: float, i: float) -> float:
     n: work row. alike: density of the two as one person's. i: how often that other reading is
     another person's; what it said of n is taken out, or each would hear its own echo.
     """
-    near, often = max(n[NEAR] - i * alike, 0.0), max(n[OFTEN] - i, 0.0)
-    other = (STRANGERS * n[ALONE] + rate * near) / (STRANGERS + often)
-    return other / (other + n[REST]) if other >= n[NAMED] else 0.0
+    near, often = max(n.near - i * alike, 0.0), max(n.often - i, 0.0)
+    other = (STRANGERS * n.alone + rate * near) / (STRANGERS + often)
+    return other / (other + n.rest) if other >= n.named else 0.0
 
 
 @jit
-def of_another(k: Series, i: int, first: int) -> float:
+def of_another(x: Series, i: int, first: int) -> float:
     """Density of a rejected reading as another person's, given who else was on that scale.
 
     Another person is one who was there before or after, the likelier the more often they were
     (a Chinese restaurant), or a stranger. How often each reading was, is in WHO.
     """
-    w = k.work[i - first]
-    rate = k.table[k.source[i], RATE + OTHER_PERSON]
+    w = x.work[i - first]
+    rate = x.k.table[x.k.source[i]].rate[OTHER_PERSON]
     near, often = 0.0, 0.0
-    for way in (NEXT, BACK):
-        n, seen = int(w[way]), 0
+    for way in range(2):
+        n, seen = w.next if way == 0 else w.back, 0
         while n >= 0 and seen < NEIGHBOURS:
             seen += 1
-            other = k.work[n - first]
-            if other[WHO] > 0.0:
-                alike = normal(k.weight[i] - k.weight[n], SAME_PERSON_KG**2)
-                who = who_besides(other, rate, alike, w[WHO])
+            other = x.work[n - first]
+            if other.who > 0.0:
+                alike = normal(x.k.weight[i] - x.k.weight[n], SAME_PERSON_KG**2)
+                who = who_besides(other, rate, alike, w.who)
                 often += who
                 near += who * alike
-            n = int(other[way])
-    w[NEAR], w[OFTEN] = near, often
-    return (STRANGERS * w[ALONE] + rate * near) / (STRANGERS + often)
+            n = other.next if way == 0 else other.back
+    w.near, w.often = near, often
+    return (STRANGERS * w.alone + rate * near) / (STRANGERS + often)
 
 
 @jit
@@ -73,12 +61,12 @@ def case_for_guests(w: Floats) -> float:
 
     Half of it: of two that agree, each counts the other.
     """
-    by_guests, by_strangers = w[REST] + w[OTHER], w[REST] + w[ALONE]
+    by_guests, by_strangers = w.rest + w.other, w.rest + w.alone
     return 0.5 * math.log(by_guests / by_strangers) if by_guests > 0.0 < by_strangers else 0.0
 
 
 @jit
-def tell_other_persons(k: Series, head: int, first: int) -> None:
+def tell_other_persons(x: Series, head: int, first: int) -> None:
     """OTHER: the density of each rejected reading of a chain as another person's, given all.
 
     Others come again, or they are strangers each time; the chain tells which.
@@ -86,18 +74,18 @@ def tell_other_persons(k: Series, head: int, first: int) -> None:
     for _ in range(TURNS):
         i = head
         while i >= 0:
-            w = k.work[i - first]
-            w[OTHER] = of_another(k, i, first)
-            w[WHO] = w[OTHER] / (w[OTHER] + w[REST]) if w[OTHER] >= w[NAMED] else 0.0
-            i = int(w[NEXT])
+            w = x.work[i - first]
+            w.other = of_another(x, i, first)
+            w.who = w.other / (w.other + w.rest) if w.other >= w.named else 0.0
+            i = int(w.next)
     odds = GUESTS_ODDS
     i = head
     while i >= 0:
-        odds += case_for_guests(k.work[i - first])
-        i = int(k.work[i - first, NEXT])
+        odds += case_for_guests(x.work[i - first])
+        i = int(x.work[i - first].next)
     i = head
     while i >= 0:
-        w = k.work[i - first]
+        w = x.work[i - first]
         guests = odds_to_p(odds - case_for_guests(w))
-        w[OTHER] = guests * w[OTHER] + (1.0 - guests) * w[ALONE]
-        i = int(w[NEXT])
+        w.other = guests * w.other + (1.0 - guests) * w.alone
+        i = int(w.next)

@@ -4,7 +4,7 @@ import math
 
 from weightstream.engine.compiled import jit
 from weightstream.engine.mixture import COPY_DAYS, COPY_KG, LB
-from weightstream.engine.retro import COPY_OF, Series
+from weightstream.engine.retro import Series
 
 SMALLEST_STEP_KG = 0.01
 
@@ -28,16 +28,16 @@ def same_weight(a: float, b: float) -> bool:
 
 
 @jit
-def has_source(k: Series, leader: int, i: int, first: int) -> bool:
+def has_source(x: Series, leader: int, i: int, first: int) -> bool:
     """Whether reading i's source already is among those of a weighing, told up to there."""
-    found = k.source[leader] == k.source[i]
+    found = x.k.source[leader] == x.k.source[i]
     for n in range(leader + 1, i):
-        found = found or (k.work[n - first, COPY_OF] == leader and k.source[n] == k.source[i])
+        found = found or (x.work[n - first].copy_of == leader and x.k.source[n] == x.k.source[i])
     return found
 
 
 @jit
-def mark_copies(k: Series, first: int, last: int) -> None:
+def mark_copies(x: Series, first: int, last: int) -> None:
     """Put the first reading of the weighing that each one repeats into COPY_OF; -1: none.
 
     From another source, within two minutes, the same weight; a source repeats no weighing that it
@@ -45,12 +45,16 @@ def mark_copies(k: Series, first: int, last: int) -> None:
     reading makes it one of its own.
     """
     for i in range(first, last):
-        k.work[i - first, COPY_OF] = -1.0
-        dated = math.isnan(k.hour[i])
+        x.work[i - first].copy_of = -1
+        dated = math.isnan(x.k.hour[i])
         n = i - 1
-        while n >= first and k.day[i] - k.day[n] <= COPY_DAYS and k.forced[i] == 0:
-            leads = k.work[n - first, COPY_OF] < 0.0 and math.isnan(k.hour[n]) == dated
-            if leads and same_weight(k.weight[n], k.weight[i]) and not has_source(k, n, i, first):
-                k.work[i - first, COPY_OF] = n
+        while n >= first and x.k.day[i] - x.k.day[n] <= COPY_DAYS and x.k.forced[i] == 0:
+            leads = x.work[n - first].copy_of < 0 and math.isnan(x.k.hour[n]) == dated
+            if (
+                leads
+                and same_weight(x.k.weight[n], x.k.weight[i])
+                and not has_source(x, n, i, first)
+            ):
+                x.work[i - first].copy_of = n
                 break
             n -= 1

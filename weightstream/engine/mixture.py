@@ -6,22 +6,12 @@ the source errs so (docs/judging.md, eq. 4-6).
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.model import (
-    HEIGHT_M,
-    HIGHEST,
-    LOWEST,
-    OTHERS_KG,
-    POUNDS,
-    RATE,
-    TAIL_SHARE,
-    TAIL_VAR,
-    WHOLES,
-)
 from weightstream.parsing.units import POUND_KG
 from weightstream.schema import REASONS
 
@@ -41,6 +31,13 @@ OUTLIER = REASONS.index("outlier")
 OVERRIDE = REASONS.index("override")
 REASON_COUNT = len(REASONS)
 
+LOWEST, HIGHEST = 1.0, 700.0
+"""kg; outside of it no body weighs."""
+START_KG = (85.0, 22.0)
+"""Mean and SD of adults' weights."""
+OTHERS_KG = (82.0, 20.0)
+"""Of another person who stands on the scale."""
+HEIGHT_M = (1.70, 0.095)
 LB = float(POUND_KG)
 ROOT_2PI = math.sqrt(2.0 * math.pi)
 FAR = 80.0  # squared SDs from which a density counts as 0
@@ -66,7 +63,7 @@ of it."""
 STATED, CONVERTED = 1e-6, 0.12  # how near a tenth is one: as stated, and after such a rounding
 POWERS = np.array([1.0, 10.0, 100.0])  # neighbouring digits that swap, in tenths
 SWAP_SHARES = np.array([0.1, 0.6, 0.3])
-DECADES = 2.0 * math.log(10.0)  # from 500 kg up, over which nonsense lies
+DECADES = 2.0 * math.log(10.0)  # from 700 kg up, over which nonsense lies
 LOCAL_SHARE = 0.9  # of unexplained readings: off by some LOCAL_REACH of the right value at most
 LOCAL_REACH = 0.4
 LOCAL_AREA = 1.8128  # integral of exp(-x^4)
@@ -88,10 +85,10 @@ def normal(residual: float, variance: float) -> float:
 
 
 @jit
-def right(residual: float, variance: float, p: Floats) -> float:
+def right(residual: float, variance: float, p: Any) -> float:
     """Density of a right value, by the usual scatter and the tail (eq. 3)."""
-    core = (1.0 - p[TAIL_SHARE]) * normal(residual, variance)
-    return core + p[TAIL_SHARE] * normal(residual, variance + p[TAIL_VAR])
+    core = (1.0 - p.tail_share) * normal(residual, variance)
+    return core + p.tail_share * normal(residual, variance + p.tail_var)
 
 
 @jit
@@ -139,7 +136,7 @@ def typed_in_pounds(w: float, usual: float) -> float:
 
 @jit
 def explain_swap(
-    w: float, mean: float, variance: float, pounds: float, p: Floats, undone: Floats
+    w: float, mean: float, variance: float, pounds: float, p: Any, undone: Floats
 ) -> float:
     """Density of two neighbouring digits swapped, in kg or in pounds, shown to a tenth."""
     total = 0.0
@@ -163,7 +160,7 @@ def explain_swap(
 
 @jit
 def explain_hundreds(
-    w: float, mean: float, variance: float, pounds: float, p: Floats, undone: Floats
+    w: float, mean: float, variance: float, pounds: float, p: Any, undone: Floats
 ) -> float:
     """Density of hundreds too many or left out; only those that are there can be left out."""
     total = 0.0
@@ -187,7 +184,7 @@ def explain_hundreds(
 
 
 @jit
-def explain_height(w: float, pounds: float, p: Floats) -> float:
+def explain_height(w: float, pounds: float, p: Any) -> float:
     """Height typed where weight belongs, in cm or inches, in the place of kg or of pounds."""
     cm, sd = 100.0 * HEIGHT_M[0], 100.0 * HEIGHT_M[1]
     total = 0.0
@@ -198,7 +195,7 @@ def explain_height(w: float, pounds: float, p: Floats) -> float:
         number = w / unit
         density = inches * normal(number - cm / 2.54, (sd / 2.54) ** 2)
         density += (1.0 - inches) * normal(number - cm, sd * sd)
-        total += typed * density / unit * whole(number, tolerance, p[WHOLES])
+        total += typed * density / unit * whole(number, tolerance, p.wholes)
     return total
 
 
@@ -215,10 +212,10 @@ def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
 
 @jit
 def explain_named(
-    w: float, mean: float, variance: float, p: Floats, density: Floats, undone: Floats
+    w: float, mean: float, variance: float, p: Any, density: Floats, undone: Floats
 ) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
-    pounds = typed_in_pounds(w, p[POUNDS])
+    pounds = typed_in_pounds(w, p.pounds)
     density[UNIT_LB_AS_KG] = LB * right(w * LB - mean, variance, p)
     undone[UNIT_LB_AS_KG] = w * LB
     density[UNIT_KG_AS_LB] = right(w / LB - mean, variance, p) / LB
@@ -234,14 +231,14 @@ def explain_named(
 
 
 @jit
-def nonsense(w: float, p: Floats) -> float:
-    """Density of an implausible value: evenly below 20 kg, evenly in its logarithm above 500."""
-    return 0.5 / (p[LOWEST] if w < p[LOWEST] else DECADES * w)
+def nonsense(w: float) -> float:
+    """Density of an implausible value: evenly below LOWEST, in its logarithm above HIGHEST."""
+    return 0.5 / (LOWEST if w < LOWEST else DECADES * w)
 
 
 @jit
 def explain(
-    w: float, mean: float, variance: float, s: Floats, p: Floats, density: Floats, undone: Floats
+    w: float, mean: float, variance: float, s: Any, p: Any, density: Floats, undone: Floats
 ) -> float:
     """Prior times density of each error at reading w, where valid ones are N(mean, variance).
 
@@ -254,17 +251,17 @@ def explain(
     residual = w - mean
     if residual * residual > NEAR * variance or variance > NEAR_VAR:
         explain_named(w, mean, variance, p, density, undone)
-    if p[LOWEST] <= w <= p[HIGHEST]:
+    if LOWEST <= w <= HIGHEST:
         density[OTHER_PERSON] = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
         off = residual / (LOCAL_REACH * mean)
         local = math.exp(-(off**4)) / (LOCAL_AREA * LOCAL_REACH * mean)
-        anywhere = 1.0 / (p[HIGHEST] - p[LOWEST])
+        anywhere = 1.0 / (HIGHEST - LOWEST)
         density[OUTLIER] = LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) * anywhere
     else:
-        density[IMPLAUSIBLE] = nonsense(w, p)
+        density[IMPLAUSIBLE] = nonsense(w)
     total = 0.0
     for k in range(1, REASON_COUNT):
-        density[k] *= s[RATE + k]
+        density[k] *= s.rate[k]
         total += density[k]
     return total
 

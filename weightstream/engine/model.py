@@ -6,52 +6,29 @@ a key of the configuration that is set comes before both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from weightstream.batch import Floats
 from weightstream.config import Kalman, Source
+from weightstream.engine.records import PROCESS, SOURCE, Records
 from weightstream.schema import REASONS
 
-PLAUSIBLE_KG = (20.0, 500.0)
-START_KG = (85.0, 30.0)
-"""Mean and SD of adults' weights, for the first reading of a person."""
-OTHERS_KG = (82.0, 20.0)
-"""Of another person who stands on the scale."""
-HEIGHT_M = (1.70, 0.095)
-SHIFT_SD_KG = 10.0
-SUDDEN_SD_KG, SUDDEN_DAYS = 6.0, 30.0
-SHIFT_DAYS_BETWEEN = 700.0
-SHIFT_RATES = (1e-3, 0.2)
-"""How far a person's level steps over SUDDEN_DAYS and more, and from one reading to the next: no
-body loses 30 kg in a day; days between steps; least and greatest probability of a step between two
-readings."""
-TAIL = (0.03, 2.0)
-"""Share of right readings with more than the usual scatter (a meal, a coat), and its SD in kg."""
-LEAP_DAYS_BETWEEN = 3000.0
-LEAP_MOST = 0.03
-LEAP_SD_KG = 5.0
-"""A real change between two readings that the trend does not foresee (illness, water): days
-between such, greatest probability over one gap, SD."""
-WEEKDAY = 0.00175
-"""Half of the weekly swing, as a share of the level; the peak is at midnight after Sunday."""
-EVENING_SD_KG = 0.7
-"""How much the rise from morning to evening differs from day to day and person to person."""
-BURST_SHARE = 0.6
-"""How often an error of one kind is followed by the same kind from the same source."""
-
-GUEST_SHARE = 0.1
-"""How often another person who was just on the scale is on it again."""
 POUNDS_SHARE, WHOLE_NUMBERS = 0.3, 0.1
 """Of numbers: typed in pounds, and whole; of a person of whom nothing is known."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """How a person's weight moves. Units: kg and days, trend in kg a week."""
+    """How a person's weight moves and scatters. kg and days, unless named otherwise.
+
+    week_cos, week_sin: weekly swing as shares of the level, from Monday 0:00 on (Turicchi 2020).
+    tail: share of right readings with more than the usual scatter (a meal, a coat), and its SD.
+    move_days, leap_days, restless_days: days between moves of the level that no trend foresees
+    (illness, diet), between leaps (surgery, years unseen), between spells of fluid.
+    """
 
     level_kg2_per_day: float = 0.015
     trend_kg_per_week: float = 0.25
@@ -59,7 +36,20 @@ class Process:
     water_kg: float = 0.35
     water_days: float = 2.0
     evening_kg: float = 1.3
+    evening_sd_kg: float = 0.7
+    week_cos: float = 0.00175
+    week_sin: float = 0.0
+    tail_share: float = 0.03
+    tail_kg: float = 2.0
+    move_days: float = 600.0
+    leap_days: float = 8000.0
+    restless_days: float = 600.0
 
+
+KALMAN_KEYS = (
+    "level_kg2_per_day", "trend_kg_per_week", "trend_days", "water_kg", "water_days", "evening_kg",
+)  # fmt: skip
+"""Numbers of the process that [kalman] may set."""
 
 TYPED: Mapping[str, float] = {
     "unit_lb_as_kg": 0.20,
@@ -126,54 +116,19 @@ PRIOR = Parameters(
     unknown=SourceModel(0.0, 0.8, 0.02, TYPED),
 )
 
-# Positions in Model.process.
-(
-    LEVEL_NOISE,
-    TREND_VAR,
-    TREND_DAYS,
-    WATER_VAR,
-    WATER_DAYS,
-    EVENING,
-    EVENING_VAR,
-    WEEKDAY_SHARE,
-    START_MEAN,
-    START_VAR,
-    SHIFT_VAR,
-    SUDDEN_VAR,
-    SHIFT_PER_DAY,
-    SHIFT_LEAST,
-    SHIFT_MOST,
-    SHIFT_READINGS,
-    SHIFT_DAYS,
-    TAIL_SHARE,
-    TAIL_VAR,
-    LEAP_PER_DAY,
-    LEAP_SHARE,
-    LEAP_VAR,
-    BURST,
-    GUEST,
-    ACCEPT,
-    LOWEST,
-    HIGHEST,
-    POUNDS,
-    WHOLES,
-) = range(29)
-# Positions in a row of Model.table; from RATE on, one for each of REASONS ("ok": right readings).
-BIAS, NOISE_VAR, SOURCE_KEY, RATE = range(4)
-
 
 @dataclass(frozen=True)
 class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (29,) float64, kg and days. table: (S, 3 + len(REASONS)) float64, one row a source.
+    process: (1,) of records.PROCESS. table: (S,) of records.SOURCE.
     """
 
     name: str
     sources: tuple[str, ...]
-    process: Floats
-    table: Floats
+    process: Records
+    table: Records
 
 
 def build_model(
@@ -187,13 +142,10 @@ def build_model(
     Those of the set by name, an unknown source's where it has none of that name; keys that are
     set in [kalman] and [sources.<name>] come first.
     """
-    process = replace(parameters.process, **_set(kalman, asdict(Process())))
+    process = replace(parameters.process, **_set(kalman, KALMAN_KEYS))
     rows = [_row(name, source_model(name, sources, parameters)) for name in names]
     return Model(
-        parameters.name,
-        tuple(names),
-        _process(process, kalman),
-        np.array(rows, dtype=np.float64).reshape(len(rows), RATE + len(REASONS)),
+        parameters.name, tuple(names), _process(process, kalman), np.array(rows, dtype=SOURCE)
     )
 
 
@@ -210,43 +162,36 @@ def _set(section: Kalman | Source, keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key in keys if (value := getattr(section, key)) is not None}
 
 
-def _row(name: str, source: SourceModel) -> list[float]:
+def _row(name: str, source: SourceModel) -> tuple[Any, ...]:
     weights = np.array([source.errors.get(reason, 0.0) for reason in REASONS])
     rates = source.error_rate * weights / weights.sum()
     rates[0] = 1.0 - source.error_rate
-    return [source.bias_kg, source.noise_kg**2, float(crc32(name.encode())), *rates]
+    return source.bias_kg, source.noise_kg**2, float(crc32(name.encode())), rates
 
 
-def _process(process: Process, kalman: Kalman) -> Floats:
-    return np.array(
-        [
-            process.level_kg2_per_day,
-            (process.trend_kg_per_week / 7.0) ** 2,
-            process.trend_days,
-            process.water_kg**2,
-            process.water_days,
-            process.evening_kg,
-            (EVENING_SD_KG * process.evening_kg / Process.evening_kg) ** 2,
-            WEEKDAY,
-            START_KG[0],
-            START_KG[1] ** 2,
-            SHIFT_SD_KG**2,
-            SUDDEN_SD_KG**2,
-            1.0 / SHIFT_DAYS_BETWEEN,
-            *SHIFT_RATES,
-            kalman.shift_readings,
-            kalman.shift_days,
-            TAIL[0],
-            TAIL[1] ** 2,
-            1.0 / LEAP_DAYS_BETWEEN,
-            LEAP_MOST,
-            LEAP_SD_KG**2,
-            BURST_SHARE,
-            GUEST_SHARE,
-            kalman.accept_above,
-            *PLAUSIBLE_KG,
-            POUNDS_SHARE,
-            WHOLE_NUMBERS,
-        ],
-        dtype=np.float64,
-    )
+def _process(process: Process, kalman: Kalman) -> Records:
+    record = np.zeros(1, PROCESS)
+    values = {
+        "level_noise": process.level_kg2_per_day,
+        "trend_var": (process.trend_kg_per_week / 7.0) ** 2,
+        "trend_rate": 1.0 / process.trend_days,
+        "water_var": max(process.water_kg**2, 1e-6),  # its inverse is taken
+        "water_days": process.water_days,
+        "evening": process.evening_kg,
+        "evening_var": process.evening_sd_kg**2,
+        "week_cos": process.week_cos,
+        "week_sin": process.week_sin,
+        "tail_share": process.tail_share,
+        "tail_var": process.tail_kg**2,
+        "move_per_day": 1.0 / process.move_days,
+        "leap_per_day": 1.0 / process.leap_days,
+        "restless_per_day": 1.0 / process.restless_days,
+        "pounds": POUNDS_SHARE,
+        "wholes": WHOLE_NUMBERS,
+        "scale": 1.0,
+        "adapts": 1.0,
+        "accept": kalman.accept_above,
+    }
+    for name, value in values.items():
+        record[name] = value
+    return record

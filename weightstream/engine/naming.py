@@ -5,8 +5,8 @@ import math
 from weightstream.batch import Floats
 from weightstream.engine.calendar import other_dates
 from weightstream.engine.compiled import jit
+from weightstream.engine.filter import name as write_name
 from weightstream.engine.housemates import tell_other_persons
-from weightstream.engine.kernel import LEVEL, LEVEL_SD, SUGGESTED
 from weightstream.engine.mixture import (
     CONVERTED,
     COPY_RATE,
@@ -25,43 +25,14 @@ from weightstream.engine.mixture import (
     pounds_ratio,
     shows,
 )
-from weightstream.engine.model import (
-    BURST,
-    LEVEL_NOISE,
-    POUNDS,
-    POUNDS_SHARE,
-    RATE,
-    TREND_VAR,
-    WATER_VAR,
-    WHOLE_NUMBERS,
-    WHOLES,
-)
-from weightstream.engine.retro import (
-    ALONE,
-    BACK,
-    BESIDE,
-    COPY_OF,
-    FACTOR,
-    KIND,
-    LOO,
-    LOO_VAR,
-    MISSING,
-    NAMED,
-    NEAR,
-    NEXT,
-    NOISE,
-    OFFSET,
-    OFTEN,
-    OTHER,
-    REST,
-    SURE,
-    WHO,
-    Series,
-)
+from weightstream.engine.model import POUNDS_SHARE, WHOLE_NUMBERS
+from weightstream.engine.retro import Series
 
+MISSING = -1
 UNIT_READINGS = 4.0  # after which a person's own habits of writing count as much as others'
 MOST_WHOLE = 0.9  # of a source's numbers: nobody knows that it always rounds
-UNLINKED = -2.0  # as NEXT: a rejected reading that is in no chain yet
+BESIDE_RATE = 0.6  # how often an error of one kind has one of the same kind beside it
+UNLINKED = -2  # as NEXT: a rejected reading that is in no chain yet
 
 
 @jit
@@ -78,55 +49,55 @@ def nearest(day: Floats, first: int, last: int, wanted: float) -> int:
 
 
 @jit
-def on_other_day(k: Series, i: int, first: int, last: int) -> float:
+def on_other_day(x: Series, i: int, first: int, last: int) -> float:
     """Density of reading i as the right value of a day that is easily written for its own."""
     total = 0.0
     count = 0
-    w, s = k.work[i - first], k.table[k.source[i]]
-    dates = other_dates(k.day[i])
+    w, s = x.work[i - first], x.k.table[x.k.source[i]]
+    dates = other_dates(x.k.day[i])
     for at in range(3):
         day = dates[at]
-        if math.isnan(day) or day < k.day[first] or day > k.day[last - 1]:
+        if math.isnan(day) or day < x.k.day[first] or day > x.k.day[last - 1]:
             continue
         count += 1
-        row = nearest(k.day, first, last, day)
-        gap = abs(k.day[row] - day)
-        v = k.out[row, LEVEL_SD] ** 2 + gap * (k.p[LEVEL_NOISE] + k.p[TREND_VAR] * gap)
-        mean = w[FACTOR] * k.out[row, LEVEL] + w[OFFSET]
-        total += normal(k.weight[i] - mean, v + w[NOISE] + k.p[WATER_VAR])
-    return s[RATE + WRONG_DATE] * total / count if count > 0 else 0.0
+        row = nearest(x.k.day, first, last, day)
+        gap = abs(x.k.day[row] - day)
+        v = x.out[row].level_sd ** 2 + gap * (x.k.p[0].level_noise + x.k.p[0].trend_var * gap)
+        mean = w.factor * x.out[row].level + w.offset
+        total += normal(x.k.weight[i] - mean, v + w.noise + x.k.p[0].water_var)
+    return s.rate[WRONG_DATE] * total / count if count > 0 else 0.0
 
 
 @jit
-def weigh_errors(k: Series, i: int, first: int, last: int) -> None:
+def weigh_errors(x: Series, i: int, first: int, last: int) -> None:
     """Prior times density of each error at a rejected reading by itself."""
-    w, s = k.work[i - first], k.table[k.source[i]]
-    explain(k.weight[i], w[LOO], w[LOO_VAR] + w[NOISE], s, k.p, k.density, k.undone)
-    if w[COPY_OF] >= 0.0:
-        k.density[REPEAT] = COPY_RATE / LATTICE_KG
-    k.density[WRONG_DATE] = on_other_day(k, i, first, last)
+    w, s = x.work[i - first], x.k.table[x.k.source[i]]
+    explain(x.k.weight[i], w.loo, w.loo_var + w.noise, s, x.k.p[0], x.k.density, x.k.undone)
+    if w.copy_of >= 0.0:
+        x.k.density[REPEAT] = COPY_RATE / LATTICE_KG
+    x.k.density[WRONG_DATE] = on_other_day(x, i, first, last)
 
 
 @jit
-def raised(k: Series, i: int, row: int, first: int) -> None:
+def raised(x: Series, i: int, row: int, first: int) -> None:
     """Raise the density of the kind of error that the source's row beside reading i is (eq. 6)."""
-    w = k.work[row - first]
-    kind = int(w[KIND])
+    w = x.work[row - first]
+    kind = int(w.kind)
     if kind > 0:
-        rate = k.table[k.source[i], RATE + kind]
-        k.density[kind] *= 1.0 + k.p[BURST] * w[SURE] / rate
+        rate = x.k.table[x.k.source[i]].rate[kind]
+        x.k.density[kind] *= 1.0 + BESIDE_RATE * w.sure / rate
 
 
 @jit
-def weigh_in_chain(k: Series, i: int, first: int, last: int) -> float:
+def weigh_in_chain(x: Series, i: int, first: int, last: int) -> float:
     """Weigh errors at a rejected reading, in view of rejected ones beside it; returns the sum."""
-    weigh_errors(k, i, first, last)
-    before, after = int(k.work[i - first, BACK]), int(k.work[i - first, NEXT])
-    if before >= 0 and k.work[i - first, BESIDE] == 1.0:
-        raised(k, i, before, first)
-    if after >= 0 and k.work[after - first, BESIDE] == 1.0:
-        raised(k, i, after, first)
-    return sum_of(k.density)
+    weigh_errors(x, i, first, last)
+    before, after = int(x.work[i - first].back), int(x.work[i - first].next)
+    if before >= 0 and x.work[i - first].beside == 1.0:
+        raised(x, i, before, first)
+    if after >= 0 and x.work[after - first].beside == 1.0:
+        raised(x, i, after, first)
+    return sum_of(x.k.density)
 
 
 @jit
@@ -138,62 +109,62 @@ def sum_of(density: Floats) -> float:
 
 
 @jit
-def learn_unit(k: Series, first: int, last: int) -> None:
+def learn_unit(x: Series, first: int, last: int) -> None:
     """How often this person types in pounds, by the decimals of accepted readings."""
     pounds, told = UNIT_READINGS * POUNDS_SHARE, UNIT_READINGS
     for i in range(first, last):
-        if k.accepted[i]:
-            ratio = pounds_ratio(k.weight[i])
+        if x.accepted[i]:
+            ratio = pounds_ratio(x.k.weight[i])
             pounds += ratio > 1.0
             told += ratio > 1.0 or ratio == 0.0
-    k.p[POUNDS] = pounds / told
+    x.k.p[0].pounds = pounds / told
 
 
 @jit
-def learn_rounding(k: Series, head: int, first: int, last: int) -> None:
+def learn_rounding(x: Series, head: int, first: int, last: int) -> None:
     """How often this person's source shows whole numbers, by its accepted readings."""
     whole, told = UNIT_READINGS * WHOLE_NUMBERS, UNIT_READINGS
     for i in range(first, last):
-        if k.accepted[i] and k.source[i] == k.source[head]:
-            whole += shows(k.weight[i], STATED) or shows(k.weight[i] / LB, 0.1 * CONVERTED)
+        if x.accepted[i] and x.k.source[i] == x.k.source[head]:
+            whole += shows(x.k.weight[i], STATED) or shows(x.k.weight[i] / LB, 0.1 * CONVERTED)
             told += 1.0
-    k.p[WHOLES] = min(whole / told, MOST_WHOLE)
+    x.k.p[0].wholes = min(whole / told, MOST_WHOLE)
 
 
 @jit
-def name_chain(k: Series, head: int, first: int, last: int) -> None:
+def name_chain(x: Series, head: int, first: int, last: int) -> None:
     """Name the rejected readings of one source, by what they are together."""
-    learn_rounding(k, head, first, last)
+    learn_rounding(x, head, first, last)
     i = head
     while i >= 0:
-        w = k.work[i - first]
-        weigh_errors(k, i, first, last)
-        kind = likeliest(k.density)
-        w[KIND] = kind if kind <= HUNDREDS_OFF else 0.0
-        w[SURE] = k.density[kind] / sum_of(k.density)
-        i = int(w[NEXT])
+        w = x.work[i - first]
+        weigh_errors(x, i, first, last)
+        kind = likeliest(x.k.density)
+        w.kind = kind if kind <= HUNDREDS_OFF else 0.0
+        w.sure = x.k.density[kind] / sum_of(x.k.density)
+        i = int(w.next)
     i = head
     while i >= 0:
-        w = k.work[i - first]
-        w[REST] = weigh_in_chain(k, i, first, last) - k.density[OTHER_PERSON]
-        w[ALONE] = w[OTHER] = k.density[OTHER_PERSON]
-        w[WHO] = w[NEAR] = w[OFTEN] = 0.0
-        k.density[OTHER_PERSON] = 0.0
-        reason = likeliest(k.density)
-        w[NAMED] = 0.0 if reason == OUTLIER else k.density[reason]
-        i = int(w[NEXT])
-    tell_other_persons(k, head, first)
+        w = x.work[i - first]
+        w.rest = weigh_in_chain(x, i, first, last) - x.k.density[OTHER_PERSON]
+        w.alone = w.other = x.k.density[OTHER_PERSON]
+        w.who = w.near = w.often = 0.0
+        x.k.density[OTHER_PERSON] = 0.0
+        reason = likeliest(x.k.density)
+        w.named = 0.0 if reason == OUTLIER else x.k.density[reason]
+        i = int(w.next)
+    tell_other_persons(x, head, first)
     i = head
     while i >= 0:
-        w = k.work[i - first]
-        weigh_in_chain(k, i, first, last)
-        k.density[OTHER_PERSON] = w[OTHER]
-        name(k, i)
-        i = int(w[NEXT])
+        w = x.work[i - first]
+        weigh_in_chain(x, i, first, last)
+        x.k.density[OTHER_PERSON] = w.other
+        name_reading(x, i)
+        i = int(w.next)
 
 
 @jit
-def chain(k: Series, head: int, first: int, last: int) -> None:
+def chain(x: Series, head: int, first: int, last: int) -> None:
     """Link the rejected rows of the head's source from there on by NEXT and BACK.
 
     BESIDE: 1 where no other reading of the source lies between a row and the one before.
@@ -201,39 +172,38 @@ def chain(k: Series, head: int, first: int, last: int) -> None:
     end = -1
     beside = False
     for i in range(head, last):
-        if k.source[i] != k.source[head]:
+        if x.k.source[i] != x.k.source[head]:
             continue
-        w = k.work[i - first]
-        if w[NEXT] == UNLINKED:
-            w[NEXT], w[BACK], w[BESIDE] = MISSING, end, beside
+        w = x.work[i - first]
+        if w.next == UNLINKED:
+            w.next, w.back, w.beside = MISSING, end, beside
             if end >= 0:
-                k.work[end - first, NEXT] = i
+                x.work[end - first].next = i
             end, beside = i, True
         else:
             beside = False
 
 
 @jit
-def name_rejected(k: Series, first: int, last: int) -> None:
+def name_rejected(x: Series, first: int, last: int) -> None:
     """Reasons and suggestions of rejected readings, with what only the whole series can say.
 
     Those on which a person has decided keep their reason and tell nothing about others.
     """
     for i in range(first, last):
-        asked = not k.accepted[i] and k.forced[i] == 0
-        k.work[i - first, NEXT] = UNLINKED if asked else MISSING
-    learn_unit(k, first, last)
+        asked = not x.accepted[i] and x.k.forced[i] == 0
+        x.work[i - first].next = UNLINKED if asked else MISSING
+    learn_unit(x, first, last)
     for head in range(first, last):
-        if k.work[head - first, NEXT] == UNLINKED:
-            chain(k, head, first, last)
-            name_chain(k, head, first, last)
+        if x.work[head - first].next == UNLINKED:
+            chain(x, head, first, last)
+            name_chain(x, head, first, last)
 
 
 @jit
-def name(k: Series, i: int) -> None:
+def name_reading(x: Series, i: int) -> None:
     """Name reading i by the densities that stand, and count what it may be."""
-    total = sum_of(k.density)
+    total = sum_of(x.k.density)
     for reason in range(1, REASON_COUNT):
-        k.tally[k.source[i], reason] += k.density[reason] / total
-    k.reason[i] = likeliest(k.density)
-    k.out[i, SUGGESTED] = k.undone[k.reason[i]]
+        x.tally[x.k.source[i], reason] += x.k.density[reason] / total
+    x.reason[i] = write_name(x.out[i], x.k.density, x.k.undone)

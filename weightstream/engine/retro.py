@@ -1,46 +1,78 @@
-"""What the parts of the retro engine share: the table they work on. Compiled callers only."""
+"""What the parts of the retro engine share: the records they work on. Compiled callers only."""
 
 from typing import NamedTuple
 
-from weightstream.batch import Codes, Floats, Ints
-from weightstream.engine.kernel import Bools
+import numpy as np
 
-# Columns of the work table of one person's readings: what does not change between passes, ...
-FACTOR, OFFSET, NOISE, JUMP = range(4)
-# ... the forward pass's prediction (mean and covariance as in a track), residual and variance, ...
-AHEAD, RESIDUAL, VARIANCE = 4, 13, 14
-# ... what all others say of the reading, its weight as a noise variance, and densities.
-LOO, LOO_VAR, WEIGHED, VALID, WRONG = range(15, 20)
-# ... and the row of the reading that it only repeats, or -1.
-COPY_OF = 20
-WORK_SIZE = 22
-# Once the passes are over, of rejected readings, where predictions were: densities as another
-# person's, as a stranger's, as anything else and as the likeliest error with a name; ...
-OTHER, ALONE, REST, NAMED = range(AHEAD, AHEAD + 4)
-# ... probability of another person, and what others of the source say of that; ...
-WHO, NEAR, OFTEN = 8, 9, 21
-# ... rows of the next and the last one of the source, or -1, and whether none lies between a row
-# and the last; the likeliest kind if it comes in bursts, and its probability.
-NEXT, BACK, BESIDE, KIND, SURE = range(10, 15)
-MISSING = -1.0  # as a noise variance: the reading does not count
+from weightstream.batch import Codes, Floats, Ints
+from weightstream.engine.beam import Beam
+from weightstream.engine.records import Records
+
+WORK = np.dtype(
+    [
+        ("factor", "f8"),  # of the level in a reading, as conditions() has it
+        ("offset", "f8"),
+        ("noise", "f8"),
+        ("loo", "f8"),  # mean and variance of the weight behind a reading by all others
+        ("loo_var", "f8"),
+        ("move", "f8"),  # probability of a move just before the reading
+        ("copy_of", "i8"),  # row of the weighing that it only repeats, or -1
+        ("other", "f8"),  # of rejected readings: density as another person's, as a stranger's,
+        ("alone", "f8"),
+        ("rest", "f8"),  # as anything else, and as the likeliest error with a name;
+        ("named", "f8"),
+        ("who", "f8"),  # probability of another person, and what others of the source say of it;
+        ("near", "f8"),
+        ("often", "f8"),
+        ("next", "i8"),  # rows of the next and the last one of the source, or -1,
+        ("back", "i8"),
+        ("beside", "i8"),  # 1 where no other reading of the source lies between;
+        ("kind", "i8"),  # the likeliest kind if it comes in bursts, and its probability
+        ("sure", "f8"),
+    ]
+)
+"""One reading of the person at hand."""
+
+MEANS, PRECISIONS, LOGDET = 0, 4, 14
+SIDE_WEIGHT, SIDE_RESTLESS, SIDE_COURSE, SIDE_MOVED, SIDE_LEVEL = range(15, 20)
+SIDE_XX, SIDE_VV, SIDE_WW, SIDE_SIZE = range(20, 24)
+"""What comes from one side of a reading: mean and precision of r, x, v, w, and of which course."""
+COVARIANCES, ORIGIN = 4, 14
+"""In the joint state of two sides; r counts from ORIGIN."""
+
+SUMS = np.dtype(
+    [
+        (name, "f8")
+        for name in (
+            "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "loo",
+            "loo_square", "right", "wrong", "levels", "level", "level_square", "trend", "moved",
+        )
+    ]
+)  # fmt: skip
+"""Sums over pairs of sides. Weighed without the reading: pairs, those that know a level, the
+reading's prediction (calm: where nothing moved just now), the level (loo). Weighed with it: right
+and wrong, the level, and whether it moved just before."""
 
 
 class Series(NamedTuple):
-    """One batch's readings, parameters, results and scratch, as the helpers take them."""
+    """One batch's readings, parameters, results and scratch, as the helpers take them.
 
-    day: Floats
-    hour: Floats
-    weight: Floats
-    source: Ints
-    forced: Codes
-    usual: Floats  # parameters, for all persons
-    p: Floats  # and for this one
-    table: Floats
-    out: Floats
-    accepted: Bools
+    k: the beam over the readings, with this person's parameters. ahead: forward predictions of
+    all readings, those of row i from ahead_start[i - first] on. before, after: (sides, SIDE_SIZE)
+    what comes from either side of one reading.
+    """
+
+    k: Beam
+    usual: Records  # parameters of most persons
+    out: Records
+    accepted: np.ndarray
     reason: Codes
-    work: Floats
-    x: Floats
+    work: Records
     tally: Floats
-    density: Floats
-    undone: Floats
+    ahead: Records
+    ahead_start: Ints
+    before: Floats
+    after: Floats
+    joint: Floats
+    scratch: Floats
+    sums: Records

@@ -209,7 +209,7 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     if file["others"]:
         kinds = (f"{rows:,} {_cut(kind)}" for kind, rows in file["others"].items())
         yield f"  no weighings: {', '.join(kinds)}"
-    yield from (f"  {line}" for line in unread_told([Unread(**one) for one in file["unread"]]))
+    yield from (f"  {line}" for line in unread_text([Unread(**one) for one in file["unread"]]))
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
         yield f"  {shared_ids_text(source, shared['rows'])}"
@@ -226,7 +226,7 @@ def left_out(unread: Sequence[Unread]) -> list[Unread]:
     return [one for one in unread if not one.known]
 
 
-def unread_told(unread: Sequence[Unread]) -> Iterator[str]:
+def unread_text(unread: Sequence[Unread]) -> Iterator[str]:
     """Sentences on files or members that are not read: the first, and how many more there are."""
     unknown = left_out(unread)
     yield from (f"not read: {one.sentence}" for one in unknown[:UNREAD_TOLD])

@@ -129,7 +129,7 @@ def take_in(
         its_options = replace(options, user=users.get(path, options.user))
         try:
             with reading(path):
-                file = FileCounts(path, named_format(path, its_options), *_digest(path))
+                file = FileCounts(path, named_format(path, its_options), *digest_of(path))
         except InputError as error:
             intake.refused[path] = str(error)
             continue
@@ -229,7 +229,7 @@ def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
     return measurements.set_column(at, measurements.schema.field(at), pa.array(time_us))
 
 
-def _digest(path: Path) -> tuple[str, int]:
+def digest_of(path: Path) -> tuple[str, int]:
     """SHA-256 and size of a file's bytes as they lie on disk."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256")

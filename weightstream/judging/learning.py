@@ -1,263 +1,219 @@
-"""Learn the parameters of sources and bodies from readings: maximum penalised likelihood.
+"""Learn the parameters of sources and bodies from readings, and keep them only if they are better.
 
-In turn: the retro engine tells right readings from wrong ones; the likelihood of the right ones
-is maximised over biases, noises and the way weight moves; the wrong ones are counted by source
-and reason. Penalties are priors around prior-1, so what few data say is shrunk towards it.
-Deterministic: the same readings give the same set. Formulas: docs/judging.md, eq. 10-11.
+Four persons in five teach: the filter's evidence is maximised over biases, noises and the way
+weight moves (`evidence`), and errors are counted by source and reason. The fifth tests: a set that
+predicts them worse, or moves their levels as a whole, is refused. Priors are those of prior-1, so
+what few data say is shrunk towards it. Deterministic. Formulas: docs/judging.md.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import minimize
+import numpy.typing as npt
 
-from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.batch import Floats, UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, smooth_batch
-from weightstream.engine.kernel import Bools
-from weightstream.engine.likelihood import likelihood_kernel
-from weightstream.engine.model import PRIOR, Parameters, Process, SourceModel
+from weightstream.engine.model import PRIOR, Parameters
+from weightstream.errors import BatchError
+from weightstream.judging.evidence import (
+    REFERENCE,
+    Fit,
+    Search,
+    joined,
+    log_densities,
+    rows_of,
+)
 from weightstream.schema import HUMAN_REASONS, REASONS
 
-ROUNDS = 2
-SAMPLE_READINGS = 120_000
-"""More say no more about a dozen parameters; persons are taken evenly over all of them."""
-LOG_SD = {
-    "level_kg2_per_day": 0.5,
-    "trend_kg_per_week": 0.5,
-    "trend_days": 0.2,
-    "water_kg": 0.4,
-    "water_days": 0.4,
-    "evening_kg": 0.3,
-    "noise_kg": 0.5,
-}
-"""How far, in log units, a parameter is believed to lie from its prior."""
-BIAS_SD_KG = {"known": 0.6, "unknown": 1.0, "reference": 0.1}
-REFERENCE = "patient-device"
-"""The source whose bias is 0 by convention: only differences between sources can be seen."""
+Bools = npt.NDArray[np.bool_]
+
+SAMPLE_READINGS = 20_000
+"""More say little more about a dozen parameters; persons are taken evenly over all of them."""
+TESTED = 5
+"""Every fifth person tests; of fewer persons, the last fifth of each one's readings."""
 RATE_READINGS = 300.0
 """An error rate counts as known from so many readings."""
 MIX_ERRORS = {"prior": 15.0, "others": 10.0}
 """A source's mix of errors counts as known from so many errors of it, and from others' so many."""
-AGAIN_DAYS = 15 / 1440
-DIFFERENCE = 1e-4
 COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *HUMAN_REASONS))
+LEVEL_MOVED_KG = 0.1
+"""What a scale shows: levels may not move by that on average where nothing but the set changed."""
+WORSE = 0.01
+"""Share by which predictions may be further off, beside what chance explains."""
+MOST_OFF_KG = 5.0
+"""An error of more counts as this much: a few readings shall not decide."""
+CHANCE = 2.0
+"""Standard errors."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a set does to readings that did not teach it, against the set before.
+
+    log_density: gain a reading. error_kg: mean error of predictions from all others, before and
+    after; error_chance: standard error of the difference. level_kg: mean shift of the level of
+    persons whom only the reference weighs (of all, without a reference).
+    """
+
+    readings: int
+    log_density: float
+    error_kg: tuple[float, float]
+    error_chance: float
+    level_kg: float
+
+    def refusal(self) -> str | None:
+        """Why the set is refused, as the end of a sentence; None if it is not."""
+        before, after = self.error_kg
+        if self.readings == 0:
+            return "there are too few readings to test it"
+        if not self.log_density > 0:
+            return f"it predicts other readings worse (log density {self.log_density:+.4f} each)"
+        if not after - before <= WORSE * before + CHANCE * self.error_chance:
+            return f"its predictions are off by {after:.2f} kg, the old set's by {before:.2f}"
+        if not abs(self.level_kg) < LEVEL_MOVED_KG:
+            return f"it moves levels by {self.level_kg:+.2f} kg on average"
+        return None
 
 
 @dataclass(frozen=True)
 class Learned:
-    """parameters: the new set. sd: standard errors by "process.<key>" and "<source>.<key>".
-    readings: how many of each source were seen."""
+    """parameters: the set to use: the new one, or the old one where the new one was refused.
+
+    refused: why, as a sentence, or None. fit, test: how the search ended and what the test found.
+    readings: how many of each source were seen.
+    """
 
     parameters: Parameters
-    sd: Mapping[str, float]
     readings: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Right:
-    """Readings taken for right, as one batch, and where levels of their own start."""
-
-    batch: UserBatch
-    jump: Bools
-
-
-@dataclass(frozen=True)
-class Scale:
-    """One number of the optimiser's vector: a logarithm, or a bias in kg."""
-
-    source: str | None
-    key: str
-    prior: float
-    sd: float
+    refused: str | None
+    fit: Fit
+    test: HeldOut
+    sd: Mapping[str, float] = field(default_factory=dict)
 
 
 def learn(
     batches: Sequence[UserBatch], name: str, kalman: Kalman | None = None, start: Parameters = PRIOR
 ) -> Learned:
-    """A new set of parameters from all readings of the batches, each person in one of them.
+    """Learn a set of parameters from the readings of the batches, each person in one of them.
 
-    name: of the new set. kalman: rules of accepting. start: where the search begins; penalties
-    are around prior-1 whatever it is, so that learning twice does not count the prior twice.
+    name: of the new set. kalman: rules of accepting. start: the set in use, from which the search
+    begins and with which the new one is compared; priors are those of prior-1 whatever it is, so
+    that learning twice does not count them twice. Needs no store.
+    Raises BatchError where there is no reading.
     """
     kalman = kalman or Kalman()
-    names = sorted({source for batch in batches for source in batch.sources})
-    sources = {source: start.sources.get(source, start.unknown) for source in names}
-    parameters = replace(start, name=name, sources=sources)
-    sd: dict[str, float] = {}
-    seen = np.zeros(len(names), np.int64)
-    for _ in range(ROUNDS):
-        right, wrong, seen, weight = _told_apart(batches, names, parameters, kalman)
-        parameters, sd = _maximise(right, parameters)
-        parameters = _with_rates(parameters, names, wrong, seen, weight)
-    return Learned(parameters, sd, dict(zip(names, seen.tolist(), strict=True)))
+    readings = _readings(batches)
+    whole = _sample(joined(batches)) if batches else None
+    if whole is None or len(whole.day) == 0:
+        raise BatchError("there is no reading to learn from")
+    tests = _testing(whole)
+    taught = rows_of(whole, ~tests)
+    known = {source: start.sources.get(source, start.unknown) for source in whole.sources}
+    base = replace(start, name=name, sources={**start.sources, **known})
+    fit = Search(taught, _with_rates(taught, base, kalman), kalman, readings).run()
+    made = _with_rates(taught, fit.parameters, kalman)
+    test = _tested(whole, tests, start, made, kalman)
+    why = test.refusal()
+    refused = None if why is None else f"{name} is refused: {why}; {start.name} stays"
+    return Learned(made if why is None else start, readings, refused, fit, test, fit.sd)
 
 
-def _told_apart(
-    batches: Sequence[UserBatch], names: Sequence[str], parameters: Parameters, kalman: Kalman
-) -> tuple[Right, Floats, Ints, Floats]:
-    """A sample of right readings; rejected ones (S, reasons), all, and summed doubt by source."""
-    stride = max(1, round(sum(len(batch.day) for batch in batches) / SAMPLE_READINGS))
-    wrong = np.zeros((len(names), len(REASONS)))
-    seen, doubt = np.zeros(len(names), np.int64), np.zeros(len(names))
-    parts: list[Right] = []
-    done = 0
+def _readings(batches: Sequence[UserBatch]) -> dict[str, int]:
+    """How many readings each source has, in the order of the sources' names."""
+    readings = dict.fromkeys(sorted({s for batch in batches for s in batch.sources}), 0)
     for batch in batches:
-        tally = np.zeros((len(batch.sources), len(REASONS)))
-        model = build_model(kalman, {}, batch.sources, parameters)
-        result = smooth_batch(batch, model, tally)
-        number = np.array([names.index(s) for s in batch.sources], np.int64)
-        np.add.at(wrong, number, tally)
-        source = number[batch.source]
-        copy = result.reason == REASONS.index("repeat")
-        seen += np.bincount(source, minlength=len(names))
-        doubt += np.bincount(source, np.where(copy, 0.0, 1 - result.p_valid), len(names))
-        jump = np.zeros(len(source), bool)
-        jump[result.shift_row] = True
-        chosen = (np.arange(len(batch.user_ids)) + done) % stride == 0
-        parts.append(_right(batch, source, result.accepted, jump, chosen))
-        done += len(batch.user_ids)
-    # Rounded, so that the division into batches cannot show in the last bits.
-    return _joined(parts, names), wrong.round(6), seen, doubt.round(6)
+        counts = np.bincount(batch.source, minlength=len(batch.sources)).tolist()
+        for source, count in zip(batch.sources, counts, strict=True):
+            readings[source] += count
+    return readings
 
 
-def _right(batch: UserBatch, source: Ints, accepted: Bools, jump: Bools, chosen: Bools) -> Right:
+def _sample(batch: UserBatch) -> UserBatch:
+    """Every n-th person, so that about SAMPLE_READINGS remain."""
+    stride = max(1, round(len(batch.day) / SAMPLE_READINGS))
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
-    keep = accepted & chosen[user] & ~_again(batch)
-    counts = np.bincount(user[keep], minlength=len(batch.user_ids))
-    # A level may start at a reading that is not kept: the next kept one carries the mark.
-    levels = np.cumsum(jump)[keep]
-    new = np.r_[False, np.diff(levels) > 0]
-    indptr = np.r_[0, np.cumsum(counts)].astype(np.int64)
-    return Right(
-        UserBatch(
-            batch.user_ids,
-            indptr,
-            batch.day[keep],
-            batch.hour[keep],
-            batch.weight_kg[keep],
-            source[keep],
-            batch.sources,
-        ),
-        new,
-    )
+    return rows_of(batch, user % stride == 0) if stride > 1 else batch
 
 
-def _again(batch: UserBatch) -> Bools:
-    """Readings that repeat a weighing within minutes: their noise is not new."""
-    again = np.zeros(len(batch.day), bool)
-    again[1:] = (np.diff(batch.day) < AGAIN_DAYS) & (np.diff(batch.source) == 0)
-    again[batch.indptr[:-1][np.diff(batch.indptr) > 0]] = False
-    return again
+def _testing(batch: UserBatch) -> Bools:
+    """Readings that do not teach."""
+    counts = np.diff(batch.indptr)
+    user = np.repeat(np.arange(len(counts)), counts)
+    seen = np.cumsum(counts > 0)  # persons are counted where they have readings
+    tests: Bools = seen[user] % TESTED == 0
+    if seen[-1] < TESTED:
+        at = np.arange(len(user)) - batch.indptr[user]
+        tests = at >= np.ceil(counts[user] * (1 - 1 / TESTED))
+    return tests
 
 
-def _joined(parts: Sequence[Right], names: Sequence[str]) -> Right:
-    batches = [part.batch for part in parts]
-    offsets = np.cumsum([0, *(len(batch.day) for batch in batches)])
-    ends = [batch.indptr[1:] + at for batch, at in zip(batches, offsets, strict=False)]
-    return Right(
-        UserBatch(
-            tuple(user for batch in batches for user in batch.user_ids),
-            np.concatenate([[0], *ends]).astype(np.int64),
-            np.concatenate([batch.day for batch in batches]),
-            np.concatenate([batch.hour for batch in batches]),
-            np.concatenate([batch.weight_kg for batch in batches]),
-            np.concatenate([batch.source for batch in batches]),
-            tuple(names),
-        ),
-        np.concatenate([part.jump for part in parts]),
-    )
-
-
-def _scales(names: Sequence[str]) -> list[Scale]:
-    process = [
-        Scale(None, key, np.log(value), LOG_SD[key]) for key, value in asdict(PRIOR.process).items()
+def _tested(
+    batch: UserBatch, tests: Bools, old: Parameters, new: Parameters, kalman: Kalman
+) -> HeldOut:
+    """Compare two sets on readings that taught neither, each in its whole series."""
+    density = [log_densities(batch, made, kalman)[tests] for made in (old, new)]
+    said = [
+        smooth_batch(batch, build_model(kalman, {}, batch.sources, made)) for made in (old, new)
     ]
-    own = []
-    for name in names:
-        prior = PRIOR.sources.get(name, PRIOR.unknown)
-        kind = "known" if name in PRIOR.sources else "unknown"
-        bias_sd = BIAS_SD_KG["reference" if name == REFERENCE else kind]
-        own.append(Scale(name, "bias_kg", prior.bias_kg, bias_sd))
-        own.append(Scale(name, "noise_kg", np.log(prior.noise_kg), LOG_SD["noise_kg"]))
-    return process + own
+    both = tests & said[0].accepted & said[1].accepted
+    off = np.array([np.abs(batch.weight_kg - result.expected)[both] for result in said])
+    off = np.minimum(off[:, np.isfinite(off).all(axis=0)], MOST_OFF_KG)
+    moved = (said[1].level - said[0].level)[both & _gauged(batch)]
+    return HeldOut(
+        readings=int(tests.sum()),
+        log_density=_mean(density[1] - density[0]),
+        error_kg=(_mean(off[0]), _mean(off[1])),
+        error_chance=_mean((off[1] - off[0]) ** 2) ** 0.5 / max(off.shape[1], 1) ** 0.5,
+        level_kg=_mean(moved[np.isfinite(moved)]),
+    )
 
 
-def _start_of(scales: Sequence[Scale], parameters: Parameters) -> Floats:
-    values = []
-    for scale in scales:
-        owner = parameters.sources[scale.source] if scale.source else parameters.process
-        value = getattr(owner, scale.key)
-        values.append(value if scale.key == "bias_kg" else np.log(value))
-    return np.array(values)
+def _gauged(batch: UserBatch) -> Bools:
+    """Readings of persons whose level the gauge fixes: by the reference alone, or all together."""
+    if REFERENCE not in batch.sources:
+        return np.ones(len(batch.day), bool)
+    user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
+    other = batch.source != batch.sources.index(REFERENCE)
+    found: Bools = ~np.isin(user, user[other])
+    return found
 
 
-def _at(theta: Floats, scales: Sequence[Scale], parameters: Parameters) -> Parameters:
-    process: dict[str, float] = {}
-    own: dict[str, dict[str, Any]] = {}
-    for scale, number in zip(scales, theta.tolist(), strict=True):
-        value = number if scale.key == "bias_kg" else float(np.exp(number))
-        (own.setdefault(scale.source, {}) if scale.source else process)[scale.key] = value
-    sources = {name: replace(parameters.sources[name], **values) for name, values in own.items()}
-    return replace(parameters, process=Process(**process), sources=sources)
+def _mean(values: Floats) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
 
 
-def _maximise(right: Right, parameters: Parameters) -> tuple[Parameters, dict[str, float]]:
-    """Penalised likelihood by L-BFGS; standard errors from the persons' scores (eq. 11)."""
-    batch, scales = right.batch, _scales(right.batch.sources)
-    prior, sd = (np.array([getattr(s, name) for s in scales]) for name in ("prior", "sd"))
-
-    def by_person(theta: Floats) -> Floats:
-        model = build_model(Kalman(), {}, batch.sources, _at(theta, scales, parameters))
-        out = np.empty(len(batch.user_ids))
-        likelihood_kernel(
-            batch.indptr, batch.day, batch.hour, batch.weight_kg, batch.source, right.jump,
-            model.process, model.table, out,
-        )  # fmt: skip
-        return out
-
-    def cost(theta: Floats) -> float:
-        return float(0.5 * np.sum(((theta - prior) / sd) ** 2) - by_person(theta).sum())
-
-    bounds = [(p - 6 * s, p + 6 * s) for p, s in zip(prior, sd, strict=True)]
-    found = minimize(
-        cost, _start_of(scales, parameters), method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 40, "ftol": 1e-7, "eps": DIFFERENCE},
-    ).x  # fmt: skip
-    steps = DIFFERENCE * np.eye(len(found))
-    scores = np.array([by_person(found + h) - by_person(found - h) for h in steps])
-    scores /= 2 * DIFFERENCE
-    information = scores @ scores.T + np.diag(sd**-2)
-    errors = np.sqrt(np.diag(np.linalg.inv(information)))
-    values = np.where([s.key == "bias_kg" for s in scales], 1.0, np.exp(found))
-    keys = [f"{s.source or 'process'}.{s.key}" for s in scales]
-    return _at(found, scales, parameters), dict(zip(keys, (errors * values).tolist(), strict=True))
-
-
-def _with_rates(
-    parameters: Parameters, names: Sequence[str], wrong: Floats, seen: Ints, doubt: Floats
-) -> Parameters:
+def _with_rates(batch: UserBatch, parameters: Parameters, kalman: Kalman) -> Parameters:
     """Error rates and mixes: counts, with the prior's as if from RATE_READINGS readings.
 
     The mix of a source with few errors is also drawn to that of all sources together.
     """
-    sources = {}
-    together = wrong.sum(axis=0)
-    together /= max(together.sum(), 1.0)
-    for index, name in enumerate(names):
+    wrong = np.zeros((len(batch.sources), len(REASONS)))
+    result = smooth_batch(batch, build_model(kalman, {}, batch.sources, parameters), wrong)
+    copy = result.reason == REASONS.index("repeat")
+    seen = np.bincount(batch.source, minlength=len(batch.sources))
+    weights = np.where(copy, 0.0, 1 - result.p_valid)
+    doubt = np.bincount(batch.source, weights, len(batch.sources))
+    together = wrong.sum(axis=0) / max(wrong.sum(), 1.0)
+    sources = dict(parameters.sources)
+    for index, name in enumerate(batch.sources):
         prior = PRIOR.sources.get(name, PRIOR.unknown)
         rate = (doubt[index] + RATE_READINGS * prior.error_rate) / (seen[index] + RATE_READINGS)
-        usual = sum(prior.errors.values())
-        errors = {
-            reason: float(wrong[index, REASONS.index(reason)])
-            + MIX_ERRORS["prior"] * prior.errors.get(reason, 0.0) / usual
-            + MIX_ERRORS["others"] * float(together[REASONS.index(reason)])
-            for reason in COUNTED
-        }
-        total = sum(errors.values())
-        mix = {reason: round(count / total, 6) for reason, count in errors.items()}
-        own: SourceModel = parameters.sources[name]
-        sources[name] = replace(own, error_rate=float(min(rate, 0.5)), errors=mix)
+        mix = _mix(wrong[index], together, prior.errors)
+        own = parameters.sources[name]
+        sources[name] = replace(own, error_rate=float(np.clip(rate, 1e-4, 0.5)), errors=mix)
     return replace(parameters, sources=sources)
+
+
+def _mix(wrong: Floats, together: Floats, prior: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the reasons among the errors of one source."""
+    usual = sum(prior.values())
+    counts = {
+        reason: float(wrong[REASONS.index(reason)])
+        + MIX_ERRORS["prior"] * prior.get(reason, 0.0) / usual
+        + MIX_ERRORS["others"] * float(together[REASONS.index(reason)])
+        for reason in COUNTED
+    }
+    total = sum(counts.values())
+    return {reason: round(count / total, 6) for reason, count in counts.items()}

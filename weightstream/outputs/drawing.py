@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from weightstream.config import Config
 from weightstream.judging.causal import Judging
+from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
 from weightstream.outputs.pages.page import (
@@ -25,6 +26,7 @@ from weightstream.outputs.pages.person import EarlierDecision, Override, Person
 from weightstream.outputs.people import persons_of
 from weightstream.outputs.watching import Watchers, watchers
 from weightstream.store import queries
+from weightstream.store.alert_tables import Key, Said, alert_statuses
 from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
 
@@ -153,6 +155,7 @@ def _people(
     found = histories(connection, user_ids, drawing.timezone)
     shifts = queries.shifts(connection, user_ids)
     said = queries.human_decisions(connection, user_ids)
+    statuses = alert_statuses(connection, user_ids)
     for person in persons_of(found, drawing.judging, drawing.watchers, shifts):
         yield replace(
             person,
@@ -160,8 +163,18 @@ def _people(
             earlier=[
                 EarlierDecision(*version) for version in found.replaced.get(person.user_id, [])
             ],
+            alerts=[with_status(alert, person.user_id, statuses) for alert in person.alerts],
             revision=known[person.user_id].revision,
         )
+
+
+def with_status(alert: Alert, user_id: str, statuses: Mapping[Key, Said]) -> Alert:
+    """The alert with what a person said of it."""
+    said = statuses.get((user_id, alert.kind, alert.began))
+    if said is None:
+        return alert
+    words = f"{said.by} on {said.at[:10]}" + (f": {said.note}" if said.note else "")
+    return replace(alert, status=said.status, said=words)
 
 
 def draw_index(

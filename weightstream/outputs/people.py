@@ -80,7 +80,7 @@ def clear_shifts(shifts: Sequence[Shift], columns: Mapping[str, Any]) -> list[Sh
 
 
 def _outlook(columns: Mapping[str, Any], process: Process) -> Outlook | None:
-    """Project from the newest level as it stands: what retro made of it, not what the filter did."""
+    """Project from the newest level as it stands: what retro made of it, not the filter."""
     known = np.flatnonzero(~np.isnan(columns["level_kg"]))
     if not len(known):
         return None

@@ -27,7 +27,7 @@ COLUMNS = (
 # Versions, old ones and decided ones too: to look at a million through the view takes seconds.
 CANDIDATES = """
 select user_id, effective_at, measurement_id, version from decisions
-where p_valid is not null and {whose}
+where p_valid is not null and reason <> 'repeat' and {whose}
 order by abs(p_valid - 0.5), user_id, effective_at, measurement_id limit ?2
 """
 STANDING = f"""

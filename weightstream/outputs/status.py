@@ -15,10 +15,19 @@ from weightstream.store.connection import STORE_NAME, ReadPool
 
 NEWEST = 5
 PERSONS_AT_A_TIME = 50
+# A copy shows a weighing once more: no error.
+COPIES = """
+select count(*) from decisions d where reason = 'repeat' and verdict = 'rejected' and version = (
+  select max(version) from decisions v
+  where v.user_id = d.user_id and v.effective_at = d.effective_at
+    and v.measurement_id = d.measurement_id
+)
+"""
 COUNTS = {
     "persons": "select count(*) from users",
     "measurements": "select coalesce(sum(readings), 0) from users",
     "rejected": "select coalesce(sum(rejected), 0) from users",
+    "copies": COPIES,
     "level shifts": "select count(*) from level_shifts",
     "quarantined": "select count(*) from quarantine",
     "files": "select count(*) from files",
@@ -32,7 +41,7 @@ QUARANTINE = "select reason, count(*) from quarantine group by reason order by c
 REJECTED = f"""
 select user_id, effective_at, source, {", ".join(EXPLAINED_BY)}
 from json_each(?) wanted cross join current_decisions v on v.user_id = wanted.value
-where verdict = 'rejected' order by effective_at desc limit {NEWEST}
+where verdict = 'rejected' and reason <> 'repeat' order by effective_at desc limit {NEWEST}
 """  # noqa: S608
 REJECTED_USERS = "select user_id, last_us from users where rejected order by last_us desc, user_id"
 
@@ -50,6 +59,7 @@ def _lines(connection: sqlite3.Connection, path: Path, basis: str) -> list[str]:
     lines = [f"{path} ({path.stat().st_size / 1e6:,.1f} MB)"]
     counts = {name: connection.execute(query).fetchone()[0] for name, query in COUNTS.items()}
     counts["waiting for retro"] = len(queries.due(connection, basis)[0])
+    counts["rejected"] -= counts["copies"]
     lines += [f"  {name:<18}{count:>12,}" for name, count in counts.items()]
     for reason, count in connection.execute(QUARANTINE):
         lines.append(f"    {reason:<16}{count:>12,}")

@@ -17,6 +17,7 @@ ORDERS = {
 
 _DATE = re.compile(r"\s*(\d{1,2})[-/](\d{1,2})[-/](\d{2}(?:\d{2})?)\b.*", re.DOTALL)
 _TIME_OF_DAY = re.compile(r"\s*\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]\.?m\.?)?\s*", re.IGNORECASE)
+_REGION = re.compile(r"\d[ \[]+([A-Za-z]+/[A-Za-z_/+-]+)\]?\s*$")
 _SERIAL = re.compile(r"\s*\d{5}([.,]\d+)?\s*")
 _SHORTENED = re.compile(r"\s*\d([.,]\d+)?[eE]\+?\d+\s*")
 _DIGITS = re.compile(r"\s*-?\d+([.,]\d+)?\s*")
@@ -111,9 +112,9 @@ def _like_a_part(text: str) -> str | None:
         return "is what a spreadsheet shows of a column that is too narrow; export the file again"
     if re.search(r"\b24:00", text):
         return "may be the start or the end of the day; write 00:00 of the day that is meant"
-    layout = layout_of(re.sub(rb"\d", b"0", text.encode()))
-    if layout and layout.region and not layout.has("zone"):
-        return f"names no timezone that is known, {layout.region!r}"
+    if match := _REGION.search(text):
+        return f"names no timezone that is known, {match[1]!r}"
+    layout = layout_of(re.sub(rb"\d", b"0", text.encode(errors="replace")))
     if layout and layout.abbr:
         return (
             f"names its timezone {layout.abbr!r}, which may be several; give --timezone with the"

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+from zoneinfo import available_timezones
 
 DateOrder = Literal["dmy", "mdy", "ymd", "excel1900", "excel1904"]
 """How to take what can be read in several ways: the order of day, month and year in dates such as
@@ -27,10 +28,11 @@ _MONTHS = (
 """Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese
 and Scandinavian languages: no two months share one."""
 
-_WEEKDAY = (
-    "(?:(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mie|mié|jeu|jue|gio|ven|"
-    "vie|sam|sáb|sab|dim|dom)"
-).encode() + rb"[a-z\x80-\xff]{0,8}\.?,? +)?"
+_WEEKDAYS = (
+    "mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mie|mié|jeu|jue|gio|ven|vie|sam|"
+    "sáb|sab|dim|dom"
+)
+_WEEKDAY = rb"(?:(?:" + _WEEKDAYS.encode() + rb")[a-z\x80-\xff]{0,8}\.?,? +)?"
 _NAME = rb"(?P<month>[a-z\x80-\xff]{3,12})"
 _SHORT_OR_LONG = rb"(?P<y>0000|00)"
 _DATES = (
@@ -58,7 +60,7 @@ _ZONE = (
     rb"(?: ?\[(?P<region>[a-z_/+-]+)\]| (?P<place>[a-z]+/[a-z_/+-]+)| ?\([a-z +-]{2,60}\)"
     rb"| (?P<abbr>[a-z]{2,5}))?"
 )
-_AFTER_DATE = rb"(?:t|[,_]? +|[,_])"
+_AFTER_DATE = rb"(?:t|[,_]? +(?:at |um |kl\.? )?|[,_])"
 _LAYOUTS = (
     *(date + rb"(?:" + _AFTER_DATE + _TIME + _ZONE + rb")?" for date in _DATES),
     _DATES[0] + _AFTER_DATE + _DASHED_TIME,
@@ -74,6 +76,15 @@ _YEAR_FIRST_SHORT = re.compile(
     rb"\s*(?P<y>00)(?P<sep>[-/])(?P<m>00?)(?P=sep)(?P<d>00?)(?:"
     + _AFTER_DATE + _TIME + _ZONE + rb")?\s*", re.IGNORECASE,
 )  # fmt: skip
+# Most texts that are no times begin as none does: they need not be compared with every layout.
+_BEGINNING = re.compile(
+    rb"\s*'?(?:0|"
+    + _WEEKDAYS.encode()
+    + rb"|"
+    + "|".join(start for starts in _MONTHS for start in starts.split()).encode()
+    + rb")",
+    re.IGNORECASE,
+)
 _EPOCH = re.compile(rb"\s*(?P<n>0{10}|0{13}|0{16}|0{19})(?:\.(?P<f>0{1,9}))?\s*")
 _SERIAL = re.compile(rb"\s*(?P<n>0{5})(?:[.,](?P<f>0{1,12}))?\s*")
 
@@ -116,7 +127,7 @@ def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
     order: with "ymd" dates such as 00-00-00 begin with the year; with a date system of Excel,
     numbers of five digits are days.
     """
-    if len(shape) > MAX_LAYOUT or shape.count(b"0") < 3:
+    if len(shape) > MAX_LAYOUT or shape.count(b"0") < 3 or not _BEGINNING.match(shape):
         return None
     if order in EXCEL_ORIGINS and (match := _SERIAL.fullmatch(shape)):
         return Layout(_spans(match), shape, number="serial")
@@ -141,6 +152,8 @@ def _understood(match: re.Match[bytes], shape: bytes) -> Layout | None:
     if len(halves) > 1:
         return None
     region = words.get("region") or words.get("place")
+    if region and "zone" not in words and region.decode() not in _zones():
+        return None
     abbr = words.get("abbr")
     return Layout(
         _spans(match),
@@ -150,6 +163,11 @@ def _understood(match: re.Match[bytes], shape: bytes) -> Layout | None:
         region.decode() if region else None,
         abbr.decode().upper() if abbr else None,
     )
+
+
+@lru_cache(maxsize=1)
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 def _spans(match: re.Match[bytes]) -> dict[str, tuple[int, int]]:

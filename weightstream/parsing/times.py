@@ -6,7 +6,6 @@ once, and its rows are then computed as columns of digits.
 
 import re
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -241,10 +240,6 @@ def _east_of_utc(
     if layout.has("zone"):
         return _offset(digits, layout)
     if layout.region:
-        try:
-            ZoneInfo(layout.region)
-        except (KeyError, ValueError, OSError):
-            return None, ~none
         return local - utc_from_local(local, layout.region), none
     if layout.abbr:
         east_us = offsets_by_abbreviation(timezone).get(layout.abbr)

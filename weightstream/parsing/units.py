@@ -4,6 +4,7 @@ Spellings: UCUM (https://ucum.org) and habit. `[lb_ap]`, the apothecary pound, i
 written for, and weighs as much as, the ordinary one.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,6 +38,8 @@ _CANONICAL = {
     spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings.split()
 }
 
+_REPEATED = re.compile(r"([^(\[]+)[(\[]([^)\]]+)[)\]]")
+
 _BODY_MASS_INDEX = {
     "bmi", "kg/m2", "kg/m^2", "kg/m²", "kg/m**2", "kg.m-2", "kgm-2", "kg·m-2", "kg/sqm",
 }  # fmt: skip
@@ -59,8 +62,16 @@ CODES = tuple(KILOGRAMS)
 
 
 def canonical_unit(text: str) -> str | None:
-    """kg, g, lb, oz or st; None where the text is no unit of weight. Case and spaces are free."""
-    return _CANONICAL.get("".join(text.split()).lower())
+    """kg, g, lb, oz or st; None where the text is no unit of weight. Case and spaces are free.
+
+    "pounds (lb)" is lb: what stands in brackets may repeat a unit, and not change it.
+    """
+    key = "".join(text.split()).lower()
+    found = _CANONICAL.get(key)
+    if found is None and (match := _REPEATED.fullmatch(key)):
+        first, second = _CANONICAL.get(match[1]), _CANONICAL.get(match[2])
+        return first if first == second else None
+    return found
 
 
 def measures_something_else(text: str) -> bool:

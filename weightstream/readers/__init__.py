@@ -9,7 +9,7 @@ from weightstream.readers.archives import format_of_zip, parses_of_zip
 from weightstream.readers.block import NO_DIALECT, Block, Dialect, Parse, ReadOptions, Unread
 from weightstream.readers.formats import (
     FORMATS,
-    Company,
+    Inventory,
     UnknownFormat,
     format_of,
     is_litter,
@@ -79,7 +79,7 @@ def look_into(folder: Path) -> Folder:
     To read are those that a format other than plain CSV recognises, or that look like our CSV, and
     those that cannot be read: what might hold weighings is to be refused, not passed over.
     """
-    company, damaged, unknown = Company(), [], []
+    inventory, damaged, unknown = Inventory(), [], []
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder).as_posix()
         if is_litter(place) or not path.is_file():
@@ -88,10 +88,10 @@ def look_into(folder: Path) -> Folder:
             unknown.append(Unread(str(path), f"{path} is a link; name the file it leads to"))
             continue
         try:
-            company.add(Source(path), place, recognise(path) if is_zip(path) else None)
+            inventory.add(Source(path), place, recognise(path) if is_zip(path) else None)
         except UnknownFormat as error:
             unknown.append(Unread(str(path), str(error)))
         except InputError:
             damaged.append(path)
-    files = [source.path for source, _ in company.usable] + damaged
-    return Folder(sorted(files), company.unread() + unknown)
+    files = [source.path for source, _ in inventory.usable] + damaged
+    return Folder(sorted(files), inventory.unread() + unknown)

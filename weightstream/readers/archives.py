@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.errors import InputError
 from weightstream.readers.block import EACH_RECORD, Block, Parse, ReadOptions, Unread
-from weightstream.readers.formats import FORMATS, Company, UnknownFormat, is_litter, reader_of
+from weightstream.readers.formats import FORMATS, Inventory, UnknownFormat, is_litter, reader_of
 from weightstream.readers.source import Source, members
 
 HELD_BYTES = 32 << 20
@@ -41,17 +41,17 @@ def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
     Raises InputError if none can be read.
     """
     with members(path) as sources:
-        company = _sorted_out(path, sources, options.format)
-        unread = company.unread()
+        inventory = _sorted_out(path, sources, options.format)
+        unread = inventory.unread()
         if unread:
             yield partial(_nothing, tuple(unread))
-        if any(name == "apple_health" for _, name in company.usable):
+        if any(name == "apple_health" for _, name in inventory.usable):
             options = replace(options, of_one=True)  # clinical records name the patient
-        if len(company.usable) == 1:
-            ((source, name),) = company.usable
+        if len(inventory.usable) == 1:
+            ((source, name),) = inventory.usable
             yield from reader_of(name).read(source, options)
         else:
-            yield from _one_by_one(path, company.usable, options)
+            yield from _one_by_one(path, inventory.usable, options)
 
 
 def check_zip(path: Path, options: ReadOptions) -> None:
@@ -68,20 +68,20 @@ def check_zip(path: Path, options: ReadOptions) -> None:
         raise InputError(f"{path} holds no file that can be used{_first(refused)}")
 
 
-def _sorted_out(path: Path, sources: list[Source], wanted: str) -> Company:
-    company = Company(FORMATS if wanted == "auto" else [wanted])
+def _sorted_out(path: Path, sources: list[Source], wanted: str) -> Inventory:
+    inventory = Inventory(FORMATS if wanted == "auto" else [wanted])
     for source in sources:
         place = source.member or ""
         if is_litter(place):
             continue
         try:
-            company.add(source, place)
+            inventory.add(source, place)
         except InputError as error:
-            company.leave_out(source, str(error))
-    if not company.usable:
-        told = _first([one.sentence for one in company.unread()])
+            inventory.leave_out(source, str(error))
+    if not inventory.usable:
+        told = _first([one.sentence for one in inventory.unread()])
         raise UnknownFormat(f"{path} holds no file that can be read{told}")
-    return company
+    return inventory
 
 
 def _first(sentences: list[str]) -> str:

@@ -23,6 +23,7 @@ _MIDNIGHT = r"[ T]0?0:00(:00([.,]0+)?)?$"
 _DAY_OF_A_CLOCK = r"^(1899-12-3[01]|1900-01-0[01])[ T]"
 _BIRTH = "1900-01-01"
 """Of tables that give ages and no dates: times are counted from here."""
+_MEASURES_NAMED = 100
 _DISAGREE = 0.01
 _SEXES = {
     "m": "m", "male": "m", "man": "m", "boy": "m", "8507": "m", "männlich": "m",
@@ -211,19 +212,18 @@ class _Measures:
         return pa.array(stated, pa.string()).take(self.codes) if any(stated) else None
 
     def others(self) -> dict[str, int]:
+        """Rows of other measures, by what they measure: the most frequent, and all further ones."""
+        rows = np.bincount(self.codes.to_numpy(), minlength=len(self.texts)).tolist()
         counts = Counter(
             {
                 text: count
-                for text, (one, _), count in zip(
-                    self.texts,
-                    self.weighings,
-                    np.bincount(self.codes.to_numpy(), minlength=len(self.texts)).tolist(),
-                    strict=True,
-                )
-                if text and not one
+                for text, (one, _), count in zip(self.texts, self.weighings, rows, strict=True)
+                if text and not one and count
             }
         )
-        return dict(counts)
+        named = dict(counts.most_common(_MEASURES_NAMED))
+        more = counts.total() - sum(named.values())
+        return named | ({"further measures": more} if more else {})
 
 
 def _unit(

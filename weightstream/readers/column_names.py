@@ -86,6 +86,7 @@ _USER = (
     "client", "customer id", "mrn", "pid", "study id", "studyid", "pat id", "patid", "case id",
     "caseid", "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
     "username", "user name", "patient number", "person number", "household member", "eid",
+    "email", "full name", "profile name", "nickname", "name",
 )  # fmt: skip
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
@@ -148,9 +149,10 @@ def parse_name(text: str) -> Name:
         other = True
     words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
     words = [word.casefold() for word in words]
-    if unit is None and words and (found := _unit_of_word(words[-1])):
-        unit = found
-        words.pop()
+    for at in (-1, 0):
+        if unit is None and words and (found := _unit_of_word(words[at])):
+            unit = found
+            words.pop(at)
     return Name(plain, frozenset(words), " ".join(words), unit, other)
 
 
@@ -208,6 +210,15 @@ def is_time_of_change(name: Name) -> bool:
 def unit_fit(name: Name) -> int:
     fit = name.fit(_UNIT, _UNIT_BESIDE, frozenset())
     return 0 if fit == QUALIFIED else fit
+
+
+def is_timezone(name: Name) -> bool:
+    """Whether a column tells the zone or the offset of the times beside it."""
+    return (
+        bool(name.words & {"timezone", "tz"})
+        or {"time", "zone"} <= name.words
+        or ("offset" in name.words)
+    )
 
 
 def rank_among(name: Name, phrases: tuple[str, ...]) -> int | None:

@@ -13,12 +13,15 @@ from weightstream.parsing.quantities import quantity_of
 from weightstream.parsing.units import canonical_unit
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PHRASES
+from weightstream.readers.measures import is_known
 from weightstream.readers.table import NAME, ROLES, Column, Table
 from weightstream.readers.time_columns import choose_times
 from weightstream.readers.weight_columns import choose_weights
 
 _REDCAP = "redcap "
 _OPTIONS = ("user", "unit")
+_IDS = ("id", "record id")
+"""Columns that may name a person, if no other does."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ def resolve(table: Table) -> Choice:
     if not times.chosen:
         roles |= _age(table)
     passed = [c for c in table.left if names.names_no_weighing(c.name) and c.share_of_numbers() > 0]
+    zones = [column for column in table.left if names.is_timezone(column.name) and column.cells]
+    if zones:
+        table.notes.append(
+            f"{table.listing(zones)} is not read: times without an offset are those of --timezone"
+        )
     if passed:
         table.notes.append(f"passed over as no weighing: {table.listing(passed)}")
     choice = Choice(
@@ -137,6 +145,10 @@ def _by_configuration(table: Table, role: str) -> Column | None:
 def _person(table: Table) -> Column | None:
     """The column of the person. Several must tell the same persons apart."""
     found = [column for column in table.left if names.is_user(column.name)]
+    # A name may also be that of what is measured.
+    found = [c for c in found if c.name.phrase != "name" or not any(map(is_known, c.texts))]
+    if table.options.user is not None:  # one name throughout may be that of a scale
+        found = [c for c in found if c.name.phrase != "name" or len(set(c.texts)) > 1]
     if not found:
         return None
     found.sort(key=lambda column: names.rank_among(column.name, PHRASES["user_id"]) or 0)
@@ -219,9 +231,10 @@ def _incomplete(table: Table, missing: list[str]) -> InputError:
     options = [] if table.is_frame else [f"--{word}" for word in missing if word in _OPTIONS]
     give = f"; give {' and '.join(options)}, or" if options else ";"
     role = {"user": "user_id"}.get(missing[0], missing[0])
+    ids = [c.name.text for c in table.columns if c.name.phrase in _IDS and role == "user_id"]
     return InputError(
         f"{table.where} has no column for {' and '.join(missing)}{give} name it by"
-        f" {table.how_to_name(role, NAME)}; its columns are {table.listing()}"
+        f" {table.how_to_name(role, ids[0] if ids else NAME)}; its columns are {table.listing()}"
     )
 
 

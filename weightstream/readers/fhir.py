@@ -33,7 +33,7 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.fhir_persons import NOTHING, Persons, Said, subject_of
+from weightstream.readers.fhir_patients import UNKNOWN, Demographics, Patients, subject_of
 from weightstream.readers.source import Source, head_of
 
 SOURCES = {
@@ -53,13 +53,10 @@ SOURCES = {
 """Code to the name of the source: how a weight was come by decides its bias and noise."""
 
 _LOINC, _SNOMED, _DEVICES = "loinc", "snomed", "11073"
-_SYSTEMS = {
-    "http://loinc.org": _LOINC,
-    "urn:oid:2.16.840.1.113883.6.1": _LOINC,
-    "http://snomed.info/sct": _SNOMED,
-    "urn:oid:2.16.840.1.113883.6.96": _SNOMED,
-    "urn:iso:std:iso:11073:10101": _DEVICES,
-    "urn:oid:2.16.840.1.113883.6.24": _DEVICES,
+_OIDS = {
+    "2.16.840.1.113883.6.1": _LOINC,
+    "2.16.840.1.113883.6.96": _SNOMED,
+    "2.16.840.1.113883.6.24": _DEVICES,
 }
 _UCUM = ("http://unitsofmeasure.org", "http://unitsofmeasure.org/", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
@@ -104,9 +101,9 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. In a Bundle, `line` is the position of the resource."""
     if _is_xml(head_of(source)):
         raise InputError(f"{source} is FHIR in XML; give it as JSON")
-    persons = Persons(source, options.block_bytes)
-    convert = partial(_convert, source=source, options=options, persons=persons)
-    flatten = partial(_document, persons=persons, user=options.user)
+    patients = Patients(source, options.block_bytes)
+    convert = partial(_convert, source=source, options=options, patients=patients)
+    flatten = partial(_document, patients=patients, user=options.user)
     wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', *_WEIGHED)
     return read_json(source, options, convert, flatten, wanted, _parse_line)
 
@@ -131,9 +128,9 @@ def _parse_line(text: bytes) -> Any:
     return parse_json(text)
 
 
-def _document(document: Any, persons: Persons, user: str | None) -> Iterator[Any]:
+def _document(document: Any, patients: Patients, user: str | None) -> Iterator[Any]:
     resources = list(_resources(document, user))
-    persons.take(resources)
+    patients.take(resources)
     return iter(resources)
 
 
@@ -168,11 +165,13 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
     return resource
 
 
-def _convert(records: Records, source: Source, options: ReadOptions, persons: Persons) -> Block:
+def _convert(records: Records, source: Source, options: ReadOptions, patients: Patients) -> Block:
     rows, skipped, others = [], 0, Counter[str]()
     for line, record in records:
         if fields_of(record).get("resourceType") == "Observation" and (name := _source(record)):
-            rows.append(_row(record, name, record, None, line, source, options, persons.said))
+            rows.append(
+                _row(record, name, record, None, line, source, options, patients.demographics)
+            )
             continue
         found = 0
         for resource in _of_record(record, options.user):
@@ -187,7 +186,7 @@ def _convert(records: Records, source: Source, options: ReadOptions, persons: Pe
                     f"{source} holds several weighings on a line; give each Bundle as its own file"
                 )
             found = 1
-            rows.append(_row(resource, *weighing, line, source, options, persons.said))
+            rows.append(_row(resource, *weighing, line, source, options, patients.demographics))
     return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
 
@@ -242,8 +241,10 @@ def _fits(system: str | None, code: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _system(uri: str | None) -> str | None:
-    """A name of _SYSTEMS, however the address is written."""
-    return _SYSTEMS.get((uri or "").strip().rstrip("/").replace("https://", "http://").lower())
+    """LOINC, SNOMED CT or IEEE 11073, whether as its address, however written, OID or name."""
+    text = (uri or "").strip().lower()
+    named = next((name for name in (_LOINC, _SNOMED, _DEVICES) if name in text), None)
+    return named or _OIDS.get(text.removeprefix("urn:oid:"))
 
 
 def _is_named_weight(resource: dict[str, Any]) -> bool:
@@ -283,7 +284,7 @@ def _row(
     line: int,
     source: Source,
     options: ReadOptions,
-    said: dict[str | None, Said],
+    demographics: dict[str | None, Demographics],
 ) -> tuple[Any, ...]:
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
@@ -297,7 +298,7 @@ def _row(
         fault, detail = "unknown_unit", two_units
     elif contradiction:
         fault, detail = "bad_number", contradiction
-    birth_date, sex = said.get(user, NOTHING)
+    birth_date, sex = demographics.get(user, UNKNOWN)
     return (
         user,
         _time(resource),

@@ -57,7 +57,7 @@ def format_of(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> st
     return next((name for name in names if reader_of(name).recognise(head, file_name)), None)
 
 
-def format_in_company(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
+def format_among_many(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
     """The format of one file among many: here a text is not CSV unless its header says so."""
     name = format_of(head, file_name, names)
     if name == "csv" and not import_module("weightstream.readers.delimited").has_columns(head):
@@ -70,7 +70,7 @@ def is_litter(place: str) -> bool:
     return _LITTER.search(place) is not None
 
 
-class Company:
+class Inventory:
     """Sorts out the files of a folder or zip file: which are read, in which format, and which not.
 
     names: the formats that are looked for.
@@ -87,13 +87,18 @@ class Company:
         Raises InputError if it cannot be opened.
         """
         head = head_of(source)
-        found = head and (file_format or format_in_company(head, source.name, self.names))
+        found = head and (file_format or format_among_many(head, source.name, self.names))
         if found:
             self.usable.append((source, found))
         elif head:
-            inner = head.startswith(ZIP_MAGIC) and source.member is not None
-            why = "is a zip file in a zip file; unpack it" if inner else UNKNOWN
-            self._others.append((source, place, f"{source} {why}", _accompanied(head, place)))
+            sentence = f"{source} {self._why_not(source, head)}"
+            self._others.append((source, place, sentence, _accompanied(head, place)))
+
+    def _why_not(self, source: Source, head: bytes) -> str:
+        if len(self.names) == 1:
+            return f"is not of the format {self.names[0]}"
+        is_inner_zip = head.startswith(ZIP_MAGIC) and source.member is not None
+        return "is a zip file in a zip file; unpack it" if is_inner_zip else UNKNOWN
 
     def leave_out(self, source: Source, sentence: str) -> None:
         """A file that cannot be opened. sentence: why."""

@@ -19,6 +19,8 @@ BOM = b"\xef\xbb\xbf"
 
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]")
+"""How JSON and XML begin."""
 _SEP = re.compile(rb"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 
@@ -39,8 +41,9 @@ def is_text(head: bytes) -> bool:
     """Whether it is text at all; UTF-16 too, to be refused by its name."""
     if head.startswith(_UTF16_BOMS):
         return True
-    first_line = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0]
-    return bool(head) and not _CONTROL.search(first_line) and first_line[:1] not in (b"{", b"<")
+    text = head.removeprefix(BOM).lstrip()
+    first_line = text.split(b"\n", 1)[0]
+    return bool(head) and not _CONTROL.search(first_line) and not _DOCUMENT.match(text)
 
 
 def names_weighings(head: bytes) -> bool:

@@ -58,29 +58,42 @@ def choose_times(table: Table) -> ChosenTimes:
         kind = _kind(column)
         if kind is not None and names.time_fit(column.name):
             found[kind].append(column)
+    changed = _set_apart_timestamps(found)
     days = [told_day] if told_day is not None else found[DAY] or found[SERIAL]
     clocks = [told_clock] if told_clock is not None else _plain_ones(found[CLOCK])
     instants = [] if told_day is not None else found[INSTANT]
     if clocks and not days and instants and all(map(_is_midnight, instants)):
         days, instants = instants, []
     if instants:
-        return _of_instants(table, _best(instants), days)
+        return _of_instants(table, _best(instants), days, changed)
     if days:
         day = _one_of(table, _best(days))
         clock = [_one_of(table, clocks)] if clocks else []
-        return _chosen(table, [day, *clock])
+        return _chosen(table, [day, *clock], changed)
     return _by_content(table)
 
 
-def _of_instants(table: Table, instants: Sequence[Column], days: Sequence[Column]) -> ChosenTimes:
+def _set_apart_timestamps(found: dict[str, list[Column]]) -> list[Column]:
+    """Take out a column called timestamp where another speaks of the weighing itself: then it tells
+    when the row was changed.
+    """
+    timed = [*found[INSTANT], *found[DAY]]
+    if not any(column.name.words & _SPECIFIC for column in _plain_ones(timed)):
+        return []
+    apart = [column for column in timed if column.name.phrase == "timestamp"]
+    for kind in (INSTANT, DAY):
+        found[kind] = [column for column in found[kind] if column not in apart]
+    return apart
+
+
+def _of_instants(
+    table: Table, instants: Sequence[Column], days: Sequence[Column], changed: Sequence[Column]
+) -> ChosenTimes:
     """The instant, unless it is when a file was imported; the date beside it then is the time."""
     specific = [column for column in instants if column.name.words & _SPECIFIC]
     instant = _one_of(table, specific if len(specific) == 1 else instants)
-    others = [column for column in instants if column is not instant]
+    others = [*changed, *(column for column in instants if column is not instant)]
     plain_days = _plain_ones(days)
-    specific_days = [day for day in plain_days if day.name.words & _SPECIFIC]
-    if specific_days and instant.name.phrase == "timestamp":
-        return _chosen(table, [_one_of(table, specific_days)], [instant])
     differing = [day for day in plain_days if not _same_days(instant, day)]
     if names.time_fit(instant.name) < PLAIN or not differing:
         return _chosen(table, [instant], others)

@@ -30,8 +30,10 @@ def learn_from_store(config: Config) -> str:
             raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
         name, start = models.next_name(connection), models.active(connection)
         learned = learn(batches, name, config.kalman, start)
-        models.activate(connection, path, learned.parameters, learned.readings)
-    return learned_text(learned)
+        if learned.refused is None:
+            models.activate(connection, path, learned.parameters, learned.readings)
+    head = learned.refused or f"{name} is the active set; run `weightstream retro` to judge by it"
+    return f"{head}\n\n{learned_text(learned)}"
 
 
 def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
@@ -41,22 +43,31 @@ def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[Us
 
 
 def learned_text(learned: Learned) -> str:
-    """Return a table for people, with standard errors."""
-    made = learned.parameters
-    lines = [f"{made.name} is the active set; run `weightstream retro` to judge by it", ""]
-    lines.append(f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}")
-    for name, source in sorted(made.sources.items()):
+    """A table for a person, with standard errors, of what was found, kept or not."""
+    made, test = learned.fit.parameters, learned.test
+    lines = [f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}"]
+    for name, count in sorted(learned.readings.items()):
+        source = made.sources[name]
         bias = with_error(source.bias_kg, learned.sd.get(f"{name}.bias_kg"))
         noise = with_error(source.noise_kg, learned.sd.get(f"{name}.noise_kg"))
-        seen = learned.readings.get(name, 0)
         lines.append(
-            f"{plain(name)[:33]:<34}{seen:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}"
+            f"{plain(name)[:33]:<34}{count:>10,}{bias:>16}{noise:>16}{source.error_rate:>12.4f}"
         )
     lines.append("")
     for name, value in vars(made.process).items():
         lines.append(f"{name:<34}{with_error(value, learned.sd.get(f'process.{name}'))}")
+    ended = "converged" if learned.fit.converged else "NOT converged"
+    lines += [
+        "",
+        f"search: {ended} after {learned.fit.steps} steps (gain of another {learned.fit.gain:.2g})",
+        f"test on {test.readings:,} readings that did not teach: "
+        f"log density {test.log_density:+.4f} each, "
+        f"predictions off by {test.error_kg[1]:.2f} kg (before {test.error_kg[0]:.2f}), "
+        f"levels moved by {test.level_kg:+.2f} kg",
+    ]
     return "\n".join(lines)
 
 
 def with_error(value: float, sd: float | None) -> str:
-    return f"{value:.3f}" + (f" ± {sd:.3f}" if sd is not None else "")
+    digits = 5 if abs(value) < 0.01 else 3  # the weekly swing is a share of the weight
+    return f"{value:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else "")

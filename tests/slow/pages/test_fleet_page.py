@@ -64,8 +64,8 @@ def test_the_list_searches_sorts_and_filters(viewer: Any, dashboards: Path) -> N
     assert names.all_inner_texts() == []
     tab.locator("#search").fill("")
     tab.locator("#filter").select_option("alert")
-    assert names.all_inner_texts() == ["eventful"]
-    assert "unusual −3.1 kg in 7 d" in tab.locator(".person .badge").inner_text()
+    assert names.all_inner_texts() == ["x-00007"]
+    assert "rapid +3.1 kg in 3 d" in tab.locator(".person .badge").inner_text()
     tab.locator("#filter").select_option("rejected")
     tab.locator("#limit").fill("101")
     assert tab.locator("#count").inner_text() == "0 of 10,000 persons"

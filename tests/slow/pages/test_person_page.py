@@ -52,6 +52,8 @@ def test_a_mouse_over_a_rejected_reading_reads_out_why(viewer: Any, eventful: Pe
         }""",
         row,
     )
+    tab.mouse.move(at[0] - 1, at[1])
+    tab.wait_for_timeout(500)  # the chart looks at a pointer that has come in at its next move
     tab.mouse.move(*at)
     hover = tab.locator("#chart .hoverlayer .hovertext").first
     hover.wait_for()
@@ -329,7 +331,8 @@ def test_the_band_follows_what_is_known_in_a_gap(
     assert tab.evaluate("Columns.prepare(Common.data()).gaps") == [1]
     widest = tab.evaluate(
         """(() => {
-          const level = chart.data.find(t => t.fill === "toself" && t.yaxis === "y" && t.x.length > 9);
+          const ground = t => t.fill === "toself" && t.yaxis === "y" && t.x.length > 9;
+          const level = chart.data.find(ground);
           const y = level.y.filter(v => v !== null);
           return Math.max(...y) - Math.min(...y);
         })()"""

@@ -47,7 +47,9 @@ def test_an_alert_keeps_its_date(make_person):
     at = "2022-03-05T06:30:00Z"
     person = replace(make_person(100), alerts=[Alert(at, "rapid_gain", 3.0, 3.14159, 0.5)])
     row = index.index_row(person)
-    assert row["alert"] == ("rapid_gain", 3, 3.14, 0.5, "2022-03-05")
+    assert row["alert"] == ("rapid_gain", 3, 3.14, 0.5, "2022-03-05", "new")
+    closed = replace(person, alerts=[replace(person.alerts[0], status="closed")])
+    assert index.index_row(closed)["alert"] is None
     assert index.index_row(make_person(100))["alert"] is None
 
 

@@ -36,7 +36,7 @@ def test_alerts_and_the_outlook_are_rounded_to_what_can_be_seen(make_person):
     ahead = Outlook((7,), [80.123], [79.0], [81.0])
     alert = Alert("2024-01-08T07:00:00Z", "unusual", 7.04, -3.14159, 0.98765)
     data = person_data(replace(make_person(3), alerts=[alert], outlook=ahead))
-    assert data["alerts"] == [("2024-01-08T07:00:00Z", "unusual", 7.0, -3.14, 0.988)]
+    assert data["alerts"] == [("2024-01-08T07:00:00Z", "unusual", 7.0, -3.14, 0.988, "new", "")]
     assert data["outlook"]["level"].tolist() == [80.12]
     assert person_data(make_person(3))["outlook"] is None
 
@@ -74,8 +74,11 @@ def test_a_copy_is_told_from_an_error(make_person):
 def test_the_clock_of_the_source_is_kept(make_person):
     person = make_person(4)
     person.columns["raw_time"] = [
-        "2024-05-01T06:03:00+01:00", "2024-05-02 06:03:00", "2024-05-03", "2024-05-04T06:03:00-0730",
-    ]  # fmt: skip
+        "2024-05-01T06:03:00+01:00",
+        "2024-05-02 06:03:00",
+        "2024-05-03",
+        "2024-05-04T06:03:00-0730",
+    ]
     data = person_data(person)
     assert [data["offsets"][code] for code in data["offset"]] == ["+01:00", None, None, "-0730"]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from weightstream.engine.model import Process
+from weightstream.engine.process import swing_transition
 from weightstream.outputs.pages import movement, unusual
 from weightstream.outputs.pages.courses import Alert
 
@@ -119,6 +120,15 @@ def test_probability_grows_with_the_change():
 def test_usual_variance_has_its_two_limits():
     short, long = movement.usual_variance(np.array([1e-3, 6000.0]), PROCESS)
     assert short == pytest.approx(PROCESS.level_kg2_per_day * 1e-3, rel=0.1)
-    daily = PROCESS.trend_kg_per_week / 7
-    diffusion = PROCESS.level_kg2_per_day + 2 * daily**2 * PROCESS.trend_days
-    assert long == pytest.approx(diffusion * 6000, rel=0.02)
+    swing = PROCESS.trend_kg_per_week / 7 * PROCESS.trend_days
+    assert long == pytest.approx(PROCESS.level_kg2_per_day * 6000 + 2 * swing**2)
+
+
+def test_usual_variance_is_that_of_the_engines_process():
+    """The variance of a Matérn-3/2 swing's change, from its own transition."""
+    days, rate = 23.0, 1 / PROCESS.trend_days
+    xx = swing_transition(days, rate)[0]
+    stationary = (PROCESS.trend_kg_per_week / 7 / rate) ** 2
+    walk = PROCESS.level_kg2_per_day * days
+    told = movement.usual_variance(days, PROCESS)
+    assert told == pytest.approx(walk + 2 * stationary * (1 - xx))

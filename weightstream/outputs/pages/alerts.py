@@ -74,4 +74,5 @@ def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:
         return []
     days = float(people.time_us[last] - people.time_us[start + seen]) / (DAY * 1e6)
     probability = float(np.nan_to_num(columns["p_valid"][last]))
-    return [Alert(str(columns["effective_at"][last]), "unconfirmed", days, change, probability)]
+    at = str(columns["effective_at"][last])
+    return [Alert(at, "unconfirmed", days, change, probability, at)]

@@ -19,7 +19,9 @@ class Alert:
 
     kind: "rapid_gain", "weight_loss" or "unusual" (rules.py, unusual.py); "unconfirmed": the newest
     reading, rejected without a known cause, would be such a change. probability: that the change
-    is real; of an unconfirmed one, that the reading is valid.
+    is real; of an unconfirmed one, that the reading is valid. began: the first reading that told
+    it, which does not change when later ones tell it better. status: what a person said of it: new,
+    acknowledged or closed; said: by whom, and why.
     """
 
     at: str
@@ -27,6 +29,9 @@ class Alert:
     days: float
     change_kg: float
     probability: float
+    began: str = ""
+    status: str = "new"
+    said: str = ""
 
 
 class Courses(Protocol):

@@ -31,7 +31,7 @@ INDEX_COLUMNS = (
     "change_28d_lo_kg",
     "change_28d_hi_kg",
     "direction",  # losing, gaining or unclear
-    "alert",  # kind, days, kg, probability, date of the newest alert
+    "alert",  # kind, days, kg, probability, date, status of the newest alert that is not closed
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
 SPARK_POINTS = 24
@@ -68,8 +68,8 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
             **_changes(person.trend.newest if person.trend else ()),
             "spark": spark(day, level[known]),
         }
-    if person.alerts:
-        row["alert"] = _alert(person.alerts[-1])
+    if open_alerts := [alert for alert in person.alerts if alert.status != "closed"]:
+        row["alert"] = _alert(open_alerts[-1])
     return row
 
 
@@ -132,6 +132,6 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def _alert(alert: Alert) -> tuple[str, int, float, float, str]:
+def _alert(alert: Alert) -> tuple[str, int, float, float, str, str]:
     days, kg = round(alert.days), round(alert.change_kg, 2)
-    return (alert.kind, days, kg, round(alert.probability, 3), alert.at[:10])
+    return (alert.kind, days, kg, round(alert.probability, 3), alert.at[:10], alert.status)

@@ -1,8 +1,8 @@
 """How far a level usually moves, and what is known of it between two readings.
 
-A level wanders (variance q a day) and drifts at a rate that comes and goes (SD s a day, time
-constant tau). Over d days it so changes by N(0, v(d)) with
-v(d) = q d + 2 s² tau² (d/tau - 1 + exp(-d/tau)), integrated Ornstein-Uhlenbeck motion.
+A level wanders (variance q a day) and swings at a rate that comes and goes (SD s a day, time
+constant tau; a Matérn-3/2 process, docs/judging.md, eq. 1). Over d days it so changes by N(0, v(d))
+with v(d) = q d + 2 s² tau² (1 - (1 + d/tau) exp(-d/tau)).
 Between two levels that are known, it is what kriging with this variogram says.
 """
 
@@ -43,7 +43,8 @@ def usual_variance(days: Any, process: Process) -> Floats:
     days = np.asarray(days, np.float64)
     tau, daily = process.trend_days, process.trend_kg_per_week / 7.0
     r = days / tau
-    moved = process.level_kg2_per_day * days + 2.0 * (daily * tau) ** 2 * (r + np.expm1(-r))
+    swing = 2.0 * (daily * tau) ** 2 * -(np.expm1(-r) + r * np.exp(-r))
+    moved = process.level_kg2_per_day * days + swing
     return np.asarray(moved, np.float64)
 
 

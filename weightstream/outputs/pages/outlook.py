@@ -26,13 +26,13 @@ def outlook(level: float, lo: float, hi: float, per_week: float, process: Proces
     """Project a level eight weeks ahead from what the store says of it now.
 
     level, lo, hi: the newest level and its 95 % interval, kg. per_week: its rate there, kg a week.
-    The rate fades to 0 as the model says (docs/judging.md, eq. 1), so a projection bends towards
-    level instead of running on for ever. The interval is that of the level, of its usual change,
+    The rate fades as the model says (docs/judging.md, eq. 1), so a projection bends towards level
+    instead of running on for ever. The interval is that of the level, of its usual change,
     and of what both have in common.
     """
     days = np.array(PROJECTED_DAYS, np.float64)
     tau, usual_rate = process.trend_days, process.trend_kg_per_week / 7.0
-    reach = -tau * np.expm1(-days / tau)
+    reach = days * np.exp(-days / tau)
     deviation = (hi - lo) / (2.0 * Z95)
     shared = 2.0 * LEVEL_AND_RATE * reach * usual_rate * deviation
     half = Z95 * np.sqrt(deviation**2 + shared + usual_variance(days, process))

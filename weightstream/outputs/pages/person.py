@@ -227,7 +227,10 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
             if d.measurement_id in row
         ],
         "alerts": [
-            (a.at, a.kind, round(a.days, 1), round(a.change_kg, 2), round(a.probability, 3))
+            (
+                *(a.at, a.kind, round(a.days, 1), round(a.change_kg, 2), round(a.probability, 3)),
+                *(a.status, a.said),
+            )
             for a in person.alerts
         ],
         "false_alerts": person.false_alerts,

@@ -12,7 +12,7 @@ what is seen. A second reading that shows the same makes errors and coats a tent
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf
 from typing import Any
 
@@ -267,9 +267,9 @@ def _stretches(alerts: list[Alert]) -> list[Alert]:
         day, place = last.get(alert.kind, (None, -1))
         if day is None or (at - day) / np.timedelta64(1, "s") > STRETCH_DAYS[alert.kind] * DAY:
             place = len(best)
-            best.append(alert)
+            best.append(replace(alert, began=alert.at))
         elif alert.probability > best[place].probability:
-            best[place] = alert
+            best[place] = replace(alert, began=best[place].began)
         last[alert.kind] = at, place
     return best
 

@@ -2,11 +2,11 @@
 
 Over d days a level usually changes by N(0, v(d)) (movement.py). The filter's estimate of the change
 varies by v(d) + P(before) - P(after) + 2 a C(before): what it did not know before and knows now, it
-shows as change. P is the variance of its level, C the
-covariance of level and rate, a = tau (1 - exp(-d/tau)). C is not stored; it is about 0.27 s sqrt(P)
-(measured on the filter with the default model: 0.25 to 0.27 for weighings 1 to 14 days apart).
-An alert is a change whose z, in SDs of that, passes a threshold that is chosen, for how often
-this person is weighed, to give a stated number of false alerts a year.
+shows as change. P is the variance of its level, C the covariance of level and rate,
+a = d exp(-d/tau). C is not stored; it is about 0.27 s sqrt(P) (measured on the filter with the
+default model: 0.25 to 0.27 for weighings 1 to 14 days apart). An alert is a change whose z, in SDs
+of that, passes a threshold that is chosen, for how often this person is weighed, to give a stated
+number of false alerts a year.
 """
 
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ def unusual_changes(
     found: dict[int, Alert] = {}  # by row, so of each person in the order of time
     for window in WINDOWS:
         usual = _Usual(process, false_per_year / len(WINDOWS), window)
-        for row, span, change, z in _changes(known, usual):
-            at = str(people.columns["effective_at"][row])
-            alert = Alert(at, "unusual", span, change, unusual(z, window))
+        for row, first, span, change, z in _changes(known, usual):
+            at, began = (str(people.columns["effective_at"][k]) for k in (row, first))
+            alert = Alert(at, "unusual", span, change, unusual(z, window), began)
             if row not in found or found[row].probability < alert.probability:
                 found[row] = alert
     return by_person(people, found)
@@ -104,8 +104,9 @@ def _known(people: Courses, row: Ints) -> _Known:
     return _Known(row, person, first, second - second[first], level, variance)
 
 
-def _changes(known: _Known, usual: _Usual) -> list[tuple[int, float, float, float]]:
-    """(row, days, change, z) where |z| is largest in each stretch beyond the threshold."""
+def _changes(known: _Known, usual: _Usual) -> list[tuple[int, int, float, float, float]]:
+    """(row, first row of the stretch, days, change, z) where |z| is largest in each stretch beyond
+    the threshold."""
     window = usual.window
     back = round((window - SAME_HOUR) * DAY)
     before = np.searchsorted(known.key, known.key - back, side="right") - 1
@@ -119,8 +120,12 @@ def _changes(known: _Known, usual: _Usual) -> list[tuple[int, float, float, floa
     # A stretch ends where nothing is beyond for longer than the window, and with the person.
     apart = np.diff(known.key[some[beyond]]) > window * DAY
     stretches = np.split(beyond, np.flatnonzero(apart) + 1)
-    peaks = [int(rows[np.argmax(np.abs(z[rows]))]) for rows in stretches if len(rows)]
-    return [(int(known.row[some[k]]), float(days[k]), float(change[k]), float(z[k])) for k in peaks]
+    peaks = [(int(rows[np.argmax(np.abs(z[rows]))]), rows[0]) for rows in stretches if len(rows)]
+    row = known.row[some]
+    return [
+        (int(row[k]), int(row[first]), float(days[k]), float(change[k]), float(z[k]))
+        for k, first in peaks
+    ]
 
 
 def _variance(known: _Known, now: Ints, before: Ints, days: Floats, usual: _Usual) -> Floats:
@@ -128,7 +133,7 @@ def _variance(known: _Known, now: Ints, before: Ints, days: Floats, usual: _Usua
     moved = usual_variance(days, usual.process)
     was = known.variance[before]
     tau, daily = usual.process.trend_days, usual.process.trend_kg_per_week / 7.0
-    drift = -tau * np.expm1(-days / tau) * LEVEL_AND_RATE * daily * np.sqrt(was)
+    drift = days * np.exp(-days / tau) * LEVEL_AND_RATE * daily * np.sqrt(was)
     return np.maximum(moved + was - known.variance[now] + 2.0 * drift, 0.5 * moved)
 
 

@@ -88,7 +88,7 @@
     data.suggestedBy = new Map(data.suggested.rows.map((row, i) => [row, data.suggested.kg[i]]));
     data.overrideBy = new Map(data.overrides.map(([row, what, by, at, why]) => [row, { what, by, at, why }]));
     data.firstBy = firstDecisions(data);
-    data.alertMarks = data.alerts.map(([at, kind, days, kg, p]) => ({ ms: stamp(at), kind, days, kg, p }));
+    data.alertMarks = data.alerts.map(([at, kind, days, kg, p, status, said]) => ({ ms: stamp(at), kind, days, kg, p, status, said }));
     data.shiftMarks = data.shifts.map(([at, from, to]) => ({ ms: stamp(at), from, to }));
     data.steps = data.shiftMarks.map((s) => data.ms.findIndex((ms) => ms >= s.ms)); // first on the new level
     data.gaps = gaps(data);

@@ -84,15 +84,16 @@
     return [...facts, ["Last reading", Words.date(data.ms[last]), Words.weight(data.kg[last], unit) + verdict]];
   }
 
-  /* The newest alert; older ones are circled in the chart. */
+  /* The newest alert that is not closed; older ones are circled in the chart. */
   function alertLine(data, unit) {
-    const fresh = data.alertMarks.filter((a) => data.ms.at(-1) - a.ms <= 90 * DAY);
+    const fresh = data.alertMarks.filter((a) => a.status !== "closed" && data.ms.at(-1) - a.ms <= 90 * DAY);
     if (!fresh.length) return [];
     const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
     const newest = fresh.at(-1);
     const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person.`;
     const rate = data.false_alerts && newest.kind === "unusual" ? element("span", { class: "hint" }, stated) : "";
-    return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${more}`, rate)];
+    const seen = newest.status === "acknowledged" ? ` Acknowledged by ${Words.isolate(newest.said)}.` : "";
+    return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${seen}${more}`, rate)];
   }
 
   /* Where most of what came was rejected, either it or the level is another person's. */

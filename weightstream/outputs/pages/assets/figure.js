@@ -346,7 +346,7 @@
       showlegend: marks.length > 0,
       x: marks.map((a) => a.ms),
       y: marks.map((a) => height(a) * scale),
-      text: marks.map((a) => Words.wrap(Words.alert(a, view.unit))),
+      text: marks.map((a) => Words.wrap(Words.escape(Words.alert(a, view.unit) + (a.status === "new" ? "" : `; ${a.status} by ${Words.isolate(a.said)}`)))),
       marker: { symbol: "circle-open", size: 19, color: theme.alert, line: { width: 2.5 } },
     };
   }

@@ -55,11 +55,11 @@
   function alertCell(i) {
     const alert = recent(i);
     if (!alert) return "";
-    const [kind, days, kg, p] = alert;
+    const [kind, days, kg, p, , status] = alert;
     const said = Words.ALERTS[kind];
     const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
     const title = `${said}: ${moved}, until ${Words.date(Date.parse(alert[4]))}, probability ${Words.probability(p)}`;
-    return element("span", { class: "badge", title }, `${SHORT[kind]} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
+    return element("span", { class: `badge ${status}`, title: status === "new" ? title : `${title}; ${status}` }, `${SHORT[kind]} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
   }
 
   function personCell(i) {
@@ -239,7 +239,7 @@
 
   function saveTable() {
     const names = ["user_id", "last", "level_kg", "change_28d_kg", "change_28d_lo_kg", "change_28d_hi_kg", "direction", "readings", "rejected", "copies"];
-    const alert = ["alert", "alert_days", "alert_kg", "alert_probability", "alert_until"];
+    const alert = ["alert", "alert_days", "alert_kg", "alert_probability", "alert_until", "alert_status"];
     const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => ""))]);
     Common.saveTable("persons.csv", [[...names, ...alert], ...lines]);
   }

@@ -139,6 +139,7 @@
   /* Never rounded to certainty. */
   const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : fixed(p, 2));
 
+  /* What an alert says; over a closed one, in the chart, who closed it. */
   function alert(mark, unit) {
     const days = Math.max(1, Math.round(mark.days));
     const moved = `${change(mark.kg, unit)} in ${days} ${days === 1 ? "day" : "days"}, until ${date(mark.ms)}`;

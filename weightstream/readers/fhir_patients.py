@@ -14,9 +14,9 @@ _PERSON = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
 _PATIENT = b'"Patient"'
 _SEXES = {"male": "m", "female": "f"}
 
-Said = tuple[str | None, str | None]
+Demographics = tuple[str | None, str | None]
 """Birth date, as 1984-05-31, and sex, m or f."""
-NOTHING: Said = (None, None)
+UNKNOWN: Demographics = (None, None)
 
 
 def subject_of(resource: dict[str, Any]) -> str | None:
@@ -32,54 +32,54 @@ def subject_of(resource: dict[str, Any]) -> str | None:
     return text_of(fields_of(subject.get("identifier")).get("value"))
 
 
-class Persons:
-    """What the Patients of a file say, wherever in it they stand; asked for once."""
+class Patients:
+    """Birth dates and sexes by the Patients of a file, wherever in it they stand; read once."""
 
     def __init__(self, source: Source, block_bytes: int) -> None:
         self._source, self._block_bytes = source, block_bytes
-        self._said: dict[str | None, Said] | None = None
+        self._known: dict[str | None, Demographics] | None = None
         self._lock = Lock()
 
     def take(self, resources: list[Any]) -> None:
         """The file is one document with these resources."""
-        self._said = {}
+        self._known = {}
         for resource in map(fields_of, resources):
-            self._add(resource, self._said)
+            self._add(resource, self._known)
 
     @property
-    def said(self) -> dict[str | None, Said]:
+    def demographics(self) -> dict[str | None, Demographics]:
         """By the id of the person."""
-        if self._said is None:
+        if self._known is None:
             with self._lock:
-                self._said = self._of_lines() if self._said is None else self._said
-        return self._said
+                self._known = self._of_lines() if self._known is None else self._known
+        return self._known
 
-    def _of_lines(self) -> dict[str | None, Said]:
+    def _of_lines(self) -> dict[str | None, Demographics]:
         """Of NDJSON: its lines with a Patient."""
-        said: dict[str | None, Said] = {}
+        known: dict[str | None, Demographics] = {}
         with open_source(self._source) as stream:
             carry = b""
             while more := stream.read(self._block_bytes):
                 data = carry + more
                 cut = data.rfind(b"\n") + 1
                 if _PATIENT in data[:cut]:
-                    self._add_lines(data[:cut], said)
+                    self._add_lines(data[:cut], known)
                 carry = data[cut:] if len(data) - cut < MAX_LINE else b""
-            self._add_lines(carry, said)
-        return said
+            self._add_lines(carry, known)
+        return known
 
-    def _add_lines(self, data: bytes, said: dict[str | None, Said]) -> None:
+    def _add_lines(self, data: bytes, known: dict[str | None, Demographics]) -> None:
         for text in data.split(b"\n"):
             if _PATIENT in text:
                 try:
-                    self._add(fields_of(orjson.loads(text)), said)
+                    self._add(fields_of(orjson.loads(text)), known)
                 except ValueError:
                     continue  # which is told where the line is read
 
-    def _add(self, resource: dict[str, Any], said: dict[str | None, Said]) -> None:
+    def _add(self, resource: dict[str, Any], known: dict[str | None, Demographics]) -> None:
         if resource.get("resourceType") == "Patient" and (person := text_of(resource.get("id"))):
             sex = _SEXES.get(text_of(resource.get("gender")) or "")
-            said[person] = (_whole_date(text_of(resource.get("birthDate"))), sex)
+            known[person] = (_whole_date(text_of(resource.get("birthDate"))), sex)
 
 
 def _whole_date(text: str | None) -> str | None:

@@ -1,0 +1,53 @@
+"""A file that is stored is not read again with its times in another timezone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from weightstream.errors import InputError
+from weightstream.intake.cleaning import Rules
+from weightstream.intake.retiming import refuse_retimed
+from weightstream.readers import ReadOptions
+from weightstream.store.connection import open_writer
+
+RULES = Rules(datetime(2026, 1, 1, tzinfo=UTC))
+LOCAL = [("a", f"2024-01-{day:02} 07:00:00", "80") for day in range(1, 6)]
+
+
+@pytest.fixture
+def check(store_files, data_dir):
+    """Store a file with one timezone, and ask whether it may be read with another."""
+
+    def check(path, stored_in, timezone, other=None):
+        store_files(data_dir, path, timezone=stored_in)
+        with open_writer(data_dir) as connection:
+            refuse_retimed(connection, [other or path], ReadOptions(timezone=timezone), RULES)
+
+    return check
+
+
+def test_another_timezone_is_refused_in_one_sentence(check, csv_of):
+    with pytest.raises(InputError) as refused:
+        check(csv_of(*LOCAL), "Europe/Oslo", "America/New_York")
+    sentence = str(refused.value)
+    assert "line 2 was 2024-01-01T06:00:00Z and would be 2024-01-01T12:00:00Z" in sentence
+    assert "give the --timezone that it was read with" in sentence
+
+
+def test_so_is_no_timezone_where_one_was_given(check, csv_of):
+    with pytest.raises(InputError, match="would be 2024-01-01T07:00:00Z"):
+        check(csv_of(*LOCAL), "Europe/Oslo", None)
+
+
+@pytest.mark.parametrize("timezone", ["Europe/Oslo", "Europe/Berlin"])
+def test_the_same_times_are_not_refused(check, csv_of, timezone):
+    check(csv_of(*LOCAL), "Europe/Oslo", timezone)
+
+
+def test_dates_and_instants_are_the_same_in_every_timezone(check, csv_of):
+    dates = csv_of(("a", "2024-01-01", "80"), ("a", "2024-01-02T07:00:00+01:00", "81"))
+    check(dates, "Europe/Oslo", "America/New_York")
+
+
+def test_a_file_that_is_not_stored_is_not_looked_at(check, csv_of):
+    check(csv_of(*LOCAL), "Europe/Oslo", "America/New_York", other=csv_of(*LOCAL[:2]))

@@ -1,0 +1,511 @@
+"""Competing courses of one person: a Gaussian mixture with a bounded number of parts. Compiled.
+
+Each reading is right, right after a move, right in another regime, or an error of some kind, on
+each course; the likeliest continuations are kept, those alike are merged (docs/judging.md, eq. 4-8).
+Weights are probabilities and add up to 1.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from weightstream.batch import Codes, Floats, Ints
+from weightstream.engine.compiled import jit
+from weightstream.engine.densities import (
+    MOVE_SHARE,
+    believed_noise,
+    birth_density,
+    interval_sd,
+    leap_sd,
+    move_rates,
+    tail_share,
+    valid_density,
+)
+from weightstream.engine.mixture import (
+    HIGHEST,
+    HUNDREDS_OFF,
+    LOWEST,
+    OK,
+    OTHER_PERSON,
+    OUTLIER,
+    OVERRIDE,
+    START_KG,
+    explain,
+    likeliest,
+    normal,
+)
+from weightstream.engine.process import (
+    RESTLESS_MOST_DAYS,
+    advance,
+    begin,
+    conditions,
+    small,
+    spell_variance,
+    spread,
+    update,
+)
+from weightstream.engine.records import REASON_COUNT, Records
+
+COURSES = 8
+"""The most that are kept."""
+PRUNED = 1e-4
+"""Courses below this share of the likeliest are dropped."""
+SURE = 0.01
+"""Odds of an error below which an unsurprising reading has one continuation."""
+SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
+"""A person's own scatter is known from so many readings; the most that one says of it, in z²."""
+ERRORS = 0.5
+"""A person's own rate of errors is known from so many errors."""
+KNOWN = 3.0
+"""Right readings from which on a person's course is known."""
+TOLD = 0.5
+"""Share of a named cause among errors from which on the undone value is believed."""
+SPLIT = 0.005
+"""A continuation below this share of the usual one is not followed."""
+UNSURPRISING = 5.0
+"""Squared SDs."""
+RESTLESS_DAYS = 12.0
+"""Mean length of a spell."""
+GUEST_SD_KG = 2.0
+"""How far two readings of one co-user are apart."""
+GUEST_FIRST, GUEST_READINGS = 0.5, 5.0
+"""A co-user's share of readings is (visits + 0.5) / (readings + 5)."""
+GUEST_MEMORY = 0.2
+"""Weight of the newest reading in a co-user's level, at least."""
+ALIKE = 0.1
+"""Squared SDs of the level within which two courses are one."""
+ALIKE_WIDTH = 1.5
+RUNS_ON = 0.25
+"""How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
+GUEST_SOURCES = 0.3
+"""Share of errors that are another person on a scale that others use too; where it is less, they
+come again less often by its square."""
+GUEST_APART = 0.08
+"""A co-user is told from the person by so much of the weight; one who weighs the same is not."""
+UNNAMED_RUN = 0.3
+"""How much less errors without a name run on than those with one."""
+
+VALID, MOVED, TURNED, WRONG = range(4)
+
+
+class Beam(NamedTuple):
+    """What the step of the mixture reads and writes.
+
+    p: (1,) of records.PROCESS. courses, spare: (COURSES,) of records.COURSE. kid_*: continuations
+    of all courses. density, undone: by reason, of one course; errors, restored: of all courses.
+    evidence: (1,) log density of the newest reading.
+    """
+
+    day: Floats
+    hour: Floats
+    weight: Floats
+    source: Ints
+    forced: Codes
+    p: Records
+    table: Records
+    courses: Records
+    spare: Records
+    kid_weight: Floats
+    kid_of: Ints
+    kid_what: Ints
+    kid_kind: Ints
+    kid_value: Floats
+    density: Floats
+    undone: Floats
+    errors: Floats
+    restored: Floats
+    likely: Floats
+    evidence: Floats
+
+
+@jit
+def persistence(run: float) -> float:
+    """Probability that a run of errors of one kind goes on."""
+    return RUNS_ON if run == 1.0 else run / (run + 1.0)
+
+
+@jit
+def alive(c: Any, s: Any) -> bool:
+    """Whether a course's run of errors may go on with a reading of this source."""
+    return c.fault > 0.0 and (c.fault_source == s.key or c.last == 0.0)
+
+
+@jit
+def going_on(c: Any, s: Any) -> float:
+    """Probability that the run of errors of a course goes on; 0 where there is none."""
+    if not alive(c, s):
+        return 0.0
+    on = persistence(c.run)
+    return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
+
+
+@jit
+def rate_factor(wrong: float, feared: float) -> float:
+    """How much oftener this person's readings are wrong than the sources' rates say (eq. 6)."""
+    return (ERRORS + wrong) / (ERRORS + feared)
+
+
+@jit
+def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
+    """Raise the density of the kind of error that goes on; returns the rise."""
+    on = going_on(c, s)
+    kind = int(c.fault)
+    if on == 0.0 or s.rate[kind] <= 0.0:
+        return 0.0
+    rise = on * density[kind] / (factor * s.rate[kind])
+    density[kind] += rise
+    return rise
+
+
+@jit
+def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
+    """Raise the density of another person by that of a co-user who was there; returns the rise."""
+    if c.visits == 0.0:
+        return 0.0
+    share = (c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS)
+    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
+    share *= min(others * others, 1.0)
+    apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
+    if not math.isnan(c.seen):
+        share *= -math.expm1(-apart)
+    rise = share * normal(w - c.guest, GUEST_SD_KG**2)
+    density[OTHER_PERSON] += rise
+    return rise
+
+
+@jit
+def start_beam(k: Beam, day: float) -> int:
+    """One course of which nothing is known."""
+    c = k.courses[0]
+    c.weight, c.day, c.seen = 1.0, day, math.nan
+    c.scale, c.told = k.p[0].scale, SCATTER_READINGS
+    c.wrong = c.feared = 0.0
+    c.r = c.x = c.v = c.w = c.rr = c.rx = c.rv = c.rw = 0.0
+    c.xx = c.xv = c.xw = c.vv = c.vw = c.ww = 0.0
+    c.restless = c.right = c.fault = c.run = c.guest = c.visits = c.last = 0.0
+    c.fault_source = -1.0
+    c.rights = c.moves = c.spells = 0
+    return 1
+
+
+@jit
+def advance_all(k: Beam, n: int, day: float) -> None:
+    for a in range(n):
+        advance(k.courses[a], day, k.p[0])
+
+
+@jit
+def restless_rate(c: Any, day: float, p: Any) -> float:
+    """Probability that a course changes between calm and restless over its last gap."""
+    gap = abs(day - c.seen)
+    if c.restless == 1.0:
+        return -math.expm1(-gap / RESTLESS_DAYS)
+    return min(gap, RESTLESS_MOST_DAYS) * p.restless_per_day
+
+
+@jit
+def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
+    """Put what a reading was taken for into a course's memory."""
+    right = what != WRONG
+    c.feared += 1.0 - s.rate[OK]
+    if right:
+        c.right += 1.0
+        if c.fault_source == s.key or c.last == 0.0:
+            c.fault = 0.0
+    elif kind <= HUNDREDS_OFF or kind == OUTLIER:
+        goes_on = c.fault == kind and alive(c, s)
+        c.run = c.run + 1.0 if goes_on else 1.0
+        c.wrong += 0.0 if goes_on else 1.0
+        c.fault, c.fault_source = float(kind), s.key
+    elif kind == OTHER_PERSON:
+        if c.visits == 0.0 or abs(weight - c.guest) > 4.0 * GUEST_SD_KG:
+            c.guest, c.visits = weight, 0.0
+            c.wrong += 1.0
+        c.visits += 1.0
+        c.guest += max(1.0 / c.visits, GUEST_MEMORY) * (weight - c.guest)
+    c.last = 1.0 if right else 0.0
+    c.rights = (c.rights << 1) | (1 if right else 0)
+    c.moves = (c.moves << 1) | (1 if what == MOVED else 0)
+    c.spells = (c.spells << 1) | (1 if c.restless == 1.0 else 0)
+
+
+@jit
+def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
+    """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
+    moving, leaping = move_rates(gap, p)
+    a, b = (MOVE_SHARE * level) ** 2, leap_sd(max(level, level + residual), gap) ** 2
+    move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
+    return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
+
+
+@jit
+def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
+    """Move a course, already at reading i's time, past the reading.
+
+    y: what the source should have said: the reading, or the undone value of an error whose cause
+    is beyond doubt, from which a course learns as much; NaN: nothing is learnt.
+    """
+    p, s = k.p[0], k.table[k.source[i]]
+    if not math.isnan(y):
+        factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+        offset += s.bias
+        noise = (s.noise_var + extra) * c.scale
+        if math.isnan(c.seen):
+            size = small(y)
+            begin(c, k.day[i], y - offset * size, factor, noise * size * size, p)
+        else:
+            level = c.r + c.x
+            size = small(level)
+            noise *= size * size
+            tail = p.tail_var * size * size
+            if what == TURNED:
+                turn(c, k.day[i])
+            residual = y - factor * level - c.w - offset * size
+            variance = spread(c, factor) + noise
+            if what == MOVED:
+                extra = move_variance(residual, variance, level, abs(k.day[i] - c.seen), p)
+                c.rr += extra
+                variance += factor * factor * extra
+            elif what != TURNED and c.restless == 0.0:
+                learn_scatter(c, residual, variance, p)
+            usual = valid_density(residual, variance, p.tail_share, tail)[1]
+            update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
+            c.seen = k.day[i]
+    remember(c, what, kind, k.weight[i], s)
+
+
+@jit
+def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
+    """Learn how much this person scatters, against others, from one usual reading (eq. 10)."""
+    if p.adapts == 1.0:
+        c.scale *= (c.told + min(residual * residual / variance, SCATTER_CUT)) / (c.told + 1.0)
+        c.told += 1.0
+
+
+@jit
+def turn(c: Any, day: float) -> None:
+    """Change a course between calm and restless; a new spell began with the gap."""
+    if c.restless == 1.0:
+        c.restless = 0.0
+        return
+    c.restless = 1.0
+    c.rr += spell_variance(c.r + c.x, abs(day - c.seen))
+
+
+@jit
+def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value: float) -> int:
+    if weight <= 0.0:
+        return m
+    k.kid_weight[m], k.kid_of[m], k.kid_what[m] = weight, of, what
+    k.kid_kind[m], k.kid_value[m] = kind, value
+    return m + 1
+
+
+@jit
+def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, float]:
+    """Continuations of course a in which reading i is right: weights into kid_*.
+
+    Returns how many continuations there are now, mean and variance of the reading's prediction,
+    and the summed weight.
+    """
+    p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
+    prior = c.weight * s.rate[OK]
+    possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    offset += s.bias
+    noise = (s.noise_var + extra) * c.scale
+    if math.isnan(c.seen):
+        weight = prior * birth_density(y) if possible else 0.0
+        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
+    level = c.r + c.x
+    size = small(level)
+    tail = p.tail_var * size * size
+    mean = factor * level + c.w + offset * size
+    variance = spread(c, factor) + noise * size * size
+    if not possible:
+        return m, mean, variance, 0.0
+    residual = y - mean
+    gap = abs(k.day[i] - c.seen)
+    moving, leaping = move_rates(gap, p)
+    turning = restless_rate(c, k.day[i], p)
+    stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
+    share = tail_share(gap, p)
+    stay *= valid_density(residual, variance, share, tail)[0]
+    move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
+    move = prior * (move + leaping * normal(residual, variance + leap_sd(max(level, y), gap) ** 2))
+    other = variance
+    if c.restless == 1.0:
+        other = max(variance - spell_variance(level, gap), noise * size * size)
+    else:
+        other += spell_variance(level, gap)
+    change = prior * turning * valid_density(residual, other, share, tail)[0]
+    m = add_kid(k, m, stay, a, VALID, OK, y)
+    least = SPLIT * stay if c.right >= KNOWN else 0.0
+    if move > least:
+        m = add_kid(k, m, move, a, MOVED, OK, y)
+    if change > least:
+        m = add_kid(k, m, change, a, TURNED, OK, y)
+    return m, mean, variance, stay + move + change
+
+
+@jit
+def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -> tuple[int, float]:
+    """The continuation of course a in which reading i is an error; its weight."""
+    s, y, c = k.table[k.source[i]], k.weight[i], k.courses[a]
+    if k.forced[i] > 0:
+        return m, 0.0
+    if k.forced[i] < 0:
+        return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
+    factor = rate_factor(c.wrong, c.feared)
+    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    for reason in range(1, REASON_COUNT):
+        k.density[reason] *= factor
+    wrong += raise_run(c, s, factor, k.density) + raise_guest(c, y, s, k.density)
+    kind = likeliest(k.density)
+    for reason in range(1, REASON_COUNT):
+        weight = c.weight * k.density[reason]
+        k.errors[reason] += weight
+        if weight > k.likely[reason]:
+            k.likely[reason] = weight
+            k.restored[reason] = k.undone[reason]
+    sure = kind <= HUNDREDS_OFF and k.density[kind] > TOLD * wrong
+    value = k.undone[kind] if sure else math.nan
+    return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
+
+
+@jit
+def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
+    """Move n courses, already at reading i's time, past it.
+
+    Returns how many there are now, the probability that the reading is right, and mean and SD of
+    its prediction (NaN: none). errors, restored: of the errors that it may be.
+    """
+    for reason in range(REASON_COUNT):
+        k.errors[reason] = k.likely[reason] = 0.0
+        k.restored[reason] = math.nan
+    p = k.p[0]
+    m, right, wrong = 0, 0.0, 0.0
+    known, first, second = 0.0, 0.0, 0.0
+    for a in range(n):
+        c = k.courses[a]
+        m, mean, variance, weight = weigh_right(k, a, i, m)
+        right += weight
+        m, error = weigh_wrong(k, a, i, m, mean, variance)
+        wrong += error
+        if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
+            m -= 1  # not followed
+        if not math.isnan(c.seen):
+            known += c.weight
+            first += c.weight * mean
+            second += c.weight * (variance + mean * mean)
+    mean = first / known if known > 0.0 else math.nan
+    sd = math.nan
+    if known > 0.0:
+        tail = p.tail_var * small(mean) ** 2
+        spread_of = max(second / known - mean * mean, 1e-12)
+        sd = interval_sd(spread_of, p.tail_share, tail)
+    k.evidence[0] = math.log(right + wrong) if right + wrong > 0.0 else -1e3
+    return choose(k, i, m), right / (right + wrong), mean, sd
+
+
+@jit
+def choose(k: Beam, i: int, m: int) -> int:
+    """Keep the likeliest of m continuations as the courses; returns how many."""
+    count, total, most = 0, 0.0, 0.0
+    while count < COURSES:
+        best = -1
+        for kid in range(m):
+            if k.kid_weight[kid] > 0.0 and (best < 0 or k.kid_weight[kid] > k.kid_weight[best]):
+                best = kid
+        if best < 0 or k.kid_weight[best] < PRUNED * most:
+            break
+        most = max(most, k.kid_weight[best])
+        c = k.spare[count]
+        k.spare[count] = k.courses[k.kid_of[best]]
+        c.weight = k.kid_weight[best]
+        k.kid_weight[best] = 0.0
+        proceed(k, c, i, k.kid_what[best], k.kid_kind[best], k.kid_value[best])
+        count = merge_last(k, count + 1)
+    for a in range(count):
+        total += k.spare[a].weight
+    for a in range(count):
+        k.courses[a] = k.spare[a]
+        k.courses[a].weight = k.spare[a].weight / total
+    return count
+
+
+@jit
+def merge_last(k: Beam, count: int) -> int:
+    """Merge the last course into a likelier one that it is like; returns how many are left."""
+    c = k.spare[count - 1]
+    for a in range(count - 1):
+        if like(k.spare[a], c):
+            merge(k.spare[a], c)
+            return count - 1
+    return count
+
+
+@jit
+def like(a: Any, b: Any) -> bool:
+    """Whether two courses say so much the same that one can stand for both."""
+    if a.restless != b.restless or math.isnan(a.seen) or math.isnan(b.seen):
+        return False
+    if a.fault != b.fault and b.weight > 0.05 * a.weight:
+        return False
+    off = a.r + a.x - b.r - b.x
+    one, two = a.rr + 2.0 * a.rx + a.xx, b.rr + 2.0 * b.rx + b.xx
+    near = off * off <= ALIKE * min(one, two)
+    return near and one <= ALIKE_WIDTH * two and two <= ALIKE_WIDTH * one
+
+
+@jit
+def merge(a: Any, b: Any) -> None:
+    """Put b into a: weights add up, moments are matched; the likelier one's memory stays."""
+    total = a.weight + b.weight
+    u, t = a.weight / total, b.weight / total
+    dr, dx, dv, dw = b.r - a.r, b.x - a.x, b.v - a.v, b.w - a.w
+    a.rr = u * a.rr + t * b.rr + u * t * dr * dr
+    a.rx = u * a.rx + t * b.rx + u * t * dr * dx
+    a.rv = u * a.rv + t * b.rv + u * t * dr * dv
+    a.rw = u * a.rw + t * b.rw + u * t * dr * dw
+    a.xx = u * a.xx + t * b.xx + u * t * dx * dx
+    a.xv = u * a.xv + t * b.xv + u * t * dx * dv
+    a.xw = u * a.xw + t * b.xw + u * t * dx * dw
+    a.vv = u * a.vv + t * b.vv + u * t * dv * dv
+    a.vw = u * a.vw + t * b.vw + u * t * dv * dw
+    a.ww = u * a.ww + t * b.ww + u * t * dw * dw
+    a.r, a.x, a.v, a.w = a.r + t * dr, a.x + t * dx, a.v + t * dv, a.w + t * dw
+    a.weight = total
+
+
+@jit
+def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
+    """Take an unsurprising reading on a lone calm course at once; says whether it is one."""
+    c = k.courses[0]
+    if n > 1 or c.right < KNOWN or c.restless == 1.0 or c.fault > 0.0 or k.forced[i] != 0:
+        return False, 0.0, 0.0, 0.0
+    p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    level = c.r + c.x
+    size = small(level)
+    noise = (s.noise_var + extra) * c.scale * size * size
+    tail = p.tail_var * size * size
+    mean = factor * level + c.w + (offset + s.bias) * size
+    variance = spread(c, factor) + noise
+    residual = y - mean
+    if residual * residual > UNSURPRISING * variance or variance > 9.0 or c.visits > 0.0:
+        return False, 0.0, 0.0, 0.0
+    density, usual = valid_density(residual, variance, p.tail_share, tail)
+    wrong = rate_factor(c.wrong, c.feared)
+    wrong *= explain(y, mean, variance, s, p, k.density, k.undone)
+    gap = abs(k.day[i] - c.seen)
+    moving, leaping = move_rates(gap, p)
+    right = density * s.rate[OK] * (1.0 - moving - leaping)
+    right *= 1.0 - restless_rate(c, k.day[i], p)
+    if wrong > SURE * right or right < p.accept * (right + wrong):
+        return False, 0.0, 0.0, 0.0
+    learn_scatter(c, residual, variance, p)
+    update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
+    c.seen = k.day[i]
+    remember(c, VALID, OK, y, s)
+    k.evidence[0] = math.log(right + wrong)
+    return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

@@ -1,0 +1,395 @@
+"""The compiled causal filter: one pass over each person's readings, in order of time.
+
+What a reading was taken for stays open while courses that differ in it are likely; when the odds
+turn, the earlier decisions follow the likelier course. Formulas: docs/judging.md.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import boolean, float64, from_dtype, int8, int64, void
+
+from weightstream.batch import Codes, Floats, Ints
+from weightstream.engine.beam import (
+    COURSES,
+    MOVED,
+    OVERRIDE,
+    TURNED,
+    VALID,
+    WRONG,
+    Beam,
+    advance_all,
+    branch,
+    go_straight,
+    proceed,
+    start_beam,
+)
+from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.densities import interval_sd
+from weightstream.engine.mixture import (
+    COPY_DAYS,
+    COPY_KG,
+    COPY_RATE,
+    OK,
+    REASON_COUNT,
+    REPEAT,
+    explain,
+    likeliest,
+)
+from weightstream.engine.process import advance, conditions, small, spread
+from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
+
+Bools = npt.NDArray[np.bool_]
+
+OPEN_ROWS = 60
+"""Readings that stay open at most; then the likeliest course is taken for good."""
+LAST_DAY, LAST_KG, LAST_SOURCE = range(KEPT, KEPT + 3)
+STATE_SIZE = KEPT + 3
+"""A state: the kept fields of the one course, then the reading before."""
+
+
+class Pass(NamedTuple):
+    """Where a causal pass writes, and what it remembers of the readings that are open.
+
+    anchor: (1,) the course before the first open reading. replayed: (1,) scratch. open_rows:
+    (OPEN_ROWS,) their rows. memory: (3,) day, kg and source of the reading before.
+    """
+
+    out: Records
+    accepted: Bools
+    reason: Codes
+    anchor: Records
+    replayed: Records
+    open_rows: Ints
+    memory: Floats
+
+
+@jit
+def is_copy(k: Beam, m: Floats, i: int) -> bool:
+    """Whether a reading is the weighing before it, come through another app."""
+    near = abs(k.weight[i] - m[1]) <= COPY_KG and k.day[i] - m[0] <= COPY_DAYS
+    return near and m[2] != k.table[k.source[i]].key and k.forced[i] == 0
+
+
+@jit
+def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
+    """Mean and SD of reading i on a course at its time; NaN where nothing is known."""
+    if math.isnan(c.seen):
+        return math.nan, math.nan
+    p, s = k.p[0], k.table[k.source[i]]
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    level = c.r + c.x
+    size = small(level)
+    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
+    sd = interval_sd(variance, p.tail_share, p.tail_var * size * size)
+    return factor * level + c.w + (offset + s.bias) * size, sd
+
+
+@jit
+def note(row: Any, c: Any) -> None:
+    """Write a course's estimate of the slow weight beside a reading."""
+    row.level = row.level_sd = row.trend = math.nan
+    if not math.isnan(c.seen):
+        row.level = c.r + c.x
+        row.level_sd = math.sqrt(max(c.rr + 2.0 * c.rx + c.xx, 0.0))
+        row.trend = c.v
+
+
+@jit
+def note_all(row: Any, k: Beam, n: int, right: bool) -> None:
+    """The same of all courses on which the reading is what it was decided to be."""
+    total, level, square, trend = 0.0, 0.0, 0.0, 0.0
+    for a in range(n):
+        c = k.courses[a]
+        if math.isnan(c.seen) or (c.last == 1.0) != right:
+            continue
+        mean = c.r + c.x
+        total += c.weight
+        level += c.weight * mean
+        square += c.weight * (mean * mean + c.rr + 2.0 * c.rx + c.xx)
+        trend += c.weight * c.v
+    row.level = row.level_sd = row.trend = math.nan
+    if total > 0.0:
+        row.level, row.trend = level / total, trend / total
+        row.level_sd = math.sqrt(max(square / total - row.level * row.level, 0.0))
+
+
+@jit
+def clear(row: Any) -> None:
+    row.p = row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
+    row.suggested = row.p_reason = row.second = row.p_second = math.nan
+    row.shift_from = row.shift_to = row.change = row.change_sd = math.nan
+    row.evidence = 0.0
+
+
+@jit
+def name(row: Any, density: Floats, undone: Floats) -> int:
+    """Write the likeliest error and the next one with their probabilities; returns its code."""
+    best = likeliest(density)
+    total, second = 0.0, -1
+    for reason in range(1, REASON_COUNT):
+        total += density[reason]
+        if reason != best and (second < 0 or density[reason] > density[second]):
+            second = reason
+    row.suggested = undone[best]
+    if total > 0.0:
+        row.p_reason = density[best] / total
+        row.second, row.p_second = float(second), density[second] / total
+    return best
+
+
+@jit
+def judge(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
+    """Predict reading i, decide on it, move the courses past it; says how many they are now, and
+    whether the reading is open."""
+    row = w.out[i]
+    clear(row)
+    advance_all(k, n, k.day[i])
+    if is_copy(k, w.memory, i):
+        row.mean, row.sd = prediction(k, k.courses[0], i)
+        row.p = 1.0 - COPY_RATE
+        row.p_reason = 1.0
+        w.accepted[i], w.reason[i] = False, REPEAT
+        note(row, k.courses[0])
+        return n, False
+    straight, row.p, row.mean, row.sd = go_straight(k, i, n)
+    if straight:
+        row.evidence = k.evidence[0]
+        w.accepted[i], w.reason[i] = True, OK
+        note(row, k.courses[0])
+        return 1, False
+    return judge_openly(k, w, i, n)
+
+
+@jit
+def judge_openly(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
+    """Decide on a reading by all that it may be on all courses."""
+    row, forced = w.out[i], k.forced[i]
+    if n == 1:
+        w.anchor[0] = k.courses[0]
+    n, row.p, row.mean, row.sd = branch(k, i, n)
+    row.evidence = k.evidence[0]
+    if forced != 0:
+        row.p = 1.0 if forced > 0 else 0.0
+    w.accepted[i] = row.p >= k.p[0].accept
+    if forced != 0:
+        w.reason[i] = OVERRIDE
+    elif w.accepted[i]:
+        w.reason[i] = OK
+    else:
+        w.reason[i] = name(row, k.errors, k.restored)
+    note_all(row, k, n, w.accepted[i])
+    return n, True
+
+
+@jit
+def share_right(k: Beam, n: int, back: int) -> float:
+    """Probability that the reading `back` readings before the newest is right."""
+    total = 0.0
+    for a in range(n):
+        total += k.courses[a].weight * ((k.courses[a].rights >> back) & 1)
+    return total
+
+
+@jit
+def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
+    """Whether the odds of an open reading are other than what was decided on it."""
+    for at in range(count):
+        i = w.open_rows[at]
+        right = share_right(k, n, count - 1 - at) >= k.p[0].accept
+        if k.forced[i] == 0 and right != w.accepted[i]:
+            return True
+    return False
+
+
+@jit
+def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
+    """Decide on the open readings anew, by the likeliest course and all that is known now."""
+    top = k.courses[0]
+    c = w.replayed[0]
+    w.replayed[0] = w.anchor[0]
+    before = math.nan
+    for at in range(count):
+        i, back = w.open_rows[at], count - 1 - at
+        row = w.out[i]
+        advance(c, k.day[i], k.p[0])
+        row.mean, row.sd = prediction(k, c, i)
+        right = share_right(k, n, back)
+        what = WRONG
+        if (top.rights >> back) & 1 == 1:
+            what = VALID
+            if (top.moves >> back) & 1 == 1:
+                what = MOVED
+            elif ((top.spells >> back) & 1 == 1) != (c.restless == 1.0):
+                what = TURNED
+        if not math.isnan(c.seen):
+            before = c.r + c.x
+        proceed(k, c, i, what, OVERRIDE, math.nan if what == WRONG else k.weight[i])
+        note(row, c)
+        accepted = right >= k.p[0].accept
+        if k.forced[i] == 0 and accepted != w.accepted[i]:
+            row.p, w.accepted[i] = right, accepted
+            if accepted:
+                w.reason[i] = OK
+                row.suggested = row.p_reason = row.second = row.p_second = math.nan
+                if what == MOVED:
+                    row.shift_from, row.shift_to = before, top.r + top.x
+            else:
+                rename(k, w, i)
+                row.shift_from = row.shift_to = math.nan
+
+
+@jit
+def rename(k: Beam, w: Pass, i: int) -> None:
+    """Name a reading that is rejected after all, by the likeliest course as it is now."""
+    c, p, s = k.courses[0], k.p[0], k.table[k.source[i]]
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    mean = factor * (c.r + c.x) + offset + s.bias
+    variance = spread(c, factor) + s.noise_var + extra
+    explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
+    w.reason[i] = name(w.out[i], k.density, k.undone)
+
+
+@jit
+def load(state: Floats, c: Any) -> None:
+    """A stored state's course: its fields in the order of records.COURSE."""
+    c.weight = 1.0
+    c.day = state[0]
+    c.seen = state[1]
+    c.r = state[2]
+    c.x = state[3]
+    c.v = state[4]
+    c.w = state[5]
+    c.rr = state[6]
+    c.rx = state[7]
+    c.rv = state[8]
+    c.rw = state[9]
+    c.xx = state[10]
+    c.xv = state[11]
+    c.xw = state[12]
+    c.vv = state[13]
+    c.vw = state[14]
+    c.ww = state[15]
+    c.scale = state[16]
+    c.told = state[17]
+    c.restless = state[18]
+    c.right = state[19]
+    c.wrong = state[20]
+    c.feared = state[21]
+    c.fault = state[22]
+    c.run = state[23]
+    c.fault_source = state[24]
+    c.guest = state[25]
+    c.visits = state[26]
+    c.last = state[27]
+    c.rights = c.moves = c.spells = 0
+
+
+@jit
+def store(state: Floats, c: Any) -> None:
+    """The inverse of `load`."""
+    state[0] = c.day
+    state[1] = c.seen
+    state[2] = c.r
+    state[3] = c.x
+    state[4] = c.v
+    state[5] = c.w
+    state[6] = c.rr
+    state[7] = c.rx
+    state[8] = c.rv
+    state[9] = c.rw
+    state[10] = c.xx
+    state[11] = c.xv
+    state[12] = c.xw
+    state[13] = c.vv
+    state[14] = c.vw
+    state[15] = c.ww
+    state[16] = c.scale
+    state[17] = c.told
+    state[18] = c.restless
+    state[19] = c.right
+    state[20] = c.wrong
+    state[21] = c.feared
+    state[22] = c.fault
+    state[23] = c.run
+    state[24] = c.fault_source
+    state[25] = c.guest
+    state[26] = c.visits
+    state[27] = c.last
+
+
+@jit
+def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
+    """Judge rows first:last; returns how many courses and open readings there are then."""
+    count = 0
+    for i in range(first, last):
+        n, is_open = judge(k, w, i, n)
+        if is_open:
+            w.open_rows[count] = i
+            count += 1
+            if count == OPEN_ROWS:
+                n = 1
+                k.courses[0].weight = 1.0
+            if turned(k, w, n, count):
+                reconsider(k, w, n, count)
+            if n == 1:
+                count = 0
+        w.memory[0], w.memory[1] = k.day[i], k.weight[i]
+        w.memory[2] = k.table[k.source[i]].key
+    return n, count
+
+
+@jit
+def make_beam(
+    day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes, p: Records,
+    table: Records,
+) -> Beam:  # fmt: skip
+    """A beam over readings, with its scratch."""
+    kids = 4 * COURSES
+    scratch = np.zeros((5, REASON_COUNT))
+    return Beam(
+        day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
+        np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
+        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0], scratch[1], scratch[2],
+        scratch[3], scratch[4], np.zeros(1),
+    )  # fmt: skip
+
+
+@kernel(
+    void(
+        int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],
+        from_dtype(PROCESS)[::1], from_dtype(SOURCE)[::1], float64[:, ::1],
+        from_dtype(ROW)[::1], boolean[::1], int8[::1], float64[:, ::1], boolean[::1],
+        float64[::1],
+    )  # fmt: skip
+)
+def filter_kernel(
+    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
+    process: Records, table: Records, start: Floats, out: Records, accepted: Bools,
+    reason: Codes, state: Floats, settled: Bools, scale: Floats,
+) -> None:  # fmt: skip
+    """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
+    person's variances over those of most, on the likeliest course."""
+    k = make_beam(day, hour, weight, source, forced, process, table)
+    w = Pass(
+        out, accepted, reason, np.zeros(1, COURSE), np.zeros(1, COURSE),
+        np.zeros(OPEN_ROWS, np.int64), np.zeros(3),
+    )  # fmt: skip
+    for u in range(len(indptr) - 1):
+        first, last = indptr[u], indptr[u + 1]
+        n = start_beam(k, day[first] if last > first else 0.0)
+        w.memory[:] = math.nan
+        if not math.isnan(start[u, 0]):
+            load(start[u], k.courses[0])
+            for at in range(3):
+                w.memory[at] = start[u, KEPT + at]
+        n, count = run(k, w, first, last, n)
+        scale[u] = k.courses[0].scale
+        settled[u] = count == 0 and not math.isnan(k.courses[0].seen)
+        state[u, :] = math.nan
+        if settled[u]:
+            store(state[u], k.courses[0])
+            for at in range(3):
+                state[u, KEPT + at] = w.memory[at]

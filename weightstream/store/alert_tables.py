@@ -1,0 +1,85 @@
+"""What people said of alerts: seen, or done with, by whom and when.
+
+Alerts themselves are a function of the readings and are not stored: only what a person said of one
+is, by the person watched, the kind, and the reading with which it began.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from weightstream.config import Config
+from weightstream.errors import ConfigError, StoreError
+from weightstream.store.connection import STORE_NAME, explained, open_writer, transaction
+from weightstream.store.runs import now
+
+Status = Literal["new", "acknowledged", "closed"]
+Key = tuple[str, str, str]
+"""user_id, kind, began (effective_at of the first reading that told it)."""
+
+TABLE = """
+create table if not exists alert_statuses (
+  user_id text not null,
+  kind text not null,                -- rapid_gain, weight_loss, unusual, unconfirmed
+  began text not null,               -- effective_at of the first reading that told it
+  status text not null,              -- new, acknowledged, closed
+  made_by text not null,
+  made_at text not null,             -- UTC
+  note text,
+  primary key (user_id, kind, began)
+) strict, without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said of an alert: by whom, when (UTC), and why."""
+
+    status: Status
+    by: str
+    at: str
+    note: str | None = None
+
+
+def create_alert_tables(connection: sqlite3.Connection) -> None:
+    """Create the table where it is not there; to be part of the store's migration."""
+    connection.execute(TABLE)
+
+
+def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Said]:
+    """What was said of alerts of some persons; nothing where a store has no such table yet."""
+    there = "select 1 from sqlite_master where type = 'table' and name = 'alert_statuses'"
+    if not connection.execute(there).fetchone():
+        return {}
+    rows = connection.execute(
+        "select user_id, kind, began, status, made_by, made_at, note from json_each(?) wanted "
+        "join alert_statuses on user_id = wanted.value",
+        (json.dumps(list(user_ids)),),
+    )
+    return {(user, kind, began): Said(*said) for user, kind, began, *said in rows}
+
+
+def say(config: Config, key: Key, status: str, by: str, note: str | None = None) -> None:
+    """Set the status of an alert, and have the person's page drawn anew.
+
+    Raises ConfigError for what is no status or names nobody; StoreError for a person who is not
+    in the store, and as open_writer does.
+    """
+    if status not in get_args(Status):
+        raise ConfigError(f"{status!r} is no status; it is one of {', '.join(get_args(Status))}")
+    if not by.strip():
+        raise ConfigError("it must be said who sets the status (by)")
+    data_dir = config.data.data_dir.absolute()
+    path = data_dir / STORE_NAME
+    with open_writer(data_dir) as connection, explained(path), transaction(connection):
+        create_alert_tables(connection)
+        known = connection.execute("select 1 from users where user_id = ?", key[:1]).fetchone()
+        if known is None:
+            raise StoreError(f"{path} knows no person called {key[0]!r}")
+        connection.execute(
+            "insert or replace into alert_statuses values (?, ?, ?, ?, ?, ?, ?)",
+            (*key, status, by, now(), note),
+        )
+        connection.execute("update users set revision = revision + 1 where user_id = ?", key[:1])
