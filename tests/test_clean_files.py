@@ -187,7 +187,7 @@ def test_learnt_parameters_are_used(csv_of, tmp_path):
         (["{dir}/good.csv", "-o", "{dir}/no/out.csv"], "there is no folder"),
         (["{dir}/good.csv", "-o", "{dir}/there.csv/out.csv"], "there is no folder"),
         (["{dir}/none.csv", "-o", "{dir}/out.csv"], "none.csv does not exist"),
-        (["{dir}/bad.csv", "-o", "{dir}/out.csv"], "no header"),
+        (["{dir}/bad.csv", "-o", "{dir}/out.csv"], "no column for"),
         (["{dir}/good.csv", "-o", "{dir}/set", "--quarantine", "{dir}/q.csv"], "--quarantine"),
         (["{dir}/good.csv", "-o", "{dir}/o.csv", "--overrides", "{dir}/bad.csv"], "the header"),
         (["{dir}/good.csv", "-o", "{dir}/o.csv", "--parameters", "{dir}/x.json"], "cannot be read"),

@@ -306,6 +306,7 @@ def _summary(run: CleanRun, intake: Intake) -> Summary:
         dashboards_index=run.index,
         problems=[
             *intake.refused.values(),
+            *_unread(run, intake),
             *run.problems,
             *unknown_overrides(run.job, run.overridden),
         ],

@@ -100,6 +100,7 @@ def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table |
     first = np.flatnonzero(np.diff(user.indices.to_numpy(), prepend=-1))
     names = user.dictionary.to_pylist()
     time_us = batch.rows["time_us"].filter(judged).to_numpy()
+    columns["raw_time"] = batch.rows["raw_time"].filter(judged).to_pylist()
     columns["local_hour"] = batch.rows["hour"].filter(judged).to_numpy().astype(np.float64)
     return Histories(tuple(names), np.append(first, len(table)), time_us, columns, {})
 

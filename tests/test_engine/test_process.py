@@ -24,9 +24,9 @@ def test_the_swing_is_the_matrix_exponential_and_its_noise_the_integral(gap, rat
     np.testing.assert_allclose(f, expm(drift * gap), rtol=1e-9, atol=1e-12)
     rate_var = 0.04
     push = 4 * rate * rate_var  # white noise that keeps Var(v) = rate_var
-    own = quad_vec(
-        lambda s: push * np.outer(expm(drift * s)[:, 1], expm(drift * s)[:, 1]), 0, gap
-    )[0]
+    own = quad_vec(lambda s: push * np.outer(expm(drift * s)[:, 1], expm(drift * s)[:, 1]), 0, gap)[
+        0
+    ]
     xx, xv, vv = engine_process.swing_noise(gap, rate, rate_var)
     np.testing.assert_allclose([xx, xv, vv], [own[0, 0], own[0, 1], own[1, 1]], rtol=2e-3)
 
@@ -65,7 +65,9 @@ def test_a_gap_of_nothing_changes_nothing():
     np.testing.assert_array_equal(before, numbers(c))
 
 
-@pytest.mark.parametrize("kg, days, gained", [(3.4, 30.0, 1.0), (9.5, 365.0, 2.4), (80.0, 365.0, 0.0)])
+@pytest.mark.parametrize(
+    "kg, days, gained", [(3.4, 30.0, 1.0), (9.5, 365.0, 2.4), (80.0, 365.0, 0.0)]
+)
 def test_a_small_body_grows_and_a_grown_one_does_not(kg, days, gained):
     p = build_model(Kalman(), {}, HOME).process
     c = course_of(p, kg=kg)
