@@ -191,6 +191,9 @@ def test_what_the_configuration_prefers():
     cells = PERSON | {"date": DAYS, "weight_kg": KG, "kilos": list("1234"), "id": list("abcd")}
     preferred = Columns(weight=("none", "KILOS"))
     assert chosen(cells, columns=preferred, unit="kg")["weight"] == ("kilos",)
+    clocked = cells | {"day": DAYS, "hour": ["7:00", "8:00", "9:00", "10:00"]}
+    both = Columns(weight=("kilos",), date=("day",), clock=("hour",))
+    assert chosen(clocked, columns=both, unit="kg")["time"] == ("day", "hour")
     del cells["kilos"]
     assert chosen(cells)["record_id"] == ("id",)
     assert "record_id" not in chosen(cells, columns=Columns(record_id=()))
