@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
-from weightstream.config import PROFILES, Alerts, Config, Quality, Threading, flatten, load
+from weightstream.config import PROFILES, Alerts, Columns, Config, Quality, Threading, flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
@@ -358,6 +358,7 @@ READ_BY_TASKS_ONLY = {
 def test_no_key_is_forgotten_here():
     known = {key for key in LIVE if key[0] != "sources"} | ELSEWHERE.keys() | READ_BY_TASKS_ONLY
     known |= {("threading", *key) for key in WIDTHS}
+    known |= {("data", "columns", key) for key in Columns.model_fields}  # test_columns.py
     known |= {("quality", key) for key in Quality.model_fields}  # test_quality.py tries each
     known |= {("alerts", key) for key in Alerts.model_fields}  # test_watching.py tries each
     assert flatten(Config()).keys() == known

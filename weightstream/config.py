@@ -37,15 +37,24 @@ class Section(BaseModel):
 
 
 class Columns(Section):
-    """Header names that hold each field, most wanted first; compared without case."""
+    """Names of the columns that hold each role, most wanted first, compared without case. A list
+    that differs from the default comes before what names and cells tell (docs/formats.md); [] means
+    that no column holds the role."""
 
     user_id: tuple[str, ...] = ("user_id", "userid", "user", "patient_id", "person_id")
     time: tuple[str, ...] = ("effectiveDateTime", "effective_at", "timestamp", "datetime", "date")
+    date: tuple[str, ...] = ("date",)
+    clock: tuple[str, ...] = ("time",)
     source: tuple[str, ...] = ("source_type", "source", "device")
     weight: tuple[str, ...] = ("weight", "value", "weight_kg")
     unit: tuple[str, ...] = ("unit", "units")
+    measure: tuple[str, ...] = ("metric", "measure")
     record_id: tuple[str, ...] = ("id", "record_id", "measurement_id")
     updated: tuple[str, ...] = ("updated_at", "timestamp")
+    birth_date: tuple[str, ...] = ("birth_date",)
+    sex: tuple[str, ...] = ("sex",)
+    age_days: tuple[str, ...] = ("age_days",)
+    age_years: tuple[str, ...] = ("age_years",)
 
 
 class Data(Section):

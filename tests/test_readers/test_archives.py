@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from fuzz.seeds import CSV, SEEDS
+from fuzz.seeds import CSV, SEEDS, options_of
 from weightstream.errors import InputError
 from weightstream.intake.import_report import left_out, unread_text
 from weightstream.intake.sources import check_source, look_up
@@ -111,6 +111,26 @@ def test_companions_of_an_export_are_told_as_such(tmp_path, cleaned):
         f"{path} ('apple_health_export/letter.txt')"
     ]
     assert len(result.unread) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("samsung_health", {"com.samsung.health.sleep.csv": "com.samsung.health.sleep,1,2\na,b\n",
+                            "jsons/com.samsung.health.hr/0/a.binning.json": "[1]"}),
+        ("withings", {"raw_hr_hr.csv": "start,duration\n1,2\n", "data/bp.csv": "Date,Sys\n1,2\n"}),
+        ("garmin", {"DI_CONNECT/DI-Connect-User/user.json": '{"firstName": "A"}'}),
+        ("fitbit", {"steps-2024-01-01.json": '[{"value": "0"}]'}),
+        ("google_fit", {"steps.json": '{"Data Source": "steps", "Data Points": []}'}),
+    ],
+)  # fmt: skip
+def test_other_data_of_a_persons_export_is_no_fault(tmp_path, cleaned, name, others):
+    strange = {"notes.txt": "80 kg", "other/data.json": '{"weight": 80}'}
+    path = zipped(tmp_path, ("w", SEEDS[name]), *others.items(), *strange.items())
+    result = cleaned(path, **options_of(name))
+    assert len(result.measurements) == 1
+    known = {one.name.split("'")[1]: one.known for one in result.unread}
+    assert known == dict.fromkeys(others, True) | dict.fromkeys(strange, False)
 
 
 def test_clinical_records_of_an_apple_export_are_its_persons(tmp_path, cleaned):

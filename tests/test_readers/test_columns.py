@@ -6,7 +6,7 @@ from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.columns import resolve
-from weightstream.readers.table import named_columns, table_of
+from weightstream.readers.table import ROLES, named_columns, table_of
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"]
 PERSON = {"user_id": ["p"] * 4}
@@ -191,9 +191,38 @@ def test_what_the_configuration_prefers():
     cells = PERSON | {"date": DAYS, "weight_kg": KG, "kilos": list("1234"), "id": list("abcd")}
     preferred = Columns(weight=("none", "KILOS"))
     assert chosen(cells, columns=preferred, unit="kg")["weight"] == ("kilos",)
+    clocked = cells | {"day": DAYS, "hour": ["7:00", "8:00", "9:00", "10:00"]}
+    both = Columns(weight=("kilos",), date=("day",), clock=("hour",))
+    assert chosen(clocked, columns=both, unit="kg")["time"] == ("day", "hour")
     del cells["kilos"]
     assert chosen(cells)["record_id"] == ("id",)
     assert "record_id" not in chosen(cells, columns=Columns(record_id=()))
+
+
+ODD = {
+    "user_id": ["p"] * 4, "time": DAYS, "date": DAYS, "clock": ["7:00"] * 4, "source": ["s"] * 4,
+    "weight": KG, "unit": ["kg"] * 4, "measure": ["weight"] * 4, "record_id": list("abcd"),
+    "updated": DAYS, "birth_date": ["1984-05-31"] * 4, "sex": ["f"] * 4,
+    "age_days": ["1", "2", "3", "4"], "age_years": ["1", "2", "3", "4"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", Columns.model_fields)
+@pytest.mark.parametrize("way", ["configured", "named"])
+def test_every_role_can_be_named(role, way):
+    assert set(Columns.model_fields) == set(ROLES)
+    usual = PERSON | {"date": DAYS, "weight_kg": KG}
+    if role.startswith("age"):
+        del usual["date"]
+    if role == "clock":
+        usual["date"] = [f"{day} 00:00" for day in DAYS]
+    if role in ("weight", "measure"):
+        usual = PERSON | {"date": DAYS, "value": KG, "unit": ["kg"] * 4}
+    cells = usual | {"Odd one": ODD[role]}
+    options = {"columns": Columns(**{role: ("Odd one",)})}
+    found = chosen(cells, **(options if way == "configured" else {"named": {role: "Odd one"}}))
+    kept = found["time"] if role in ("date", "clock") else found[role]
+    assert "Odd one" in kept
 
 
 def test_names_that_are_not_there_and_roles_that_are_none():

@@ -41,6 +41,11 @@ def recognise(head: bytes, name: str) -> bool:
     return _is_table(head)
 
 
+def accompanies(head: bytes, place: str) -> bool:
+    """Other data of the same account, as its export lays them out."""
+    return "/DI_CONNECT/" in f"/{place}" and b'"weight"' not in head
+
+
 def _is_table(head: bytes) -> bool:
     """Whether a line that holds a date alone stands above one that begins with a time of day.
 

@@ -24,6 +24,12 @@ def recognise(head: bytes, name: str) -> bool:
     return bool(lines) and lines[0].startswith(_PREFIXES)
 
 
+def accompanies(head: bytes, place: str) -> bool:
+    """Tables of other data types, and the files that belong to their rows."""
+    lines = exports.first_lines(head, 1)
+    return (bool(lines) and lines[0].startswith("com.samsung.")) or "/com.samsung." in f"/{place}"
+
+
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. --user is required."""
     user = given(options.user, source, "whose weights it holds", "--user")

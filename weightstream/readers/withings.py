@@ -4,6 +4,7 @@ CSV: localised header with the unit in brackets, wall times, newest first. API:
 https://developer.withings.com/api-reference#tag/measure/operation/measure-getmeas
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ from weightstream.readers.documents import (
 )
 from weightstream.readers.source import Source, head_of
 
+_COMPANION = re.compile(
+    r"(?:.*/)?(?:(?:raw|aggregates|timeline)_[\w-]+|activities|bp|height|sleep|(?:manual_)?spo2"
+    r"|signal|installed_app)\.csv"
+)
 _WEIGHT, _GOAL = "1", "2"
 _SOURCES = {
     "0": "withings",
@@ -69,6 +74,11 @@ def _is_table(head: bytes) -> bool:
     if len(parts) == 4 and not names_no_weighing(weight):
         return True
     return bool(time_fit(time) and weight_fit(weight)) and all(map(names_no_weighing, parts))
+
+
+def accompanies(head: bytes, place: str) -> bool:
+    """Tables of other measures in the same export."""
+    return _COMPANION.fullmatch(place) is not None
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
