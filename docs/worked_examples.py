@@ -56,8 +56,10 @@ EXAMPLES = (
     ),
     Example(
         "Two digits swapped",
-        "95 was typed as 59.",
+        "95 was typed as 59, in a source where people type. Of a scale that sends by itself, the "
+        "same reading is rather another person's.",
         _daily(95, 94, 59, 96, 95.5),
+        source="patient-upload",
         rejected={2: "digit_swap"},
         suggested={2: 95},
     ),
@@ -66,6 +68,7 @@ EXAMPLES = (
         "growthcleanr does not call this a swap, since the digits 7 and 5 are less than three "
         "apart. 75 fits what is around it and 57 does not, so we do.",
         _daily(75, 74, 57, 76, 75.5),
+        source="patient-upload",
         rejected={2: "digit_swap"},
         suggested={2: 75},
     ),
