@@ -20,7 +20,11 @@ def test_mode(tmp_path, before, after):
 
 
 def test_nothing_appears_where_writing_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), appearing(tmp_path / "out.csv") as unfinished:
-        unfinished.write_text("half")
-        raise ZeroDivisionError
+    def write():
+        with appearing(tmp_path / "out.csv") as unfinished:
+            unfinished.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert list(tmp_path.iterdir()) == []

@@ -26,11 +26,11 @@ def persons_due(data_dir):
         return due(connection, judging().fingerprint)[0]
 
 
-@pytest.mark.parametrize("constant", ["SHIFT_SD_KG", "PLAUSIBLE_KG", "WEEKDAY"])
+@pytest.mark.parametrize("constant", ["POUNDS_SHARE", "WHOLE_NUMBERS"])
 def test_a_constant_of_the_engine_makes_everyone_due(store, monkeypatch, constant):
     assert persons_due(store) == []
     before = judging().fingerprint
-    monkeypatch.setattr(model, constant, 12.5)
+    monkeypatch.setattr(model, constant, 0.31)
     assert judging().fingerprint != before
     assert persons_due(store) == ["a", "b"]
     text = status_text(Config.model_validate({"data": {"data_dir": store}}))
@@ -38,7 +38,7 @@ def test_a_constant_of_the_engine_makes_everyone_due(store, monkeypatch, constan
 
 
 def test_retro_judges_them_and_nobody_is_due(store, monkeypatch, smooth, rows_of):
-    monkeypatch.setattr(model, "SHIFT_SD_KG", 12.5)
+    monkeypatch.setattr(model, "POUNDS_SHARE", 0.31)
     assert smooth(store)[0] == ["a", "b"]
     assert persons_due(store) == []
     with open_writer(store) as connection:

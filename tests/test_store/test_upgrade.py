@@ -123,9 +123,13 @@ def test_everyone_is_due_and_then_it_is_as_if_0_2_had_read_the_files(
 
 
 def test_its_files_come_again_as_duplicates(upgraded, store_files, tables):
-    before = tables(upgraded, "runs", "files")
+    """0.1 did not know their column `updated`; what it adds is stored once."""
+    measurements = tables(upgraded)["measurements"]
     stored = store_files(upgraded, DATA / "first.csv", DATA / "second.csv")
     assert stored.outcomes["duplicates"] == 125
+    assert tables(upgraded)["measurements"] == measurements
+    before = tables(upgraded, "runs", "files")
+    store_files(upgraded, DATA / "first.csv", DATA / "second.csv")
     assert tables(upgraded, "runs", "files") == before
 
 
