@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from weightstream.engine.model import PRIOR, Parameters
 from weightstream.errors import ConfigError
-from weightstream.frame_kinds import Native
 from weightstream.judging.parameters import load
 from weightstream.judging.stored import OVERRIDES
 
@@ -31,6 +30,8 @@ def overrides_from(given: Any) -> pa.Table | None:
         return None
     if isinstance(given, str | Path):
         return read_overrides(Path(given))
+    from weightstream.frame_kinds import Native  # brings narwhals
+
     return overrides_of(Native(given).to_arrow())
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weightstream import schema
@@ -25,6 +26,7 @@ from weightstream.clean_files import (
     judged_part,
     manifest_of,
     named_quarantine,
+    persons_a_batch,
     unknown_overrides,
 )
 from weightstream.clean_inputs import overrides_from, parameters_from
@@ -250,7 +252,8 @@ def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
     if len(measurements):
         table = concat([measurements])
         with place.writing(name) as file, parquet_writer(file, JUDGED) as writer:
-            for part in plan(table, 1, 0):
+            each = persons_a_batch(pc.count_distinct(table["user_id"].cast(pa.string())).as_py(), 1)
+            for part in plan(table, 1, each):
                 some = replace(part, retractions=retractions)
                 judged = judged_part(some, run, judging, whole.names)
                 writer.write_table(judged.table)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
+from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, from_values, load, required_timezone
 from weightstream.engine.model import Parameters
@@ -294,7 +295,9 @@ def _judged(
     """ROWS of measurements: accepted, rejected, duplicate, or too few to judge."""
     if not len(measurements):
         return
-    batches = [replace(one, retractions=retractions) for one in plan(measurements, WORKERS, 0)]
+    persons = pc.count_distinct(measurements["user_id"].cast(pa.string())).as_py()
+    plans = plan(measurements, WORKERS, persons_a_batch(persons, WORKERS))
+    batches = [replace(one, retractions=retractions) for one in plans]
 
     def judge_one(batch: Partition) -> pa.Table:
         return judged(judge(batch, judging, stage, overrides).rows, overrides)

@@ -359,9 +359,20 @@ def make_beam(
 
 @kernel(
     void(
-        int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],
-        from_dtype(PROCESS)[::1], from_dtype(SOURCE)[::1], float64[:, ::1],
-        from_dtype(ROW)[::1], boolean[::1], int8[::1], float64[:, ::1], boolean[::1],
+        int64[::1],
+        float64[::1],
+        float64[::1],
+        float64[::1],
+        int64[::1],
+        int8[::1],
+        from_dtype(PROCESS)[::1],
+        from_dtype(SOURCE)[::1],
+        float64[:, ::1],
+        from_dtype(ROW)[::1],
+        boolean[::1],
+        int8[::1],
+        float64[:, ::1],
+        boolean[::1],
         float64[::1],
     )  # fmt: skip
 )

@@ -439,9 +439,19 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
 
 @kernel(
     void(
-        int64[::1], float64[::1], float64[::1], float64[::1], int64[::1], int8[::1],
-        from_dtype(PROCESS)[::1], from_dtype(SOURCE)[::1], from_dtype(ROW)[::1], boolean[::1],
-        int8[::1], float64[:, ::1], float64[::1],
+        int64[::1],
+        float64[::1],
+        float64[::1],
+        float64[::1],
+        int64[::1],
+        int8[::1],
+        from_dtype(PROCESS)[::1],
+        from_dtype(SOURCE)[::1],
+        from_dtype(ROW)[::1],
+        boolean[::1],
+        int8[::1],
+        float64[:, ::1],
+        float64[::1],
     )  # fmt: skip
 )
 def smooth_kernel(
