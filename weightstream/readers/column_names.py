@@ -138,22 +138,28 @@ def parse_name(text: str) -> Name:
     """Split a name into words; "Weight (kg)", "weight_kg" and "WeightKg" state their unit."""
     plain = text.strip().strip("\ufeff\"'").strip()
     rest = plain.translate(str.maketrans("（）", "()"))
-    unit, other = None, False
+    stated: set[str] = set()
+    other = "%" in rest
     for bracket in _BRACKETS.findall(rest):
-        found = canonical_unit(bracket)
-        unit = unit or found
-        if found or _states_something_else(bracket):
-            other = other or not found
+        units = _units_of(bracket)
+        if units or _states_something_else(bracket):
+            stated |= units
+            other = other or not units
             rest = rest.replace(bracket, " ")
-    if "%" in rest:
-        other = True
     words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
     words = [word.casefold() for word in words]
-    for at in (-1, 0):
-        if unit is None and words and (found := _unit_of_word(words[at])):
-            unit = found
-            words.pop(at)
+    stated |= {unit for word in words if (unit := _unit_of_word(word))}
+    words = [word for word in words if not _unit_of_word(word)]
+    # Of "Weight (kg/lbs)" the unit is open.
+    unit = stated.pop() if len(stated) == 1 else None
     return Name(plain, frozenset(words), " ".join(words), unit, other)
+
+
+def _units_of(text: str) -> set[str]:
+    """The units of weight that a bracket names: one, or several to choose from."""
+    whole = canonical_unit(text)
+    parts = [whole] if whole else map(_unit_of_word, _WORD.findall(text))
+    return {unit for unit in parts if unit}
 
 
 def _unit_of_word(word: str) -> str | None:
