@@ -41,6 +41,12 @@ _NO_WEIGHT = word_set(
     " agua grassa muscolare ossea height rate ratio free range error std sd quality flag rank"
     " feeding fetal food drug dose bag"
 )
+_KIND = word_set("type kind category class label")
+_KIND_BESIDE = word_set("weight measurement measure entry record reading data value of")
+_KINDS_OF_NO_WEIGHING = word_set(
+    "goal target ideal trend average avg mean predicted expected forecast birth lean fat muscle"
+    " bone water ziel objectif objetivo obiettivo"
+)
 _VALUE = word_set(
     "value valuenum result measurement amount quantity reading wert valeur valor valore"
 )
@@ -198,6 +204,16 @@ def measure_fit(name: Name) -> int:
     if not name.words & _MEASURE or name.words - _MEASURE - _MEASURE_BESIDE:
         return 0
     return PLAIN if name.words & _STRONG_MEASURE else QUALIFIED
+
+
+def is_kind(name: Name) -> bool:
+    """Whether a column may tell, beside a column of weights, goals from weighings."""
+    return bool(name.words & _KIND) and not name.words - _KIND - _KIND_BESIDE
+
+
+def is_no_weighing(cell: str) -> bool:
+    """Whether the cell of such a column says that the weight beside it was not weighed."""
+    return bool(parse_name(cell).words & _KINDS_OF_NO_WEIGHING)
 
 
 def time_fit(name: Name) -> int:
