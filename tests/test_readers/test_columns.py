@@ -28,6 +28,8 @@ def chosen(cells, **options):
         ("weight_kg", "kg"), ("Weight (lb)", "lb"), ("WeightKg", "kg"), ("weight [KG]", "kg"),
         ("Gewicht (kg)", "kg"), ("Poids (kg)", "kg"), ("体重（kg）", "kg"), ("bodyweight", None),
         ("Weight & Body Mass (lb)", "lb"), ("Body Mass (kg)", "kg"), ("kg", "kg"), ("value", None),
+        ("Weight (kg/lbs)", None),
+        ("weight_kg_or_lb", None),
         ("Weight in pounds", "lb"), ("BODY_WEIGHT_LBS", "lb"), ("my weight", None),
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from weightstream.errors import InputError
 from weightstream.parsing.quantities import parse_quantities
 from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
+from weightstream.readers.column_names import is_no_weighing
 from weightstream.readers.columns import Choice
 from weightstream.readers.measures import weight_unit
 
@@ -70,7 +71,9 @@ def assemble(
     else:
         columns["weight"], own, fault = _either(choice, cells, count)
         stated = None
-    measures = _Measures.of(cells(choice.roles["measure"])) if "measure" in choice.roles else None
+    measures = None
+    if "measure" in choice.roles:
+        measures = _Measures.of(cells(choice.roles["measure"]), choice.kinds)
     units = [plain(cells(at)) if len(choice.unit) > 1 else cells(at) for at in choice.unit]
     unit, unit_from, clash = _unit(units, own, stated, measures, options, where, count)
     if unit is not None:
@@ -193,9 +196,11 @@ class _Measures:
     weighings: list[tuple[bool, str | None]]
 
     @classmethod
-    def of(cls, column: Any) -> "_Measures":
+    def of(cls, column: Any, kinds: bool) -> "_Measures":
         coded = pc.fill_null(plain(column), "").dictionary_encode()
         texts = coded.dictionary.to_pylist()
+        if kinds:
+            return cls(coded.indices, texts, [(not is_no_weighing(text), None) for text in texts])
         return cls(coded.indices, texts, [weight_unit(text) for text in texts])
 
     @property

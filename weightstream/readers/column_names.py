@@ -41,6 +41,12 @@ _NO_WEIGHT = word_set(
     " agua grassa muscolare ossea height rate ratio free range error std sd quality flag rank"
     " feeding fetal food drug dose bag"
 )
+_KIND = word_set("type kind category class label")
+_KIND_BESIDE = word_set("weight measurement measure entry record reading data value of")
+_KINDS_OF_NO_WEIGHING = word_set(
+    "goal target ideal trend average avg mean predicted expected forecast birth lean fat muscle"
+    " bone water ziel objectif objetivo obiettivo"
+)
 _VALUE = word_set(
     "value valuenum result measurement amount quantity reading wert valeur valor valore"
 )
@@ -138,22 +144,28 @@ def parse_name(text: str) -> Name:
     """Split a name into words; "Weight (kg)", "weight_kg" and "WeightKg" state their unit."""
     plain = text.strip().strip("\ufeff\"'").strip()
     rest = plain.translate(str.maketrans("（）", "()"))
-    unit, other = None, False
+    stated: set[str] = set()
+    other = "%" in rest
     for bracket in _BRACKETS.findall(rest):
-        found = canonical_unit(bracket)
-        unit = unit or found
-        if found or _states_something_else(bracket):
-            other = other or not found
+        units = _units_of(bracket)
+        if units or _states_something_else(bracket):
+            stated |= units
+            other = other or not units
             rest = rest.replace(bracket, " ")
-    if "%" in rest:
-        other = True
     words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
     words = [word.casefold() for word in words]
-    for at in (-1, 0):
-        if unit is None and words and (found := _unit_of_word(words[at])):
-            unit = found
-            words.pop(at)
+    stated |= {unit for word in words if (unit := _unit_of_word(word))}
+    words = [word for word in words if not _unit_of_word(word)]
+    # Of "Weight (kg/lbs)" the unit is open.
+    unit = stated.pop() if len(stated) == 1 else None
     return Name(plain, frozenset(words), " ".join(words), unit, other)
+
+
+def _units_of(text: str) -> set[str]:
+    """The units of weight that a bracket names: one, or several to choose from."""
+    whole = canonical_unit(text)
+    parts = [whole] if whole else map(_unit_of_word, _WORD.findall(text))
+    return {unit for unit in parts if unit}
 
 
 def _unit_of_word(word: str) -> str | None:
@@ -192,6 +204,16 @@ def measure_fit(name: Name) -> int:
     if not name.words & _MEASURE or name.words - _MEASURE - _MEASURE_BESIDE:
         return 0
     return PLAIN if name.words & _STRONG_MEASURE else QUALIFIED
+
+
+def is_kind(name: Name) -> bool:
+    """Whether a column may tell, beside a column of weights, goals from weighings."""
+    return bool(name.words & _KIND) and not name.words - _KIND - _KIND_BESIDE
+
+
+def is_no_weighing(cell: str) -> bool:
+    """Whether the cell of such a column says that the weight beside it was not weighed."""
+    return bool(parse_name(cell).words & _KINDS_OF_NO_WEIGHING)
 
 
 def time_fit(name: Name) -> int:

@@ -30,7 +30,8 @@ class Choice:
 
     time: one, or that of the date and that of the time of day. weight: one; or two that hold the
     weight in two units, or (added) stones and pounds. stated: the unit that the name of each
-    states. notes: sentences on what was chosen.
+    states. kinds: the column of the measure tells goals and the like from weighings. notes:
+    sentences on what was chosen.
     """
 
     all_names: tuple[str, ...]
@@ -39,6 +40,7 @@ class Choice:
     weight: tuple[int, ...] = ()
     stated: tuple[str | None, ...] = (None,)
     added: bool = False
+    kinds: bool = False
     unit: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -88,6 +90,7 @@ def resolve(table: Table) -> Choice:
         weights.chosen,
         weights.stated,
         weights.added,
+        weights.kinds,
         units,
         tuple(table.notes),
     )
@@ -217,7 +220,7 @@ def _missing(table: Table, choice: Choice) -> list[str]:
         "time": bool(choice.time) or "age_days" in choice.roles or "age_years" in choice.roles,
         "weight": bool(choice.weight),
         "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
-        or "measure" in choice.roles,
+        or ("measure" in choice.roles and not choice.kinds),
     }
     return [word for word, there in has.items() if not there]
 

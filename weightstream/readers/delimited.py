@@ -8,13 +8,15 @@ same rows, with the line of the file on which each begins.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from weightstream.errors import InputError
 from weightstream.readers import headers, records
 from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
@@ -133,7 +135,7 @@ def _skip_lines(stream: BinaryIO, count: int) -> None:
 
 def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
     all_cells = _cells(chunk, plan.layout)
-    cells = _without_headers(all_cells, plan.choice)
+    cells = _without_headers(all_cells, plan)
     count = len(cells["line"])
     repeated = len(all_cells["line"]) - count
     assembled = assemble(plan.choice, cells.__getitem__, count, plan.options, plan.where)
@@ -167,19 +169,30 @@ def _raw(cells: Cells, plan: Plan) -> dict[str, Any]:
     ).columns
 
 
-def _without_headers(cells: Cells, choice: Choice) -> Cells:
-    """Without lines that repeat the header, as where files were put one behind the other."""
+def _without_headers(cells: Cells, plan: Plan) -> Cells:
+    """Without lines that repeat the header, as where files were put one behind the other.
+
+    Raises InputError for a line that begins a table of other columns: rows below are none of ours.
+    """
+    names, choice = plan.choice.all_names, plan.choice
     at = [*choice.time, *choice.weight]
-    weights = cells[at[-1]]
-    texts = weights.dictionary if pa.types.is_dictionary(weights.type) else weights
-    if choice.all_names[at[-1]] not in texts.to_pylist():
+    if not choice.time or not _equal(cells[at[0]], names[at[0]]).any():
         return cells
-    same = np.ones(len(weights), dtype=bool)
-    for index in at:
-        text = cells[index].cast(pa.string())
-        equal = pc.equal(pc.utf8_trim_whitespace(text), choice.all_names[index])
-        same &= equal.fill_null(False).to_numpy(zero_copy_only=False)
+    equal = [_equal(cells[index], names[index]) for index in at]
+    same = np.logical_and.reduce(equal)
+    other = np.flatnonzero(equal[0] & ~same)
+    if len(other):
+        line = cells["line"][int(other[0])].as_py()
+        raise InputError(
+            f"{plan.where} holds a second table, which begins in line {line}; save each as a file"
+        )
     return {name: column.filter(pa.array(~same)) for name, column in cells.items()}
+
+
+def _equal(column: Any, name: str) -> npt.NDArray[np.bool_]:
+    """(N,) whether a cell is the name of its column."""
+    equal = pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), name)
+    return cast(npt.NDArray[np.bool_], equal.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def _cells(chunk: records.Chunk, layout: Layout) -> Cells:

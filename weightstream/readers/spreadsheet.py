@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook
 
 from weightstream.errors import InputError
 from weightstream.readers.assembling import assemble
@@ -81,6 +80,11 @@ def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
     """The first sheet with a table, else the first with cells: its name, the other sheets, its
     rows as texts; and the workbook's date system.
     """
+    from python_calamine import (
+        CalamineError,
+        CalamineWorkbook,
+    )  # others do without
+
     with local_file(source) as path:
         with path.open("rb") as file:
             if file.read(4) == _OLD_EXCEL:

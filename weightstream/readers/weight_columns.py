@@ -20,13 +20,14 @@ class ChosenWeights:
     """chosen: one column; or two that hold the weight in two units, or (added) stones and pounds.
 
     stated: the unit that the name of each states. measure: the column that says what each row
-    measures.
+    measures, or (kinds) which rows are goals and the like.
     """
 
     chosen: tuple[int, ...] = ()
     stated: tuple[str | None, ...] = ()
     added: bool = False
     measure: int | None = None
+    kinds: bool = False
 
 
 def choose_weights(table: Table) -> ChosenWeights:
@@ -54,7 +55,13 @@ def choose_weights(table: Table) -> ChosenWeights:
     found.sort(key=lambda column: units.index(column.name.unit or "kg"))
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
-    return ChosenWeights(chosen, tuple(column.name.unit for column in found), added)
+    kind = next((column.index for column in table.left if _tells_goals(column)), None)
+    units_stated = tuple(column.name.unit for column in found)
+    return ChosenWeights(chosen, units_stated, added, kind, kinds=kind is not None)
+
+
+def _tells_goals(column: Column) -> bool:
+    return names.is_kind(column.name) and any(map(names.is_no_weighing, column.texts))
 
 
 def _are_stones_and_pounds(found: Sequence[Column]) -> bool:
