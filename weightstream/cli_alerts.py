@@ -42,7 +42,7 @@ def alert(
 ) -> None:
     """Acknowledge or close the alert of USER of this KIND that BEGAN then, as `alerts` lists it."""
     from weightstream.outputs.alert_list import alert_list
-    from weightstream.store.alert_tables import say
+    from weightstream.store.alert_statuses import say
 
     loaded = configured(config, data_dir)
     known = {(row["kind"], row["began"]) for row in alert_list(loaded, user)}

@@ -14,7 +14,7 @@ from weightstream.config import Config
 from weightstream.errors import ConfigError, WeightstreamError
 from weightstream.outputs.drawing import drawing_of, read_people
 from weightstream.outputs.watching import read_persons
-from weightstream.store.alert_tables import say
+from weightstream.store.alert_statuses import say
 from weightstream.store.models import judging_on
 
 FLUID = 1.6
@@ -156,3 +156,14 @@ def test_the_commands_list_and_close_alerts(store):
     assert key not in left
     assert "closed by Eva on" in run("alerts", "--user", "cid").stdout
     assert run("alert", "cid", "unusual", "1999-01-01", "close", "--by", "Eva").exit_code == 2
+
+
+def test_page_and_export_say_the_same_change(store):
+    for person in people_of(store).values():
+        known = np.flatnonzero(~np.isnan(person.columns["change_28d_kg"]))
+        assert len(known) > 10
+        said = person.trend.four_weeks[:, known]
+        for row, name in enumerate(("kg", "lo_kg", "hi_kg")):
+            assert np.array_equal(said[row], person.columns[f"change_28d_{name}"][known])
+        four = next(change for change in person.trend.newest if change.name == "4 weeks")
+        assert four.kg == person.trend.four_weeks[0, -1]

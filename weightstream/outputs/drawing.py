@@ -26,7 +26,7 @@ from weightstream.outputs.pages.person import EarlierDecision, Override, Person
 from weightstream.outputs.people import persons_of
 from weightstream.outputs.watching import Watchers, watchers
 from weightstream.store import queries
-from weightstream.store.alert_tables import Key, Said, alert_statuses
+from weightstream.store.alert_statuses import Key, Said, alert_statuses
 from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
 

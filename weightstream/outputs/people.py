@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from weightstream.judging.causal import Judging
-from weightstream.outputs.pages.changes import FOUR_WEEKS, change_over, levels, newest_changes
+from weightstream.outputs.pages.changes import (
+    FOUR_WEEKS,
+    change_over,
+    levels,
+    newest_changes,
+    with_four_weeks,
+)
 from weightstream.outputs.pages.movement import Process
 from weightstream.outputs.pages.outlook import Outlook, outlook
 from weightstream.outputs.pages.person import Person, Trend
@@ -51,15 +57,26 @@ def persons_of(
 def trends(found: Histories, process: Process) -> list[Trend]:
     """Changes of each person's level, over four weeks at each reading, and until the newest one.
 
-    The engine's own change_28d_kg, where the columns have it, is to take the place of change_over.
+    Over four weeks it is the engine's own, from the joint posterior of both ends, as exports have
+    it; where it is not known, as in a store of an earlier version, that of the levels.
     """
     columns = found.columns
     level = (columns["level_kg"], columns["level_lo_kg"], columns["level_hi_kg"])
     one = [len(set(columns["source"][rows])) == 1 for _, rows in found.each()]
     known = levels(found.indptr, found.time_us / 86_400e6, level, np.array(one, bool))
+    has_level = ~np.isnan(level[0])
     four_weeks = np.full((3, len(found.time_us)), np.nan)
-    four_weeks[:, ~np.isnan(level[0])] = change_over(FOUR_WEEKS, known, process)
-    newest = newest_changes(known, process)
+    four_weeks[:, has_level] = change_over(FOUR_WEEKS, known, process)
+    if "change_28d_kg" in columns:
+        names = ("change_28d_kg", "change_28d_lo_kg", "change_28d_hi_kg")
+        engines = np.array([columns[name] for name in names], np.float64)
+        four_weeks = np.where(np.isnan(engines[0]), four_weeks, engines)
+    at_levels = four_weeks[:, has_level]
+    last = known.indptr[1:] - 1
+    newest = [
+        with_four_weeks(changes, at_levels[:, row], float(known.kg[row])) if changes else []
+        for changes, row in zip(newest_changes(known, process), last.tolist(), strict=True)
+    ]
     return [Trend(four_weeks[:, rows], newest[i]) for i, (_, rows) in enumerate(found.each())]
 
 

@@ -227,6 +227,17 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "withdrawn_by": Meaning("Who withdrew it, or decided otherwise"),
         },
     ),
+    "alert_statuses": (
+        "What people said of alerts; an alert itself is a function of the readings",
+        {
+            "kind": Meaning("rapid_gain, weight_loss, unusual or unconfirmed"),
+            "began": Meaning("When the first reading was that told it: as effective_at"),
+            "status": Meaning("new, acknowledged or closed"),
+            "made_by": Meaning("Who said so"),
+            "made_at": Meaning("UTC"),
+            "note": Meaning("Why"),
+        },
+    ),
     "erasures": (
         "Persons who were erased, as keyed hashes",
         {

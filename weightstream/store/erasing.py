@@ -15,6 +15,7 @@ from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
 
 PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
+    "alert_statuses": ("user_id",),
     "decisions": ("user_id", "received_user"),
     "former_ids": ("user_id",),
     "level_shifts": ("user_id",),

@@ -187,6 +187,18 @@ create table overrides (
   withdrawn_at text,
   withdrawn_by text
 )""",
+    # What people said of alerts, which are themselves a function of the readings.
+    "alert_statuses": """
+create table alert_statuses (
+  user_id text not null,
+  kind text not null,               -- rapid_gain, weight_loss, unusual, unconfirmed
+  began text not null,              -- effective_at of the first reading that told it
+  status text not null,             -- new, acknowledged, closed
+  made_by text not null,
+  made_at text not null,
+  note text,
+  primary key (user_id, kind, began)
+) without rowid""",
     "erasures": """
 create table erasures (
   token text primary key,

@@ -337,7 +337,7 @@ def test_the_band_follows_what_is_known_in_a_gap(
           return Math.max(...y) - Math.min(...y);
         })()"""
     )
-    assert widest > 20
+    assert widest > 14
     solid = tab.evaluate(
         "chart.data.find(t => t.name?.startsWith('level,')).y.filter(v => v !== null)"
     )

@@ -11,6 +11,7 @@ from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import Process
+from weightstream.engine.process import swing_noise, swing_transition
 from weightstream.outputs.pages.changes import FOUR_WEEKS, change_over, levels, newest_changes
 from weightstream.outputs.pages.person import Person, Trend
 from weightstream.schema import REASONS
@@ -115,20 +116,25 @@ def usual_bodies(people: int, readings: int, spacing: float, seed: int) -> tuple
 
 
 def bodies_with_levels(people: int, readings: int, spacing: float, seed: int) -> tuple[Any, ...]:
-    """As usual_bodies, and their true levels."""
+    """As usual_bodies, and their true levels: a random walk and a Matérn-3/2 swing."""
     rng = np.random.default_rng(seed)
     day = 20000.29 + spacing * np.arange(readings)
-    rate_sd, tau = PROCESS.trend_kg_per_week / 7, PROCESS.trend_days
-    level, rate = rng.uniform(55, 120, people), rng.normal(0, rate_sd, people)
+    rate_var, slow = (PROCESS.trend_kg_per_week / 7) ** 2, 1 / PROCESS.trend_days
+    xx, xv, vx, vv = swing_transition(spacing, slow)
+    qxx, qxv, qvv = swing_noise(spacing, slow, rate_var)
+    shocks = np.linalg.cholesky([[qxx, qxv], [qxv, qvv]])
+    walk = rng.uniform(75, 95, people)  # of about the size that the parameters stand for
+    swing = rng.normal(0, np.sqrt(rate_var) / slow, people)
+    rate = rng.normal(0, np.sqrt(rate_var), people)
     water = rng.normal(0, PROCESS.water_kg, people)
-    kept, dry = np.exp(-spacing / tau), np.exp(-spacing / PROCESS.water_days)
+    dry = np.exp(-spacing / PROCESS.water_days)
     weights, levels = np.empty((people, readings)), np.empty((people, readings))
     for i in range(readings):
-        levels[:, i] = level
-        weights[:, i] = level + water + rng.normal(0, 0.4, people)
-        wander = np.sqrt(PROCESS.level_kg2_per_day * spacing)
-        level = level + rate * tau * (1 - kept) + rng.normal(0, wander, people)
-        rate = rate * kept + rng.normal(0, rate_sd * np.sqrt(1 - kept**2), people)
+        levels[:, i] = walk + swing
+        weights[:, i] = levels[:, i] + water + rng.normal(0, 0.4, people)
+        walk = walk + rng.normal(0, np.sqrt(PROCESS.level_kg2_per_day * spacing), people)
+        shock = shocks @ rng.normal(size=(2, people))
+        swing, rate = xx * swing + xv * rate + shock[0], vx * swing + vv * rate + shock[1]
         water = water * dry + rng.normal(0, PROCESS.water_kg * np.sqrt(1 - dry**2), people)
     return day, weights, levels
 

@@ -13,6 +13,7 @@ from weightstream.outputs.pages.changes import (
     direction,
     levels,
     newest_changes,
+    with_four_weeks,
 )
 from weightstream.outputs.pages.movement import kriged, usual_variance
 
@@ -124,7 +125,7 @@ def test_a_level_between_readings_far_apart_is_hardly_known():
     years = 9 * 365.25
     weight, left = kriged(np.array([years / 2]), np.array([years]), PROCESS)
     assert weight[0] == pytest.approx(0.5)
-    assert 1.96 * np.sqrt(left[0]) > 10
+    assert 1.96 * np.sqrt(left[0]) > 8
     for ends in (0.0, years):
         assert kriged(np.array([ends]), np.array([years]), PROCESS)[1][0] == pytest.approx(0)
 
@@ -157,3 +158,13 @@ def test_eight_weeks_speak_where_four_are_too_few():
     assert said(0.2, -1.5) == "unclear"
     assert said(-0.3, -0.5) == "unclear"
     assert direction([]) is None
+
+
+def test_the_engines_change_takes_the_place_of_that_of_the_levels():
+    day = np.linspace(0, 60, 30)
+    (changes,) = newest_changes(one(day, 90 - 0.05 * day), PROCESS)
+    ours = with_four_weeks(changes, np.array([-1.5, -2.0, -1.0]), 87.0)
+    four = next(change for change in ours if change.name == "4 weeks")
+    assert (four.kg, four.lo, four.hi) == (-1.5, -2.0, -1.0)
+    assert four.share == pytest.approx(-1.5 / 88.5)
+    assert [c for c in ours if c.name != "4 weeks"] == [c for c in changes if c.name != "4 weeks"]

@@ -45,12 +45,13 @@ def test_a_rapid_gain_is_told_of_everybody(filtered, told, kg, days):
         assert person[-1].change_kg > 1.4
 
 
-def test_the_day_of_the_rejected_readings_is_the_day_of_the_alert(filtered, told):
+def test_the_alert_waits_for_no_later_reading(filtered, told):
+    """0.1 rejected these readings, and told nothing as long as it did."""
     day, weights = calm()
     weights[:, -5:] += 1.6 * np.arange(1, 6)
-    people = filtered(day[:-1], weights[:, :-1])  # the day before the last
-    assert any("rejected" in person["verdict"][-4:] for person in people)
-    assert all(person[-1].kind == "rapid_gain" for person in told(people))
+    for person in filtered(day[:-1], weights[:, :-1]):  # the day before the last
+        person["verdict"][-3:], person["reason"][-3:] = ["rejected"] * 3, ["other_person"] * 3
+        assert told([person])[0][-1].kind == "rapid_gain"
 
 
 def test_calm_people_are_left_alone(filtered, told):
@@ -140,6 +141,8 @@ def test_the_newest_reading_is_flagged_before_it_is_called_wrong(filtered, as_co
     weights[0, -1] -= 7.0
     (columns,) = filtered(day, weights)
     columns["verdict"][-1], columns["reason"][-1] = "rejected", "outlier"
+    for name in ("level_kg", "level_lo_kg", "level_hi_kg"):
+        columns[name][-1] = columns[name][-2]  # what is rejected moves no level
     watch = Watch([("unusual",)], 0.1, 0.2)
     last = alerts(as_courses([columns]), scales(), PROCESS, watch)[0][-1]
     assert (last.kind, last.at) == ("unconfirmed", columns["effective_at"][-1])

@@ -1,6 +1,6 @@
 """Change of a person's level over a time, with its 95 % interval: what people mean by a trend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -149,6 +149,18 @@ def _key(person: Ints, day: Floats) -> Floats:
 
 def _date(day: float) -> str:
     return f"{datetime.fromtimestamp(day * 86_400.0, UTC):%Y-%m-%d}"
+
+
+def with_four_weeks(changes: list[Change], newest: Floats, level: float) -> list[Change]:
+    """The changes, of which the one over four weeks is `newest`: kg, and its interval's ends.
+
+    level: the newest, kg.
+    """
+    kg, lo, hi = newest.tolist()
+    return [
+        replace(one, kg=kg, lo=lo, hi=hi, share=kg / (level - kg)) if one.name == "4 weeks" else one
+        for one in changes
+    ]
 
 
 def direction(changes: list[Change]) -> tuple[str, Change] | None:

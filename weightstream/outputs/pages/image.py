@@ -186,7 +186,7 @@ def _plain(data: Any) -> Any:
 def _page() -> PageGenerator:
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
     own = files("weightstream.outputs.pages") / "assets"
-    ours = [own / f"{name}.js" for name in ("columns", "words", "figure", "picture")]
+    ours = [own / f"{name}.js" for name in ("columns", "words", "course", "figure", "picture")]
     first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (PLOTLY, *ours)]
     return PageGenerator(plotly=first, mathjax=False, others=list(others))
 

@@ -9,9 +9,17 @@ PLOTLY = _OWN / "plotly" / "plotly-basic.min.js"
 """plotly.js with scatter and bar charts alone, as npm has it: of all that a page loads, most."""
 
 SCRIPTS = {
-    "person": ("columns.js", "words.js", "figure.js", "facts.js", "log.js", "person.js"),
+    "person": (
+        "columns.js",
+        "words.js",
+        "course.js",
+        "figure.js",
+        "facts.js",
+        "log.js",
+        "person.js",
+    ),
     "index": ("words.js", "index.js"),
-    "quality": ("columns.js", "words.js", "figure.js", "weeks.js", "quality.js"),
+    "quality": ("columns.js", "words.js", "course.js", "figure.js", "weeks.js", "quality.js"),
 }
 """Of each page, in the order in which they run; common.js runs before anything is painted."""
 

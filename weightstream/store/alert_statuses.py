@@ -19,19 +19,6 @@ Status = Literal["new", "acknowledged", "closed"]
 Key = tuple[str, str, str]
 """user_id, kind, began (effective_at of the first reading that told it)."""
 
-TABLE = """
-create table if not exists alert_statuses (
-  user_id text not null,
-  kind text not null,                -- rapid_gain, weight_loss, unusual, unconfirmed
-  began text not null,               -- effective_at of the first reading that told it
-  status text not null,              -- new, acknowledged, closed
-  made_by text not null,
-  made_at text not null,             -- UTC
-  note text,
-  primary key (user_id, kind, began)
-) strict, without rowid;
-"""
-
 
 @dataclass(frozen=True)
 class Said:
@@ -43,16 +30,8 @@ class Said:
     note: str | None = None
 
 
-def create_alert_tables(connection: sqlite3.Connection) -> None:
-    """Create the table where it is not there; to be part of the store's migration."""
-    connection.execute(TABLE)
-
-
 def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Said]:
-    """What was said of alerts of some persons; nothing where a store has no such table yet."""
-    there = "select 1 from sqlite_master where type = 'table' and name = 'alert_statuses'"
-    if not connection.execute(there).fetchone():
-        return {}
+    """Return what was said of alerts of some persons."""
     rows = connection.execute(
         "select user_id, kind, began, status, made_by, made_at, note from json_each(?) wanted "
         "join alert_statuses on user_id = wanted.value",
@@ -74,7 +53,6 @@ def say(config: Config, key: Key, status: str, by: str, note: str | None = None)
     data_dir = config.data.data_dir.absolute()
     path = data_dir / STORE_NAME
     with open_writer(data_dir) as connection, explained(path), transaction(connection):
-        create_alert_tables(connection)
         known = connection.execute("select 1 from users where user_id = ?", key[:1]).fetchone()
         if known is None:
             raise StoreError(f"{path} knows no person called {key[0]!r}")
