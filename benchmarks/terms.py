@@ -9,7 +9,7 @@ reading from the ones before it.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,9 +26,9 @@ from weightstream.judging.evidence import Search, joined, log_densities, rows_of
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     "all": (),
     "no water": ("water_kg",),
-    "no hour": ("evening_kg",),
+    "no hour": ("evening_kg", "evening_sd_kg"),
     "no week": ("week_cos", "week_sin"),
-    "none of them": ("water_kg", "evening_kg", "week_cos", "week_sin"),
+    "none of them": ("water_kg", "evening_kg", "evening_sd_kg", "week_cos", "week_sin"),
 }
 """What is left out of the model: keys of Process that are held at almost 0."""
 LEAST = 1e-6
@@ -43,14 +43,14 @@ def halves(batch: UserBatch) -> tuple[UserBatch, UserBatch]:
 
 def learnt(batch: UserBatch, without: Sequence[str]) -> Parameters:
     """Parameters of a model without some terms, learnt from one batch."""
-    missing = dict.fromkeys([key for key in without if key in asdict(PRIOR.process)], LEAST)
+    missing = dict.fromkeys(without, LEAST)
     known = {name: PRIOR.sources.get(name, PRIOR.unknown) for name in batch.sources}
     base = replace(
         PRIOR, process=replace(PRIOR.process, **missing), sources={**PRIOR.sources, **known}
     )
     counts = np.bincount(batch.source, minlength=len(batch.sources)).tolist()
     readings = dict(zip(batch.sources, counts, strict=True))
-    return Search(batch, base, Kalman(), readings, held=tuple(missing)).run().parameters
+    return Search(batch, base, Kalman(), readings, held=without).run().parameters
 
 
 def gains(batch: UserBatch) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 import math
 
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import shared
 
 YEAR = 365.0
 
 
-@jit
+@shared
 def civil(day: int) -> tuple[int, int, int]:
     """Year, month, day of the month from days since 1970-01-01.
 
@@ -24,7 +24,7 @@ def civil(day: int) -> tuple[int, int, int]:
     return year_of_era + era * 400 + (1 if month <= 2 else 0), month, date
 
 
-@jit
+@shared
 def days_since_1970(year: int, month: int, date: int) -> int:
     """The inverse of `civil`, from the same source."""
     year -= 1 if month <= 2 else 0
@@ -34,7 +34,7 @@ def days_since_1970(year: int, month: int, date: int) -> int:
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
 
 
-@jit
+@shared
 def other_dates(day: float) -> tuple[float, float, float]:
     """A year before, a year after, and with day and month changed over (NaN where they cannot)."""
     whole = math.floor(day)

@@ -26,7 +26,7 @@ from weightstream.engine.beam import (
     proceed,
     start_beam,
 )
-from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.compiled import jit, kernel, shared
 from weightstream.engine.densities import interval_sd
 from weightstream.engine.mixture import (
     COPY_DAYS,
@@ -341,7 +341,7 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     return n, count
 
 
-@jit
+@shared
 def make_beam(
     day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes, p: Records,
     table: Records,

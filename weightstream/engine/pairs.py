@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from weightstream.batch import Floats
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import shared
 from weightstream.engine.process import size, small
 from weightstream.engine.retro import (
     LOGDET,
@@ -24,7 +24,7 @@ from weightstream.engine.retro import (
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@jit
+@shared
 def invert(a: Floats, at: int, out: Floats, to: int) -> float:
     """Inverse of a symmetric 4x4 matrix by Cholesky; log of its determinant, NaN if not positive.
 
@@ -68,7 +68,7 @@ def invert(a: Floats, at: int, out: Floats, to: int) -> float:
     return 2.0 * math.log(l11 * l22 * l33 * l44)
 
 
-@jit
+@shared
 def times(a: Floats, at: int, x0: float, x1: float, x2: float, x3: float) -> tuple[
     float, float, float, float
 ]:  # fmt: skip
@@ -81,7 +81,7 @@ def times(a: Floats, at: int, x0: float, x1: float, x2: float, x3: float) -> tup
     )
 
 
-@jit
+@shared
 def put_course(side: Floats, c: Any, sign: float, origin: float, scratch: Floats) -> None:
     """Mean (r from `origin` on), precision and log determinant of a course into a side.
 
@@ -96,7 +96,7 @@ def put_course(side: Floats, c: Any, sign: float, origin: float, scratch: Floats
     side[SIDE_LEVEL], side[SIDE_XX], side[SIDE_VV], side[SIDE_WW] = c.r + c.x, c.xx, c.vv, c.ww
 
 
-@jit
+@shared
 def widen(side: Floats, source: Floats, extra: float) -> None:
     """The same side with a variance added to r: Sherman and Morrison's formula."""
     for at in range(len(source)):
@@ -118,7 +118,7 @@ def widen(side: Floats, source: Floats, extra: float) -> None:
     side[LOGDET] += math.log(grown)
 
 
-@jit
+@shared
 def join(f: Floats, b: Floats, p: Any, joint: Floats, precision: Floats) -> float:
     """Mean and covariance given both sides, into joint (MEANS, COVARIANCES).
 

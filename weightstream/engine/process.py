@@ -8,7 +8,7 @@ each is expm(F d), its noise the integral (docs/judging.md, eq. 1).
 import math
 from typing import Any
 
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import shared
 from weightstream.engine.growth_curve import grown
 from weightstream.growth import SPREAD
 
@@ -27,14 +27,14 @@ SWING_SERIES = 1e-3
 """Of rate * gap: there the closed form of the swing's noise cancels."""
 
 
-@jit
+@shared
 def swing_transition(gap: float, rate: float) -> tuple[float, float, float, float]:
     """F of a Matérn-3/2 process: xx, xv, vx, vv."""
     e = math.exp(-rate * gap)
     return e * (1.0 + rate * gap), e * gap, -rate * rate * gap * e, e * (1.0 - rate * gap)
 
 
-@jit
+@shared
 def swing_noise(gap: float, rate: float, rate_var: float) -> tuple[float, float, float]:
     """Q of a Matérn-3/2 process with stationary variance rate_var of its rate: xx, xv, vv."""
     u = rate * gap
@@ -47,26 +47,26 @@ def swing_noise(gap: float, rate: float, rate_var: float) -> tuple[float, float,
     return xx, xv, rate_var * (1.0 - e * ((1.0 - u) ** 2 + u * u))
 
 
-@jit
+@shared
 def small(level: float) -> float:
     """Factor on scatter, offsets and water of a body."""
     return min(1.0, max(level, 1.0) / SMALL_KG)
 
 
-@jit
+@shared
 def size(level: float) -> float:
     """Factor on the variances of movement of a body: SDs grow as its weight to the 3/4."""
     share = max(level, 1.0) / USUAL_KG
     return max(share * math.sqrt(share), LEAST_SIZE)
 
 
-@jit
+@shared
 def spell_variance(level: float, gap: float) -> float:
     """What a restless spell adds to the variance of a level over a gap."""
     return RESTLESS_VAR * size(level) * min(gap, RESTLESS_MOST_DAYS)
 
 
-@jit
+@shared
 def advance(c: Any, day: float, p: Any) -> None:
     """Move a course to `day`, which may lie before it: the process is reversible, v changes sign.
 
@@ -104,7 +104,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     c.day = day
 
 
-@jit
+@shared
 def conditions(day: float, hour: float, p: Any) -> tuple[float, float, float]:
     """What time does to a valid reading: factor on the level, offset, added variance (eq. 2)."""
     turn = (day - 4.0) * (2.0 * math.pi / 7.0)
@@ -121,7 +121,7 @@ def conditions(day: float, hour: float, p: Any) -> tuple[float, float, float]:
     return factor, share * p.evening, share * share * p.evening_var
 
 
-@jit
+@shared
 def begin(c: Any, day: float, y: float, factor: float, noise: float, p: Any) -> None:
     """Start a course from its first right reading: the limit of a flat prior on the level."""
     level = y / factor
@@ -135,13 +135,13 @@ def begin(c: Any, day: float, y: float, factor: float, noise: float, p: Any) -> 
     c.rv = c.xv = c.xw = c.vw = 0.0
 
 
-@jit
+@shared
 def spread(c: Any, factor: float) -> float:
     """Variance of a course's prediction of a reading, without the reading's own noise."""
     return factor * (factor * (c.rr + 2.0 * c.rx + c.xx) + 2.0 * (c.rw + c.xw)) + c.ww
 
 
-@jit
+@shared
 def update(c: Any, residual: float, variance: float, factor: float) -> None:
     """Kalman update with a scalar reading; variance: of the prediction and the noise together."""
     r = factor * (c.rr + c.rx) + c.rw

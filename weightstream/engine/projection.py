@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 from weightstream.batch import Floats
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import shared
 from weightstream.engine.filter import load
 from weightstream.engine.process import advance
 from weightstream.engine.records import COURSE, Records
 
 
-@jit
+@shared
 def _project(state: Floats, process: Records, days: Floats, out: Floats) -> None:
     course = np.zeros(1, COURSE)
     c = course[0]

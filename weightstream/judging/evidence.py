@@ -25,11 +25,16 @@ PROCESS_SD = {
     "water_kg": 0.4,
     "water_days": 0.4,
     "evening_kg": 0.3,
+    "evening_sd_kg": 0.3,
     "week_cos": 0.001,
     "week_sin": 0.001,
+    "tail_share": 0.5,
+    "tail_kg": 0.3,
+    "move_days": 0.5,
+    "leap_days": 0.3,
+    "restless_days": 0.5,
 }
 """How far a parameter is believed to lie from its prior: in log units, or its own where LINEAR."""
-OTHER_SD = 0.3
 LINEAR = ("bias_kg", "week_cos", "week_sin")
 """What may be negative; all else is learnt as a logarithm."""
 BIAS_SD_KG = {"known": 0.6, "unknown": 1.0}
@@ -39,8 +44,8 @@ HOURS_NEEDED = 0.5
 cannot be told from the level."""
 STEP = 0.05
 """Of a difference quotient, in SDs of the prior: far above what rounding and pruning do."""
-FURTHEST = 6.0
-"""SDs of the prior."""
+FURTHEST = 5.0
+"""SDs of the prior; a share stays below one half."""
 MOST_STEPS = 20
 DAMPING = (0.0, 1.0, 10.0, 100.0, 1000.0)
 ENOUGH = 1.0
@@ -132,7 +137,7 @@ def space_of(batch: UserBatch, readings: Mapping[str, int], held: Sequence[str] 
         if key in held or (key.startswith("evening") and hours < HOURS_NEEDED):
             continue
         prior = value if key in LINEAR else np.log(value)
-        found.append(Coordinate(None, key, float(prior), PROCESS_SD.get(key, OTHER_SD)))
+        found.append(Coordinate(None, key, float(prior), PROCESS_SD[key]))
     for name in batch.sources:
         source = PRIOR.sources.get(name, PRIOR.unknown)
         known = "known" if name in PRIOR.sources else "unknown"
