@@ -181,6 +181,25 @@ def cells(name: str, stage: str, row: Row) -> list[str]:
     return [name, stage, str(row.right), str(row.errors), *texts]
 
 
+LEGEND = """One person of each course and seed. Rejected: of right readings; missed: of errors.
+Reach: how much of a rise the level shows, on average and at least. Coverage of 95 % intervals: of
+readings by `expected`, of the truth by `level`; in the episode alone beside it. Agreed: share of
+seeds in which a clinician would agree with everything said."""
+
+
+def markdown(names: Sequence[str], seeds: Sequence[int], rows: list[list[str]]) -> str:
+    """The page: what is measured, the table, and what each course is."""
+    about = [[name, " ".join((COURSES[name].__doc__ or "").split())] for name in names]
+    parts = (
+        "# The course table",
+        f"Written by `python -m benchmarks.courses`; seeds {seeds[0]}-{seeds[-1]}. {LEGEND}",
+        table(HEAD, rows),
+        "## What they are, where the name does not say it",
+        table(("course", "what it is"), [row for row in about if row[1]]),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
 def show(name: str, seed: int, source: str | None) -> str:
     """One series with the truth and both judgements, a line a reading."""
     (series,) = drawn(name, [seed])
@@ -233,7 +252,7 @@ def main() -> None:
     ]
     print(aligned(HEAD, rows))
     if options.out:
-        options.out.write_text(table(HEAD, rows) + "\n", encoding="utf-8")
+        options.out.write_text(markdown(named, seeds, rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -149,9 +149,12 @@ def recall_rows(scores: Mapping[Key, Score], by: str) -> tuple[list[str], list[l
     return [by, f"n, {columns[0][0]}", *(f"{p}: {m}" for p, m in columns)], rows
 
 
-def sections(scores: Mapping[Key, Score]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    """Title, head and rows of each table."""
-    found = [("Errors found, levels, coverage", HEAD, rows_of(scores))]
+Section = tuple[str, Sequence[str], list[list[str]]]
+"""Title, head and rows of a table."""
+
+
+def sections(scores: Mapping[Key, Score]) -> list[Section]:
+    found: list[Section] = [("Errors found, levels, coverage", HEAD, rows_of(scores))]
     for by in ("kind", "size"):
         head, rows = recall_rows(scores, by)
         found.append((f"Share found by {by}", head, rows))
@@ -163,6 +166,19 @@ def sections(scores: Mapping[Key, Score]) -> list[tuple[str, Sequence[str], list
             rows = reliability_rows(numbers)
             found.append((f"{where}: calibration of p_valid", RELIABILITY_HEAD, rows))
     return found
+
+
+def markdown(found: Sequence[Section], seeds: Sequence[int], persons: int) -> str:
+    """The page: what is measured, and every table."""
+    head = (
+        "# Streams that move and err as real ones do\n\nWritten by `python -m benchmarks.realworld"
+        f"`; seeds {', '.join(map(str, seeds))}, {persons} persons of a clinic and a fifth as many "
+        "logs at home of each seed. Rate: share of readings that are spoilt, bursts and first "
+        "values besides. Spoilt by: RMSE of the level against the same judge's on the series "
+        "without errors; RMSE: against the truth. Rivals have no level: their last kept value."
+    )
+    parts = [f"## {title}\n\n{table(head, rows)}" for title, head, rows in found]
+    return "\n\n".join([head, *parts]) + "\n"
 
 
 def check_rows(persons: int, seed: int = 1) -> list[list[str]]:
@@ -199,8 +215,7 @@ def main() -> None:
     for title, head, rows in found:
         print(f"\n{title}\n{aligned(head, rows)}")
     if options.out:
-        text = "\n\n".join(f"## {title}\n\n{table(head, rows)}" for title, head, rows in found)
-        options.out.write_text(text + "\n", encoding="utf-8")
+        options.out.write_text(markdown(found, seeds, options.persons), encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:

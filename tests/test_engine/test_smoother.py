@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_series
 from weightstream.config import Kalman, Source
-from weightstream.engine import both_ways, build_model, retro, smooth_batch, track
-from weightstream.engine import kernel as k
-from weightstream.engine import model as m
+from weightstream.engine import build_model, smooth_batch
 from weightstream.schema import REASONS
 
 HOME = ("patient-device",)
@@ -21,64 +19,28 @@ def smoothed(batch, **kalman):
     return smooth_batch(batch, build_model(Kalman(**kalman), {}, batch.sources))
 
 
-def dense(day, factor, noise, jump, p):
-    """Mean and covariance of levels and of readings, from the state's joint distribution."""
-    n = len(day)
-    f, q = np.empty((n, 3, 3)), np.empty((n, 3, 3))
-    own = np.diag([p[m.START_VAR], p[m.TREND_VAR], p[m.WATER_VAR]])
-    joint = np.zeros((n, n, 3, 3))
-    for i in range(n):
-        gap = day[i] - day[max(i - 1, 0)]
-        a, kept, wet, ll, lv, vv, ww = track.transition(gap, p)
-        f[i] = [[1, a, 0], [0, kept, 0], [0, 0, wet]]
-        q[i] = [[ll, lv, 0], [lv, vv, 0], [0, 0, ww]]
-        own = f[i] @ own @ f[i].T + q[i]
-        own[0, 0] += jump[i] * p[m.SHIFT_VAR]
-        joint[i, i] = own
-        for j in range(i - 1, -1, -1):
-            joint[i, j] = f[i] @ joint[i - 1, j]
-            joint[j, i] = joint[i, j].T
-    h = np.array([[w, 0.0, 1.0] for w in factor])
-    readings = np.einsum("ia,ijab,jb->ij", h, joint, h) + np.diag(noise)
-    with_level = np.einsum("ijb,jb->ij", joint[:, :, 0], h)
-    return np.full(n, p[m.START_MEAN]), joint[:, :, 0, 0], with_level, readings, h
+@pytest.mark.parametrize(
+    "days, kilos, right",
+    [
+        ((0, 40, 240, 420), (131.5, 132.0, 90.5, 89.8), (1, 1, 1, 1)),
+        ((0, 365, 730), (80.0, 110.0, 80.0), (1, 0, 1)),
+        ((0, 365, 730), (69.0, 37.0, 78.0), (1, 0, 1)),
+    ],
+    ids=["surgery", "a lone value", "another"],
+)
+def test_few_values_years_apart(make_batch, days, kilos, right):
+    rows = [(19_000 + day, kg) for day, kg in zip(days, kilos, strict=True)]
+    result = smoothed(make_batch(rows, sources=("care-team-upload",)))
+    assert result.accepted.tolist() == [bool(ok) for ok in right]
 
 
-@given(st.lists(st.floats(0.0, 30.0), min_size=1, max_size=8), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
-def test_both_passes_give_what_all_other_readings_say(gap_list, seed):
-    p = build_model(Kalman(), {}, HOME).process
-    day = np.cumsum([0.0, *gap_list])
-    n = len(day)
-    rng = np.random.default_rng(seed)
-    kg, factor, noise = rng.normal(80, 1, n), rng.uniform(0.998, 1.002, n), rng.uniform(0.1, 2, n)
-    jump = (rng.random(n) < 0.2) & (np.arange(n) > 0)
-    counted = rng.random(n) < 0.8
-    work, out = np.zeros((n, retro.WORK_SIZE)), np.zeros((n, k.OUT_SIZE))
-    work[:, retro.FACTOR], work[:, retro.NOISE] = factor, noise
-    work[:, retro.JUMP] = jump
-    work[:, retro.WEIGHED] = np.where(counted, noise, retro.MISSING)
-    table, none = np.zeros((1, m.RATE + len(REASONS))), np.zeros((0, 0))
-    unused = np.zeros(n, bool), np.zeros(n, np.int8)
-    given_series = retro.Series(
-        day, day, kg, np.zeros(n, np.int64), unused[1], p, p, table, out, *unused, work,
-        np.zeros(track.TRACK_SIZE), none, np.zeros(0), np.zeros(0),
-    )  # fmt: skip
-    both_ways.forwards(given_series, 0, n)
-    both_ways.backwards(given_series, 0, n)
-
-    mean, levels, with_level, readings, h = dense(day, factor, noise, jump, p)
-    prior = h[:, 0] * mean
-    for i in range(n):
-        others = counted & (np.arange(n) != i)
-        gain = np.linalg.solve(readings[np.ix_(others, others)], readings[others, i])
-        assert work[i, retro.LOO] == pytest.approx(prior[i] + gain @ (kg - prior)[others], abs=1e-7)
-        variance = readings[i, i] - noise[i] - gain @ readings[others, i]
-        assert work[i, retro.LOO_VAR] == pytest.approx(variance, rel=1e-6, abs=1e-7)
-        gain = np.linalg.solve(readings[np.ix_(counted, counted)], with_level[i, counted])
-        assert out[i, k.LEVEL] == pytest.approx(mean[i] + gain @ (kg - prior)[counted], abs=1e-7)
-        level_var = levels[i, i] - gain @ with_level[i, counted]
-        assert out[i, k.LEVEL_SD] == pytest.approx(np.sqrt(level_var), rel=1e-5)
+def test_a_fluid_episode_is_no_other_person(make_batch):
+    kilos = [88.0] * 60 + [90, 92, 94, 96, 98, 100, 98.5, 97, 95.5, 94, 92.5, 91, 89.5]
+    result = smoothed(make_batch(series([*kilos, *[88.0] * 30])))
+    assert result.accepted.all()
+    assert result.level.max() > 88 + 0.8 * 12
+    assert result.change_28d[66] == pytest.approx(11.5, abs=1.5)
+    assert np.isnan(result.change_28d[:28]).all()
 
 
 @given(person, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))

@@ -368,6 +368,10 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
     sure = kind <= HUNDREDS_OFF and k.density[kind] > TOLD * wrong
+    if sure and math.isnan(c.seen):  # nothing else remembers that it may be any other error
+        own = c.weight * k.density[kind]
+        m = add_kid(k, m, own, a, WRONG, kind, k.undone[kind])
+        return add_kid(k, m, c.weight * wrong - own, a, WRONG, OUTLIER, math.nan), c.weight * wrong
     value = k.undone[kind] if sure else math.nan
     return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
 
@@ -481,7 +485,7 @@ def merge(a: Any, b: Any) -> None:
 def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     """Take an unsurprising reading on a lone calm course at once; says whether it is one."""
     c = k.courses[0]
-    if n > 1 or c.right < KNOWN or c.restless == 1.0 or c.fault > 0.0 or k.forced[i] != 0:
+    if n > 1 or c.right < KNOWN or c.restless == 1.0 or k.forced[i] != 0:
         return False, 0.0, 0.0, 0.0
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
@@ -492,11 +496,14 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     mean = factor * level + c.w + (offset + s.bias) * size
     variance = spread(c, factor) + noise
     residual = y - mean
-    if residual * residual > UNSURPRISING * variance or variance > 9.0 or c.visits > 0.0:
+    if residual * residual > UNSURPRISING * variance or variance > 9.0:
         return False, 0.0, 0.0, 0.0
     density, usual = valid_density(residual, variance, p.tail_share, tail)
-    wrong = rate_factor(c.wrong, c.feared)
-    wrong *= explain(y, mean, variance, s, p, k.density, k.undone)
+    rate = rate_factor(c.wrong, c.feared)
+    wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
+    for reason in range(1, REASON_COUNT):
+        k.density[reason] *= rate
+    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density)
     gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
     right = density * s.rate[OK] * (1.0 - moving - leaping)

@@ -347,7 +347,7 @@ def make_beam(
     table: Records,
 ) -> Beam:  # fmt: skip
     """A beam over readings, with its scratch."""
-    kids = 4 * COURSES
+    kids = 5 * COURSES
     scratch = np.zeros((5, REASON_COUNT))
     return Beam(
         day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),

@@ -154,7 +154,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
 @jit
 def lone_side(x: Series, sides: Floats, c: Any, i: int, sign: float) -> int:
     """A lone calm course as one side, where it is not contradicted; 0 where it has to be more."""
-    if math.isnan(c.seen) or c.restless == 1.0 or c.fault > 0.0 or c.visits > 0.0:
+    if math.isnan(c.seen) or c.restless == 1.0:
         return 0
     side = sides[0]
     side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = 0.0, 0.0, 0.0

@@ -30,6 +30,9 @@ LOOKS_LIKE = {
 }
 """By reason; the reasons that say nothing against a reading are not in it."""
 
+LIKELY = 0.6
+"""Share of a reason among the errors that a reading may be, below which two explanations are near."""
+
 HUMAN_REASON_TEXTS = {
     "override": "a person decided so",
     "superseded": "the source corrected this record",
@@ -45,11 +48,14 @@ def explain(
     expected_hi_kg: float | None,
     suggested_kg: float | None,
     p_valid: float | None,
+    p_reason: float | None = None,
 ) -> str:
     """One sentence about a rejected reading; empty for an accepted one.
 
     The arguments are called as the export's columns are. kg; None or NaN where there is none.
     Probability: that the reading is wrong.
+    p_reason: probability of the reason among all errors that it may be; below LIKELY the name is
+    only "possibly" the right one.
     "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
     """
     if reason in HUMAN_REASON_TEXTS:
@@ -59,7 +65,8 @@ def explain(
     parts = []
     if _is_number(expected_lo_kg) and _is_number(expected_hi_kg):
         parts.append(f"expected {_kg(expected_lo_kg)}-{_kg(expected_hi_kg)} kg")
-    annotations = f"{_kg(weight_kg)} {LOOKS_LIKE[reason]}"
+    doubt = "possibly " if _is_number(p_reason) and p_reason < LIKELY else ""
+    annotations = f"{_kg(weight_kg)} {doubt}{LOOKS_LIKE[reason]}"
     if _is_number(suggested_kg):
         annotations += f": {_kg(suggested_kg)} kg"
     parts.append(annotations)
@@ -70,7 +77,8 @@ def explain(
 
 def explain_rows(columns: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> list[str]:
     """`explain` for the named rows of columns of the export, lists or arrays of N values."""
-    own = [columns[name] for name in EXPLAINED_BY]
+    names = [*EXPLAINED_BY, *(["p_reason"] if "p_reason" in columns else [])]
+    own = [columns[name] for name in names]
     return [explain(*(column[row] for column in own)) for row in rows]
 
 
