@@ -13,7 +13,7 @@ from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import take_in
-from weightstream.judging.causal import Judging
+from weightstream.judging.causal import judging_of
 from weightstream.outputs.pages.page import file_name
 from weightstream.pipeline import judge_for_store
 from weightstream.readers import ReadOptions
@@ -229,7 +229,7 @@ def observe(stream, fresh_dir):
         config = Config.model_validate(settings)
         data = config.data
         rules = Rules(datetime(2026, 1, 1, tzinfo=UTC), data.timezone, data.min_date)
-        judging = Judging(config.kalman, config.sources, PRIOR, data.timezone, data.min_readings)
+        judging = judging_of(config, PRIOR)
         intake = take_in(
             [stream], ReadOptions(columns=data.columns), rules, Selection(data), fresh_dir(),
             data.spill_rows, on_rows=lambda rows: None, threads=1,
@@ -264,8 +264,7 @@ LIVE = {
     ("data", "columns", "updated"): ["changed"],
     ("kalman", "engine"): "pykalman",
     ("kalman", "accept_above"): 0.99,
-    ("kalman", "shift_readings"): 9,
-    ("kalman", "shift_days"): 5.0,
+    ("kalman", "unknown_noise_kg"): 3.0,
     ("kalman", "level_kg2_per_day"): 1.0,
     ("kalman", "trend_kg_per_week"): 2.0,
     ("kalman", "trend_days"): 5.0,

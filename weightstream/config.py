@@ -113,10 +113,8 @@ class Kalman(Section):
     """compiled, or pykalman, the slow reference."""
     accept_above: float = Field(0.5, gt=0, lt=1)
     """A reading is accepted where its probability of being valid is at least this."""
-    shift_readings: int = Field(3, ge=2)
-    """So many consistent rejected readings can become the new level."""
-    shift_days: float = Field(2.0, ge=0)
-    """Days that they must span, unless they come from two sources."""
+    unknown_noise_kg: float | None = Field(None, gt=0, le=50)
+    """Noise of a source that the set of parameters does not know (kg)."""
     level_kg2_per_day: float | None = Field(None, gt=0, le=100)
     """Variance by which the level wanders in a day (kg²)."""
     trend_kg_per_week: float | None = Field(None, gt=0, le=100)
@@ -242,13 +240,13 @@ Key = tuple[str, ...]
 """A key's path; source names hold dots, so that dotted text is for display only."""
 
 PROFILES: Mapping[str, Mapping[Key, Any]] = {
-    # Reject when in doubt, and ask more of a new level.
-    "conservative": {("kalman", "accept_above"): 0.8, ("kalman", "shift_readings"): 5},
+    # Reject when in doubt.
+    "conservative": {("kalman", "accept_above"): 0.8},
     "balanced": {},
     # Keep when in doubt.
     "lenient": {("kalman", "accept_above"): 0.2},
-    # Visits are weeks apart: two that agree are a new level.
-    "clinical": {("kalman", "shift_readings"): 2},
+    # Clothes, other scales, no fixed hour: a source without a name of its own scatters as a clinic's.
+    "clinical": {("kalman", "unknown_noise_kg"): 1.0},
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""
 

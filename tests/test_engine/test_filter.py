@@ -1,14 +1,13 @@
 """The causal filter: what it must decide, what it must never do, and its pykalman twin."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_engine.readings import SOURCES, persons, said_of, series, to_series
+from tests.test_engine.readings import SOURCES, persons, series, to_series
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman, Source
 from weightstream.engine import (

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_series
 from weightstream.config import Kalman, Source
 from weightstream.engine import build_model, smooth_batch
-from weightstream.schema import REASONS
 
 HOME = ("patient-device",)
 

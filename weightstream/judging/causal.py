@@ -85,7 +85,9 @@ class Judging:
 
 def judging_of(config: Config, parameters: Parameters) -> Judging:
     """Return the configured judging under the active parameters."""
-    data = config.data
+    data, noise = config.data, config.kalman.unknown_noise_kg
+    if noise is not None:
+        parameters = replace(parameters, unknown=replace(parameters.unknown, noise_kg=noise))
     return Judging(config.kalman, config.sources, parameters, data.timezone, data.min_readings)
 
 
