@@ -245,7 +245,7 @@ PROFILES: Mapping[str, Mapping[Key, Any]] = {
     "balanced": {},
     # Keep when in doubt.
     "lenient": {("kalman", "accept_above"): 0.2},
-    # Clothes, other scales, no fixed hour: a source without a name of its own scatters as a clinic's.
+    # Clothes, other scales, no fixed hour: an unknown source scatters as a clinic's.
     "clinical": {("kalman", "unknown_noise_kg"): 1.0},
 }
 """What a profile sets: plain keys of this file, below what the file itself says."""

@@ -66,7 +66,7 @@ def test_a_gap_of_nothing_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    "kg, days, gained", [(3.4, 30.0, 1.0), (9.5, 365.0, 2.4), (80.0, 365.0, 0.0)]
+    ("kg", "days", "gained"), [(3.4, 30.0, 1.0), (9.5, 365.0, 2.4), (80.0, 365.0, 0.0)]
 )
 def test_a_small_body_grows_and_a_grown_one_does_not(kg, days, gained):
     p = build_model(Kalman(), {}, HOME).process

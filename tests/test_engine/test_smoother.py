@@ -19,7 +19,7 @@ def smoothed(batch, **kalman):
 
 
 @pytest.mark.parametrize(
-    "days, kilos, right",
+    ("days", "kilos", "right"),
     [
         ((0, 40, 240, 420), (131.5, 132.0, 90.5, 89.8), (1, 1, 1, 1)),
         ((0, 365, 730), (80.0, 110.0, 80.0), (1, 0, 1)),

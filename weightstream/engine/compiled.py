@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from numba import config, njit
 
@@ -39,7 +40,8 @@ def cache_is_kept() -> bool:
 
 
 CACHE = cache_is_kept()
-jit = njit(
+_COMPILE: Any = njit  # numba's own types know neither all options nor its signatures
+jit = _COMPILE(
     nogil=True, cache=CACHE, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
     _nrt=False,
 )  # fmt: skip
@@ -51,7 +53,10 @@ shared = njit(nogil=True, cache=CACHE, error_model="numpy")
 
 def kernel(signature: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compile at import, for exactly these types."""
-    return njit(signature, nogil=True, cache=CACHE, error_model="numpy")
+    compiled: Callable[[Callable[..., None]], Callable[..., None]] = _COMPILE(
+        signature, nogil=True, cache=CACHE, error_model="numpy"
+    )
+    return compiled
 
 
 def drop_stale_cache(folder: Path) -> None:

@@ -352,8 +352,8 @@ def make_beam(
     return Beam(
         day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
         np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
-        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0], scratch[1], scratch[2],
-        scratch[3], scratch[4], np.zeros(1),
+        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0],
+        scratch[1], scratch[2], scratch[3], scratch[4], np.zeros(1),
     )  # fmt: skip
 
 
@@ -374,7 +374,7 @@ def make_beam(
         float64[:, ::1],
         boolean[::1],
         float64[::1],
-    )  # fmt: skip
+    )
 )
 def filter_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,

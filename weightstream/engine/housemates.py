@@ -4,8 +4,8 @@ Formulas: docs/judging.md, eq. 7a.
 """
 
 import math
+from typing import Any
 
-from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import odds_to_p
 from weightstream.engine.mixture import OTHER_PERSON, normal
@@ -19,7 +19,7 @@ GUESTS_ODDS = math.log(4.0)  # that others on a scale come again, before it is s
 
 
 @jit
-def who_besides(n: Floats, rate: float, alike: float, i: float) -> float:
+def who_besides(n: Any, rate: float, alike: float, i: float) -> float:
     """How often the reading of row n is another person's, by all but one reading.
 
     n: work row. alike: density of the two as one person's. i: how often that other reading is
@@ -56,7 +56,7 @@ def of_another(x: Series, i: int, first: int) -> float:
 
 
 @jit
-def case_for_guests(w: Floats) -> float:
+def case_for_guests(w: Any) -> float:
     """Log odds that a reading gives to others who come again, against strangers each time.
 
     Half of it: of two that agree, each counts the other.

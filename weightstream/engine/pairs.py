@@ -127,9 +127,9 @@ def join(f: Floats, b: Floats, p: Any, joint: Floats, precision: Floats) -> floa
     """
     level = max(f[SIDE_LEVEL], b[SIDE_LEVEL])
     vv = p.trend_var * size(level) * p.scale
-    xx = max(vv / p.trend_rate**2, max(f[SIDE_XX], b[SIDE_XX]))
-    vv = max(vv, max(f[SIDE_VV], b[SIDE_VV]))
-    ww = max(p.water_var * p.scale * small(level) ** 2, max(f[SIDE_WW], b[SIDE_WW]))
+    xx = max(vv / p.trend_rate**2, f[SIDE_XX], b[SIDE_XX])
+    vv = max(vv, f[SIDE_VV], b[SIDE_VV])
+    ww = max(p.water_var * p.scale * small(level) ** 2, f[SIDE_WW], b[SIDE_WW])
     a = PRECISIONS
     for at in range(10):
         precision[at] = f[a + at] + b[a + at]

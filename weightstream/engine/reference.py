@@ -147,7 +147,7 @@ def plain() -> dict[str, ModuleType]:
             if hasattr(module, own.__name__):
                 setattr(module, own.__name__, own)
         if hasattr(module, "np"):
-            module.np = _Records("numpy")
+            setattr(module, "np", _Records("numpy"))  # noqa: B010
     return found
 
 

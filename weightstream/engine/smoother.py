@@ -452,7 +452,7 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
         int8[::1],
         float64[:, ::1],
         float64[::1],
-    )  # fmt: skip
+    )
 )
 def smooth_kernel(
     indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,

@@ -31,7 +31,7 @@ LOOKS_LIKE = {
 """By reason; the reasons that say nothing against a reading are not in it."""
 
 LIKELY = 0.6
-"""Share of a reason among the errors that a reading may be, below which two explanations are near."""
+"""Share of a reason among all errors that a reading may be; below it a second one is near."""
 
 HUMAN_REASON_TEXTS = {
     "override": "a person decided so",
