@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
@@ -19,7 +19,7 @@ from weightstream.clocks import RunClock, StageClock
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR, Parameters
 from weightstream.intake.import_report import left_out
-from weightstream.intake.partition import TASKS_WITH_ONE_PERSON, Partition
+from weightstream.intake.partition import TASKS_WITH_ONE_PERSON, Partition, concat, plan
 from weightstream.intake.sources import Intake, report_of
 from weightstream.judging.causal import Judging, judging_of
 from weightstream.memory import give_back, peak_rss_mb
@@ -199,19 +199,32 @@ def persons_a_batch(persons: int, workers: int) -> int:
 
 
 def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[str]) -> JudgedPart:
-    """Judge a batch. names: of the files, by their numbers. A batch that fails spoils no other."""
-    job = run.job
-    counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
+    """Judge a batch. names: of the files, by their numbers.
+
+    Where it fails, its persons are judged one by one: whoever fails spoils nobody else.
+    """
     try:
-        batch = judge(part, judging, job.stage, job.overrides)
-        table = judged_table(batch.rows, names, job.overrides)
+        return _judged_batch(part, run, judging, names)
     except MemoryError:
         raise
     except Exception as error:
+        persons = plan(concat([part.take()]), 1, 1)
+        if len(persons) > 1:
+            single = (replace(one, retractions=part.retractions) for one in persons)
+            return _joined([judged_part(one, run, judging, names) for one in single])
         files = part.take()["file"].to_numpy()
+        counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
         np.add.at(counts, (files, schema.OUTCOMES.index("failed")), 1)
-        sentence = f"a batch of {len(files):,} rows could not be judged ({type(error).__name__})"
+        rows = f"{len(files):,} rows of a person"
+        sentence = f"{rows} could not be judged ({type(error).__name__}); the others are"
         return JudgedPart(JUDGED.empty_table(), counts, 0, sentence)
+
+
+def _judged_batch(part: Partition, run: CleanRun, judging: Judging, names: list[str]) -> JudgedPart:
+    job = run.job
+    batch = judge(part, judging, job.stage, job.overrides)
+    table = judged_table(batch.rows, names, job.overrides)
+    counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
     outcome = pc.index_in(batch.rows["outcome"], OUTCOME_OF_ROW).to_numpy()
     np.add.at(counts, (batch.rows["file"].to_numpy(), outcome), 1)
     users = len(pc.unique(batch.rows["user_id"].cast(pa.string())))
@@ -220,6 +233,17 @@ def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[st
         with run.clocks["dashboards"].running():
             drawn = run.pages.draw(batch, names, job.overrides)
     return JudgedPart(table, counts, users, index_rows=drawn)
+
+
+def _joined(parts: list[JudgedPart]) -> JudgedPart:
+    failed = dict.fromkeys(part.failed for part in parts if part.failed)
+    return JudgedPart(
+        pa.concat_tables([part.table for part in parts]),
+        np.sum([part.counts for part in parts], axis=0),
+        sum(part.users for part in parts),
+        "; ".join(failed) or None,
+        [row for part in parts for row in part.index_rows],
+    )
 
 
 def _count_files(run: CleanRun, intake: Intake) -> None:
