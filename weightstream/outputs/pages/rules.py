@@ -37,6 +37,8 @@ SAME_HOUR = 0.25
 """Days by which readings of the same hour may be further apart than whole days."""
 MOST_SHARE = 0.15
 """No body gains this share of its weight within a week."""
+MOST_SURE = 0.999
+"""A model is never surer of a body than this."""
 STRETCH_DAYS = {"rapid_gain": 7.0, "weight_loss": 30.0}
 """A rule that is broken again within so many days says the same alert again."""
 SUSPECTS = frozenset({"", "ok", "override", "outlier", "other_person"})
@@ -128,12 +130,13 @@ def broken_rules(
     for rule in dict.fromkeys(rule for some in rules for rule in some):
         asked = np.array([rule in some for some in rules], bool)
         hits = break_level(watched, rule) if rule.share else break_reading(watched, rule, process)
-        keep = asked[watched.person[hits.now]] & (hits.probability >= least_probability)
+        sure = np.minimum(hits.probability, MOST_SURE)
+        keep = asked[watched.person[hits.now]] & (sure >= least_probability)
         for k in np.flatnonzero(keep).tolist():
             now, then = int(hits.now[k]), int(hits.then[k])
             days = float(watched.second[now] - watched.second[then]) / DAY
             at = str(people.columns["effective_at"][watched.row[now]])
-            alert = Alert(at, rule.kind, days, float(hits.change[k]), float(hits.probability[k]))
+            alert = Alert(at, rule.kind, days, float(hits.change[k]), float(sure[k]))
             found[int(watched.person[now])].append(alert)
     return [_stretches(alerts) for alerts in found]
 

@@ -90,7 +90,7 @@
     if (!fresh.length) return [];
     const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
     const newest = fresh.at(-1);
-    const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person.`;
+    const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person whose readings are all right.`;
     const rate = data.false_alerts && newest.kind === "unusual" ? element("span", { class: "hint" }, stated) : "";
     const seen = newest.status === "acknowledged" ? ` Acknowledged by ${Words.isolate(newest.said)}.` : "";
     return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${seen}${more}`, rate)];
