@@ -16,6 +16,7 @@ from weightstream.engine.retro import (
     MEANS,
     PRECISIONS,
     SIDE_LEVEL,
+    SIDE_VAR,
     SIDE_VV,
     SIDE_WW,
     SIDE_XX,
@@ -94,6 +95,7 @@ def put_course(side: Floats, c: Any, sign: float, origin: float, scratch: Floats
     scratch[7], scratch[8], scratch[9] = c.vv, sign * c.vw, c.ww
     side[LOGDET] = invert(scratch, 0, side, PRECISIONS)
     side[SIDE_LEVEL], side[SIDE_XX], side[SIDE_VV], side[SIDE_WW] = c.r + c.x, c.xx, c.vv, c.ww
+    side[SIDE_VAR] = c.rr + 2.0 * c.rx + c.xx
 
 
 @shared
@@ -116,6 +118,7 @@ def widen(side: Floats, source: Floats, extra: float) -> None:
     side[a + 8] -= g * p2 * p3
     side[a + 9] -= g * p3 * p3
     side[LOGDET] += math.log(grown)
+    side[SIDE_VAR] += extra
 
 
 @shared

@@ -35,7 +35,7 @@ WORK = np.dtype(
 
 MEANS, PRECISIONS, LOGDET = 0, 4, 14
 SIDE_WEIGHT, SIDE_RESTLESS, SIDE_COURSE, SIDE_MOVED, SIDE_LEVEL = range(15, 20)
-SIDE_XX, SIDE_VV, SIDE_WW, SIDE_SIZE = range(20, 24)
+SIDE_XX, SIDE_VV, SIDE_WW, SIDE_VAR, SIDE_SIZE = range(20, 25)
 """What comes from one side of a reading: mean and precision of r, x, v, w, and of which course."""
 COVARIANCES, ORIGIN = 4, 14
 """In the joint state of two sides; r counts from ORIGIN."""
@@ -59,7 +59,8 @@ class Series(NamedTuple):
 
     k: the beam over the readings, with this person's parameters. ahead: forward predictions of
     all readings, those of row i from ahead_start[i - first] on. before, after: (sides, SIDE_SIZE)
-    what comes from either side of one reading.
+    what comes from either side of one reading; weights: (sides, sides)
+    with which they meet.
     """
 
     k: Beam
@@ -73,6 +74,7 @@ class Series(NamedTuple):
     ahead_start: Ints
     before: Floats
     after: Floats
+    weights: Floats
     joint: Floats
     scratch: Floats
     sums: Records

@@ -64,13 +64,16 @@ from weightstream.engine.retro import (
     SIDE_MOVED,
     SIDE_RESTLESS,
     SIDE_SIZE,
+    SIDE_VAR,
     SIDE_WEIGHT,
     SUMS,
     WORK,
     Series,
 )
 
-FAINT = 1e-9
+ROUGHLY = 1e4
+"""How much more than their weights two sides may come to by meeting."""
+FAINT = 1e-8
 """Pairs of this share of the likeliest have no say."""
 STEP_KG = 3.0
 """Least change of level that is told as a step."""
@@ -223,19 +226,33 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
 
 @jit
 def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> None:
-    """Add up what each pair of sides says of reading i."""
+    """Add up what each pair of sides says of reading i, the faint ones aside."""
     most = 0.0
-    for turn in range(2):  # the likeliest pair first tells which ones are faint
-        for a in range(befores):
-            for b in range(afters):
+    for a in range(befores):
+        for b in range(afters):
+            f, g = x.before[a], x.after[b]
+            x.weights[a, b] = 0.0
+            if roughly(f, g) > FAINT * most:
+                x.weights[a, b] = meet(x, f, g)
+                most = max(most, x.weights[a, b])
+    for a in range(befores):
+        for b in range(afters):
+            if x.weights[a, b] > FAINT * most:
                 f, g = x.before[a], x.after[b]
-                if f[SIDE_WEIGHT] * g[SIDE_WEIGHT] < FAINT * FAINT:
-                    continue
-                weight = meet(x, f, g)
-                if turn == 0:
-                    most = max(most, weight)
-                elif weight > FAINT * most:
-                    weigh_pair(x, i, first, weight / most, f, g, False)
+                meet(x, f, g)
+                weigh_pair(x, i, first, x.weights[a, b] / most, f, g, False)
+
+
+@jit
+def roughly(f: Floats, b: Floats) -> float:
+    """No less than about the weight with which two sides meet, by their levels alone."""
+    weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
+    if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
+        return weight
+    if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
+        return 0.0
+    off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
+    return ROUGHLY * weight * math.exp(-0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR]))
 
 
 @jit
@@ -470,7 +487,8 @@ def smooth_kernel(
     x = Series(
         k, process, out, accepted, reason, np.zeros(longest, WORK), tally,
         np.empty(longest * COURSES, COURSE), np.zeros(longest + 1, np.int64),
-        np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDE_SIZE)), np.zeros(16), np.zeros(10),
+        np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDES)),
+        np.zeros(16), np.zeros(10),
         np.zeros(1, SUMS),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
