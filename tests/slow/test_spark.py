@@ -1,6 +1,8 @@
 """The recipe of docs/scale.md: Spark judges as one machine does."""
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ pytest.importorskip("pyspark", reason="pyspark is not installed")
 def spark():
     from pyspark.sql import SparkSession
 
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
