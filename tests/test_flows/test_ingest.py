@@ -337,3 +337,13 @@ def test_outcomes_of_a_selection_add_up(ingested, simulated, tmp_path):
     assert ran.result.counts["excluded"] > 0
     assert list(ran.result.counts) == list(OUTCOMES)
     assert counted(tmp_path / "data", "select count(*) from users") == 30
+
+
+def test_a_stored_file_is_not_read_again_in_another_timezone(ingested, csv_of, data_dir, exported):
+    path = csv_of(*[("a", f"2024-01-{day:02} 07:00:00", "80") for day in range(1, 6)])
+    assert ingested(path, data_dir, timezone="Europe/Oslo").state.is_completed()
+    before = exported(data_dir)
+    again = ingested(path, data_dir, timezone="America/New_York")
+    assert again.state.is_failed()
+    assert "is stored already with its times in another timezone" in str(again.result)
+    assert exported(data_dir) == before
