@@ -70,6 +70,15 @@ def test_the_check_lists_every_gap_of_both_places() -> None:
     assert [row[0] for row in rows].count("home") == len(TABLE["home"])
 
 
+def test_the_page_has_figures_kinds_sizes_and_calibration() -> None:
+    names = ["weightstream causal", "15 % gate Kalman"]
+    found = realworld.sections(realworld.score(["clinic"], [1], 12, names))
+    page = realworld.markdown(found, [1], 12)
+    assert page.startswith("# Streams that move and err as real ones do")
+    for words in ("| clinic | 0.10 | 15 % gate Kalman |", "by kind", "by size", "calibration"):
+        assert words in page
+
+
 def test_growthcleanr_without_r_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     problem = growthcleanr.missing()

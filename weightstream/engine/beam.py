@@ -59,7 +59,7 @@ KNOWN = 3.0
 """Right readings from which on a person's course is known."""
 TOLD = 0.5
 """Share of a named cause among errors from which on the undone value is believed."""
-SPLIT = 0.005
+SPLIT = 0.01
 """A continuation below this share of the usual one is not followed."""
 UNSURPRISING = 5.0
 """Squared SDs."""

@@ -17,7 +17,6 @@ import numpy as np
 from pykalman import KalmanFilter
 
 from weightstream.batch import Floats
-from weightstream.engine import process as compiled_process
 from weightstream.engine.records import MOMENTS
 
 PACKAGE = "weightstream.engine"
@@ -76,15 +75,16 @@ def advance(c: Any, day: float, p: Any) -> None:
         c.day = day
         return
     level = c.r + c.x
-    size, small = compiled_process.size(level), compiled_process.small(level)
+    own = plain()["process"]
+    size, small = own.size(level), own.small(level)
     f, still = transition(gap, p)
     still = still * c.scale * np.array([0.0, size, size, small**2])
     q = still - f @ still @ f.T
     q[0, 0] = p.level_noise * size * c.scale * gap
     if c.restless == 1.0:
-        q[0, 0] += compiled_process.spell_variance(level, gap)
-    growth = compiled_process.grown(level, day - c.day)
-    q[0, 0] += compiled_process.SPREAD**2 * level * abs(growth)
+        q[0, 0] += own.spell_variance(level, gap)
+    growth = own.grown(level, day - c.day)
+    q[0, 0] += own.SPREAD**2 * level * abs(growth)
     mean, covariance = moments(c)
     step = KalmanFilter(transition_matrices=f, observation_matrices=np.zeros((1, 4)))
     offset = np.array([growth, 0.0, 0.0, 0.0])

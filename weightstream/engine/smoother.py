@@ -71,9 +71,9 @@ from weightstream.engine.retro import (
     Series,
 )
 
-ROUGHLY = 1e4
+ROUGHLY = 100.0
 """How much more than their weights two sides may come to by meeting."""
-FAINT = 1e-8
+FAINT = 1e-7
 """Pairs of this share of the likeliest have no say."""
 STEP_KG = 3.0
 """Least change of level that is told as a step."""
