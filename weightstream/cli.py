@@ -106,6 +106,9 @@ def _toml(value: Any) -> str:
 @click.option("--raw", is_flag=True, help="Rows as they were received, quarantined ones too.")
 @click.option("--package", is_flag=True, help="A folder with both, and a datapackage.json.")
 @click.option("--as-of", metavar="TIME", help="What was known then: a day (its end) or a time.")
+@click.option(
+    "--excel-safe", is_flag=True, help="An apostrophe before texts that Excel would compute."
+)
 @settings
 def export(
     out: Path,
@@ -113,6 +116,7 @@ def export(
     raw: bool,
     package: bool,
     as_of: str | None,
+    excel_safe: bool,
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
@@ -123,7 +127,8 @@ def export(
     from weightstream.outputs.exports.decisions import export_store
     from weightstream.outputs.exports.forms import form
 
-    rows = export_store(configured(config, data_dir), out, user, form(out, raw, package, as_of))
+    chosen = form(out, raw, package, as_of, excel_safe)
+    rows = export_store(configured(config, data_dir), out, user, chosen)
     click.echo(f"{rows:,} rows in {out}", err=True)
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.config import Config
+from weightstream.config import Config, load
 from weightstream.errors import ConfigError, StoreError
 from weightstream.outputs.exports.decisions import EXPORT, current_decisions, export, export_store
+from weightstream.outputs.exports.forms import form
 from weightstream.schema import EXPORT_COLUMNS
 
 
@@ -218,3 +219,12 @@ def test_export_takes_named_persons(store, tmp_path):
     with sqlite3.connect(store / "weightstream.db") as connection:
         assert export(connection, tmp_path / "out.csv", "UTC", ["b", "nobody"]) == 2
     connection.close()
+
+
+def test_ids_that_a_spreadsheet_would_compute_get_an_apostrophe(store_files, csv_of, data_dir):
+    store_files(data_dir, csv_of(("=cmd|x", "2024-01-01", "80"), ("-5", "2024-01-01", "80")))
+    config = load(None, {("data", "data_dir"): str(data_dir)}).config
+    out = data_dir / "safe.csv"
+    export_store(config, out, write=form(out, for_excel=True))
+    with out.open(newline="") as file:
+        assert sorted(row["user_id"] for row in csv.DictReader(file)) == ["'=cmd|x", "-5"]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
+from weightstream.outputs.exports.excel import excel_safe
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.parsing.coded import trimmed
 from weightstream.parsing.times import parse_times
@@ -49,14 +50,21 @@ persons or of the named ones; returns the rows."""
 
 
 def export(
-    connection: sqlite3.Connection, out: Path, timezone: str, users: list[str] | None = None
+    connection: sqlite3.Connection,
+    out: Path,
+    timezone: str,
+    users: list[str] | None = None,
+    *,
+    for_excel: bool = False,
 ) -> int:
     """Write the current decisions to out (.csv, .parquet or .ndjson); returns the rows written.
 
     Sorted by user, time, source, kg, id; of all persons, or of the named ones. The file appears
-    when it is complete. Raises ConfigError for another ending.
+    when it is complete. for_excel: texts that a spreadsheet would compute get an apostrophe.
+    Raises ConfigError for another ending.
     """
-    return write_tables(out, EXPORT, current_decisions(connection, timezone, users))
+    tables = current_decisions(connection, timezone, users)
+    return write_tables(out, EXPORT, map(excel_safe, tables) if for_excel else tables)
 
 
 def current_decisions(

@@ -11,7 +11,13 @@ from weightstream.outputs.exports.observations import ENDING, export_observation
 from weightstream.outputs.exports.received import export_received
 
 
-def form(out: Path, raw: bool = False, package: bool = False, as_of: str | None = None) -> Write:
+def form(
+    out: Path,
+    raw: bool = False,
+    package: bool = False,
+    as_of: str | None = None,
+    for_excel: bool = False,
+) -> Write:
     """What writes it. Raises ConfigError where two forms are asked for at once."""
     wanted: dict[str, Write] = {}
     if raw:
@@ -20,6 +26,8 @@ def form(out: Path, raw: bool = False, package: bool = False, as_of: str | None 
         wanted["--package"] = export_package
     if as_of is not None:
         wanted["--as-of"] = partial(export_known, as_of)
+    if for_excel:
+        wanted["--excel-safe"] = partial(export, for_excel=True)
     if out.name.endswith(ENDING):
         wanted[ENDING] = export_observations
     if len(wanted) > 1:
