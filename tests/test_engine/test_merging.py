@@ -28,8 +28,10 @@ def test_one_weighing_through_two_apps_counts_once(make_batch, shown, seconds):
     once = smooth_batch(make_batch([(day, kg, 0) for day, kg in days], sources=TWO), model)
     both = smooth_batch(make_batch(twice(days, seconds, shown), sources=TWO), model)
     assert names(both)[1::2] == ["repeat"] * 40
-    np.testing.assert_allclose(both.level[::2], once.level, atol=1e-9)
-    np.testing.assert_allclose((both.level_hi - both.level_lo)[::2], once.level_hi - once.level_lo)
+    np.testing.assert_allclose(both.level[::2], once.level, atol=1e-6)
+    np.testing.assert_allclose(
+        (both.level_hi - both.level_lo)[::2], once.level_hi - once.level_lo, rtol=1e-6
+    )
     assert (both.accepted[::2] == once.accepted).all()
     assert (both.p_valid[1::2] <= 0.1).all()
 

@@ -28,7 +28,9 @@ def test_the_swing_is_the_matrix_exponential_and_its_noise_the_integral(gap, rat
         0
     ]
     xx, xv, vv = engine_process.swing_noise(gap, rate, rate_var)
-    np.testing.assert_allclose([xx, xv, vv], [own[0, 0], own[0, 1], own[1, 1]], rtol=2e-3)
+    np.testing.assert_allclose(
+        [xx, xv, vv], [own[0, 0], own[0, 1], own[1, 1]], rtol=2e-3, atol=1e-9
+    )
 
 
 def course_of(p, day=0.0, kg=80.0):

@@ -55,6 +55,8 @@ SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
 ERRORS = 0.5
 """A person's own rate of errors is known from so many errors."""
+TINY = 1e-250
+"""What no density of a reading falls below, so that something is always left."""
 KNOWN = 3.0
 """Right readings from which on a person's course is known."""
 TOLD = 0.5
@@ -206,6 +208,11 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
 def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
     """Put what a reading was taken for into a course's memory."""
     right = what != WRONG
+    c.rights = (c.rights << 1) | (1 if right else 0)
+    c.moves = (c.moves << 1) | (1 if what == MOVED else 0)
+    c.spells = (c.spells << 1) | (1 if c.restless == 1.0 else 0)
+    if kind == OVERRIDE:
+        return  # what a person rejects tells nothing
     c.feared += 1.0 - s.rate[OK]
     if right:
         c.right += 1.0
@@ -223,9 +230,6 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
         c.visits += 1.0
         c.guest += max(1.0 / c.visits, GUEST_MEMORY) * (weight - c.guest)
     c.last = 1.0 if right else 0.0
-    c.rights = (c.rights << 1) | (1 if right else 0)
-    c.moves = (c.moves << 1) | (1 if what == MOVED else 0)
-    c.spells = (c.spells << 1) | (1 if c.restless == 1.0 else 0)
 
 
 @jit
@@ -315,13 +319,14 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     noise = (s.noise_var + extra) * c.scale
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
+        weight = max(weight, TINY) if k.forced[i] > 0 else weight
         return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
     level = c.r + c.x
     size = small(level)
     tail = p.tail_var * size * size
     mean = factor * level + c.w + offset * size
     variance = spread(c, factor) + noise * size * size
-    if not possible:
+    if not possible and k.forced[i] <= 0:
         return m, mean, variance, 0.0
     residual = y - mean
     gap = abs(k.day[i] - c.seen)
@@ -338,6 +343,8 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     else:
         other += spell_variance(level, gap)
     change = prior * turning * valid_density(residual, other, share, tail)[0]
+    if k.forced[i] > 0:
+        stay = max(stay, TINY)
     m = add_kid(k, m, stay, a, VALID, OK, y)
     least = SPLIT * stay if c.right >= KNOWN else 0.0
     if move > least:
@@ -360,6 +367,7 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= factor
     wrong += raise_run(c, s, factor, k.density) + raise_guest(c, y, s, k.density)
+    wrong = max(wrong, TINY)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
         weight = c.weight * k.density[reason]

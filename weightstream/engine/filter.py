@@ -28,9 +28,9 @@ from weightstream.engine.beam import (
 )
 from weightstream.engine.compiled import jit, kernel, shared
 from weightstream.engine.densities import interval_sd
+from weightstream.engine.merging import same_weight
 from weightstream.engine.mixture import (
     COPY_DAYS,
-    COPY_KG,
     COPY_RATE,
     OK,
     REASON_COUNT,
@@ -69,7 +69,7 @@ class Pass(NamedTuple):
 @jit
 def is_copy(k: Beam, m: Floats, i: int) -> bool:
     """Whether a reading is the weighing before it, come through another app."""
-    near = abs(k.weight[i] - m[1]) <= COPY_KG and k.day[i] - m[0] <= COPY_DAYS
+    near = k.day[i] - m[0] <= COPY_DAYS and same_weight(m[1], k.weight[i])
     return near and m[2] != k.table[k.source[i]].key and k.forced[i] == 0
 
 
@@ -103,7 +103,7 @@ def note_all(row: Any, k: Beam, n: int, right: bool) -> None:
     total, level, square, trend = 0.0, 0.0, 0.0, 0.0
     for a in range(n):
         c = k.courses[a]
-        if math.isnan(c.seen) or (c.last == 1.0) != right:
+        if math.isnan(c.seen) or (c.rights & 1 == 1) != right:
             continue
         mean = c.r + c.x
         total += c.weight

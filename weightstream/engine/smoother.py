@@ -17,6 +17,7 @@ from weightstream.engine.beam import (
     COURSES,
     RESTLESS_DAYS,
     SURE,
+    TINY,
     UNSURPRISING,
     advance_all,
     branch,
@@ -299,6 +300,8 @@ def weigh_pair(
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
         t.pairs += weight
         right = prior * birth_density(y) if possible else 0.0
+        if k.forced[i] > 0:
+            right = max(right, TINY)
         t.right += right
         if right > 0.0:
             level = y - (w.offset + s.bias)
@@ -322,6 +325,8 @@ def weigh_pair(
         return False
     density, usual = valid_density(residual, variance, p.tail_share, tail)
     right = prior * density if possible else 0.0
+    if k.forced[i] > 0:
+        right = max(right, TINY * weight)
     wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
     if at_ease and wrong > SURE * right:
         for reason in range(REASON_COUNT):
@@ -342,6 +347,8 @@ def weigh_pair(
     t.wrong += wrong
     if f[SIDE_MOVED] > 0.0:
         t.moved += right + wrong
+    if right == 0.0:
+        residual = 0.0  # a value without measure would leave no number behind
     believed = variance - noise + believed_noise(noise, usual, tail)
     after = level + (gr + gx) * residual / believed
     narrow = max(spread - (gr + gx) ** 2 / believed, 0.0)
@@ -376,7 +383,7 @@ def weigh_errors(
         if own > k.likely[reason]:
             k.likely[reason] = own
             k.restored[reason] = k.undone[reason]
-    return weight * wrong
+    return weight * max(wrong, TINY)
 
 
 @jit
@@ -435,6 +442,8 @@ def conclude(x: Series, first: int, last: int) -> None:
             before = row.level
     for i in range(first, last):
         row = x.out[i]
+        if counted == 1 and x.accepted[i]:
+            row.mean = row.sd = math.nan
         if counted == 0:
             row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
         if x.accepted[i] or x.k.forced[i] != 0:
