@@ -175,7 +175,8 @@ def markdown(found: Sequence[Section], seeds: Sequence[int], persons: int) -> st
         f"`; seeds {', '.join(map(str, seeds))}, {persons} persons of a clinic and a fifth as many "
         "logs at home of each seed. Rate: share of readings that are spoilt, bursts and first "
         "values besides. Spoilt by: RMSE of the level against the same judge's on the series "
-        "without errors; RMSE: against the truth. Rivals have no level: their last kept value."
+        "without errors; RMSE: against the truth. Rivals have no level: their last kept value, "
+        "in the clinic with a kilogram of clothes."
     )
     parts = [f"## {title}\n\n{table(head, rows)}" for title, head, rows in found]
     return "\n\n".join([head, *parts]) + "\n"

@@ -43,8 +43,17 @@ class _Records(ModuleType):
         return as_records(np.empty(shape, dtype))
 
 
+class _Record(np.record):
+    """A record whose fields come before numpy's methods of the same name."""
+
+    def __getattribute__(self, name: str) -> Any:
+        fields = np.record.__getattribute__(self, "dtype").names
+        return self[name] if name in fields else np.record.__getattribute__(self, name)
+
+
 def as_records(array: Any) -> Any:
-    return array.view(np.recarray) if array.dtype.names else array
+    """The array with its fields as attributes of its rows."""
+    return array.view(np.dtype((_Record, array.dtype))) if array.dtype.names else array
 
 
 def moments(c: Any) -> tuple[Floats, Floats]:

@@ -253,7 +253,8 @@ def roughly(f: Floats, b: Floats) -> float:
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return 0.0
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
-    return ROUGHLY * weight * math.exp(-0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR]))
+    apart = 0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR])
+    return ROUGHLY * weight * math.exp(-min(apart, 300.0))
 
 
 @jit
@@ -280,9 +281,14 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
     p = x.k.p[0]
     density = join(f, b, p, x.joint, x.scratch)
     level = x.joint[0] + x.joint[1] + x.joint[ORIGIN]
-    if not density > -200.0 or level <= 0.0:
+    if math.isnan(density) or level <= 0.0:
         return 0.0
-    return weight * math.exp(density) / (prior_of(f[SIDE_RESTLESS], p) * birth_density(level))
+    # However far apart two sides are, some pair has to be the likeliest.
+    return (
+        weight
+        * math.exp(max(density, -300.0))
+        / (prior_of(f[SIDE_RESTLESS], p) * birth_density(level))
+    )
 
 
 @jit
