@@ -43,7 +43,7 @@ class _Records(ModuleType):
         return as_records(np.empty(shape, dtype))
 
 
-class _Record(np.record):
+class _Record(np.record):  # type: ignore[misc]
     """A record whose fields come before numpy's methods of the same name."""
 
     def __getattribute__(self, name: str) -> Any:

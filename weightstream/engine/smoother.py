@@ -292,6 +292,28 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
 
 
 @jit
+def weigh_birth(
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, prior: float
+) -> None:
+    """Add what a pair of sides says that knows no level: all other readings are errors.
+
+    prior: probability that the reading is right before it is seen.
+    """
+    k, w, t = x.k, x.work[i - first], x.sums[0]
+    t.pairs += weight
+    right = prior * birth_density(k.weight[i]) if prior > 0.0 else 0.0
+    if k.forced[i] > 0:
+        right = max(right, TINY)
+    t.right += right
+    if right > 0.0:
+        level = k.weight[i] - (w.offset + k.table[k.source[i]].bias)
+        t.levels += right
+        t.level += right * level
+        t.level_square += right * (level * level + w.noise)
+    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, w.copy_of >= 0)
+
+
+@jit
 def weigh_pair(
     x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, at_ease: bool
 ) -> bool:
@@ -304,17 +326,7 @@ def weigh_pair(
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
     prior = weight * s.rate[OK]
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
-        t.pairs += weight
-        right = prior * birth_density(y) if possible else 0.0
-        if k.forced[i] > 0:
-            right = max(right, TINY)
-        t.right += right
-        if right > 0.0:
-            level = y - (w.offset + s.bias)
-            t.levels += right
-            t.level += right * level
-            t.level_square += right * (level * level + w.noise)
-        t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, w.copy_of >= 0)
+        weigh_birth(x, i, first, weight, f, b, prior if possible else 0.0)
         return True
     c = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
