@@ -102,7 +102,7 @@ def filter_batch(
         batch.indptr,
         batch.day,
         batch.hour,
-        batch.weight_kg,
+        measurable(batch.weight_kg),
         batch.source,
         forced_of(batch),
         model.process,
@@ -134,7 +134,7 @@ def smooth_batch(
     out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
-    readings = (batch.day, batch.hour, batch.weight_kg, batch.source, forced_of(batch))
+    readings = (batch.day, batch.hour, measurable(batch.weight_kg), batch.source, forced_of(batch))
     series = (batch.indptr, *readings)
     parameters = (model.process, model.table)
     start, scale = state.copy(), np.empty(users)
@@ -160,6 +160,11 @@ def _check(batch: UserBatch, model: Model) -> None:
     for fault, words in faults:
         if fault.any():
             raise BatchError(f"reading {int(np.argmax(fault))} of the batch {words}")
+
+
+def measurable(kg: Floats) -> Floats:
+    """Return weights within what arithmetic can square; beyond it a value is nonsense as it is."""
+    return np.clip(kg, 1e-6, 1e6)
 
 
 def forced_of(batch: UserBatch) -> Codes:
