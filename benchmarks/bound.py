@@ -17,9 +17,9 @@ from benchmarks.accuracy import DEV_SEEDS, TEST_SEEDS
 from benchmarks.report import table
 from benchmarks.scoring import CODED
 from benchmarks.streams import Stream, labelled_stream
-from weightstream.batch import Floats, Ints
 from weightstream.simulator.error_menu import SMALL_KG, SMALL_SHARE
 from weightstream.simulator.scenarios import SCENARIOS
+from weightstream.types import Floats, Ints
 
 HOME = "patient-device"
 """Where another person is always the same housemate; elsewhere it is anyone."""

@@ -22,7 +22,7 @@ from benchmarks.course_series import (
     wander,
     weighed,
 )
-from weightstream.batch import Floats
+from weightstream.types import Floats
 
 # --- fluid
 

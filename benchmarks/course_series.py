@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.streams import Bools, Texts
-from weightstream.batch import Floats, Ints
+from weightstream.types import Floats, Ints
 
 KG_PER_LB = 0.45359237
 HOME, CLINIC, UNKNOWN = "patient-device", "care-team-upload", "unknown"

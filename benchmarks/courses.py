@@ -19,10 +19,11 @@ from benchmarks import course_bodies, course_records
 from benchmarks.course_series import COURSES, Series
 from benchmarks.report import aligned, table
 from benchmarks.streams import Bools
-from weightstream.batch import Floats, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import Filtered, build_model, filter_batch, smooth_batch
 from weightstream.schema import REASONS
+from weightstream.types import Floats
 
 __all__ = ["COURSES", "batch_of", "course_bodies", "course_records", "drawn", "measure"]
 

@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.course_series import CLINIC, CLOTHES_KG, HOME, KG_PER_LB, Rng
 from benchmarks.real_bodies import Body, clinic_body, home_body
 from benchmarks.streams import Bools, Stream, Texts
-from weightstream.batch import Floats, UserBatch
+from weightstream.batch import UserBatch
+from weightstream.types import Floats
 
 LEAST_KG = 6.0
 MOST_KG = 650.0

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from benchmarks.course_series import KG_PER_LB, Rng, ornstein_uhlenbeck
-from weightstream.batch import Floats
+from weightstream.types import Floats
 
 FIRST_DAY = 16_000
 

@@ -156,15 +156,14 @@ Section = tuple[str, Sequence[str], list[list[str]]]
 def sections(scores: Mapping[Key, Score]) -> list[Section]:
     found: list[Section] = [("Errors found, levels, coverage", HEAD, rows_of(scores))]
     for by in ("kind", "size"):
-        head, rows = recall_rows(scores, by)
-        found.append((f"Share found by {by}", head, rows))
+        found.append((f"Share found by {by}", *recall_rows(scores, by)))
     for (place, rate, name), own in scores.items():
         if name.startswith("weightstream"):
             numbers = figures(own.tally)
             where = f"{place}, {rate:.2f} spoilt, {name}"
             found.append((f"{where}: coverage by gap", GROUP_HEAD, group_rows(numbers)))
-            rows = reliability_rows(numbers)
-            found.append((f"{where}: calibration of p_valid", RELIABILITY_HEAD, rows))
+            bins = reliability_rows(numbers)
+            found.append((f"{where}: calibration of p_valid", RELIABILITY_HEAD, bins))
     return found
 
 
@@ -213,8 +212,8 @@ def main() -> None:
             sys.exit(problem)
         names.append(GROWTHCLEANR)
     found = sections(score(options.places, seeds, options.persons, names, options.source))
-    for title, head, rows in found:
-        print(f"\n{title}\n{aligned(head, rows)}")
+    for title, columns, rows in found:
+        print(f"\n{title}\n{aligned(columns, rows)}")
     if options.out:
         options.out.write_text(markdown(found, seeds, options.persons), encoding="utf-8")
 

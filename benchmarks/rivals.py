@@ -11,8 +11,9 @@ import numba
 import numpy as np
 
 from benchmarks.streams import Bools
-from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.schema import REASONS
+from weightstream.types import Floats, Ints
 
 KG_PER_LB = 0.45359237
 

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from weightstream.batch import Floats, Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.simulator.streams import simulate
+from weightstream.types import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.object_]

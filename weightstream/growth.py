@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.batch import Floats
+from weightstream.types import Floats
 
 Sex = Literal["male", "female"]
 YEAR_DAYS = 365.25

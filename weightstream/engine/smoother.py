@@ -78,6 +78,8 @@ FAINT = 1e-7
 """Pairs of this share of the likeliest have no say."""
 STEP_KG = 3.0
 """Least change of level that is told as a step."""
+NO_BODY = 1e-12
+"""Density of first readings where no body is."""
 AGREED = 6.0
 """Squared SDs between the levels from before and after within which they agree."""
 SIDES = 4 * COURSES
@@ -281,14 +283,11 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
     p = x.k.p[0]
     density = join(f, b, p, x.joint, x.scratch)
     level = x.joint[0] + x.joint[1] + x.joint[ORIGIN]
-    if math.isnan(density) or level <= 0.0:
+    if math.isnan(density):
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
-    return (
-        weight
-        * math.exp(max(density, -300.0))
-        / (prior_of(f[SIDE_RESTLESS], p) * birth_density(level))
-    )
+    prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level), NO_BODY)
+    return weight * math.exp(max(density, -300.0)) / prior
 
 
 @jit

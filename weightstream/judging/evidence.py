@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from weightstream.batch import Floats, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, filter_batch
 from weightstream.engine.model import PRIOR, Parameters, Process
+from weightstream.types import Floats
 
 REFERENCE = "patient-device"
 """The source whose bias is its prior's by convention: only differences between sources are seen."""

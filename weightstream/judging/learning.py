@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.batch import Floats, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, smooth_batch
 from weightstream.engine.model import PRIOR, Parameters
@@ -26,6 +26,7 @@ from weightstream.judging.evidence import (
     rows_of,
 )
 from weightstream.schema import HUMAN_REASONS, REASONS
+from weightstream.types import Floats
 
 Bools = npt.NDArray[np.bool_]
 
