@@ -81,6 +81,8 @@ RUNS_ON = 0.25
 GUEST_SOURCES = 0.3
 """Share of errors that are another person on a scale that others use too; where it is less, they
 come again less often by its square."""
+GUEST_MOST = 0.5
+"""A co-user's share at most: who is there more often is the person."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
@@ -163,7 +165,7 @@ def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise."""
     if c.visits == 0.0:
         return 0.0
-    share = (c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS)
+    share = min((c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS), GUEST_MOST)
     others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
     share *= min(others * others, 1.0)
     apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
@@ -422,15 +424,18 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
 @jit
 def choose(k: Beam, i: int, m: int) -> int:
     """Keep the likeliest of m continuations as the courses; returns how many."""
-    count, total, most = 0, 0.0, 0.0
+    count, total, most, least = 0, 0.0, 0.0, 0.0
     while count < COURSES:
         best = -1
         for kid in range(m):
             if k.kid_weight[kid] > 0.0 and (best < 0 or k.kid_weight[kid] > k.kid_weight[best]):
                 best = kid
-        if best < 0 or k.kid_weight[best] < PRUNED * most:
+        if best < 0 or k.kid_weight[best] < least:
             break
         most = max(most, k.kid_weight[best])
+        # Before a person is known, what is unlikely now may yet be the start.
+        if k.courses[k.kid_of[best]].right >= KNOWN:
+            least = PRUNED * most
         c = k.spare[count]
         k.spare[count] = k.courses[k.kid_of[best]]
         c.weight = k.kid_weight[best]
