@@ -25,7 +25,7 @@ UNUSABLE = {
     "empty": (b"", "is empty"),
     "blank": (b"\n\n\n", "is empty"),
     "binary": (bytes(range(256)) * 40, "no format|not a text table"),
-    "wrong header": (b"name,when,how much\nA,2024-01-01,80\n", "no column for user and weight"),
+    "wrong header": (b"name,when,how much\nA,2024-01-01,80\n", "no column for weight"),
     "no header": (GOOD.removeprefix(HEADER), "no header"),
     "no unit": (b"user_id,timestamp,weight\nA,2024-01-01,80\n", "no column for unit"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "written in UTF-16"),

@@ -163,16 +163,16 @@ def test_learnt_parameters_are_used(csv_of, tmp_path):
     from dataclasses import replace
 
     from weightstream.engine.model import PRIOR
-    from weightstream.judging.parameters import to_json
+    from weightstream.judging.parameters import write
 
     source = csv_of(*[("a", f"2024-01-{day:02}T07:00:00Z", "80.0") for day in range(1, 9)])
     parameters = tmp_path / "set.json"
-    parameters.write_text(to_json(replace(PRIOR, name="mine")))
+    write(replace(PRIOR, name="mine"), parameters)
     clean(source, tmp_path / "out.csv", "--parameters", parameters)
     assert {row["model"] for row in rows_of(tmp_path / "out.csv")} == {"mine"}
     parameters.write_text('{"name": 3}')
     done = clean(source, tmp_path / "other.csv", "--parameters", parameters, status=2)
-    assert "is no set of parameters of this version" in done.stderr
+    assert "holds no parameters" in done.stderr
 
 
 @pytest.mark.parametrize(

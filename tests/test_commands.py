@@ -176,7 +176,7 @@ def test_json_is_the_last_line_on_stdout(one_run):
 def test_partial_success_has_status_one_and_is_named(one_run):
     said, _ = one_run
     assert said.returncode == 1
-    assert len(re.findall(r"^.*bad\.csv has no header", said.stderr, re.MULTILINE)) == 1
+    assert len(re.findall(r"^.*bad\.csv has no column", said.stderr, re.MULTILINE)) == 1
     assert "Traceback" not in said.stderr + said.stdout
     assert "Prefect" not in said.stderr
 

@@ -62,7 +62,7 @@ def test_good_bad_and_doubled_files(run_inbox, folder):
         f"failed/user={PERSON}/bad.csv.report.txt",
     }
     report = (folder / f"failed/user={PERSON}/bad.csv.report.txt").read_text()
-    assert report.startswith(f"user={PERSON}/bad.csv has no header")
+    assert report.startswith(f"user={PERSON}/bad.csv has no column")
     assert summary.counts["accepted"] == 2
     assert summary.counts["duplicates"] == 1
     assert stored(folder, "select user_id from users order by 1") == [(PERSON,), ("P-1",)]

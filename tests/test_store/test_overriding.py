@@ -46,9 +46,9 @@ def test_it_counts_at_once_and_outlives_reruns(
         rows_of(judged_store, "select level_kg from current_decisions where user_id = 'a'")
         != before
     )
-    assert rows_of(
-        judged_store, "select readings, rejected, dirty from users where user_id = 'a'"
-    ) == [(20, 1, 0)]
+    assert rows_of(judged_store, "select readings, dirty from users where user_id = 'a'") == [
+        (20, 0)
+    ]
     store_files(judged_store, csv_of(*course[:3], ("a", "2024-01-05T19:00:00Z", "80.9")))
     smooth(judged_store)
     assert [line[1] for line in shown(judged_store, right)] == ["rejected"]

@@ -59,7 +59,7 @@ TINY = 1e-250
 """What no density of a reading falls below, so that something is always left."""
 KNOWN = 3.0
 """Right readings from which on a person's course is known."""
-TOLD = 0.5
+CERTAIN = 0.5
 """Share of a named cause among errors from which on the undone value is believed."""
 SPLIT = 0.01
 """A continuation below this share of the usual one is not followed."""
@@ -83,6 +83,8 @@ GUEST_SOURCES = 0.3
 come again less often by its square."""
 GUEST_MOST = 0.5
 """A co-user's share at most: who is there more often is the person."""
+UNKNOWN_RUN = 0.6
+"""How much less errors run on while fewer than KNOWN readings were right: they may be the person."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
@@ -139,6 +141,8 @@ def going_on(c: Any, s: Any) -> float:
     if not alive(c, s):
         return 0.0
     on = persistence(c.run)
+    if c.right < KNOWN:
+        on *= UNKNOWN_RUN
     return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
 
 
@@ -377,7 +381,7 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
         if weight > k.likely[reason]:
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
-    sure = kind <= HUNDREDS_OFF and k.density[kind] > TOLD * wrong
+    sure = kind <= HUNDREDS_OFF and k.density[kind] > CERTAIN * wrong
     if sure and math.isnan(c.seen):  # nothing else remembers that it may be any other error
         own = c.weight * k.density[kind]
         m = add_kid(k, m, own, a, WRONG, kind, k.undone[kind])

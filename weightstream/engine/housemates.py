@@ -19,7 +19,7 @@ GUESTS_ODDS = math.log(4.0)  # that others on a scale come again, before it is s
 
 
 @jit
-def who_besides(n: Any, rate: float, alike: float, i: float) -> float:
+def others_probability(n: Any, rate: float, alike: float, i: float) -> float:
     """How often the reading of row n is another person's, by all but one reading.
 
     n: work row. alike: density of the two as one person's. i: how often that other reading is
@@ -47,7 +47,7 @@ def of_another(x: Series, i: int, first: int) -> float:
             other = x.work[n - first]
             if other.who > 0.0:
                 alike = normal(x.k.weight[i] - x.k.weight[n], SAME_PERSON_KG**2)
-                who = who_besides(other, rate, alike, w.who)
+                who = others_probability(other, rate, alike, w.who)
                 often += who
                 near += who * alike
             n = other.next if way == 0 else other.back

@@ -77,7 +77,7 @@ class Claims:
     def people(self) -> dict[Path, str]:
         return {file.path: file.user for file in self.files if file.user is not None}
 
-    def finish(self, fates: Mapping[Path, str | None]) -> int:
+    def finish(self, outcomes: Mapping[Path, str | None]) -> int:
         """Move each file to done/, or to failed/ where its fate is a sentence.
 
         One that has changed since it was claimed goes back to the inbox, as somebody is still
@@ -86,7 +86,7 @@ class Claims:
         back = 0
         while self.files:
             file = self.files[-1]
-            sentence = fates[file.path]
+            sentence = outcomes[file.path]
             if _look(file.path)[1] != file.seen:
                 _move(file.path, self.inbox, file.name)
                 back += 1

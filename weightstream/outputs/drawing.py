@@ -26,7 +26,7 @@ from weightstream.outputs.pages.person import EarlierDecision, Override, Person
 from weightstream.outputs.people import persons_of
 from weightstream.outputs.watching import Watchers, watchers
 from weightstream.store import queries
-from weightstream.store.alert_statuses import Key, Said, alert_statuses
+from weightstream.store.alert_statuses import Key, Statement, alert_statuses
 from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
 
@@ -168,7 +168,7 @@ def _people(
         )
 
 
-def with_status(alert: Alert, user_id: str, statuses: Mapping[Key, Said]) -> Alert:
+def with_status(alert: Alert, user_id: str, statuses: Mapping[Key, Statement]) -> Alert:
     """The alert with what a person said of it."""
     said = statuses.get((user_id, alert.kind, alert.began))
     if said is None:

@@ -21,7 +21,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """What a person said of an alert: by whom, when (UTC), and why."""
 
     status: Status
@@ -30,14 +30,14 @@ class Said:
     note: str | None = None
 
 
-def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Said]:
+def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Statement]:
     """Return what was said of alerts of some persons."""
     rows = connection.execute(
         "select user_id, kind, began, status, made_by, made_at, note from json_each(?) wanted "
         "join alert_statuses on user_id = wanted.value",
         (json.dumps(list(user_ids)),),
     )
-    return {(user, kind, began): Said(*said) for user, kind, began, *said in rows}
+    return {(user, kind, began): Statement(*said) for user, kind, began, *said in rows}
 
 
 def say(config: Config, key: Key, status: str, by: str, note: str | None = None) -> None:
