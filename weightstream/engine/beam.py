@@ -84,7 +84,7 @@ come again less often by its square."""
 GUEST_MOST = 0.5
 """A co-user's share at most: who is there more often is the person."""
 UNKNOWN_RUN = 0.6
-"""How much less errors run on while fewer than KNOWN readings were right: they may be the person."""
+"""How much less errors run on while fewer than KNOWN readings were right, at the start."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3

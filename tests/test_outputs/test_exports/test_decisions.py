@@ -22,7 +22,7 @@ def store(store_files, csv_of, fresh_dir):
     data_dir = fresh_dir()
     odd = 'Ann "Q", Ö\'Neil'
     rows = [(odd, f"2024-01-{day:02}T07:00:00Z", f"{80 + day / 9:.3f}") for day in range(1, 9)]
-    rows += [("b", "2024-01-05", "7", "st", 'a "scale", mine'), ("b", "2024-01-06", "900", "kg")]
+    rows += [("b", "2024-01-05", "7", "st", 'a "scale", mine'), ("b", "2024-01-06", "9999", "kg")]
     store_files(data_dir, csv_of(*rows))
     return data_dir
 
