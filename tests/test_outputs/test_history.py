@@ -30,12 +30,12 @@ def sentences(data_dir, which):
     return [event.sentence for event in history(configured(data_dir), which)]
 
 
-def test_the_story_of_a_reading(judged_store, decide, id_of):
-    which = id_of(judged_store, "176.4")
-    decide(judged_store, which, "assign", "b", note="her sister's")
-    decide(judged_store, which, "accept", by="max")
-    decide(judged_store, which, "withdraw", by="kim")
-    told = sentences(judged_store, which)
+def test_the_story_of_a_reading(store, decide, id_of):
+    which = id_of(store, "176.4")
+    decide(store, which, "assign", "b", note="her sister's")
+    decide(store, which, "accept", by="max")
+    decide(store, which, "withdraw", by="kim")
+    told = sentences(store, which)
     assert told[0].startswith("received: 176.4 kg of 2024-01-09T07:00:00Z for a from scale (")
     assert ", line 20, run " in told[0] or ", line " in told[0]
     parts = [one.split(" (run")[0] for one in told[1:]]
@@ -58,7 +58,7 @@ def test_the_story_of_a_reading(judged_store, decide, id_of):
         found = [n for n in range(at, len(told)) if words in told[n]]
         assert found, (words, told)
         at = min(found)
-    times = [event.at for event in history(configured(judged_store), which)]
+    times = [event.at for event in history(configured(store), which)]
     assert times == sorted(times)
 
 
@@ -80,17 +80,17 @@ def test_records_are_part_of_the_story(store_files, csv_of, fresh_dir, id_of):
     assert not any("record" in one for one in sentences(data_dir, id_of(data_dir, "81")))
 
 
-def test_the_command_tells_it(judged_store, id_of):
-    which = id_of(judged_store, "176.4")
-    done = run("history", which, "--data-dir", judged_store)
+def test_the_command_tells_it(store, id_of):
+    which = id_of(store, "176.4")
+    done = run("history", which, "--data-dir", store)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert len(lines) >= 2
     assert all(line[4] == "-" and line[19:22] == "Z  " for line in lines)
-    events = json.loads(run("history", which, "--json", "--data-dir", judged_store).stdout)
+    events = json.loads(run("history", which, "--json", "--data-dir", store).stdout)
     assert [event["sentence"] for event in events] == [line[22:] for line in lines]
     assert {"received", "decision"} == {event["kind"] for event in events}
-    unknown = run("history", "feed", "--data-dir", judged_store)
+    unknown = run("history", "feed", "--data-dir", store)
     assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
     assert "no measurement 'feed'" in unknown.stderr
 
@@ -169,59 +169,55 @@ BEYOND = ["9999-12-31", "0000-01-01", "0001-01-01T00:00+05:00", "9999-12-31T23:5
 
 
 @pytest.mark.parametrize("text", [*UNUSABLE, *BEYOND])
-def test_an_unusable_time_is_one_sentence(judged_store, tmp_path, text):
+def test_an_unusable_time_is_one_sentence(store, tmp_path, text):
     with pytest.raises(ConfigError, match="is no time"):
         moment(text, "UTC")
-    done = run("export", tmp_path / "out.csv", "--as-of", text, "--data-dir", judged_store)
+    done = run("export", tmp_path / "out.csv", "--as-of", text, "--data-dir", store)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_form_of_export_at_a_time(judged_store, tmp_path):
-    done = run(
-        "export", tmp_path / "o.csv", "--raw", "--as-of", "2024-05-05", "--data-dir", judged_store
-    )
+def test_one_form_of_export_at_a_time(store, tmp_path):
+    done = run("export", tmp_path / "o.csv", "--raw", "--as-of", "2024-05-05", "--data-dir", store)
     assert done.exit_code == 2
     assert "--raw and --as-of" in done.stderr
 
 
-def test_the_least_certain_come_first(judged_store, decide, course):
-    rows = review(configured(judged_store), limit=100)
+def test_the_least_certain_come_first(store, decide, course):
+    rows = review(configured(store), limit=100)
     doubt = [abs(row["p_valid"] - 0.5) for row in rows]
     assert doubt == sorted(doubt)
     assert len(rows) == len(course)
     assert all(row["explanation"] for row in rows)
     first = rows[0]["measurement_id"]
-    decide(judged_store, first, "reject")
-    assert first not in {
-        row["measurement_id"] for row in review(configured(judged_store), limit=100)
-    }
-    assert len(review(configured(judged_store), limit=3)) == 3
-    assert {row["user_id"] for row in review(configured(judged_store), "b")} == {"b"}
+    decide(store, first, "reject")
+    assert first not in {row["measurement_id"] for row in review(configured(store), limit=100)}
+    assert len(review(configured(store), limit=3)) == 3
+    assert {row["user_id"] for row in review(configured(store), "b")} == {"b"}
     with pytest.raises(ConfigError, match="no person"):
-        review(configured(judged_store), "z")
+        review(configured(store), "z")
 
 
-def test_what_is_no_longer_so_or_decided_leaves_no_gap(judged_store, decide, rows_of):
-    for row in review(configured(judged_store), limit=4):
-        decide(judged_store, row["measurement_id"], "reject")
+def test_what_is_no_longer_so_or_decided_leaves_no_gap(store, decide, rows_of):
+    for row in review(configured(store), limit=4):
+        decide(store, row["measurement_id"], "reject")
     standing = (
         "select measurement_id from current_decisions where override is null and p_valid is not "
         "null order by abs(p_valid - 0.5), user_id, effective_at, measurement_id"
     )
-    wanted = [which for (which,) in rows_of(judged_store, standing)]
+    wanted = [which for (which,) in rows_of(store, standing)]
     for limit in (1, 2, 5, 100):
-        found = [row["measurement_id"] for row in review(configured(judged_store), limit=limit)]
+        found = [row["measurement_id"] for row in review(configured(store), limit=limit)]
         assert found == wanted[:limit]
 
 
-def test_review_in_the_terminal(judged_store, rows_of):
-    done = run("review", "--limit", "2", "--data-dir", judged_store)
+def test_review_in_the_terminal(store, rows_of):
+    done = run("review", "--limit", "2", "--data-dir", store)
     lines = done.stdout.splitlines()
     assert len(lines) == 2
     which = lines[0].split()[0]
-    assert rows_of(judged_store, "select 1 from measurements where measurement_id = ?", which)
-    as_json = json.loads(run("review", "--limit", "2", "--json", "--data-dir", judged_store).stdout)
+    assert rows_of(store, "select 1 from measurements where measurement_id = ?", which)
+    as_json = json.loads(run("review", "--limit", "2", "--json", "--data-dir", store).stdout)
     assert [row["measurement_id"] for row in as_json] == [line.split()[0] for line in lines]
 
 

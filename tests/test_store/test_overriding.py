@@ -30,71 +30,62 @@ def shown(rows_of):
 
 
 def test_it_counts_at_once_and_outlives_reruns(
-    judged_store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, course
+    store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, course
 ):
-    right, wrong = id_of(judged_store, "80.20"), id_of(judged_store, "176.4")
-    before = rows_of(judged_store, "select level_kg from current_decisions where user_id = 'a'")
-    assert decide(judged_store, right, "reject").verdicts == {right: "rejected, override"}
-    decide(judged_store, wrong, "accept")
-    assert shown(judged_store, right) == [
-        ("a", "rejected", "override", 0, "reject", "eva", "retro")
-    ]
-    assert shown(judged_store, wrong) == [
-        ("a", "accepted", "override", 1, "accept", "eva", "retro")
-    ]
-    assert (
-        rows_of(judged_store, "select level_kg from current_decisions where user_id = 'a'")
-        != before
-    )
-    assert rows_of(judged_store, "select readings, dirty from users where user_id = 'a'") == [
-        (20, 0)
-    ]
-    store_files(judged_store, csv_of(*course[:3], ("a", "2024-01-05T19:00:00Z", "80.9")))
-    smooth(judged_store)
-    assert [line[1] for line in shown(judged_store, right)] == ["rejected"]
-    assert [line[1] for line in shown(judged_store, wrong)] == ["accepted"]
+    right, wrong = id_of(store, "80.20"), id_of(store, "176.4")
+    before = rows_of(store, "select level_kg from current_decisions where user_id = 'a'")
+    assert decide(store, right, "reject").verdicts == {right: "rejected, override"}
+    decide(store, wrong, "accept")
+    assert shown(store, right) == [("a", "rejected", "override", 0, "reject", "eva", "retro")]
+    assert shown(store, wrong) == [("a", "accepted", "override", 1, "accept", "eva", "retro")]
+    assert rows_of(store, "select level_kg from current_decisions where user_id = 'a'") != before
+    assert rows_of(store, "select readings, dirty from users where user_id = 'a'") == [(20, 0)]
+    store_files(store, csv_of(*course[:3], ("a", "2024-01-05T19:00:00Z", "80.9")))
+    smooth(store)
+    assert [line[1] for line in shown(store, right)] == ["rejected"]
+    assert [line[1] for line in shown(store, wrong)] == ["accepted"]
 
 
-def test_what_is_withdrawn_is_as_if_it_had_not_been(judged_store, rows_of, decide, id_of, exported):
-    before = exported(judged_store)
-    which, other = id_of(judged_store, "80.20"), id_of(judged_store, "60.0", "b")
-    decide(judged_store, which, "reject")
-    decide(judged_store, other, "assign", "a")
-    decide(judged_store, other, "accept")
-    assert exported(judged_store) != before
-    decide(judged_store, which, "withdraw")
-    assert decide(judged_store, other, "withdraw").persons == 2
-    assert exported(judged_store) == before
+def test_what_is_withdrawn_is_as_if_it_had_not_been(store, rows_of, decide, id_of, exported):
+    before = exported(store)
+    which, other = id_of(store, "80.20"), id_of(store, "60.0", "b")
+    decide(store, which, "reject")
+    decide(store, other, "assign", "a")
+    decide(store, other, "accept")
+    assert exported(store) != before
+    decide(store, which, "withdraw")
+    assert decide(store, other, "withdraw").persons == 2
+    assert exported(store) == before
     kept = "select action, made_by, withdrawn_by from overrides where withdrawn_at is not null"
-    assert len(rows_of(judged_store, kept)) == 3
-    assert rows_of(
-        judged_store, "select max(version) from decisions where measurement_id = ?", which
-    ) == [(3,)]
+    assert len(rows_of(store, kept)) == 3
+    assert rows_of(store, "select max(version) from decisions where measurement_id = ?", which) == [
+        (3,)
+    ]
 
 
 def test_an_assigned_reading_moves(
-    judged_store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, exported, course
+    store, store_files, csv_of, smooth, rows_of, decide, id_of, shown, exported, course
 ):
     """From b, who is about 60 kg, to a."""
-    which = id_of(judged_store, "61", "b")
-    done = decide(judged_store, which, "assign", "a")
+    which = id_of(store, "61", "b")
+    done = decide(store, which, "assign", "a")
     assert done.persons == 2
-    assert [line[0] for line in shown(judged_store, which)] == ["a"]
-    assert rows_of(judged_store, "select user_id, readings from users order by 1") == [
+    assert [line[0] for line in shown(store, which)] == ["a"]
+    assert rows_of(store, "select user_id, readings from users order by 1") == [
         ("a", 21),
         ("b", 1),
     ]
-    before = exported(judged_store)
-    outcomes = store_files(judged_store, csv_of(*course)).outcomes
+    before = exported(store)
+    outcomes = store_files(store, csv_of(*course)).outcomes
     assert outcomes["duplicates"] == len(course)
-    smooth(judged_store)
-    assert exported(judged_store) == before
+    smooth(store)
+    assert exported(store) == before
     # New readings of both: their series are judged anew, with it and without it.
     late = [("a", "2024-01-02T19:00:00Z", "80.4"), ("b", "2024-01-15", "60.5")]
-    store_files(judged_store, csv_of(*late))
-    assert [line[0] for line in shown(judged_store, which)] == ["a"]
-    smooth(judged_store)
-    assert rows_of(judged_store, "select user_id, readings from users order by 1") == [
+    store_files(store, csv_of(*late))
+    assert [line[0] for line in shown(store, which)] == ["a"]
+    smooth(store)
+    assert rows_of(store, "select user_id, readings from users order by 1") == [
         ("a", 22),
         ("b", 2),
     ]
@@ -143,16 +134,16 @@ def test_a_reading_assigned_after_the_last_is_not_overtaken(
     assert states[0] == states[1]
 
 
-def test_whom_it_concerns_has_a_new_revision(judged_store, rows_of, decide, id_of):
+def test_whom_it_concerns_has_a_new_revision(store, rows_of, decide, id_of):
     """By which pages are found that are not as the store says."""
     revisions = "select user_id, revision from users order by 1"
-    before = dict(rows_of(judged_store, revisions))
-    decide(judged_store, id_of(judged_store, "80.20"), "reject")
-    after = dict(rows_of(judged_store, revisions))
+    before = dict(rows_of(store, revisions))
+    decide(store, id_of(store, "80.20"), "reject")
+    after = dict(rows_of(store, revisions))
     assert after["a"] > before["a"]
     assert after["b"] == before["b"]
-    decide(judged_store, id_of(judged_store, "61", "b"), "assign", "a")
-    assert dict(rows_of(judged_store, revisions))["b"] > before["b"]
+    decide(store, id_of(store, "61", "b"), "assign", "a")
+    assert dict(rows_of(store, revisions))["b"] > before["b"]
 
 
 def test_it_may_be_the_only_reading(store_files, csv_of, fresh_dir, rows_of, decide, id_of, shown):
@@ -171,21 +162,21 @@ def test_it_may_be_the_only_reading(store_files, csv_of, fresh_dir, rows_of, dec
     assert rows_of(data_dir, "select count(*) from current_decisions") == [(2,)]
 
 
-def test_it_can_be_accepted_where_it_was_moved(judged_store, decide, id_of, shown):
-    which = id_of(judged_store, "61", "b")
-    decide(judged_store, which, "assign", "a")
-    assert shown(judged_store, which)[0][:2] == ("a", "rejected")
-    decide(judged_store, which, "accept", by="max")
-    assert shown(judged_store, which)[0][:6] == ("a", "accepted", "override", 1, "accept", "max")
+def test_it_can_be_accepted_where_it_was_moved(store, decide, id_of, shown):
+    which = id_of(store, "61", "b")
+    decide(store, which, "assign", "a")
+    assert shown(store, which)[0][:2] == ("a", "rejected")
+    decide(store, which, "accept", by="max")
+    assert shown(store, which)[0][:6] == ("a", "accepted", "override", 1, "accept", "max")
 
 
-def test_the_same_again_changes_nothing(judged_store, tables, decide, id_of):
-    which = id_of(judged_store, "80.20")
-    decide(judged_store, which, "reject", note="shoes")
-    before = tables(judged_store, "runs")
-    done = decide(judged_store, which, "reject", note="shoes")
+def test_the_same_again_changes_nothing(store, tables, decide, id_of):
+    which = id_of(store, "80.20")
+    decide(store, which, "reject", note="shoes")
+    before = tables(store, "runs")
+    done = decide(store, which, "reject", note="shoes")
     assert (done.unchanged, done.persons) == (1, 0)
-    assert tables(judged_store, "runs") == before
+    assert tables(store, "runs") == before
 
 
 @pytest.mark.parametrize("minimum", [1, 3])
@@ -263,14 +254,12 @@ def run(*arguments):
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def test_the_command(judged_store, tmp_path, id_of):
-    which = id_of(judged_store, "80.20")
-    done = run(
-        "override", which, "reject", "--by", "eva", "--note", "shoes", "--data-dir", judged_store
-    )
+def test_the_command(store, tmp_path, id_of):
+    which = id_of(store, "80.20")
+    done = run("override", which, "reject", "--by", "eva", "--note", "shoes", "--data-dir", store)
     assert (done.exit_code, done.stderr) == (0, "")
     assert f"{which}: rejected, override" in done.stdout
-    done = run("override", which, "--withdraw", "--by", "eva", "--data-dir", judged_store)
+    done = run("override", which, "--withdraw", "--by", "eva", "--data-dir", store)
     assert f"{which}: accepted, ok" in done.stdout
 
 
@@ -289,31 +278,29 @@ def test_the_command(judged_store, tmp_path, id_of):
         (["{id}", "--csv", "{csv}"], "give nothing else"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(judged_store, tmp_path, arguments, words, tables, id_of):
-    before = tables(judged_store)
-    given_ones = [
-        a.format(id=id_of(judged_store, "80.20"), csv=tmp_path / "no.csv") for a in arguments
-    ]
-    done = run("override", *given_ones, "--data-dir", judged_store)
+def test_what_is_wrong_is_one_sentence(store, tmp_path, arguments, words, tables, id_of):
+    before = tables(store)
+    given_ones = [a.format(id=id_of(store, "80.20"), csv=tmp_path / "no.csv") for a in arguments]
+    done = run("override", *given_ones, "--data-dir", store)
     assert done.exit_code == 2
     assert done.stderr.startswith("weightstream: ")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
-    assert tables(judged_store) == before
+    assert tables(store) == before
 
 
-def test_a_file_without_lines_says_that_nothing_changed(judged_store, tmp_path):
+def test_a_file_without_lines_says_that_nothing_changed(store, tmp_path):
     path = tmp_path / "none.csv"
     path.write_text("measurement_id,action,by\n")
-    done = run("override", "--csv", path, "--data-dir", judged_store)
+    done = run("override", "--csv", path, "--data-dir", store)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == "0 changed, 0 as they were; 0 persons judged anew\n"
 
 
-def test_many_in_a_file(judged_store, tmp_path, id_of, shown):
+def test_many_in_a_file(store, tmp_path, id_of, shown):
     path = tmp_path / "many.csv"
-    one, two = id_of(judged_store, "80.20"), id_of(judged_store, "61", "b")
+    one, two = id_of(store, "80.20"), id_of(store, "61", "b")
     path.write_text(
         "measurement_id,action,user,by,note\n"
         f"{one},reject,,eva,shoes\n"
@@ -324,14 +311,14 @@ def test_many_in_a_file(judged_store, tmp_path, id_of, shown):
         ",accept,,eva,\n"
         f"{one},accept,,eva,x,y\n"
     )
-    done = run("override", "--csv", path, "--data-dir", judged_store)
+    done = run("override", "--csv", path, "--data-dir", store)
     assert done.exit_code == 1
     told = done.stderr.splitlines()
     assert [line.split("line ")[1][0] for line in told] == ["5", "6", "7", "8", "4"]
-    assert shown(judged_store, one)[0][1:3] == ("rejected", "override")
-    assert shown(judged_store, two)[0][0] == "a"
+    assert shown(store, one)[0][1:3] == ("rejected", "override")
+    assert shown(store, two)[0][0] == "a"
     path.write_text("measurement,action\n")
-    done = run("override", "--csv", path, "--data-dir", judged_store)
+    done = run("override", "--csv", path, "--data-dir", store)
     assert done.exit_code == 2
     assert "no measurement_id and no by" in done.stderr
     path.write_text("measurement_id,action,by\n")
@@ -350,11 +337,11 @@ def test_where_there_is_no_store(tmp_path, decide):
         decide(tmp_path, "x", "accept")
 
 
-def test_the_export_tells_who_decided(judged_store, tmp_path, decide, id_of):
+def test_the_export_tells_who_decided(store, tmp_path, decide, id_of):
     from weightstream.outputs.exports.decisions import export_store
 
-    decide(judged_store, id_of(judged_store, "80.20"), "reject")
-    export_store(configured(judged_store), tmp_path / "out.ndjson")
+    decide(store, id_of(store, "80.20"), "reject")
+    export_store(configured(store), tmp_path / "out.ndjson")
     rows = [json.loads(line) for line in (tmp_path / "out.ndjson").open()]
     (row,) = [row for row in rows if row["override"]]
     assert (row["override"], row["override_by"]) == ("reject", "eva")
