@@ -1,5 +1,6 @@
 """Prefect's embedded server, started while the modules of the flow are still imported."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -38,7 +39,10 @@ def _start() -> None:
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value() is None:
-        from prefect.server.api.server import SubprocessASGIServer
+        from prefect.server.api.server import SubprocessASGIServer, subprocess_server_logger
 
+        # It tells its address, of no use to who runs one command; the filter of a logger does not
+        # hold for those below it, which keep their level.
+        subprocess_server_logger.addFilter(lambda record: record.levelno >= logging.WARNING)
         with suppress(Exception):  # the flow meets it again
             SubprocessASGIServer().start()

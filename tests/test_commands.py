@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,9 @@ def test_every_command_has_help_and_the_common_options(name):
 
 
 def test_version():
-    assert CliRunner().invoke(cli, ["--version"]).output.endswith("version 0.1.0\n")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = CliRunner().invoke(cli, ["--version"]).output
+    assert said.endswith(f"version {project['version']}\n")
 
 
 @pytest.mark.parametrize(
