@@ -59,8 +59,7 @@ class Series(NamedTuple):
 
     k: the beam over the readings, with this person's parameters. ahead: forward predictions of
     all readings, those of row i from ahead_start[i - first] on. before, after: (sides, SIDE_SIZE)
-    what comes from either side of one reading; weights: (sides, sides)
-    with which they meet.
+    what comes from either side of one reading.
     """
 
     k: Beam
@@ -74,7 +73,6 @@ class Series(NamedTuple):
     ahead_start: Ints
     before: Floats
     after: Floats
-    weights: Floats
     joint: Floats
     scratch: Floats
     sums: Records

@@ -229,21 +229,20 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
 
 @jit
 def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> None:
-    """Add up what each pair of sides says of reading i, the faint ones aside."""
+    """Add up what each pair of sides says of reading i, the faint ones aside.
+
+    Sides are in the order of their courses' weights, so that most likely ones come early.
+    """
     most = 0.0
     for a in range(befores):
         for b in range(afters):
             f, g = x.before[a], x.after[b]
-            x.weights[a, b] = 0.0
-            if roughly(f, g) > FAINT * most:
-                x.weights[a, b] = meet(x, f, g)
-                most = max(most, x.weights[a, b])
-    for a in range(befores):
-        for b in range(afters):
-            if x.weights[a, b] > FAINT * most:
-                f, g = x.before[a], x.after[b]
-                meet(x, f, g)
-                weigh_pair(x, i, first, x.weights[a, b] / most, f, g, False)
+            if roughly(f, g) <= FAINT * most:
+                continue
+            weight = meet(x, f, g)
+            if weight > FAINT * most:
+                most = max(most, weight)
+                weigh_pair(x, i, first, weight, f, g, False)
 
 
 @jit
@@ -513,8 +512,7 @@ def smooth_kernel(
     x = Series(
         k, process, out, accepted, reason, np.zeros(longest, WORK), tally,
         np.empty(longest * COURSES, COURSE), np.zeros(longest + 1, np.int64),
-        np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDES)),
-        np.zeros(16), np.zeros(10),
+        np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDE_SIZE)), np.zeros(16), np.zeros(10),
         np.zeros(1, SUMS),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
