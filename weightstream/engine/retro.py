@@ -46,12 +46,14 @@ SUMS = np.dtype(
         for name in (
             "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "loo",
             "loo_square", "right", "wrong", "levels", "level", "level_square", "trend", "moved",
+            "likeliest", "error",
         )
     ]
 )  # fmt: skip
 """Sums over pairs of sides. Weighed without the reading: pairs, those that know a level, the
 reading's prediction (calm: where nothing moved just now), the level (loo). Weighed with it: right
-and wrong, the level, and whether it moved just before."""
+and wrong, the level, and whether it moved just before. likeliest, error: weight of the likeliest
+pair, and its density of errors."""
 
 
 class Series(NamedTuple):

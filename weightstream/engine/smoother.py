@@ -74,8 +74,9 @@ from weightstream.engine.retro import (
 
 ROUGHLY = 100.0
 """How much more than their weights two sides may come to by meeting."""
-FAINT = 1e-7
-"""Pairs of this share of the likeliest have no say."""
+FAINT, SLIGHT = 1e-7, 0.01
+"""Pairs of this share of the likeliest have no say; no say on errors."""
+FULL, WEAK, EASY = range(3)
 STEP_KG = 3.0
 """Least change of level that is told as a step."""
 NO_BODY = 1e-12
@@ -190,7 +191,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     t = x.sums[0]
     t.pairs = t.known = t.mean = t.square = t.calm = t.calm_mean = t.calm_square = 0.0
     t.loo = t.loo_square = t.right = t.wrong = 0.0
-    t.levels = t.level = t.level_square = t.trend = t.moved = 0.0
+    t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
     for reason in range(REASON_COUNT):
         k.errors[reason] = k.likely[reason] = 0.0
         k.restored[reason] = math.nan
@@ -224,7 +225,7 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
     if off * off > AGREED * apart:
         return False
     join(f, b, x.k.p[0], x.joint, x.scratch)
-    return weigh_pair(x, i, first, 1.0, f, b, True)
+    return weigh_pair(x, i, first, 1.0, f, b, EASY)
 
 
 @jit
@@ -241,8 +242,8 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
                 continue
             weight = meet(x, f, g)
             if weight > FAINT * most:
+                weigh_pair(x, i, first, weight, f, g, WEAK if weight < SLIGHT * most else FULL)
                 most = max(most, weight)
-                weigh_pair(x, i, first, weight, f, g, False)
 
 
 @jit
@@ -313,11 +314,12 @@ def weigh_birth(
 
 @jit
 def weigh_pair(
-    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, at_ease: bool
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, how: int
 ) -> bool:
     """Add what a pair of sides, whose joint state stands in x.joint, says of reading i.
 
-    at_ease: only if the reading surprises nobody; returns whether it was added.
+    how: EASY: only if the reading surprises nobody; WEAK: its errors are those of the likeliest
+    pair, which cost the most to weigh. Returns whether it was added.
     """
     k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
@@ -337,14 +339,19 @@ def weigh_pair(
     gw = w.factor * (j[c + 3] + j[c + 6]) + j[c + 9]
     variance = w.factor * (gr + gx) + gw + noise
     residual = y - mean
-    if at_ease and (residual * residual > UNSURPRISING * variance or variance > 9.0):
+    if how == EASY and (residual * residual > UNSURPRISING * variance or variance > 9.0):
         return False
     density, usual = valid_density(residual, variance, p.tail_share, tail)
     right = prior * density if possible else 0.0
     if k.forced[i] > 0:
         right = max(right, TINY * weight)
-    wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
-    if at_ease and wrong > SURE * right:
+    if how == WEAK:
+        wrong = weight * t.error
+    else:
+        wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
+        if weight > t.likeliest:
+            t.likeliest, t.error = weight, wrong / weight
+    if how == EASY and wrong > SURE * right:
         for reason in range(REASON_COUNT):
             k.errors[reason] = k.likely[reason] = 0.0
         return False
