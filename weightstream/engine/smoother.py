@@ -74,7 +74,7 @@ from weightstream.engine.retro import (
 
 ROUGHLY = 100.0
 """How much more than their weights two sides may come to by meeting."""
-FAINT, SLIGHT = 1e-7, 0.01
+FAINT, SLIGHT = 1e-5, 0.01
 """Pairs of this share of the likeliest have no say; no say on errors."""
 FULL, WEAK, EASY = range(3)
 STEP_KG = 3.0
