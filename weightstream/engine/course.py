@@ -34,6 +34,9 @@ GUEST_SOURCES = 0.3
 come again less often by its square."""
 GUEST_MOST = 0.5
 """A co-user's share at most: who is there more often is the person."""
+WITNESSES, UNWITNESSED = 3.0, 0.6
+"""While fewer readings than that were right, errors run on so much less: one or two that stand
+alone do not make errors of all others. A series may begin with a run; then none was right yet."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
@@ -60,6 +63,8 @@ def going_on(c: Any, s: Any) -> float:
     if not alive(c, s):
         return 0.0
     on = persistence(c.run)
+    if 0.0 < c.right < WITNESSES:
+        on *= UNWITNESSED
     return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
 
 

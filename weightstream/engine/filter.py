@@ -233,7 +233,7 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
             if accepted:
                 w.reason[i] = OK
                 row.suggested = row.p_reason = row.second = row.p_second = math.nan
-                if what == MOVED:
+                if what == MOVED and not math.isnan(before):
                     row.shift_from, row.shift_to = before, top.r + top.x
             else:
                 rename(k, w, i)
