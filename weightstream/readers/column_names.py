@@ -1,7 +1,7 @@
 """What the name of a column says: which role it may play, and the unit that it states."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from weightstream.parsing.units import canonical_unit
@@ -9,6 +9,9 @@ from weightstream.parsing.units import canonical_unit
 PLAIN, QUALIFIED = 2, 1
 """How well a name fits a role: by words of the role alone, or beside words that are not known."""
 
+_UNBRACKETED = re.compile(r"^[(\[{]|[)\]}]$")
+_PATTERN = re.compile(r"[dmyhjatins:./ -]{2,20}", re.IGNORECASE)
+"""Such as yyyy-mm-dd or TT.MM.JJJJ hh:mm."""
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-Z])")
@@ -94,6 +97,19 @@ _USER = (
     "username", "user name", "patient number", "person number", "household member", "eid",
     "email", "full name", "profile name", "nickname", "name",
 )  # fmt: skip
+NAMES = ("name", "vorname", "nom", "prénom", "nombre", "nome", "naam", "namn", "navn", "nimi")
+"""Of a person, as well as of what is measured, or of a scale."""
+_PERSON = word_set(
+    "user users userid patient patients patientid person persons personid subject subjid"
+    " participant member members client customer family household owner athlete resident profile"
+    " benutzer nutzer anwender kunde patientin patienten teilnehmer proband profil utilisateur"
+    " patiente personne usuario usuária usuário paciente persona pessoa utente paziente gebruiker"
+    " patiënt persoon användare bruker bruger käyttäjä henkilö potilas użytkownik pacjent osoba"
+    " 用户 姓名 患者 사용자"
+)
+_PERSON_BESIDE = word_set(
+    "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
+)
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
     "device type", "source app", "app", "origin", "scale", "device model", "instrument",
@@ -159,6 +175,29 @@ def parse_name(text: str) -> Name:
     # Of "Weight (kg/lbs)" the unit is open.
     unit = stated.pop() if len(stated) == 1 else None
     return Name(plain, frozenset(words), " ".join(words), unit, other)
+
+
+def with_unit_below(name: Name, cell: str) -> Name:
+    """The name, with the unit that a row below the header states for its column."""
+    unit = canonical_unit(_UNBRACKETED.sub("", cell))
+    other = bool(cell.strip()) and unit is None
+    return replace(name, unit=unit or name.unit, other=name.other or other)
+
+
+def units_below(names: list[str], cells: list[str | None]) -> tuple[str, ...]:
+    """The cells of a row of units, such as one of kg below weight; empty if the row is none.
+
+    It holds units and patterns of dates, and nothing else, and the table has no column of units.
+    """
+    texts = tuple((cell or "").strip() for cell in cells)
+    plain = [_UNBRACKETED.sub("", text) for text in texts]
+    if not any(map(canonical_unit, plain)) or any(unit_fit(parse_name(name)) for name in names):
+        return ()
+    known = all(
+        not text or canonical_unit(text) or _states_something_else(text) or _PATTERN.fullmatch(text)
+        for text in plain
+    )
+    return texts if known else ()
 
 
 def _units_of(text: str) -> set[str]:
@@ -243,13 +282,22 @@ def is_timezone(name: Name) -> bool:
     )
 
 
+def is_in_utc(name: Name) -> bool:
+    """Whether the name of a time says that it is in UTC."""
+    return bool(name.words & {"utc", "gmt", "timestampgmt", "datetimeutc", "timeutc", "zulu"})
+
+
 def rank_among(name: Name, phrases: tuple[str, ...]) -> int | None:
     """The place of the name among phrases, the most wanted first; None if it is none of them."""
     return phrases.index(name.phrase) if name.phrase in phrases else None
 
 
 def is_user(name: Name) -> bool:
-    return name.unit is None and name.phrase in _USER
+    """Whether a column names persons, each row's or all."""
+    if name.unit is not None or name.other:
+        return False
+    by_words = name.words & _PERSON and not name.words - _PERSON - _PERSON_BESIDE
+    return bool(by_words) or name.phrase in (*_USER, *NAMES)
 
 
 PHRASES = {

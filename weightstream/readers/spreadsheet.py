@@ -17,6 +17,7 @@ import pyarrow as pa
 from weightstream.errors import InputError
 from weightstream.readers.assembling import assemble
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
@@ -46,7 +47,11 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     where = f"{source}, sheet {name!r}"
     at = _header_row(rows)
     header = [cell or "" for cell in rows[at]]
-    choice = resolve(table_of(where, header, rows[at + 1 : at + 1 + SAMPLE_ROWS], options))
+    below = rows[at + 1] if at + 1 < len(rows) else []
+    units = units_below(header, below)
+    at += bool(units)
+    sample = rows[at + 1 : at + 1 + SAMPLE_ROWS]
+    choice = resolve(table_of(where, header, sample, options, units=units))
     if others:
         choice = choice.with_note(f"sheets not read: {', '.join(map(repr, others[:5]))}")
     choice = choice.with_note(f"the sheet {name!r} is read")

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from weightstream.parsing.layouts import layout_of
+from weightstream.parsing.layouts import layout_of_text
 from weightstream.parsing.times import parse_times
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN, word_set
 from weightstream.readers.table import Column, Table
 
 INSTANT, DAY, CLOCK, SERIAL = "instant", "day", "clock", "serial"
-"""What the cells of a column hold: date and time of day, one of them, or days of Excel."""
+"""What the cells of a column hold: date and time of day, one of them, or days of Excel. A share of
+a day is a time of day, as Excel has it.
+"""
 
 _CLOCK = re.compile(
     r"(?:1899-12-3[01][ T]|1900-01-0[01][ T])?\d{1,2}[:.h]\d{2}([:.]\d{2}([.,]\d+)?)?"
@@ -23,6 +25,7 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _SERIAL = re.compile(r"[1-9]\d{4}([.,]\d+)?")
+_SHARE = re.compile(r"0?[.,]\d{1,17}")
 _MIDNIGHT = re.compile(r".*\D00:00(:00([.,]0+)?)?(Z|[+-]00:?00)?", re.DOTALL)
 _SPECIFIC = word_set(
     "effective measured measurement observed observation taken weighed weighing charttime"
@@ -172,9 +175,9 @@ def _share(column: Column, kinds: Sequence[str]) -> float:
 
 
 def _kind_of_text(text: str) -> str | None:
-    if _CLOCK.fullmatch(text):
+    if _CLOCK.fullmatch(text) or _SHARE.fullmatch(text):
         return CLOCK
-    layout = layout_of(re.sub(rb"[0-9]", b"0", text.encode(errors="replace")))
+    layout = layout_of_text(text)
     if layout is not None:
         return INSTANT if layout.number == "epoch" or layout.has("h") else DAY
     return SERIAL if _SERIAL.fullmatch(text) else None
