@@ -26,6 +26,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
 HEAD_BYTES = 64 << 10
 MAX_MEMBERS = 100_000
+CHECKED_BYTES = 16 << 20
+"""Of a file that is tried before anything is started: a fraction of a second."""
 BOMB_BYTES = 100 << 20
 BOMB_RATIO = 200
 """What is packed and unpacks to more than both is taken for a bomb; exports reach 40."""
@@ -52,6 +54,12 @@ class Source:
 
     def __str__(self) -> str:
         return str(self.path) if self.member is None else f"{self.path} ({self.member!r})"
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """How large a member is, as its zip file says; 0 for what is none."""
+        archive = self.archive
+        return archive.infolist()[self.entry].file_size if archive and self.member else 0
 
     @property
     def name(self) -> str:
