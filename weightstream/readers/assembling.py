@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _MIDNIGHT = r"[ T]0?0:00(:00([.,]0+)?)?$"
 _DAY_OF_A_CLOCK = r"^(1899-12-3[01]|1900-01-0[01])[ T]"
 _SHARE = r"^(?:0?[.,][0-9]{1,17}|0)$"
 _SHARE_TEXT = re.compile(_SHARE)
-_SERIAL = re.compile(r"[1-9][0-9]{4}(?:\.0*)?")
+_SERIAL = re.compile(r"[1-9][0-9]{4}(?:[.,][0-9]{0,17})?")
 _BIRTH = "1900-01-01"
 """Of tables that give ages and no dates: times are counted from here."""
 _MEASURES_NAMED = 100
@@ -124,7 +123,7 @@ def _times(choice: Choice, cells: Callable[[int], Any], options: ReadOptions) ->
     if len(choice.time) == 2:
         day, clock = (plain(cells(at)) for at in choice.time)
         if options.dates in EXCEL_ORIGINS:
-            day = _mapped(day, partial(_day_of_excel, origin=EXCEL_ORIGINS[options.dates]))
+            day = texts_of_serials(day, EXCEL_ORIGINS[options.dates])
         day = pc.replace_substring_regex(day, _MIDNIGHT, "")
         clock = pc.replace_substring_regex(clock, _DAY_OF_A_CLOCK, "")
         if pc.any(pc.match_substring_regex(clock, _SHARE)).as_py():
@@ -136,11 +135,20 @@ def _times(choice: Choice, cells: Callable[[int], Any], options: ReadOptions) ->
     return _mapped(cells(choice.roles[role]), _date_of_age(1.0 if role == "age_days" else 365.25))
 
 
-def _day_of_excel(text: str, origin: int) -> str:
-    """The date of a whole day number, or the text."""
-    if not _SERIAL.fullmatch(text):
-        return text
-    return str(np.datetime64(origin + int(text.partition(".")[0]), "D"))
+def texts_of_serials(column: Any, origin: int) -> pa.StringArray:
+    """Day numbers of Excel as dates, with their times of day if they have some; others unchanged.
+
+    origin: day 0 in days since 1970-01-01.
+    """
+
+    def text_of(text: str) -> str:
+        if not _SERIAL.fullmatch(text):
+            return text
+        day, _, share = text.replace(",", ".").partition(".")
+        date = str(np.datetime64(origin + int(day), "D"))
+        return f"{date} {_clock_of_share(f'0.{share}')}" if share.strip("0") else date
+
+    return _mapped(column, text_of)
 
 
 def _clock_of_share(text: str) -> str:

@@ -68,14 +68,15 @@ _TIME = word_set(
     " messdatum fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä"
     " päivämäärä pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間"
     " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
-    " dia dátum idő start startdate starttime datetimeutc effective recorded logged measured"
+    " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
     " taken weighed observed measurementdate measurementtime measurementdatetime"
     " effectivedatetime dt moment čas data/hora"
 )
 _TIME_BESIDE = word_set(
     "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
     " effective measurement measure reading weighing weight body value log entry record hour"
-    " clock"
+    " visit visited exam examination assessment collection collected encounter session check"
+    " weighin clinic"
 )
 _NO_TIME = word_set(
     "birth born dob created creation create updated update modified modification modify changed"

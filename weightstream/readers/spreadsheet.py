@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from weightstream.errors import InputError
-from weightstream.readers.assembling import assemble
+from weightstream.parsing.layouts import EXCEL_ORIGINS
+from weightstream.readers.assembling import assemble, texts_of_serials
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
@@ -42,8 +43,10 @@ def recognise(head: bytes, name: str) -> bool:
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Columns are found as in CSV; `line` is the row of the sheet."""
-    name, others, rows, dates = _sheet(source)
-    options = replace(options, dates=options.dates or dates)
+    name, others, rows, system = _sheet(source)
+    origin = EXCEL_ORIGINS.get(options.dates or "", EXCEL_ORIGINS[system])
+    if options.dates in EXCEL_ORIGINS:
+        options = replace(options, dates=None)
     where = f"{source}, sheet {name!r}"
     at = _header_row(rows)
     header = [cell or "" for cell in rows[at]]
@@ -56,14 +59,19 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         choice = choice.with_note(f"sheets not read: {', '.join(map(repr, others[:5]))}")
     choice = choice.with_note(f"the sheet {name!r} is read")
     body = [(line, row) for line, row in enumerate(rows[at + 1 :], at + 2) if any(row)]
-    yield partial(_block, body, choice, options, where)
+    yield partial(_block, body, choice, options, where, origin)
 
 
 def _block(
-    body: list[tuple[int, list[str | None]]], choice: Choice, options: ReadOptions, where: str
+    body: list[tuple[int, list[str | None]]],
+    choice: Choice,
+    options: ReadOptions,
+    where: str,
+    origin: int,
 ) -> Block:
     def cells(index: int) -> pa.StringArray:
-        return pa.array([row[index] for _, row in body], pa.string())
+        column = pa.array([row[index] for _, row in body], pa.string())
+        return texts_of_serials(column, origin) if index in choice.time else column
 
     assembled = assemble(choice, cells, len(body), options, where)
     columns, lines = assembled.columns, pa.array([line for line, _ in body], pa.int64())

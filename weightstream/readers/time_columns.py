@@ -112,6 +112,10 @@ def _of_instants(
 
 def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
+    clocks = [column for column in table.left if _kind(column) == CLOCK]
+    unread = [column for column in clocks if not names.rules_out_time(column.name)]
+    if chosen and unread:
+        table.notes.append(f"{table.listing(unread)} holds times of day and is not read")
     changed = [
         column
         for column in table.left
@@ -130,12 +134,16 @@ def _by_content(table: Table) -> ChosenTimes:
         if not names.rules_out_time(column.name) and _share(column, (INSTANT, DAY)) >= 0.9
     ]
     found = [column for column in found if not all(text.isdigit() for text in column.texts)]
-    if len(found) == 1:
-        table.notes.append(f"{table.listing(found)} is taken for the time, by what its cells hold")
-        return _chosen(table, found)
+    if len(found) > 1 and not all(_says_the_same(found[0], other) for other in found[1:]):
+        raise table.refuse_several(found, "time", "the time")
+    if found:
+        table.notes.append(
+            f"{table.listing(found[:1])} is taken for the time, by what its cells hold"
+        )
+        return _chosen(table, found[:1])
     # Without cells that can be read the name tells; each row then says what is wrong with it.
     named = [c for c in table.left if names.time_fit(c.name) and _kind(c) != CLOCK]
-    return _chosen(table, _best(named)[:1]) if not found else ChosenTimes()
+    return _chosen(table, _best(named)[:1])
 
 
 def _plain_ones(columns: Sequence[Column]) -> list[Column]:
