@@ -79,6 +79,17 @@ def test_damaged_and_old_workbooks(tmp_path, cleaned, save):
         cleaned(save(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)))
 
 
+def test_a_workbook_with_a_name_that_is_no_utf_8_is_damaged(tmp_path, cleaned):
+    path = workbook(tmp_path / "w.xlsx", A=[HEADER, ["p1", (45322, DATE), 80.5, "kg"]])
+    data = bytearray(path.read_bytes())
+    entry = data.rfind(b"PK\x01\x02")  # of the last member in the directory
+    data[entry + 9] |= 0x08  # its name is UTF-8
+    data[entry + 46] = 0xBE
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="damaged Excel file"):
+        cleaned(path)
+
+
 def test_a_sheet_that_spans_more_than_fits_into_memory_is_refused(tmp_path, cleaned):
     path = workbook(tmp_path / "w.xlsx", A=[HEADER])
     with zipfile.ZipFile(path, "a") as out:

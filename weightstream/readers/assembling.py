@@ -207,11 +207,12 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
 
 def _added(stones: pa.StringArray, pounds: pa.StringArray) -> pa.StringArray:
     """The texts of both as one, such as 12 st 4 lb; of one of them if the other is absent."""
+    # pyarrow's own way of skipping nulls loses rows in which all are null.
     parts = [
-        pc.binary_join_element_wise(amounts, unit, " ")
+        pc.binary_join_element_wise(amounts, unit, " ").fill_null("")
         for amounts, unit in ((stones, "st"), (pounds, "lb"))
     ]
-    both = pc.binary_join_element_wise(*parts, " ", null_handling="skip")
+    both = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
     return pc.if_else(pc.equal(both, ""), None, both)
 
 

@@ -5,7 +5,9 @@ Dates are days of the workbook's own date system, which it states.
 
 import datetime
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,6 +34,11 @@ _MAX_CELLS = 5_000_000
 """Cells that a sheet may span, from its first to its last: empty ones take memory too."""
 _CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _PART = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, LookupError, ValueError,
+    RuntimeError,
+)  # fmt: skip
+"""What reading a zip file raises that was not written whole; names that are no UTF-8 among it."""
 
 Rows = list[list[str | None]]
 
@@ -112,7 +119,7 @@ def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
                 (name, _texts(workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)))
                 for name in workbook.sheet_names
             ]
-        except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
+        except (CalamineError, *_DAMAGED):
             raise InputError(
                 f"{source} is a damaged Excel file; save it again, or as CSV"
             ) from None
@@ -136,7 +143,7 @@ def _check(path: Path, source: Source) -> str:
                 if _SHEET.fullmatch(name):
                     _check_sheet(archive, name, source)
             book = archive.read("xl/workbook.xml")
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError):
+    except _DAMAGED:
         raise InputError(f"{source} is a damaged Excel file; save it again, or as CSV") from None
     return "excel1904" if re.search(rb'date1904="(1|true)"', book) else "excel1900"
 

@@ -112,8 +112,7 @@ def _of_instants(
 
 def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
-    clocks = [column for column in table.left if _kind(column) == CLOCK]
-    unread = [column for column in clocks if not names.rules_out_time(column.name)]
+    unread = [c for c in table.left if names.time_fit(c.name) and _kind(c) == CLOCK]
     if chosen and unread:
         table.notes.append(f"{table.listing(unread)} holds times of day and is not read")
     changed = [
