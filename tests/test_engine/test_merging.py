@@ -91,6 +91,29 @@ def test_tellings_form_a_chain(make_batch, sources):
     assert names(result)[10:] == ["ok", "repeat", "repeat"]
 
 
+@pytest.mark.parametrize("source", [0, 1])
+@pytest.mark.parametrize(
+    ("at", "apart", "shown", "name"),
+    [
+        (12, 3600, 80.4, "repeat"),
+        (12, 5.75 * 3600, 80.4, "repeat"),
+        (0, 3600, 80.4, "ok"),
+        (12, 3601, 80.4, "ok"),
+        (12, 3600, 80.5, "ok"),
+        (12, 15 * 3600, 80.4, "ok"),
+    ],
+    ids=["an hour", "Nepal", "to the minute", "a second more", "another weight", "too far"],
+)
+def test_a_history_that_is_told_in_two_timezones_counts_once(
+    make_batch, at, apart, shown, name, source
+):
+    """The same weight at the same second, whole quarters of an hour apart."""
+    rows = [(19_000.0 + n + 1e-4, 80.4, 0) for n in range(10)]
+    rows += [(19_010.0 + at / 86_400, 80.4, 0), (19_010.0 + (at + apart) / 86_400, shown, source)]
+    result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
+    assert names(result)[10:] == ["ok", name]
+
+
 @pytest.mark.parametrize("start", [7, 61], ids=["seconds", "past the minute"])
 def test_two_weighings_of_one_minute_to_the_second_are_two(make_batch, start):
     rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]

@@ -28,7 +28,7 @@ from weightstream.engine.beam import (
 )
 from weightstream.engine.compiled import jit, kernel, shared
 from weightstream.engine.densities import interval_sd
-from weightstream.engine.merging import one_clock, same_weight
+from weightstream.engine.merging import one_time, same_weight
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_RATE,
@@ -68,10 +68,10 @@ class Pass(NamedTuple):
 
 @jit
 def is_copy(k: Beam, m: Floats, i: int) -> bool:
-    """Whether a reading is the weighing before it, told by another source or more coarsely."""
-    near = k.day[i] - m[0] <= COPY_DAYS and same_weight(m[1], k.weight[i])
-    other = m[2] != k.table[k.source[i]].key
-    return near and k.forced[i] == 0 and (other or one_clock(m[0], k.day[i]))
+    """Whether a reading is the weighing before it, told by another source or in other words."""
+    near = k.day[i] - m[0] <= COPY_DAYS and m[2] != k.table[k.source[i]].key
+    one = near or one_time(m[0], k.day[i])
+    return one and k.forced[i] == 0 and same_weight(m[1], k.weight[i])
 
 
 @jit

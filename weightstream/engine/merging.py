@@ -10,6 +10,11 @@ SMALLEST_STEP_KG = 0.01
 MINUTE_DAYS, SECOND_DAYS = 1.0 / 1440.0, 1.0 / 86_400.0
 SAME_DAYS = 1e-3 * SECOND_DAYS
 """So near to each other are floats of one time."""
+QUARTER_DAYS, MOST_ZONES = 15.0 / 1440.0, 4 * 14 + 0.5
+ZONE_DAYS = MOST_ZONES * QUARTER_DAYS
+"""Timezones lie whole quarters of an hour apart, and no more than 14 hours from UTC."""
+MOST_BACK = 200
+"""Readings before one that are looked at."""
 
 
 @jit
@@ -48,6 +53,26 @@ def one_clock(a: float, b: float) -> bool:
 
 
 @jit
+def retimed(a: float, b: float) -> bool:
+    """Whether two times may be one, told in two timezones: to the second, apart by whole quarters.
+
+    a <= b, in days. Of two weighings of a day one pair in 900 lies so. Whole minutes prove nothing:
+    many a clock shows no more.
+    """
+    apart = (b - a) / QUARTER_DAYS
+    whole = abs(a / MINUTE_DAYS - round(a / MINUTE_DAYS)) * MINUTE_DAYS < SAME_DAYS
+    return (
+        0.5 < apart < MOST_ZONES and abs(apart - round(apart)) * QUARTER_DAYS < SAME_DAYS
+    ) and not whole
+
+
+@jit
+def one_time(a: float, b: float) -> bool:
+    """Whether a source may have told two times of one weighing, a <= b in days."""
+    return one_clock(a, b) or retimed(a, b)
+
+
+@jit
 def may_join(x: Series, leader: int, i: int, first: int) -> bool:
     """Whether reading i may be of the weighing that `leader` began, told up to there.
 
@@ -56,7 +81,7 @@ def may_join(x: Series, leader: int, i: int, first: int) -> bool:
     for n in range(leader, i):
         of_it = n == leader or x.work[n - first].copy_of == leader
         if of_it and x.k.source[n] == x.k.source[i]:
-            if not one_clock(x.k.day[n], x.k.day[i]):
+            if not one_time(x.k.day[n], x.k.day[i]):
                 return False
             if not same_weight(x.k.weight[n], x.k.weight[i]):
                 return False
@@ -68,19 +93,21 @@ def mark_copies(x: Series, first: int, last: int) -> None:
     """Put the first reading of the weighing that each one repeats into COPY_OF; -1: none.
 
     The same weight within two minutes of any telling of that weighing: from another source, or
-    from the same one in a coarser spelling. Days without an hour repeat days without an hour. What
-    a person said of a reading makes it one of its own.
+    from the same one in a coarser spelling; or as it is told in another timezone. Days without an
+    hour repeat days without an hour. What a person said of a reading makes it one of its own.
     """
     for i in range(first, last):
         x.work[i - first].copy_of = -1
         dated = math.isnan(x.k.hour[i])
-        n = i - 1
-        while n >= first and x.k.day[i] - x.k.day[n] <= COPY_DAYS and x.k.forced[i] == 0:
+        n, farthest = i - 1, max(first, i - MOST_BACK)
+        while n >= farthest and x.k.day[i] - x.k.day[n] <= ZONE_DAYS and x.k.forced[i] == 0:
             leader = x.work[n - first].copy_of
             if leader < 0:
                 leader = n
+            near = x.k.day[i] - x.k.day[n] <= COPY_DAYS
             if (
-                math.isnan(x.k.hour[n]) == dated
+                (near or retimed(x.k.day[n], x.k.day[i]))
+                and math.isnan(x.k.hour[n]) == dated
                 and same_weight(x.k.weight[n], x.k.weight[i])
                 and may_join(x, leader, i, first)
             ):

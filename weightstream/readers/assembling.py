@@ -15,7 +15,7 @@ from weightstream.parsing.layouts import EXCEL_ORIGINS
 from weightstream.parsing.quantities import parse_quantities
 from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
-from weightstream.readers.column_names import is_no_weighing
+from weightstream.readers.column_names import DELETED, is_no_weighing
 from weightstream.readers.columns import Choice
 from weightstream.readers.measures import weight_unit
 from weightstream.readers.zone_column import is_naive, with_zones
@@ -25,6 +25,7 @@ Columns = dict[str, Any]
 _ABSENT = pa.array(["", "null", "--", "na", "nan", "n/a", "none", "-", None], pa.string())
 _MIDNIGHT = r"[ T]0?0:00(:00([.,]0+)?)?$"
 _DAY_OF_A_CLOCK = r"^(1899-12-3[01]|1900-01-0[01])[ T]"
+_COMPACT_CLOCK = r"^([01][0-9]|2[0-3])([0-5][0-9])$"
 _SHARE = r"^(?:0?[.,][0-9]{1,17}|0)$"
 _SHARE_TEXT = re.compile(_SHARE)
 _SERIAL = re.compile(r"[1-9][0-9]{4}(?:[.,][0-9]{0,17})?")
@@ -88,6 +89,9 @@ def assemble(
     if "sex" in columns:
         columns["sex"] = _mapped(columns["sex"], lambda text: _SEXES.get(text.casefold(), ""))
     _add_ages(columns, choice, cells)
+    if "deleted" in choice.roles:
+        said = pc.utf8_lower(plain(cells(choice.roles["deleted"])))
+        columns["retracted"] = pc.is_in(said, pa.array(sorted(DELETED)))
     if measures is None or options.every_row:
         return Assembled(columns, unit_from)
     keep, others = measures.keep, measures.others()
@@ -126,6 +130,7 @@ def _times(choice: Choice, cells: Callable[[int], Any], options: ReadOptions) ->
             day = texts_of_serials(day, EXCEL_ORIGINS[options.dates])
         day = pc.replace_substring_regex(day, _MIDNIGHT, "")
         clock = pc.replace_substring_regex(clock, _DAY_OF_A_CLOCK, "")
+        clock = pc.replace_substring_regex(clock, _COMPACT_CLOCK, r"\1:\2")
         if pc.any(pc.match_substring_regex(clock, _SHARE)).as_py():
             clock = _mapped(clock, _clock_of_share)
         both = pc.binary_join_element_wise(day, clock, " ")

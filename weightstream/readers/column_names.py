@@ -1,6 +1,7 @@
 """What the name of a column says: which role it may play, and the unit that it states."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -72,6 +73,10 @@ _TIME = word_set(
     " taken weighed observed measurementdate measurementtime measurementdatetime"
     " effectivedatetime dt moment čas data/hora"
 )
+_CLOCK = word_set(
+    "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
+    " kellonaika tijd время 时间 時間 時刻 시간"
+)
 _TIME_BESIDE = word_set(
     "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
     " effective measurement measure reading weighing weight body value log entry record hour"
@@ -129,6 +134,13 @@ _AGE_DAYS = ("agedays", "age days", "age in days", "ageday", "age day")
 _AGE_YEARS = ("ageyears", "age years", "age in years", "ageyear", "age year")
 
 
+_DELETED = word_set("deleted isdeleted voided void retracted removed")
+_DELETED_BESIDE = word_set("is flag record row entry measurement was")
+DELETED = word_set(
+    "1 1.0 y yes t true deleted voided retracted removed entered-in-error cancelled canceled"
+) | {"entered in error"}
+"""What such a column says of a row that was taken back."""
+_NOT_DELETED = word_set("0 0.0 n no f false")
 _OTHER_UNITS = word_set(
     "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"
     " litres steps"
@@ -260,6 +272,11 @@ def time_fit(name: Name) -> int:
     return name.fit(_TIME, _TIME_BESIDE, _NO_TIME)
 
 
+def speaks_of_clock(name: Name) -> bool:
+    """Whether a name may be that of a time of day, or of its hour."""
+    return bool(name.words & _CLOCK) and not name.words & _NO_TIME
+
+
 def rules_out_time(name: Name) -> bool:
     """Whether the column holds another time than that of the weighing."""
     return bool(name.words & _NO_TIME)
@@ -272,6 +289,15 @@ def is_time_of_change(name: Name) -> bool:
 def unit_fit(name: Name) -> int:
     fit = name.fit(_UNIT, _UNIT_BESIDE, frozenset())
     return 0 if fit == QUALIFIED else fit
+
+
+def tells_deletion(name: Name, cells: Iterable[str]) -> bool:
+    """Whether a column tells which rows their source took back: a flag, or a status."""
+    texts = {cell.casefold() for cell in cells}
+    flag = bool(name.words & _DELETED) and not name.words - _DELETED - _DELETED_BESIDE
+    if flag:
+        return texts <= DELETED | _NOT_DELETED
+    return "status" in name.words and bool(texts & DELETED - {"1", "y", "yes", "t", "true"})
 
 
 def is_timezone(name: Name) -> bool:

@@ -80,6 +80,11 @@ def resolve(table: Table) -> Choice:
     if not times.chosen:
         roles |= _age(table)
     passed = [c for c in table.left if names.names_no_weighing(c.name) and c.share_of_numbers() > 0]
+    for column in table.left:
+        if column.cells and names.tells_deletion(column.name, column.texts):
+            roles["deleted"] = column.index
+            table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
+            break
     in_utc = [at for at in times.chosen if names.is_in_utc(table.columns[at].name)]
     if in_utc:
         utc = table.listing(table.columns[at] for at in in_utc)

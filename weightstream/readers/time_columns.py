@@ -25,6 +25,7 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _SERIAL = re.compile(r"[1-9]\d{4}([.,]\d+)?")
+_COMPACT = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
 _SHARE = re.compile(r"0?[.,]\d{1,17}")
 _MIDNIGHT = re.compile(r".*\D00:00(:00([.,]0+)?)?(Z|[+-]00:?00)?", re.DOTALL)
 _SPECIFIC = word_set(
@@ -112,9 +113,9 @@ def _of_instants(
 
 def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
-    unread = [c for c in table.left if names.time_fit(c.name) and _kind(c) == CLOCK]
-    if chosen and unread:
-        table.notes.append(f"{table.listing(unread)} holds times of day and is not read")
+    unread = [c for c in table.left if c.cells and names.speaks_of_clock(c.name)]
+    if len(chosen) == 1 and _kind(chosen[0]) != INSTANT and unread:
+        table.notes.append(f"{table.listing(unread)} is not read: the day alone is the time")
     changed = [
         column
         for column in table.left
@@ -182,7 +183,7 @@ def _share(column: Column, kinds: Sequence[str]) -> float:
 
 
 def _kind_of_text(text: str) -> str | None:
-    if _CLOCK.fullmatch(text) or _SHARE.fullmatch(text):
+    if _CLOCK.fullmatch(text) or _SHARE.fullmatch(text) or _COMPACT.fullmatch(text):
         return CLOCK
     layout = layout_of_text(text)
     if layout is not None:
