@@ -62,9 +62,13 @@ def order_evidence(texts: pa.StringArray) -> OrderEvidence:
         either = is_doubtful(first, second, layout)
         dmy = ~either & (first > 12) & (first <= 31) & (second <= 12)
         mdy = ~either & (second > 12) & (second <= 31) & (first <= 12)
-        counts = [int(np.count_nonzero(some)) for some in (dmy, mdy, either)]
-        is_short = layout.digits("y") == 2 and layout.has_dashes
-        total += OrderEvidence(*counts, short=counts[2] if is_short else 0)
+        open_ones = int(np.count_nonzero(either))
+        total += OrderEvidence(
+            int(np.count_nonzero(dmy)),
+            int(np.count_nonzero(mdy)),
+            open_ones,
+            short=open_ones if layout.digits("y") == 2 and layout.has_dashes else 0,
+        )
     return total
 
 
