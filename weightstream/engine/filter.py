@@ -28,7 +28,7 @@ from weightstream.engine.beam import (
 )
 from weightstream.engine.compiled import jit, kernel, shared
 from weightstream.engine.densities import interval_sd
-from weightstream.engine.merging import one_time, same_weight
+from weightstream.engine.merging import ZONE_DAYS, one_time, same_weight
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_RATE,
@@ -69,9 +69,12 @@ class Pass(NamedTuple):
 @jit
 def is_copy(k: Beam, m: Floats, i: int) -> bool:
     """Whether a reading is the weighing before it, told by another source or in other words."""
-    near = k.day[i] - m[0] <= COPY_DAYS and m[2] != k.table[k.source[i]].key
-    one = near or one_time(m[0], k.day[i])
-    return one and k.forced[i] == 0 and same_weight(m[1], k.weight[i])
+    apart = k.day[i] - m[0]  # NaN where nothing is before
+    if not apart <= ZONE_DAYS or k.forced[i] != 0 or not same_weight(m[1], k.weight[i]):
+        return False
+    if apart <= COPY_DAYS and m[2] != k.table[k.source[i]].key:
+        return True
+    return one_time(m[0], k.day[i])
 
 
 @jit

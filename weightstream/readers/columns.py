@@ -20,6 +20,8 @@ from weightstream.readers.weight_columns import choose_weights
 from weightstream.readers.zone_column import is_zone
 
 _REDCAP = "redcap "
+_OFFSET_OF_SAMSUNG, _IN_UTC = "time offset", ("start time", "end time")
+"""Names by which a table of Samsung Health is known without its first line."""
 _OPTIONS = ("user", "unit")
 _DISTINCT = 0.5
 """Share of distinct ids up to which they are none of records."""
@@ -80,18 +82,11 @@ def resolve(table: Table) -> Choice:
     if not times.chosen:
         roles |= _age(table)
     passed = [c for c in table.left if names.names_no_weighing(c.name) and c.share_of_numbers() > 0]
-    for column in table.left:
-        if column.cells and names.tells_deletion(column.name, column.texts):
-            roles["deleted"] = column.index
-            table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
-            break
-    in_utc = [at for at in times.chosen if names.is_in_utc(table.columns[at].name)]
-    if in_utc:
-        utc = table.listing(table.columns[at] for at in in_utc)
-        table.notes.append(f"times without an offset in {utc} are taken as UTC, as its name says")
+    roles |= _deletions(table)
     zone = _zone(table)
     if zone is not None:
         roles["timezone"] = zone
+    in_utc = _in_utc(table, times.chosen, zone)
     if passed:
         table.notes.append(f"passed over as no weighing: {table.listing(passed)}")
     choice = Choice(
@@ -103,7 +98,7 @@ def resolve(table: Table) -> Choice:
         weights.added,
         weights.kinds,
         units,
-        bool(in_utc),
+        in_utc,
         tuple(table.notes),
     )
     _check_complete(table, choice)
@@ -220,6 +215,32 @@ def _units(table: Table) -> tuple[int, ...]:
     found.sort(key=lambda column: -sum(canonical_unit(t) is not None for t in column.texts))
     table.taken |= {column.index for column in found}
     return tuple(column.index for column in found)
+
+
+def _deletions(table: Table) -> dict[str, int]:
+    """The column that tells which rows their source took back."""
+    for column in table.left:
+        if column.cells and names.tells_deletion(column.name, column.texts):
+            table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
+            return {"deleted": column.index}
+    return {}
+
+
+def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:
+    """Whether times without an offset are in UTC, as their column's name or Samsung's says."""
+    columns = [table.columns[at] for at in chosen]
+    in_utc = [column for column in columns if names.is_in_utc(column.name)]
+    if in_utc:
+        table.notes.append(
+            f"times without an offset in {table.listing(in_utc)} are taken as UTC, as its name says"
+        )
+        return True
+    beside = table.columns[zone].name.phrase if zone is not None else ""
+    samsung = [column for column in columns if column.name.phrase in _IN_UTC]
+    if beside == _OFFSET_OF_SAMSUNG and samsung:
+        table.notes.append("start_time is taken as UTC, with time_offset beside it")
+        return True
+    return False
 
 
 def _zone(table: Table) -> int | None:
