@@ -103,7 +103,10 @@ _USER = (
     "username", "user name", "patient number", "person number", "household member", "eid",
     "email", "full name", "profile name", "nickname", "name",
 )  # fmt: skip
-NAMES = ("name", "vorname", "nom", "prénom", "nombre", "nome", "naam", "namn", "navn", "nimi")
+NAMES = (
+    "name", "first name", "last name", "given name", "surname", "firstname", "lastname",
+    "vorname", "nachname", "nom", "prénom", "nombre", "nome", "naam", "namn", "navn", "nimi",
+)  # fmt: skip
 """Of a person, as well as of what is measured, or of a scale."""
 _PERSON = word_set(
     "user users userid patient patients patientid person persons personid subject subjid"
