@@ -59,11 +59,13 @@ def fuzz(name: str, seconds: int, findings: Path) -> None:
 
     with atheris.instrument_imports(include=["weightstream"]):
         from fuzz.target import check
-    from fuzz.seeds import SEEDS, binary_seeds
+    from fuzz.seeds import MORE_SEEDS, SEEDS, binary_seeds
 
     with tempfile.TemporaryDirectory() as folder:
         seed = SEEDS[name].encode() if name in SEEDS else binary_seeds()[name]
         Path(folder, "seed").write_bytes(seed)
+        for number, more in enumerate(MORE_SEEDS.get(name, ())):
+            Path(folder, f"seed-{number}").write_text(more, "utf-8")
         options = [
             f"-max_total_time={seconds}",
             f"-timeout={ONE_INPUT_SECONDS}",

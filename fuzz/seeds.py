@@ -47,6 +47,14 @@ SEEDS = {
     "2024-01-31 07:12:33.000,80.5,w1,\n",
     "libra": "#Version:5\n#Units:kg\n#date;weight;weight trend\n2024-01-31 07:12:33;80.5;80\n",
 }  # fmt: skip
+MORE_SEEDS = {
+    "csv": (
+        "Person;Date;Time;tz;Weight\n;;;;(lb)\nu1;31/01/2024;0,29;Europe/Oslo;180,5\n",
+        "subjid,param,time_utc,value,units\n1,Body weight,1706681553,80,kg\n1,BMI,1706681553,25,\n",
+        "user_id,date,weight (st),weight (lb)\nu1,2024-01-31 07:12:33 EST,12,4\n",
+    ),
+}
+"""Further files of a format, for what the first one does not show."""
 NEEDS = {"user": "me", "timezone": "UTC"}
 
 

@@ -28,7 +28,6 @@ UNUSABLE = {
     "wrong header": (b"name,when,how much\nA,2024-01-01,80\n", "no column for weight"),
     "no header": (GOOD.removeprefix(HEADER), "no header"),
     "no unit": (b"user_id,timestamp,weight\nA,2024-01-01,80\n", "no column for unit"),
-    "UTF-16": (GOOD.decode().encode("utf-16"), "written in UTF-16"),
     "a column twice": (
         b"user_id,date,weight_kg,weight_kg\nA,2024-01-01,80,81\n",
         "several columns called",

@@ -55,6 +55,7 @@ class Columns(Section):
     sex: tuple[str, ...] = ("sex",)
     age_days: tuple[str, ...] = ("age_days",)
     age_years: tuple[str, ...] = ("age_years",)
+    timezone: tuple[str, ...] = ("timezone", "tz")
 
 
 class Data(Section):

@@ -50,8 +50,8 @@ def test_a_copy_need_not_be_the_next_reading(make_batch):
 
 @pytest.mark.parametrize(
     ("kg", "source", "seconds"),
-    [(80.4, 0, 60), (80.5, 1, 60), (80.4, 1, 130), (80.46, 1, 60)],
-    ids=["same source", "other weight", "later", "other hundredth"],
+    [(80.4, 0, 60), (80.5, 0, 20), (80.5, 1, 60), (80.4, 1, 130), (80.46, 1, 60)],
+    ids=["same source", "other weight of it", "other weight", "later", "other hundredth"],
 )
 def test_what_is_no_copy(make_batch, kg, source, seconds):
     rows = [(19_000.0 + n, 80.1 + n % 3 / 10, n % 2) for n in range(20)]
@@ -60,10 +60,72 @@ def test_what_is_no_copy(make_batch, kg, source, seconds):
     assert names(result)[-2:] == ["ok", "ok"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(50, lambda kg: kg), (0, in_pounds), (50, in_pounds), (0.25, lambda kg: kg)],
+    ids=["to the minute", "in pounds", "both", "to the second"],
+)
+def test_a_coarser_spelling_of_the_same_source_counts_once(make_batch, seconds, shown):
+    """The same history once more, told more coarsely: the intervals do not narrow."""
+    rng = np.random.default_rng(4)
+    days = series(np.round(80 + rng.normal(0, 0.5, 40), 1))
+    model = build_model(Kalman(), {}, TWO)
+    once = smooth_batch(make_batch([(day, kg, 0) for day, kg in days], sources=TWO), model)
+    both = smooth_batch(make_batch(twice(days, seconds, shown, 0), sources=TWO), model)
+    repeats = [name == "repeat" for name in names(both)]
+    assert sum(repeats) == 40
+    width = (both.level_hi - both.level_lo)[~np.array(repeats)]
+    np.testing.assert_allclose(width, once.level_hi - once.level_lo, rtol=1e-3)
+
+
+@pytest.mark.parametrize("sources", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_tellings_form_a_chain(make_batch, sources):
+    """07:00:00, 07:00:50 and 07:02:20 from three sources are one weighing."""
+    three = ("a", "b", "c")
+    rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]
+    rows += [
+        (19_010.0 + (7 * 3600 + s) / 86_400, 80.4, source)
+        for s, source in zip((0, 50, 140), sources, strict=True)
+    ]
+    result = smooth_batch(make_batch(rows, sources=three), build_model(Kalman(), {}, three))
+    assert names(result)[10:] == ["ok", "repeat", "repeat"]
+
+
+@pytest.mark.parametrize("source", [0, 1])
+@pytest.mark.parametrize(
+    ("at", "apart", "shown", "name"),
+    [
+        (12, 3600, 80.4, "repeat"),
+        (12, 5.75 * 3600, 80.4, "repeat"),
+        (0, 3600, 80.4, "ok"),
+        (12, 3601, 80.4, "ok"),
+        (12, 3600, 80.5, "ok"),
+        (12, 15 * 3600, 80.4, "ok"),
+    ],
+    ids=["an hour", "Nepal", "to the minute", "a second more", "another weight", "too far"],
+)
+def test_a_history_that_is_told_in_two_timezones_counts_once(
+    make_batch, at, apart, shown, name, source
+):
+    """The same weight at the same second, whole quarters of an hour apart."""
+    rows = [(19_000.0 + n + 1e-4, 80.4, 0) for n in range(10)]
+    rows += [(19_010.0 + at / 86_400, 80.4, 0), (19_010.0 + (at + apart) / 86_400, shown, source)]
+    result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
+    assert names(result)[10:] == ["ok", name]
+
+
+@pytest.mark.parametrize("start", [7, 61], ids=["seconds", "past the minute"])
+def test_two_weighings_of_one_minute_to_the_second_are_two(make_batch, start):
+    rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]
+    rows += [(19_010.0 + (start + n) / 86_400, 80.4, 0) for n in (0, 40)]
+    result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
+    assert names(result)[10:] == ["ok", "ok"]
+
+
 def test_a_source_repeats_no_weighing_of_its_own(make_batch):
     """Two weighings of one minute, each through both apps: two count."""
     rows = [(19_000.0 + n, 80.4, 0) for n in range(10)]
-    rows += [(19_010.0 + n / 86_400, 80.4, n % 2) for n in range(4)]
+    rows += [(19_010.0 + (n + 7) / 86_400, 80.4, n % 2) for n in range(4)]
     result = smooth_batch(make_batch(rows, sources=TWO), build_model(Kalman(), {}, TWO))
     assert names(result)[10:] == ["ok", "repeat", "ok", "repeat"]
 

@@ -1,5 +1,6 @@
 import gzip
 import os
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,6 +140,37 @@ def test_no_source_can_be_used(csv_of, tmp_path):
     check_sources([tmp_path / "x", csv_of(GOOD)], ReadOptions(), Data())
     with pytest.raises(InputError, match="no source"):
         check_sources([], ReadOptions(), Data())
+
+
+LOG = '[{"logId": 1, "weight": 80, "date": "01/31/24", "time": "07:12:33"}'
+APPLE = (
+    '<?xml version="1.0"?><HealthData><Record type="HKQuantityTypeIdentifierBodyMass" unit="kg"'
+    ' startDate="2024-01-01 07:00:00 +0100" value="80"/>'
+)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("content", "user", "words"),
+    [
+        (LOG, "me", "is no whole JSON"),
+        (LOG + "]", "me", "give --unit"),
+        (APPLE, "me", "is cut off"),
+        ('{"resourceType": "Bundle", "entry": [', None, "is no whole JSON"),
+        ("user_id,date,weight_kg\n1,03/04/2024,80\n", None, "give --dates"),
+    ],
+)
+def test_what_a_document_lacks_is_found_before_anything_starts(
+    tmp_path, content, user, words, packed
+):
+    path = tmp_path / "export"
+    if packed:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a", content)
+    else:
+        path.write_text(content)
+    with pytest.raises(InputError, match=words):
+        check_sources([path], ReadOptions(user=user), Data())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError
+from weightstream.readers import column_names
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.columns import resolve
 from weightstream.readers.table import ROLES, named_columns, table_of
@@ -149,10 +150,23 @@ def test_names_of_a_household_are_persons():
         chosen({"id": ["1", "1", "2", "2"]} | rest)
 
 
-def test_a_column_of_zones_is_told():
-    zones = ["Europe/Oslo"] * 4
-    found = choose(PERSON | {"date": DAYS, "timezone": zones, "weight_kg": KG})
+def test_a_column_of_zones_is_used_where_it_leaves_no_doubt():
+    zoned = PERSON | {"date": DAYS, "timezone": ["Europe/Oslo"] * 4, "weight_kg": KG}
+    found = choose(zoned)
+    assert found.named()["timezone"] == ("timezone",)
+    assert "zone that 'timezone' names" in found.notes[0]
+    found = choose(zoned | {"timezone": ["60", "-300", "60", "60"]})
+    assert "timezone" not in found.named()
     assert "'timezone' is not read" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("Benutzer", True), ("Family Members", True), ("PatientID", True), ("participant code", True),
+     ("user weight", False), ("client type", False), ("Nom", True)],
+)  # fmt: skip
+def test_persons_by_other_names(name, is_one):
+    assert column_names.is_user(column_names.parse_name(name)) == is_one
 
 
 def test_a_record_id_of_redcap_is_the_person():
@@ -205,7 +219,7 @@ ODD = {
     "user_id": ["p"] * 4, "time": DAYS, "date": DAYS, "clock": ["7:00"] * 4, "source": ["s"] * 4,
     "weight": KG, "unit": ["kg"] * 4, "measure": ["weight"] * 4, "record_id": list("abcd"),
     "updated": DAYS, "birth_date": ["1984-05-31"] * 4, "sex": ["f"] * 4,
-    "age_days": ["1", "2", "3", "4"], "age_years": ["1", "2", "3", "4"],
+    "timezone": ["+01:00"] * 4, "age_days": ["1", "2", "3", "4"], "age_years": ["1", "2", "3", "4"],
 }  # fmt: skip
 
 

@@ -31,6 +31,17 @@ def rows(path: Path, *fields: str, **options) -> list[tuple]:
     return [tuple(row[field] for field in fields) for row in found]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_as_utf_8_is(tmp_path, encoding):
+    text = HEADER + 'zoë,2024-01-31,"a scale",80.5,kg\n' * 50
+    plain = write(tmp_path, text)
+    wide = write(tmp_path, text.encode(encoding), "wide.csv")
+    packed = write(tmp_path, gzip.compress(text.encode(encoding)), "wide.csv.gz")
+    for path in (wide, packed):
+        for block_bytes in (7, 1 << 20):
+            assert table(path, block_bytes=block_bytes).to_pylist() == table(plain).to_pylist()
+
+
 def test_the_main_layout(tmp_path):
     path = write(tmp_path, HEADER + ROW)
     assert table(path).schema == schema.RAW
@@ -182,7 +193,6 @@ def test_gzip_is_told_by_content(tmp_path):
         (gzip.compress(HEADER.encode() + ROW.encode() * 5000)[:-200], "cut off gzip"),
         (b"\x1f\x8bnonsense", "damaged or cut off gzip"),
         (bytes(range(256)) * 10, "in no format"),
-        ((HEADER + ROW).encode("utf-16"), "written in UTF-16"),
         (ROW.encode(), "no header"),
         (b"u1,2024-01-31,80\n", "no header"),
         (b"user_id,effectiveDateTime,unit\n", "no column for weight"),

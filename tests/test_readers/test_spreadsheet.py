@@ -36,6 +36,17 @@ def test_days_are_of_the_date_system_that_the_workbook_states(tmp_path, cleaned,
     assert [row["wall"] for row in cleaned(path).measurements.to_pylist()] == [day, day]
 
 
+def test_dates_as_text_clocks_as_shares_and_units_below_the_header(tmp_path, cleaned):
+    rows = [["Date", "Time", "Weight"], [None, None, "lb"], ["31/01/2024", 0.3, 180.5],
+            ["01/02/2024", "7:12 PM", 180.4], [45324, 0.5, "180,3"]]  # fmt: skip
+    found = cleaned(workbook(tmp_path / "w.xlsx", A=rows), user="me").measurements.to_pylist()
+    assert [(row["wall"], row["amount"], row["unit"], row["line"]) for row in found] == [
+        ("2024-01-31T07:12:00", "180.5", "lb", 3),
+        ("2024-02-01T19:12:00", "180.4", "lb", 4),
+        ("2024-02-02T12:00:00", "180.3", "lb", 5),
+    ]
+
+
 def test_a_workbook_in_a_zip_file(tmp_path, cleaned):
     inner = workbook(tmp_path / "w.xlsx", A=[HEADER, ["p1", (45322, DATE), 80.5, "kg"]])
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as out:
@@ -66,6 +77,17 @@ def test_damaged_and_old_workbooks(tmp_path, cleaned, save):
             cleaned(save(broken))
     with pytest.raises(InputError, match="an old or encrypted Excel file"):
         cleaned(save(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)))
+
+
+def test_a_workbook_with_a_name_that_is_no_utf_8_is_damaged(tmp_path, cleaned):
+    path = workbook(tmp_path / "w.xlsx", A=[HEADER, ["p1", (45322, DATE), 80.5, "kg"]])
+    data = bytearray(path.read_bytes())
+    entry = data.rfind(b"PK\x01\x02")  # of the last member in the directory
+    data[entry + 9] |= 0x08  # its name is UTF-8
+    data[entry + 46] = 0xBE
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="damaged Excel file"):
+        cleaned(path)
 
 
 def test_a_sheet_that_spans_more_than_fits_into_memory_is_refused(tmp_path, cleaned):

@@ -26,7 +26,7 @@ from weightstream.engine.beam import (
 )
 from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.densities import interval_sd
-from weightstream.engine.merging import same_weight
+from weightstream.engine.merging import ZONE_DAYS, one_time, same_weight
 from weightstream.engine.mixture import (
     COPY_DAYS,
     COPY_RATE,
@@ -65,9 +65,13 @@ class Pass(NamedTuple):
 
 @jit
 def is_copy(k: Beam, m: Floats, i: int) -> bool:
-    """Whether a reading is the weighing before it, come through another app."""
-    near = k.day[i] - m[0] <= COPY_DAYS and same_weight(m[1], k.weight[i])
-    return near and m[2] != k.table[k.source[i]].key and k.forced[i] == 0
+    """Whether a reading is the weighing before it, told by another source or in other words."""
+    apart = k.day[i] - m[0]  # NaN where nothing is before
+    if not apart <= ZONE_DAYS or k.forced[i] != 0 or not same_weight(m[1], k.weight[i]):
+        return False
+    if apart <= COPY_DAYS and m[2] != k.table[k.source[i]].key:
+        return True
+    return one_time(m[0], k.day[i])
 
 
 @jit

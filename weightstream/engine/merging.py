@@ -1,4 +1,4 @@
-"""One weighing that comes through several apps: which readings only repeat another. Compiled."""
+"""One weighing that is told several times: which readings only repeat another. Compiled."""
 
 import math
 
@@ -7,6 +7,14 @@ from weightstream.engine.mixture import COPY_DAYS, COPY_KG, LB
 from weightstream.engine.retro import Series
 
 SMALLEST_STEP_KG = 0.01
+MINUTE_DAYS, SECOND_DAYS = 1.0 / 1440.0, 1.0 / 86_400.0
+SAME_DAYS = 1e-3 * SECOND_DAYS
+"""So near to each other are floats of one time."""
+QUARTER_DAYS, MOST_ZONES = 15.0 / 1440.0, 4 * 14 + 0.5
+ZONE_DAYS = MOST_ZONES * QUARTER_DAYS
+"""Timezones lie whole quarters of an hour apart, and no more than 14 hours from UTC."""
+MOST_BACK = 200
+"""Readings before one that are looked at."""
 
 
 @jit
@@ -28,33 +36,81 @@ def same_weight(a: float, b: float) -> bool:
 
 
 @jit
-def has_source(x: Series, leader: int, i: int, first: int) -> bool:
-    """Whether reading i's source already is among those of a weighing, told up to there."""
-    found = x.k.source[leader] == x.k.source[i]
-    for n in range(leader + 1, i):
-        found = found or (x.work[n - first].copy_of == leader and x.k.source[n] == x.k.source[i])
-    return found
+def one_clock(a: float, b: float) -> bool:
+    """Whether two times may be one, told to the minute or second and told more finely.
+
+    a <= b, in days. The coarser one is a whole minute (second) that the finer one was cut off or
+    rounded to. Two times that are equally fine are one only if they are equal.
+    """
+    if b - a < SAME_DAYS:
+        return True
+    for unit in (MINUTE_DAYS, SECOND_DAYS):
+        whole_a = abs(a / unit - round(a / unit)) * unit < SAME_DAYS
+        whole_b = abs(b / unit - round(b / unit)) * unit < SAME_DAYS
+        if whole_a != whole_b:
+            return b - a < (unit if whole_a else 0.5 * unit) - SAME_DAYS
+    return False
+
+
+@jit
+def retimed(a: float, b: float) -> bool:
+    """Whether two times may be one, told in two timezones: to the second, apart by whole quarters.
+
+    a <= b, in days. Of two weighings of a day one pair in 900 lies so. Whole minutes prove nothing:
+    many a clock shows no more.
+    """
+    apart = (b - a) / QUARTER_DAYS
+    whole = abs(a / MINUTE_DAYS - round(a / MINUTE_DAYS)) * MINUTE_DAYS < SAME_DAYS
+    return (
+        0.5 < apart < MOST_ZONES and abs(apart - round(apart)) * QUARTER_DAYS < SAME_DAYS
+    ) and not whole
+
+
+@jit
+def one_time(a: float, b: float) -> bool:
+    """Whether a source may have told two times of one weighing, a <= b in days."""
+    return one_clock(a, b) or retimed(a, b)
+
+
+@jit
+def may_join(x: Series, leader: int, i: int, first: int) -> bool:
+    """Whether reading i may be of the weighing that `leader` began, told up to there.
+
+    A source tells a weighing once; what it tells of it besides is the same in a coarser spelling.
+    """
+    for n in range(leader, i):
+        of_it = n == leader or x.work[n - first].copy_of == leader
+        if of_it and x.k.source[n] == x.k.source[i]:
+            if not one_time(x.k.day[n], x.k.day[i]):
+                return False
+            if not same_weight(x.k.weight[n], x.k.weight[i]):
+                return False
+    return True
 
 
 @jit
 def mark_copies(x: Series, first: int, last: int) -> None:
     """Put the first reading of the weighing that each one repeats into COPY_OF; -1: none.
 
-    From another source, within two minutes, the same weight; a source repeats no weighing that it
-    has told itself. Days without an hour repeat days without an hour. What a person said of a
-    reading makes it one of its own.
+    The same weight within two minutes of any telling of that weighing: from another source, or
+    from the same one in a coarser spelling; or as it is told in another timezone. Days without an
+    hour repeat days without an hour. What a person said of a reading makes it one of its own.
     """
     for i in range(first, last):
         x.work[i - first].copy_of = -1
         dated = math.isnan(x.k.hour[i])
-        n = i - 1
-        while n >= first and x.k.day[i] - x.k.day[n] <= COPY_DAYS and x.k.forced[i] == 0:
-            leads = x.work[n - first].copy_of < 0 and math.isnan(x.k.hour[n]) == dated
+        n, farthest = i - 1, max(first, i - MOST_BACK)
+        while n >= farthest and x.k.day[i] - x.k.day[n] <= ZONE_DAYS and x.k.forced[i] == 0:
+            leader = x.work[n - first].copy_of
+            if leader < 0:
+                leader = n
+            near = x.k.day[i] - x.k.day[n] <= COPY_DAYS
             if (
-                leads
+                (near or retimed(x.k.day[n], x.k.day[i]))
+                and math.isnan(x.k.hour[n]) == dated
                 and same_weight(x.k.weight[n], x.k.weight[i])
-                and not has_source(x, n, i, first)
+                and may_join(x, leader, i, first)
             ):
-                x.work[i - first].copy_of = n
+                x.work[i - first].copy_of = leader
                 break
             n -= 1

@@ -1,7 +1,7 @@
 """Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,10 +30,10 @@ from weightstream.readers import (
     parses,
     recognise,
 )
-from weightstream.readers.archives import check_zip
+from weightstream.readers.archives import check_zip, try_start
 from weightstream.readers.formats import NAMES_PERSONS, TABLES
 from weightstream.readers.remote import files_at
-from weightstream.readers.source import is_zip, reading
+from weightstream.readers.source import CHECKED_BYTES, is_zip, reading
 from weightstream.readers.table import check_roles
 from weightstream.schema import MEASUREMENT, RETRACTION
 
@@ -289,14 +289,9 @@ def check_source(path: Path, options: ReadOptions) -> None:
         return
     file_format = named_format(path, options)
     needs_user = file_format not in NAMES_PERSONS and options.user is None
-    if file_format not in TABLES and not needs_user:
-        return  # documents would have to be parsed as a whole
-    parsed = parses(path, options)
-    try:
-        next(iter(parsed), None)
-    finally:
-        if isinstance(parsed, Generator):
-            parsed.close()
+    if file_format not in TABLES and not needs_user and path.stat().st_size > CHECKED_BYTES:
+        return  # a document would have to be parsed as a whole
+    try_start(parses(path, options))
 
 
 def check_options(options: ReadOptions, data: Data) -> None:

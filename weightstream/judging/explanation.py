@@ -24,7 +24,7 @@ LOOKS_LIKE = {
     "bmi_as_weight": "looks like a body-mass index",
     "other_person": "looks like another person",
     "wrong_date": "looks like a reading of another day",
-    "repeat": "repeats the reading before it from another source",
+    "repeat": "tells the weighing before it once more",
     "implausible": "is no weight of an adult",
     "outlier": "fits no explanation",
 }

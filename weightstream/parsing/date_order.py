@@ -18,13 +18,15 @@ class OrderEvidence:
     """How many texts are dates like 03/04/2024, and what they tell.
 
     dmy, mdy: dates that can only be read so. either: dates that can be read in both orders, with
-    two different days. other: times of a layout that leaves no doubt.
+    two different days; short: those of them that may begin with the year too, as 24-01-31. other:
+    times of a layout that leaves no doubt.
     """
 
     dmy: int = 0
     mdy: int = 0
     either: int = 0
     other: int = 0
+    short: int = 0
 
     def __add__(self, more: "OrderEvidence") -> "OrderEvidence":
         return OrderEvidence(
@@ -32,6 +34,7 @@ class OrderEvidence:
             self.mdy + more.mdy,
             self.either + more.either,
             self.other + more.other,
+            self.short + more.short,
         )
 
     @property
@@ -59,7 +62,13 @@ def order_evidence(texts: pa.StringArray) -> OrderEvidence:
         either = is_doubtful(first, second, layout)
         dmy = ~either & (first > 12) & (first <= 31) & (second <= 12)
         mdy = ~either & (second > 12) & (second <= 31) & (first <= 12)
-        total += OrderEvidence(*(int(np.count_nonzero(some)) for some in (dmy, mdy, either)))
+        open_ones = int(np.count_nonzero(either))
+        total += OrderEvidence(
+            int(np.count_nonzero(dmy)),
+            int(np.count_nonzero(mdy)),
+            open_ones,
+            short=open_ones if layout.digits("y") == 2 and layout.has_dashes else 0,
+        )
     return total
 
 

@@ -34,7 +34,7 @@ def detail_of(
     unit, weight, time = cells["unit"], cells["weight"], cells["time"]
     match reason:
         case "missing_field":
-            return f"the row has no {' and no '.join(lacking)}"
+            return _of_missing(lacking, weight)
         case "not_body_weight" if unit and measures_something_else(unit):
             return f"{quoted(unit)} is the unit of a body mass index or a body surface"
         case "unknown_unit":
@@ -48,6 +48,15 @@ def detail_of(
         case "future_timestamp":
             return f"{quoted(time)} is more than 24 hours after the start of the run"
     return "the record is not a weighing"
+
+
+def _of_missing(lacking: Sequence[str], weight: str | None) -> str:
+    told = f"the row has no {' and no '.join(lacking)}"
+    # A cell with words may have stated the unit, had it been understood.
+    worded = weight is not None and any(map(str.isalpha, weight))
+    if "unit" in lacking and worded and quantity_of(weight or "") is None:
+        return f"{quoted(weight)} is no weight that can be read, and {told}"
+    return told
 
 
 def quoted(cell: str | None) -> str:

@@ -141,6 +141,11 @@ def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
     return None
 
 
+def layout_of_text(text: str) -> Layout | None:
+    """The layout of a text as it is written."""
+    return layout_of(re.sub(rb"[0-9]", b"0", text.encode(errors="replace")))
+
+
 def _understood(match: re.Match[bytes], shape: bytes) -> Layout | None:
     words = {name: text for name, text in match.groupdict().items() if text is not None}
     month = None
@@ -168,6 +173,11 @@ def _understood(match: re.Match[bytes], shape: bytes) -> Layout | None:
 @lru_cache(maxsize=1)
 def _zones() -> set[str]:
     return available_timezones()
+
+
+def is_timezone_name(text: str) -> bool:
+    """Whether a text is an IANA name such as Europe/Oslo, which has its place in it."""
+    return "/" in text and text in _zones()
 
 
 def _spans(match: re.Match[bytes]) -> dict[str, tuple[int, int]]:

@@ -120,7 +120,7 @@ def _parse_group(
     us = local - east if zoned else utc_from_local(local, timezone)
     clock_us = local % DAY_US
     if layout.has("zone") and np.any(east == 0):  # zero tells the instant, not where one was
-        at_home = local_from_utc(us, timezone) % DAY_US
+        at_home = local_from_utc(us, layout.region or timezone) % DAY_US
         clock_us = np.where(east == 0, at_home, clock_us)
     at = _effective_at(us, local, wall, digits, layout, zoned)
     return Times(us, day, _hours(clock_us), wall, at, bad)

@@ -6,9 +6,10 @@ by itself, whatever of it was parsed before the damage showed.
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import fields, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +20,7 @@ from weightstream import schema
 from weightstream.errors import InputError
 from weightstream.readers.block import EACH_RECORD, Block, Parse, ReadOptions, Unread
 from weightstream.readers.formats import FORMATS, Inventory, UnknownFormat, is_litter, reader_of
-from weightstream.readers.source import Source, members
+from weightstream.readers.source import CHECKED_BYTES, Source, members
 
 HELD_BYTES = 32 << 20
 """Of a member's parsed rows; more are held in a temporary file until it is read to its end."""
@@ -59,13 +60,29 @@ def check_zip(path: Path, options: ReadOptions) -> None:
     with members(path) as sources:
         refused = []
         for source, name in _sorted_out(path, sources, options.format).usable:
+            if source.unpacked_bytes > CHECKED_BYTES:
+                return
             try:
-                next(iter(reader_of(name).read(source, options)), None)
+                try_start(reader_of(name).read(source, options))
             except InputError as error:
                 refused.append(str(error))
             else:
                 return
         raise InputError(f"{path} holds no file that can be used{_first(refused)}")
+
+
+def try_start(parsed: Iterator[Parse]) -> None:
+    """Parse what comes first, up to about CHECKED_BYTES. Raises InputError as reading would."""
+    try:
+        for parse in islice(parsed, CHECKED_BYTES // ReadOptions.block_bytes):
+            parse()
+    except InputError:
+        raise
+    except Exception:  # noqa: S110 what a reader trips over is told when it is read
+        pass
+    finally:
+        if isinstance(parsed, Generator):
+            parsed.close()
 
 
 def _sorted_out(path: Path, sources: list[Source], wanted: str) -> Inventory:

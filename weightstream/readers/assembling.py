@@ -1,5 +1,6 @@
 """From the chosen columns of a table to raw rows: columns joined, filtered, filled, compared."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,18 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import InputError
+from weightstream.parsing.layouts import EXCEL_ORIGINS
 from weightstream.parsing.quantities import parse_quantities
 from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
-from weightstream.readers.column_names import is_no_weighing
+from weightstream.readers.column_names import DELETED, is_no_weighing
 from weightstream.readers.columns import Choice
 from weightstream.readers.measures import weight_unit
+from weightstream.readers.zone_column import is_naive, with_zones
 
 Columns = dict[str, Any]
 
 _ABSENT = pa.array(["", "null", "--", "na", "nan", "n/a", "none", "-", None], pa.string())
 _MIDNIGHT = r"[ T]0?0:00(:00([.,]0+)?)?$"
 _DAY_OF_A_CLOCK = r"^(1899-12-3[01]|1900-01-0[01])[ T]"
+_COMPACT_CLOCK = r"^([01][0-9]|2[0-3])([0-5][0-9])$"
+_SHARE = r"^(?:0?[.,][0-9]{1,17}|0)$"
+_SHARE_TEXT = re.compile(_SHARE)
+_SERIAL = re.compile(r"[1-9][0-9]{4}(?:[.,][0-9]{0,17})?")
 _BIRTH = "1900-01-01"
 """Of tables that give ages and no dates: times are counted from here."""
 _MEASURES_NAMED = 100
@@ -58,7 +65,7 @@ def assemble(
     columns: Columns = {
         role: cells(at) for role, at in choice.roles.items() if role in _PLAIN_ROLES
     }
-    columns["time"] = _times(choice, cells, count)
+    columns["time"] = _in_zones(choice, cells, _times(choice, cells, options))
     columns["user_id"] = _users(columns.get("user_id"), count, options, where)
     if columns["user_id"] is None:
         del columns["user_id"]
@@ -82,6 +89,9 @@ def assemble(
     if "sex" in columns:
         columns["sex"] = _mapped(columns["sex"], lambda text: _SEXES.get(text.casefold(), ""))
     _add_ages(columns, choice, cells)
+    if "deleted" in choice.roles:
+        said = pc.utf8_lower(plain(cells(choice.roles["deleted"])))
+        columns["retracted"] = pc.is_in(said, pa.array(sorted(DELETED)))
     if measures is None or options.every_row:
         return Assembled(columns, unit_from)
     keep, others = measures.keep, measures.others()
@@ -99,18 +109,59 @@ def plain(column: Any) -> pa.StringArray:
     return pc.if_else(pc.is_in(pc.utf8_lower(texts), _ABSENT), None, texts)
 
 
-def _times(choice: Choice, cells: Callable[[int], Any], count: int) -> Any:
+def _in_zones(choice: Choice, cells: Callable[[int], Any], times: Any) -> Any:
+    """Times with what their column's name or a column beside them tells of their zone."""
+    if not choice.in_utc and "timezone" not in choice.roles:
+        return times
+    times = plain(times)
+    if choice.in_utc:
+        times = pc.if_else(is_naive(times), pc.binary_join_element_wise(times, "Z", ""), times)
+    if "timezone" in choice.roles:
+        times = with_zones(times, plain(cells(choice.roles["timezone"])))
+    return times
+
+
+def _times(choice: Choice, cells: Callable[[int], Any], options: ReadOptions) -> Any:
     if len(choice.time) == 1:
         return cells(choice.time[0])
     if len(choice.time) == 2:
         day, clock = (plain(cells(at)) for at in choice.time)
+        if options.dates in EXCEL_ORIGINS:
+            day = texts_of_serials(day, EXCEL_ORIGINS[options.dates])
         day = pc.replace_substring_regex(day, _MIDNIGHT, "")
         clock = pc.replace_substring_regex(clock, _DAY_OF_A_CLOCK, "")
+        clock = pc.replace_substring_regex(clock, _COMPACT_CLOCK, r"\1:\2")
+        if pc.any(pc.match_substring_regex(clock, _SHARE)).as_py():
+            clock = _mapped(clock, _clock_of_share)
         both = pc.binary_join_element_wise(day, clock, " ")
         # Without a time of day the date stands; without a date there is no time.
         return pc.if_else(pc.is_null(clock), day, both)
     role = "age_days" if "age_days" in choice.roles else "age_years"
     return _mapped(cells(choice.roles[role]), _date_of_age(1.0 if role == "age_days" else 365.25))
+
+
+def texts_of_serials(column: Any, origin: int) -> pa.StringArray:
+    """Day numbers of Excel as dates, with their times of day if they have some; others unchanged.
+
+    origin: day 0 in days since 1970-01-01.
+    """
+
+    def text_of(text: str) -> str:
+        if not _SERIAL.fullmatch(text):
+            return text
+        day, _, share = text.replace(",", ".").partition(".")
+        date = str(np.datetime64(origin + int(day), "D"))
+        return f"{date} {_clock_of_share(f'0.{share}')}" if share.strip("0") else date
+
+    return _mapped(column, text_of)
+
+
+def _clock_of_share(text: str) -> str:
+    """The time of day of a share of the day, to the second, or the text."""
+    if not _SHARE_TEXT.fullmatch(text):
+        return text
+    second = min(round(float(text.replace(",", ".")) * 86_400), 86_399)
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
 
 
 def _date_of_age(days_each: float) -> Callable[[str], str]:
@@ -161,11 +212,12 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
 
 def _added(stones: pa.StringArray, pounds: pa.StringArray) -> pa.StringArray:
     """The texts of both as one, such as 12 st 4 lb; of one of them if the other is absent."""
+    # pyarrow's own way of skipping nulls loses rows in which all are null.
     parts = [
-        pc.binary_join_element_wise(amounts, unit, " ")
+        pc.binary_join_element_wise(amounts, unit, " ").fill_null("")
         for amounts, unit in ((stones, "st"), (pounds, "lb"))
     ]
-    both = pc.binary_join_element_wise(*parts, " ", null_handling="skip")
+    both = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
     return pc.if_else(pc.equal(both, ""), None, both)
 
 

@@ -1,7 +1,8 @@
 """What the name of a column says: which role it may play, and the unit that it states."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from weightstream.parsing.units import canonical_unit
@@ -9,6 +10,9 @@ from weightstream.parsing.units import canonical_unit
 PLAIN, QUALIFIED = 2, 1
 """How well a name fits a role: by words of the role alone, or beside words that are not known."""
 
+_UNBRACKETED = re.compile(r"^[(\[{]|[)\]}]$")
+_PATTERN = re.compile(r"[dmyhjatins:./ -]{2,20}", re.IGNORECASE)
+"""Such as yyyy-mm-dd or TT.MM.JJJJ hh:mm."""
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-Z])")
@@ -65,14 +69,19 @@ _TIME = word_set(
     " messdatum fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä"
     " päivämäärä pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間"
     " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
-    " dia dátum idő start startdate starttime datetimeutc effective recorded logged measured"
+    " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
     " taken weighed observed measurementdate measurementtime measurementdatetime"
     " effectivedatetime dt moment čas data/hora"
+)
+_CLOCK = word_set(
+    "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
+    " kellonaika tijd время 时间 時間 時刻 시간"
 )
 _TIME_BESIDE = word_set(
     "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
     " effective measurement measure reading weighing weight body value log entry record hour"
-    " clock"
+    " visit visited exam examination assessment collection collected encounter session check"
+    " weighin clinic"
 )
 _NO_TIME = word_set(
     "birth born dob created creation create updated update modified modification modify changed"
@@ -94,6 +103,22 @@ _USER = (
     "username", "user name", "patient number", "person number", "household member", "eid",
     "email", "full name", "profile name", "nickname", "name",
 )  # fmt: skip
+NAMES = (
+    "name", "first name", "last name", "given name", "surname", "firstname", "lastname",
+    "vorname", "nachname", "nom", "prénom", "nombre", "nome", "naam", "namn", "navn", "nimi",
+)  # fmt: skip
+"""Of a person, as well as of what is measured, or of a scale."""
+_PERSON = word_set(
+    "user users userid patient patients patientid person persons personid subject subjid"
+    " participant member members client customer family household owner athlete resident profile"
+    " benutzer nutzer anwender kunde patientin patienten teilnehmer proband profil utilisateur"
+    " patiente personne usuario usuária usuário paciente persona pessoa utente paziente gebruiker"
+    " patiënt persoon användare bruker bruger käyttäjä henkilö potilas użytkownik pacjent osoba"
+    " 用户 姓名 患者 사용자"
+)
+_PERSON_BESIDE = word_set(
+    "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
+)
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
     "device type", "source app", "app", "origin", "scale", "device model", "instrument",
@@ -112,6 +137,13 @@ _AGE_DAYS = ("agedays", "age days", "age in days", "ageday", "age day")
 _AGE_YEARS = ("ageyears", "age years", "age in years", "ageyear", "age year")
 
 
+_DELETED = word_set("deleted isdeleted voided void retracted removed")
+_DELETED_BESIDE = word_set("is flag record row entry measurement was")
+DELETED = word_set(
+    "1 1.0 y yes t true deleted voided retracted removed entered-in-error cancelled canceled"
+) | {"entered in error"}
+"""What such a column says of a row that was taken back."""
+_NOT_DELETED = word_set("0 0.0 n no f false")
 _OTHER_UNITS = word_set(
     "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"
     " litres steps"
@@ -159,6 +191,29 @@ def parse_name(text: str) -> Name:
     # Of "Weight (kg/lbs)" the unit is open.
     unit = stated.pop() if len(stated) == 1 else None
     return Name(plain, frozenset(words), " ".join(words), unit, other)
+
+
+def with_unit_below(name: Name, cell: str) -> Name:
+    """The name, with the unit that a row below the header states for its column."""
+    unit = canonical_unit(_UNBRACKETED.sub("", cell))
+    other = bool(cell.strip()) and unit is None
+    return replace(name, unit=unit or name.unit, other=name.other or other)
+
+
+def units_below(names: list[str], cells: list[str | None]) -> tuple[str, ...]:
+    """The cells of a row of units, such as one of kg below weight; empty if the row is none.
+
+    It holds units and patterns of dates, and nothing else, and the table has no column of units.
+    """
+    texts = tuple((cell or "").strip() for cell in cells)
+    plain = [_UNBRACKETED.sub("", text) for text in texts]
+    if not any(map(canonical_unit, plain)) or any(unit_fit(parse_name(name)) for name in names):
+        return ()
+    known = all(
+        not text or canonical_unit(text) or _states_something_else(text) or _PATTERN.fullmatch(text)
+        for text in plain
+    )
+    return texts if known else ()
 
 
 def _units_of(text: str) -> set[str]:
@@ -220,6 +275,11 @@ def time_fit(name: Name) -> int:
     return name.fit(_TIME, _TIME_BESIDE, _NO_TIME)
 
 
+def speaks_of_clock(name: Name) -> bool:
+    """Whether a name may be that of a time of day, or of its hour."""
+    return bool(name.words & _CLOCK) and not name.words & _NO_TIME
+
+
 def rules_out_time(name: Name) -> bool:
     """Whether the column holds another time than that of the weighing."""
     return bool(name.words & _NO_TIME)
@@ -234,6 +294,15 @@ def unit_fit(name: Name) -> int:
     return 0 if fit == QUALIFIED else fit
 
 
+def tells_deletion(name: Name, cells: Iterable[str]) -> bool:
+    """Whether a column tells which rows their source took back: a flag, or a status."""
+    texts = {cell.casefold() for cell in cells}
+    flag = bool(name.words & _DELETED) and not name.words - _DELETED - _DELETED_BESIDE
+    if flag:
+        return texts <= DELETED | _NOT_DELETED
+    return "status" in name.words and bool(texts & DELETED - {"1", "y", "yes", "t", "true"})
+
+
 def is_timezone(name: Name) -> bool:
     """Whether a column tells the zone or the offset of the times beside it."""
     return (
@@ -243,13 +312,22 @@ def is_timezone(name: Name) -> bool:
     )
 
 
+def is_in_utc(name: Name) -> bool:
+    """Whether the name of a time says that it is in UTC."""
+    return bool(name.words & {"utc", "gmt", "timestampgmt", "datetimeutc", "timeutc", "zulu"})
+
+
 def rank_among(name: Name, phrases: tuple[str, ...]) -> int | None:
     """The place of the name among phrases, the most wanted first; None if it is none of them."""
     return phrases.index(name.phrase) if name.phrase in phrases else None
 
 
 def is_user(name: Name) -> bool:
-    return name.unit is None and name.phrase in _USER
+    """Whether a column names persons, each row's or all."""
+    if name.unit is not None or name.other:
+        return False
+    by_words = name.words & _PERSON and not name.words - _PERSON - _PERSON_BESIDE
+    return bool(by_words) or name.phrase in (*_USER, *NAMES)
 
 
 PHRASES = {

@@ -8,18 +8,23 @@ a sentence that names them.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from weightstream.errors import InputError
+from weightstream.errors import InputError, plain
 from weightstream.parsing.quantities import quantity_of
 from weightstream.parsing.units import canonical_unit
 from weightstream.readers import column_names as names
-from weightstream.readers.column_names import PHRASES
+from weightstream.readers.column_names import NAMES, PHRASES
 from weightstream.readers.measures import is_known
 from weightstream.readers.table import NAME, ROLES, Column, Table
 from weightstream.readers.time_columns import choose_times
 from weightstream.readers.weight_columns import choose_weights
+from weightstream.readers.zone_column import is_zone
 
 _REDCAP = "redcap "
+_OFFSET_OF_SAMSUNG, _IN_UTC = "time offset", ("start time", "end time")
+"""Names by which a table of Samsung Health is known without its first line."""
 _OPTIONS = ("user", "unit")
+_DISTINCT = 0.5
+"""Share of distinct ids up to which they are none of records."""
 _IDS = ("id", "record id")
 """Columns that may name a person, if no other does."""
 
@@ -30,8 +35,8 @@ class Choice:
 
     time: one, or that of the date and that of the time of day. weight: one; or two that hold the
     weight in two units, or (added) stones and pounds. stated: the unit that the name of each
-    states. kinds: the column of the measure tells goals and the like from weighings. notes:
-    sentences on what was chosen.
+    states. kinds: the column of the measure tells goals and the like from weighings. in_utc: the
+    name of the time says that it is in UTC. notes: sentences on what was chosen.
     """
 
     all_names: tuple[str, ...]
@@ -42,6 +47,7 @@ class Choice:
     added: bool = False
     kinds: bool = False
     unit: tuple[int, ...] = ()
+    in_utc: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -76,11 +82,11 @@ def resolve(table: Table) -> Choice:
     if not times.chosen:
         roles |= _age(table)
     passed = [c for c in table.left if names.names_no_weighing(c.name) and c.share_of_numbers() > 0]
-    zones = [column for column in table.left if names.is_timezone(column.name) and column.cells]
-    if zones:
-        table.notes.append(
-            f"{table.listing(zones)} is not read: times without an offset are those of --timezone"
-        )
+    roles |= _deletions(table)
+    zone = _zone(table)
+    if zone is not None:
+        roles["timezone"] = zone
+    in_utc = _in_utc(table, times.chosen, zone)
     if passed:
         table.notes.append(f"passed over as no weighing: {table.listing(passed)}")
     choice = Choice(
@@ -92,6 +98,7 @@ def resolve(table: Table) -> Choice:
         weights.added,
         weights.kinds,
         units,
+        in_utc,
         tuple(table.notes),
     )
     _check_complete(table, choice)
@@ -115,11 +122,35 @@ def _roles_by_name(table: Table) -> dict[str, int]:
             if role in PHRASES
             else _by_configuration(table, role)
         )
+        if role == "record_id" and found is not None and not told and _repeats(found):
+            table.notes.append(f"{table.listing([found])} repeats, and so holds no ids of records")
+            continue
         # A timestamp is the time unless another column is; then it tells when a row was changed.
         if found is not None and (told or role != "updated"):
             roles[role] = found.index
             table.taken.add(found.index)
+    if "user_id" not in roles:
+        _refuse_persons(table)
     return roles
+
+
+def _repeats(column: Column) -> bool:
+    """Whether ids stand for more than one row each; a record that is corrected comes again too."""
+    return 1 < len(set(column.texts)) <= _DISTINCT * len(column.texts)
+
+
+def _refuse_persons(table: Table) -> None:
+    """Raise InputError for ids that may be of persons, where --user says that there is one."""
+    if table.options.user is None:
+        return
+    for column in table.left:
+        if column.name.phrase in _IDS and _repeats(column):
+            name = column.name.text
+            raise InputError(
+                f"{table.where} has a column {plain(name)!r} whose ids repeat, so that they may be"
+                f" of persons or of records; give {table.how_to_name('user_id', name)} without"
+                f" --user, or {table.how_to_name('record_id', name)}"
+            )
 
 
 def _first_called(table: Table, phrases: tuple[str, ...]) -> Column | None:
@@ -149,12 +180,14 @@ def _person(table: Table) -> Column | None:
     """The column of the person. Several must tell the same persons apart."""
     found = [column for column in table.left if names.is_user(column.name)]
     # A name may also be that of what is measured.
-    found = [c for c in found if c.name.phrase != "name" or not any(map(is_known, c.texts))]
+    found = [c for c in found if c.name.phrase not in NAMES or not any(map(is_known, c.texts))]
     if table.options.user is not None:  # one name throughout may be that of a scale
-        found = [c for c in found if c.name.phrase != "name" or len(set(c.texts)) > 1]
+        found = [c for c in found if c.name.phrase not in NAMES or len(set(c.texts)) > 1]
     if not found:
         return None
-    found.sort(key=lambda column: names.rank_among(column.name, PHRASES["user_id"]) or 0)
+    known = PHRASES["user_id"]
+    ranks = {c.index: names.rank_among(c.name, known) for c in found}
+    found.sort(key=lambda c: len(known) if (rank := ranks[c.index]) is None else rank)
     filled = [column for column in found if column.cells] or found
     first = filled[0]
     for other in filled[1:]:
@@ -182,6 +215,47 @@ def _units(table: Table) -> tuple[int, ...]:
     found.sort(key=lambda column: -sum(canonical_unit(t) is not None for t in column.texts))
     table.taken |= {column.index for column in found}
     return tuple(column.index for column in found)
+
+
+def _deletions(table: Table) -> dict[str, int]:
+    """The column that tells which rows their source took back."""
+    for column in table.left:
+        if column.cells and names.tells_deletion(column.name, column.texts):
+            table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
+            return {"deleted": column.index}
+    return {}
+
+
+def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:
+    """Whether times without an offset are in UTC, as their column's name or Samsung's says."""
+    columns = [table.columns[at] for at in chosen]
+    in_utc = [column for column in columns if names.is_in_utc(column.name)]
+    if in_utc:
+        table.notes.append(
+            f"times without an offset in {table.listing(in_utc)} are taken as UTC, as its name says"
+        )
+        return True
+    beside = table.columns[zone].name.phrase if zone is not None else ""
+    samsung = [column for column in columns if column.name.phrase in _IN_UTC]
+    if beside == _OFFSET_OF_SAMSUNG and samsung:
+        table.notes.append("start_time is taken as UTC, with time_offset beside it")
+        return True
+    return False
+
+
+def _zone(table: Table) -> int | None:
+    """The column of the timezone, where its cells are names or offsets that leave no doubt."""
+    told = table.told("timezone")
+    found = [told] if told else [c for c in table.left if names.is_timezone(c.name) and c.cells]
+    for column in found:
+        if told or 2 * sum(map(is_zone, column.texts)) >= len(column.texts):
+            table.notes.append(f"times are told in the zone that {table.listing([column])} names")
+            return column.index
+    if found:
+        table.notes.append(
+            f"{table.listing(found)} is not read: times without an offset are those of --timezone"
+        )
+    return None
 
 
 def _age(table: Table) -> dict[str, int]:
@@ -219,7 +293,9 @@ def _missing(table: Table, choice: Choice) -> list[str]:
         "user": "user_id" in choice.roles or table.options.user is not None,
         "time": bool(choice.time) or "age_days" in choice.roles or "age_years" in choice.roles,
         "weight": bool(choice.weight),
+        # Without a weight it is open whether its name would state one.
         "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
+        or (not choice.weight and any(column.name.unit for column in table.columns))
         or ("measure" in choice.roles and not choice.kinds),
     }
     return [word for word, there in has.items() if not there]

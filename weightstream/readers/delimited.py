@@ -63,7 +63,7 @@ class Plan:
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """Whether it is text at all: this is the format that others are told apart from. UTF-16 too."""
+    """Whether it is text at all: this is the format that others are told apart from."""
     return headers.is_text(head)
 
 
@@ -101,7 +101,8 @@ def plan_of(source: Source, options: ReadOptions) -> Plan:
         head = stream.read(HEAD_BYTES)
     where = str(source)
     header = headers.find_header(head, where, options)
-    choice = resolve(table_of(where, header.cells, header.rows, options))
+    table = table_of(where, header.cells, header.rows, options, units=header.units)
+    choice = resolve(table)
     if header.above:
         lines = "1 line" if header.above == 1 else f"{header.above} lines"
         choice = choice.with_note(f"{lines} above the header passed over")

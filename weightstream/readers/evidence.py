@@ -63,6 +63,11 @@ class Evidence:
                 )
             return given
         doubtful = found.order is None and found.either > found.other + found.dmy + found.mdy
+        if doubtful and self.refuses and 2 * found.short > found.either:
+            raise InputError(
+                f"{self.where} writes dates like 24-01-31 and does not show whether the day, the"
+                " month or the year comes first; give --dates dmy, --dates mdy or --dates ymd"
+            )
         if doubtful and self.refuses:
             raise InputError(
                 f"{self.where} writes dates like 03/04/2024 and does not show whether the day or"

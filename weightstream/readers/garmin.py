@@ -122,7 +122,10 @@ def _convert(found: Records, user: str) -> Block:
         rows.append(
             {
                 "user_id": user,
-                "time": _time(text_of(weighing.get("timestampGMT")), text_of(weighing.get("date"))),
+                "time": _time(
+                    text_of(weighing.get("timestampGMT")),
+                    text_of(weighing.get("timestampLocal")) or text_of(weighing.get("date")),
+                ),
                 "source": f"garmin-{via.lower()}" if via else "garmin",
                 "weight": text_of(weighing.get("weight")),
                 "unit": "g",
@@ -134,7 +137,7 @@ def _convert(found: Records, user: str) -> Block:
 
 
 def _time(gmt: str | None, local: str | None) -> str | None:
-    """The time in UTC; beside a local one, both in milliseconds as if of UTC, with its offset."""
+    """The time in UTC; beside a local one, both written as if in UTC, with its offset."""
     moment, wall = _moment(gmt), _moment(local)
     if moment is None:
         return gmt and (gmt if _MILLISECONDS.fullmatch(gmt) else f"{gmt}Z")
@@ -149,10 +152,13 @@ def _time(gmt: str | None, local: str | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Milliseconds since 1970 as a date and time without zone; else None."""
-    if not text or not _MILLISECONDS.fullmatch(text):
+    """Milliseconds since 1970, or an ISO time without zone, as such a time; else None."""
+    if not text:
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=int(text))
-    except OverflowError:
+        if _MILLISECONDS.fullmatch(text):
+            return _EPOCH + timedelta(milliseconds=int(text))
+        moment = datetime.fromisoformat(text) if ":" in text else None
+    except (OverflowError, ValueError):
         return None
+    return moment if moment and moment.tzinfo is None else None

@@ -3,6 +3,7 @@
 Points are in kg, with the noise of 32-bit floats in their digits; times are nanoseconds in UTC.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -73,7 +74,10 @@ def _points(document: Any) -> Iterator[Any]:
 def _convert(records: Records, user: str) -> Block:
     points = [(line, fields_of(record)) for line, record in records]
     rows = [_row(point, line, user) for line, point in points if point.get("dataTypeName") == _TYPE]
-    return Block(raw_table_of_rows(rows), FORMAT, skipped=len(points) - len(rows))
+    kinds = (text_of(point.get("dataTypeName")) or "" for _, point in points)
+    # As summaries of a day, which nobody weighed.
+    others = Counter(kind for kind in kinds if kind != _TYPE and _TYPE in kind)
+    return Block(raw_table_of_rows(rows), FORMAT, skipped=len(points) - len(rows), others=others)
 
 
 def _row(point: dict[str, Any], line: int, user: str) -> dict[str, Any]:

@@ -17,17 +17,17 @@ HEADER_LINES = 40
 """Lines in which a header is looked for: titles and notes may stand above it."""
 BOM = b"\xef\xbb\xbf"
 
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]")
-"""How JSON and XML begin."""
+_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]|%PDF-")
+"""How JSON, XML and PDF begin."""
 _SEP = re.compile(rb"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Header:
     """cells: the names as written. line: on which they stand, from 1. rows: those that follow, as
-    many as the sample holds. above: lines that are passed over, other than blank ones.
+    many as the sample holds. above: lines that are passed over, other than blank ones. units: of
+    a row below the names that states them; `line` is then its line.
     """
 
     delimiter: str
@@ -35,12 +35,11 @@ class Header:
     line: int
     rows: list[list[str | None]]
     above: int = 0
+    units: tuple[str, ...] = ()
 
 
 def is_text(head: bytes) -> bool:
-    """Whether it is text at all; UTF-16 too, to be refused by its name."""
-    if head.startswith(_UTF16_BOMS):
-        return True
+    """Whether it is text at all."""
     text = head.removeprefix(BOM).lstrip()
     first_line = text.split(b"\n", 1)[0]
     return bool(head) and not _CONTROL.search(first_line) and not _DOCUMENT.match(text)
@@ -48,8 +47,6 @@ def is_text(head: bytes) -> bool:
 
 def names_weighings(head: bytes) -> bool:
     """Whether a line near the start names a time and a weight."""
-    if head.startswith(_UTF16_BOMS):
-        head = head.decode("utf-16", errors="ignore").encode()
     return any(is_header(cells) for _, _, cells in _candidates(head.removeprefix(BOM)))
 
 
@@ -77,12 +74,14 @@ def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
     number, delimiter, cells = best
     lines = head.split(b"\n")
     above = sum(bool(line.strip()) and not _SEP.fullmatch(line) for line in lines[: number - 1])
-    return Header(delimiter, cells, number, _sample(lines[number:], delimiter, len(cells)), above)
+    rows = _sample(lines[number:], delimiter, len(cells))
+    units = names.units_below(cells, rows[0].cells) if rows else ()
+    if units:
+        number, rows = number + rows[0].line, rows[1:]
+    return Header(delimiter, cells, number, [row.cells for row in rows], above, units)
 
 
 def _check_text(head: bytes, where: str) -> None:
-    if head.startswith(_UTF16_BOMS):
-        raise InputError(f"{where} is written in UTF-16; save it as UTF-8")
     line = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0]
     if _CONTROL.search(line):
         raise InputError(f"{where} is not a text table; give a CSV file, or say its --format")
@@ -121,10 +120,10 @@ def is_header(cells: list[str], wanted: frozenset[str] = frozenset()) -> bool:
     )
 
 
-def _sample(lines: list[bytes], delimiter: str, width: int) -> list[list[str | None]]:
+def _sample(lines: list[bytes], delimiter: str, width: int) -> list[records.Row]:
     """The rows that follow, without the last line, which may be cut off."""
     some = lines[: 4 * SAMPLE_ROWS]
     whole = len(some) < len(lines) or not lines or not lines[-1]
     body = b"\n".join(some if whole or len(some) == 1 else some[:-1])
     rows, _ = records.parse(body, 1, delimiter, width, is_last=True)
-    return [row.cells for row in rows[:SAMPLE_ROWS]]
+    return rows[:SAMPLE_ROWS]

@@ -31,6 +31,7 @@ from weightstream.readers.source import Source
 
 _START = re.compile(rb'\{\s*"data"\s*:\s*\{')
 _METRICS = re.compile(rb'"(?:metrics|workouts)"\s*:\s*\[')
+_NO_WORD = re.compile(r"\W+")
 _WEIGHTS = ("weight_body_mass", "body_mass", "weight")
 
 
@@ -61,7 +62,7 @@ def _convert(records: Records, user: str, unit: str | None) -> Block:
     rows: list[dict[str, Any]] = []
     skipped, others = 0, Counter[str]()
     for line, (name, its_unit, point) in records:
-        if name in _WEIGHTS:
+        if _NO_WORD.sub("_", name or "").lower() in _WEIGHTS:
             rows.append(
                 {
                     "user_id": user,

@@ -12,8 +12,13 @@ from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given,
 from weightstream.readers.documents import Records, fields_of, found_in, read_json, text_of
 from weightstream.readers.source import Source
 
-_UNITS = {"inKilograms", "inGrams"}
-_WEIGHT = re.compile(rb'"weight"\s*:\s*\{[^{}]*"in(?:Kilograms|Grams)"')
+_UNITS = {
+    "inKilograms": "kg", "inGrams": "g", "inPounds": "lb", "inOunces": "oz",
+    "kilograms": "kg", "grams": "g", "pounds": "lb", "ounces": "oz",
+}  # fmt: skip
+_WEIGHT = re.compile(
+    rb'"weight"\s*:\s*\{[^{}]*"(?:in(?:Kilograms|Grams|Pounds)|kilograms|grams|pounds)"'
+)
 
 
 def recognise(head: bytes, name: str) -> bool:
@@ -29,7 +34,13 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _weighings(document: Any) -> Iterator[Any]:
-    return found_in(document, lambda one: _UNITS & fields_of(one.get("weight")).keys() != set())
+    """Records with a time, or a known unit, and a weight that is an object."""
+
+    def is_one(one: dict[str, Any]) -> bool:
+        weight = fields_of(one.get("weight"))
+        return bool(weight) and ("time" in one or bool(_UNITS.keys() & weight.keys()))
+
+    return found_in(document, is_one)
 
 
 def _convert(records: Records, user: str) -> Block:
@@ -37,7 +48,7 @@ def _convert(records: Records, user: str) -> Block:
     for line, record in records:
         weight, metadata = fields_of(record["weight"]), fields_of(record.get("metadata"))
         origin = metadata.get("dataOrigin")
-        in_kilograms = "inKilograms" in weight
+        told = next((name for name in _UNITS if name in weight), None)
         rows.append(
             {
                 "user_id": user,
@@ -45,8 +56,8 @@ def _convert(records: Records, user: str) -> Block:
                 "source": text_of(origin)
                 or text_of(fields_of(origin).get("packageName"))
                 or "health_connect",
-                "weight": text_of(weight["inKilograms" if in_kilograms else "inGrams"]),
-                "unit": "kg" if in_kilograms else "g",
+                "weight": text_of(weight[told] if told else weight.get("value")),
+                "unit": _UNITS[told] if told else text_of(weight.get("unit")),
                 "record_id": text_of(metadata.get("id")),
                 "updated": text_of(metadata.get("lastModifiedTime")),
                 "line": line,

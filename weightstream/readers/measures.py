@@ -26,6 +26,7 @@ _OTHERS = word_set(
     " heightcm lengthcm heightin lengthin respiratory respiration energy calories sleep hba1c"
     " creatinine cholesterol visceral metabolic weight mass gewicht größe puls bp spo2 hr"
 )
+_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]\s*$")
 _TOKEN = re.compile(r"[^\s|^:,;/()]+")
 
 
@@ -39,7 +40,11 @@ def weight_unit(cell: str) -> tuple[bool, str | None]:
     if any(token in CODES for token in _TOKEN.findall(text) if len(token) > 5):
         return True, None
     name = parse_name(cell)
-    return (True, name.unit) if weight_fit(name) == PLAIN else (False, None)
+    if weight_fit(name) == PLAIN:
+        return True, name.unit
+    # Of "Weight (Apple Health)" the brackets tell where it is from.
+    is_one = weight_fit(name) > 0 and weight_fit(parse_name(_BRACKETS.sub("", cell))) == PLAIN
+    return (True, name.unit) if is_one else (False, None)
 
 
 def is_known(cell: str) -> bool:

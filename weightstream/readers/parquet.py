@@ -60,7 +60,7 @@ def _opened(source: Source) -> Iterator[parquet.ParquetFile]:
             with parquet.ParquetFile(path, read_dictionary=texts) as file:
                 _check_size(file, source)
                 yield file
-        except (pa.ArrowException, OSError, UnicodeDecodeError):
+        except (pa.ArrowException, OSError, UnicodeDecodeError, RuntimeError):
             raise InputError(f"{source} is damaged or cut off Parquet; fetch it again") from None
 
 
@@ -73,6 +73,8 @@ def _check_size(file: parquet.ParquetFile, source: Source) -> None:
         raise InputError(f"{source} has more than {MAX_COLUMNS:,} columns; give one with fewer")
     for group in range(file.metadata.num_row_groups):
         found = file.metadata.row_group(group)
+        if found.total_byte_size <= _MAX_CHUNK_BYTES:
+            continue  # and pyarrow ends the process where damaged data of a column are asked for
         for column in range(found.num_columns):
             if found.column(column).total_uncompressed_size > _MAX_CHUNK_BYTES:
                 raise InputError(

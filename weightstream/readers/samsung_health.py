@@ -53,7 +53,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _local(utc: str | None, offset: str | None) -> str | None:
-    """A time in UTC with the offset of where it was; what is no such time, unchanged."""
+    """A time in UTC with the offset of where it was; in another layout, as a time in UTC."""
     if not utc:
         return None
     try:
@@ -64,4 +64,4 @@ def _local(utc: str | None, offset: str | None) -> str | None:
         east = datetime.strptime((offset or "UTC+0000").upper().replace("GMT", "UTC"), "UTC%z")
         return moment.astimezone(east.tzinfo).isoformat(" ", "milliseconds")
     except (ValueError, OverflowError, OSError):
-        return utc
+        return f"{utc}Z" if ":" in utc else utc

@@ -1,8 +1,11 @@
 """Opening source files: plain, gzip or in a zip, told by content; every failure is one sentence.
 
+Text in UTF-16 is given as UTF-8.
+
 Nothing is unpacked into the file system but a database, into a temporary file of our own name.
 """
 
+import codecs
 import gzip
 import os
 import re
@@ -23,11 +26,16 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
 HEAD_BYTES = 64 << 10
 MAX_MEMBERS = 100_000
+CHECKED_BYTES = 16 << 20
+"""Of a file that is tried before anything is started: a fraction of a second."""
 BOMB_BYTES = 100 << 20
 BOMB_RATIO = 200
 """What is packed and unpacks to more than both is taken for a bomb; exports reach 40."""
 
 _CHUNK = 1 << 20
+_HELD_BYTES = 32 << 20
+"""Of a text that is converted; more is held in a temporary file."""
+_LOOKED_AT = 512
 _OF_WORKBOOK = re.compile(rb"xl/(?:workbook|worksheets|_rels|styles|sharedStrings|theme)")
 
 
@@ -48,6 +56,12 @@ class Source:
         return str(self.path) if self.member is None else f"{self.path} ({self.member!r})"
 
     @property
+    def unpacked_bytes(self) -> int:
+        """How large a member is, as its zip file says; 0 for what is none."""
+        archive = self.archive
+        return archive.infolist()[self.entry].file_size if archive and self.member else 0
+
+    @property
     def name(self) -> str:
         return self.path.name if self.member is None else self.member.rsplit("/", 1)[-1]
 
@@ -61,7 +75,8 @@ def open_source(source: Source) -> Iterator[BinaryIO]:
     """
     with _opened(source) as stream:
         if not _starts_with(stream, GZIP_MAGIC):
-            yield stream
+            with _as_utf8(stream) as text:
+                yield text
             return
         most, unpacked_bytes = _most_bytes(stream.seek(0, os.SEEK_END)), 0
         stream.seek(0)
@@ -71,8 +86,42 @@ def open_source(source: Source) -> Iterator[BinaryIO]:
                 if unpacked_bytes > most:
                     raise _bomb(source)
         stream.seek(0)
-        with gzip.open(stream) as unpacked:
-            yield cast(BinaryIO, unpacked)
+        with gzip.open(stream) as unpacked, _as_utf8(cast(BinaryIO, unpacked)) as text:
+            yield text
+
+
+@contextmanager
+def _as_utf8(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """The stream; of text in UTF-16 a copy in UTF-8."""
+    encoding = _utf16(stream.read(HEAD_BYTES))
+    stream.seek(0)
+    if encoding is None:
+        yield stream
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    with tempfile.SpooledTemporaryFile(_HELD_BYTES) as copy:
+        while part := stream.read(_CHUNK):
+            copy.write(decoder.decode(part).encode())
+        copy.write(decoder.decode(b"", True).encode())
+        copy.seek(0)
+        yield cast(BinaryIO, copy)
+
+
+def _utf16(head: bytes) -> str | None:
+    """The encoding if a file that starts so is text in UTF-16.
+
+    Without a byte order mark, letters of alphabets tell: every second byte of them is 0.
+    """
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if head.startswith(mark) and not head.startswith(codecs.BOM_UTF32_LE):
+            return encoding
+    start = head[: _LOOKED_AT & ~1]
+    for at, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(start) >= 8 and start[at::2].count(0) >= 0.9 * (len(start) // 2):
+            text = start.decode(encoding, "replace")
+            if all(character.isprintable() or character in "\t\r\n" for character in text):
+                return encoding
+    return None
 
 
 @contextmanager
@@ -104,9 +153,12 @@ def head_of(source: Source) -> bytes:
     """The first bytes of a source, unpacked: what formats are recognised by. Raises InputError."""
     with _opened(source) as stream:
         if not _starts_with(stream, GZIP_MAGIC):
-            return stream.read(HEAD_BYTES)
-        with gzip.open(stream) as unpacked:
-            return unpacked.read(HEAD_BYTES)
+            head = stream.read(HEAD_BYTES)
+        else:
+            with gzip.open(stream) as unpacked:
+                head = unpacked.read(HEAD_BYTES)
+    encoding = _utf16(head)
+    return head if encoding is None else head.decode(encoding, "ignore").encode()
 
 
 def is_zip(path: Path) -> bool:

@@ -5,7 +5,9 @@ Dates are days of the workbook's own date system, which it states.
 
 import datetime
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,8 +17,10 @@ from typing import Any
 import pyarrow as pa
 
 from weightstream.errors import InputError
-from weightstream.readers.assembling import assemble
+from weightstream.parsing.layouts import EXCEL_ORIGINS
+from weightstream.readers.assembling import assemble, texts_of_serials
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
@@ -30,6 +34,11 @@ _MAX_CELLS = 5_000_000
 """Cells that a sheet may span, from its first to its last: empty ones take memory too."""
 _CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _PART = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, LookupError, ValueError,
+    RuntimeError,
+)  # fmt: skip
+"""What reading a zip file raises that was not written whole; names that are no UTF-8 among it."""
 
 Rows = list[list[str | None]]
 
@@ -41,24 +50,35 @@ def recognise(head: bytes, name: str) -> bool:
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Columns are found as in CSV; `line` is the row of the sheet."""
-    name, others, rows, dates = _sheet(source)
-    options = replace(options, dates=options.dates or dates)
+    name, others, rows, system = _sheet(source)
+    origin = EXCEL_ORIGINS.get(options.dates or "", EXCEL_ORIGINS[system])
+    if options.dates in EXCEL_ORIGINS:
+        options = replace(options, dates=None)
     where = f"{source}, sheet {name!r}"
     at = _header_row(rows)
     header = [cell or "" for cell in rows[at]]
-    choice = resolve(table_of(where, header, rows[at + 1 : at + 1 + SAMPLE_ROWS], options))
+    below = rows[at + 1] if at + 1 < len(rows) else []
+    units = units_below(header, below)
+    at += bool(units)
+    sample = rows[at + 1 : at + 1 + SAMPLE_ROWS]
+    choice = resolve(table_of(where, header, sample, options, units=units))
     if others:
         choice = choice.with_note(f"sheets not read: {', '.join(map(repr, others[:5]))}")
     choice = choice.with_note(f"the sheet {name!r} is read")
     body = [(line, row) for line, row in enumerate(rows[at + 1 :], at + 2) if any(row)]
-    yield partial(_block, body, choice, options, where)
+    yield partial(_block, body, choice, options, where, origin)
 
 
 def _block(
-    body: list[tuple[int, list[str | None]]], choice: Choice, options: ReadOptions, where: str
+    body: list[tuple[int, list[str | None]]],
+    choice: Choice,
+    options: ReadOptions,
+    where: str,
+    origin: int,
 ) -> Block:
     def cells(index: int) -> pa.StringArray:
-        return pa.array([row[index] for _, row in body], pa.string())
+        column = pa.array([row[index] for _, row in body], pa.string())
+        return texts_of_serials(column, origin) if index in choice.time else column
 
     assembled = assemble(choice, cells, len(body), options, where)
     columns, lines = assembled.columns, pa.array([line for line, _ in body], pa.int64())
@@ -99,7 +119,7 @@ def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
                 (name, _texts(workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)))
                 for name in workbook.sheet_names
             ]
-        except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
+        except (CalamineError, *_DAMAGED):
             raise InputError(
                 f"{source} is a damaged Excel file; save it again, or as CSV"
             ) from None
@@ -123,7 +143,7 @@ def _check(path: Path, source: Source) -> str:
                 if _SHEET.fullmatch(name):
                     _check_sheet(archive, name, source)
             book = archive.read("xl/workbook.xml")
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError):
+    except _DAMAGED:
         raise InputError(f"{source} is a damaged Excel file; save it again, or as CSV") from None
     return "excel1904" if re.search(rb'date1904="(1|true)"', book) else "excel1900"
 

@@ -8,7 +8,7 @@ from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError, plain
 from weightstream.parsing.quantities import quantity_of
 from weightstream.readers.block import ReadOptions
-from weightstream.readers.column_names import Name, parse_name
+from weightstream.readers.column_names import Name, parse_name, with_unit_below
 
 ROLES = (
     "user_id",
@@ -25,6 +25,7 @@ ROLES = (
     "sex",
     "age_days",
     "age_years",
+    "timezone",
 )
 """What a column can hold, by the names that --column and [data.columns] use."""
 SAMPLE_ROWS = 400
@@ -144,8 +145,12 @@ def table_of(
     rows: Sequence[Sequence[str | None]],
     options: ReadOptions,
     is_frame: bool = False,
+    units: Sequence[str] = (),
 ) -> Table:
-    """A table by the names of its columns and a sample of its rows. where: for refusals."""
+    """A table by the names of its columns and a sample of its rows.
+
+    where: for refusals. units: of a row below the header, that of each column, or "".
+    """
     sample = rows[:SAMPLE_ROWS]
     columns = []
     for index, text in enumerate(header):
@@ -154,8 +159,12 @@ def table_of(
             for number, row in enumerate(sample)
             if index < len(row) and (cell := row[index]) and not _is_blank(cell)
         }
-        columns.append(Column(index, parse_name(text), cells))
-    return Table(where, columns, options, is_frame)
+        name = parse_name(text)
+        if index < len(units):
+            name = with_unit_below(name, units[index])
+        columns.append(Column(index, name, cells))
+    notes = ["the row below the header is taken for the units"] if units else []
+    return Table(where, columns, options, is_frame, notes=notes)
 
 
 def named_columns(options: Sequence[str]) -> dict[str, str]:

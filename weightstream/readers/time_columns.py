@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from weightstream.parsing.layouts import layout_of
+from weightstream.parsing.layouts import layout_of_text
 from weightstream.parsing.times import parse_times
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN, word_set
 from weightstream.readers.table import Column, Table
 
 INSTANT, DAY, CLOCK, SERIAL = "instant", "day", "clock", "serial"
-"""What the cells of a column hold: date and time of day, one of them, or days of Excel."""
+"""What the cells of a column hold: date and time of day, one of them, or days of Excel. A share of
+a day is a time of day, as Excel has it.
+"""
 
 _CLOCK = re.compile(
     r"(?:1899-12-3[01][ T]|1900-01-0[01][ T])?\d{1,2}[:.h]\d{2}([:.]\d{2}([.,]\d+)?)?"
@@ -23,6 +25,8 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _SERIAL = re.compile(r"[1-9]\d{4}([.,]\d+)?")
+_COMPACT = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
+_SHARE = re.compile(r"0?[.,]\d{1,17}")
 _MIDNIGHT = re.compile(r".*\D00:00(:00([.,]0+)?)?(Z|[+-]00:?00)?", re.DOTALL)
 _SPECIFIC = word_set(
     "effective measured measurement observed observation taken weighed weighing charttime"
@@ -109,6 +113,9 @@ def _of_instants(
 
 def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
+    unread = [c for c in table.left if c.cells and names.speaks_of_clock(c.name)]
+    if len(chosen) == 1 and _kind(chosen[0]) != INSTANT and unread:
+        table.notes.append(f"{table.listing(unread)} is not read: the day alone is the time")
     changed = [
         column
         for column in table.left
@@ -127,12 +134,16 @@ def _by_content(table: Table) -> ChosenTimes:
         if not names.rules_out_time(column.name) and _share(column, (INSTANT, DAY)) >= 0.9
     ]
     found = [column for column in found if not all(text.isdigit() for text in column.texts)]
-    if len(found) == 1:
-        table.notes.append(f"{table.listing(found)} is taken for the time, by what its cells hold")
-        return _chosen(table, found)
+    if len(found) > 1 and not all(_says_the_same(found[0], other) for other in found[1:]):
+        raise table.refuse_several(found, "time", "the time")
+    if found:
+        table.notes.append(
+            f"{table.listing(found[:1])} is taken for the time, by what its cells hold"
+        )
+        return _chosen(table, found[:1])
     # Without cells that can be read the name tells; each row then says what is wrong with it.
     named = [c for c in table.left if names.time_fit(c.name) and _kind(c) != CLOCK]
-    return _chosen(table, _best(named)[:1]) if not found else ChosenTimes()
+    return _chosen(table, _best(named)[:1])
 
 
 def _plain_ones(columns: Sequence[Column]) -> list[Column]:
@@ -172,9 +183,9 @@ def _share(column: Column, kinds: Sequence[str]) -> float:
 
 
 def _kind_of_text(text: str) -> str | None:
-    if _CLOCK.fullmatch(text):
+    if _CLOCK.fullmatch(text) or _SHARE.fullmatch(text) or _COMPACT.fullmatch(text):
         return CLOCK
-    layout = layout_of(re.sub(rb"[0-9]", b"0", text.encode(errors="replace")))
+    layout = layout_of_text(text)
     if layout is not None:
         return INSTANT if layout.number == "epoch" or layout.has("h") else DAY
     return SERIAL if _SERIAL.fullmatch(text) else None

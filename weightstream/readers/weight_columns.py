@@ -55,13 +55,17 @@ def choose_weights(table: Table) -> ChosenWeights:
     found.sort(key=lambda column: units.index(column.name.unit or "kg"))
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
-    kind = next((column.index for column in table.left if _tells_goals(column)), None)
+    kind = _kinds(table)
     units_stated = tuple(column.name.unit for column in found)
     return ChosenWeights(chosen, units_stated, added, kind, kinds=kind is not None)
 
 
-def _tells_goals(column: Column) -> bool:
-    return names.is_kind(column.name) and any(map(names.is_no_weighing, column.texts))
+def _kinds(table: Table) -> int | None:
+    """The column that tells goals and the like from weighings."""
+    for column in table.left:
+        if names.is_kind(column.name) and any(map(names.is_no_weighing, column.texts)):
+            return column.index
+    return None
 
 
 def _are_stones_and_pounds(found: Sequence[Column]) -> bool:
@@ -128,8 +132,13 @@ def _value_of_a_long_table(table: Table) -> ChosenWeights:
         values = called_value
     if not values:
         return ChosenWeights()
-    table.taken |= {values[0].index, *([measure] if measure is not None else [])}
-    return ChosenWeights((values[0].index,), (values[0].name.unit,), measure=measure)
+    table.taken.add(values[0].index)
+    kind = _kinds(table) if measure is None else None
+    chosen = measure if kind is None else kind
+    table.taken |= {chosen} if chosen is not None else set()
+    return ChosenWeights(
+        (values[0].index,), (values[0].name.unit,), measure=chosen, kinds=kind is not None
+    )
 
 
 def _measure(table: Table, values: set[int]) -> int | None:
