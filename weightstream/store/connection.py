@@ -13,6 +13,7 @@ from typing import Self
 from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
+from weightstream.store.checksums import keep_checksums
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.migrations import FORMER_STEPS, migrations
 
@@ -63,6 +64,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     if pending_migrations(connection, path):
         with transaction(connection):  # of two processes that find a new store, the second waits
             migrations.apply(Database(connection))
+    keep_checksums(connection)
 
 
 def enter_wal(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from weightstream.errors import RunsUnderWay
 from weightstream.intake.tombstones import SHORT_ID
 from weightstream.parsing.coded import trimmed
 from weightstream.store import overrides
+from weightstream.store.checksums import recount
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
 
@@ -23,6 +24,7 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "overrides": ("user_id", "assigned_to"),
     "quarantine": ("user_id",),
     "records": ("user_id",),
+    "row_counts": ("user_id",),
     "superseded": ("user_id",),
     "user_states": ("user_id",),
     "users": ("user_id",),
@@ -103,6 +105,7 @@ def delete_person(
         neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
+        recount(connection, neighbours)
         _redact_quarantine(connection, user_id)
         renamed = [
             name
@@ -117,7 +120,7 @@ def delete_person(
             "update runs set status = 'failed', finished_at = ? where status = 'running'", (now(),)
         )
         connection.execute(
-            "insert or replace into settings values ('erasure_key_check', ?)", (check,)
+            "insert or replace into settings (key, value) values ('erasure_key_check', ?)", (check,)
         )
         connection.execute(
             "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
