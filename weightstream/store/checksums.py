@@ -131,7 +131,7 @@ def renew_all(connection: sqlite3.Connection) -> None:
         if "checksum" in TABLES[table]:
             connection.execute(f"update {table} set {_sums(table)}")  # noqa: S608
     connection.execute(
-        "insert into row_counts select user_id, sum(measured), sum(decided) from ("
+        "insert or replace into row_counts select user_id, sum(measured), sum(decided) from ("
         "select user_id, count(*) as measured, 0 as decided from measurements group by 1 union all "
         "select user_id, 0, count(*) from decisions group by 1) group by 1"
     )

@@ -91,6 +91,8 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "local_hour": Meaning("Hour of the day there; empty for a day alone", "h"),
             "run": Meaning("The run that stored it: runs.id"),
             "file": Meaning("The file it came from: files.id"),
+            "checksum": Meaning("Over the columns that judging reads"),
+            "received_checksum": Meaning("Over the columns that tell how it was received"),
         },
     ),
     "decisions": (
