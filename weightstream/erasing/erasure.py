@@ -38,7 +38,9 @@ from weightstream.store.models import judging_on
 from weightstream.store.overriding import apply_pending
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
-DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
+DRAWN = re.compile(
+    r"dashboards/(persons/[^/]+\.(html|png)|assets/.+|index\.html|quality\.(html|json))"
+)
 _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 
@@ -211,7 +213,7 @@ def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):
             inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
+            if inside in OWN or inside.startswith("spill/") or DRAWN.fullmatch(inside):
                 continue
         if path.is_symlink() or not path.is_file():
             continue
