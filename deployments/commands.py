@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
 import tomllib
@@ -15,6 +14,7 @@ import click
 from pydantic import SecretStr
 
 from deployments.embedded import server_beside
+from deployments.ending import end_on_signals
 from weightstream import (  # noqa: F401, they attach commands
     cli_alerts,
     cli_decisions,
@@ -28,20 +28,10 @@ from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a service is stopped, or a job's time is over. It ends as by Ctrl-C."""
-
-
 def main() -> None:
     apply_prefect_settings()
-    # Ended by the signal itself, the process would leave Prefect's embedded server behind for ever.
-    signal.signal(signal.SIGTERM, terminate)
+    end_on_signals()
     cli(obj=OWN_PROCESS)
-
-
-def terminate(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the ending
-    raise Terminated
 
 
 def apply_prefect_settings() -> None:
@@ -159,7 +149,7 @@ def report(
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
     except KeyboardInterrupt as stopped:
         click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
-        sys.exit(143 if isinstance(stopped, Terminated) else 130)
+        sys.exit(getattr(stopped, "exit_status", 130))
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
         first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PrefectError(
