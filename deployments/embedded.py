@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from deployments.home import choose_home
 from deployments.orphans import end_orphans, remember
 
 NOT_NEEDED = (
@@ -29,6 +30,7 @@ def server_beside() -> Iterator[None]:
     It takes as long as our own imports, in a process of its own. Where it does not start, the flow
     tries again, and says so.
     """
+    choose_home()
     for service in NOT_NEEDED:
         os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
     thread = threading.Thread(target=_start, name="prefect-server", daemon=True)
@@ -58,8 +60,6 @@ def _start() -> None:
                 return process
 
         home = PREFECT_HOME.value()
-        with suppress(
-            Exception
-        ):  # the flow gets this instance, or meets it again
+        with suppress(Exception):  # the flow gets this instance, or meets it again
             end_orphans(home)
             RecordedServer().start()

@@ -295,3 +295,31 @@ def test_only_servers_whose_command_is_gone_are_ended(tmp_path):
         for server in servers:
             server.kill()
             server.wait()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
+    tmp_path, monkeypatch, capsys, given
+):
+    from deployments.home import choose_home
+    from weightstream.errors import PrefectError
+
+    (tmp_path / "file").write_text("")  # nobody can make a folder in it, root neither
+    monkeypatch.setenv("HOME", str(tmp_path / "file/home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file/prefect"))
+    if given:
+        with pytest.raises(PrefectError, match="prefect cannot be written; name another"):
+            choose_home()
+        return
+    monkeypatch.delenv("PREFECT_HOME")
+    choose_home()
+    home = tmp_path / f"weightstream-{os.getuid()}" / "prefect"
+    assert os.environ["PREFECT_HOME"] == str(home)
+    assert home.is_dir()
+    assert home.parent.stat().st_mode & 0o077 == 0
+    assert capsys.readouterr().err.count("\n") == 1
+    home.parent.chmod(0o777)  # others could have put anything there
+    monkeypatch.delenv("PREFECT_HOME")
+    with pytest.raises(PrefectError, match="is not this user's"):
+        choose_home()

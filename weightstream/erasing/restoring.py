@@ -46,6 +46,8 @@ def restore(config: Config, source: Path, overwrite: bool = False) -> list[str]:
     lines = [f"{source}: {sound(source)}"]
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive_lock(data_dir), appearing(path) as unfinished:
+        for left in set(data_dir.glob(f".{STORE_NAME}.*")) - {unfinished}:
+            left.unlink()  # of a restore that was killed
         shutil.copyfile(source, unfinished)
         unfinished.chmod(0o600)
         if path.exists():
