@@ -27,6 +27,9 @@ from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
+LEAST_THREADS = 16
+"""Of Prefect for events, logs and heartbeats, of Arrow for reading, a watchdog, and one to work."""
+
 
 def main() -> None:
     apply_prefect_settings()
@@ -144,6 +147,7 @@ def report(
 ) -> None:
     """Run a flow here, say what it did, and exit with its status. first: to be said before."""
     plain_logging()
+    check_threads()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
@@ -171,6 +175,18 @@ def report(
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)
+
+
+def check_threads() -> None:
+    """Raise PrefectError where so few threads can be started that Prefect or Arrow would hang."""
+    from tasks.runtime.submission import startable_threads
+
+    found = startable_threads(LEAST_THREADS)
+    if found < LEAST_THREADS:
+        raise PrefectError(
+            f"only {found} threads can be started, and a run needs {LEAST_THREADS}; raise the "
+            "limit of processes of this user (ulimit -u)"
+        )
 
 
 def plain_logging() -> None:

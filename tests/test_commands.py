@@ -323,3 +323,22 @@ def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
     monkeypatch.delenv("PREFECT_HOME")
     with pytest.raises(PrefectError, match="is not this user's"):
         choose_home()
+
+
+def test_where_threads_run_out_a_run_is_refused_in_one_sentence(monkeypatch):
+    import threading
+
+    from deployments.commands import LEAST_THREADS, check_threads
+    from weightstream.errors import PrefectError
+
+    start, left = threading.Thread.start, iter([True] * (LEAST_THREADS - 1))
+
+    def few(thread):
+        if not next(left, False):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    check_threads()
+    monkeypatch.setattr(threading.Thread, "start", few)
+    with pytest.raises(PrefectError, match="only 15 threads can be started, and a run needs 16"):
+        check_threads()

@@ -36,8 +36,7 @@ FILE_NAMES = {"files": "name", "quarantine": "file"}
 
 CELLS = ("user_id", "time", "source", "weight", "unit", "detail")
 """Cells of a quarantined row; user_id comes first."""
-_BETWEEN_WORDS = re.compile(r"[\s,;|/=<>()\"']+")
-_WORDS_AND_BETWEEN = re.compile(rf"({_BETWEEN_WORDS.pattern})")
+_WITHIN_WORDS = r"[^\s,;|/=<>()\"']"
 NO_NAME = "erased"
 NOT_THEIRS = "assigned to a person who was erased"
 
@@ -180,28 +179,30 @@ def _quarantined(
     Quarantine holds cells as they were written. A row that names no known person may be anybody's
     whose id stands in it; a row of somebody else who is known stays.
     """
-    theirs, others = [], []
+    theirs, others, word = [], [], _word(user_id)
     query = f"select rowid, {', '.join(CELLS)} from quarantine where "  # noqa: S608
-    query += " or ".join(f"instr({name}, ?1)" for name in CELLS)
-    for row, *cells in connection.execute(query, (user_id,)).fetchall():
+    query += " or ".join(f"instr({name}, ?{n})" for name in CELLS for n in (1, 2))
+    for row, *cells in connection.execute(query, _forms(user_id)).fetchall():
         name = trimmed(cells[0] or "")
         if name == user_id:
             theirs.append(row)
-        elif any(_names(cell, user_id) for cell in cells if cell):
+        elif len(user_id) >= SHORT_ID and any(word.search(cell) for cell in cells if cell):
             if overrides.is_known(connection, name):
-                others.append((row, [cell and _without_word(cell, user_id) for cell in cells]))
+                others.append((row, [cell and word.sub(NO_NAME, cell) for cell in cells]))
             else:
                 theirs.append(row)
     return theirs, others
 
 
-def _names(cell: str, user_id: str) -> bool:
-    """Return whether a cell holds the id as a word; a short id may be anything there."""
-    return len(user_id) >= SHORT_ID and user_id in _BETWEEN_WORDS.split(cell)
+def _forms(user_id: str) -> tuple[str, str]:
+    """Return how an id may stand in a cell: as it is, or as a detail quotes it."""
+    return user_id, repr(user_id)[1:-1]
 
 
-def _without_word(cell: str, user_id: str) -> str:
-    return "".join(NO_NAME if part == user_id else part for part in _WORDS_AND_BETWEEN.split(cell))
+def _word(user_id: str) -> re.Pattern[str]:
+    """Return what finds an id as a word, or as several, in a cell."""
+    forms = "|".join(re.escape(form) for form in _forms(user_id))
+    return re.compile(f"(?<!{_WITHIN_WORDS})(?:{forms})(?!{_WITHIN_WORDS})")
 
 
 def _redact_quarantine(connection: sqlite3.Connection, user_id: str) -> None:
