@@ -11,7 +11,7 @@ FIGURES = pytest.StashKey[list[str]]()
 @pytest.fixture
 def until():
     """When to stop: a share of the time that there is for all (WEIGHTSTREAM_TORTURE_SECONDS)."""
-    return time.monotonic() + float(os.environ.get("WEIGHTSTREAM_TORTURE_SECONDS", "1200")) / 8
+    return time.monotonic() + float(os.environ.get("WEIGHTSTREAM_TORTURE_SECONDS", "1200")) / 14
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ COMMANDS = (
     *("ingest", "override", "erase", "learn", "retro", "dashboards", "migration"),
     *("backup", "restore"),
 )
-QUICK = ("override", "dashboards", "backup", "restore")
+QUICK = ("override", "dashboards", "backup")
 
 
 def configured(data_dir):
@@ -151,7 +151,7 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["ingest", "erase", "retro", "migration", "learn"])
+@pytest.mark.parametrize("command", ["ingest", "erase", "learn", "retro", "migration", "restore"])
 def test_a_longer_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command)
 

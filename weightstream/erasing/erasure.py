@@ -93,9 +93,13 @@ def erase_person(
         theirs = token(key, user_id)
         left = erasing.delete_person(connection, path, user_id, theirs, check_of(key))
         apply_pending(connection, path, config)
-        erase_pages(data_dir / "dashboards", user_id)
         names = {user_id, *left.names} if len(user_id) >= SHORT_ID else {*left.names}
-        _redraw(connection, config, left.persons, names)
+        try:
+            erase_pages(data_dir / "dashboards", user_id)
+            _redraw(connection, config, left.persons, names)
+        except (OSError, ConfigError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            erased.left[data_dir / "dashboards"] = f"pages cannot be written anew ({reason})"
         shutil.rmtree(data_dir / "spill", ignore_errors=True)
         _sweep(connection, config, user_id, rewrite, left.files, erased)
         erasing.nothing_left(connection, path, theirs)

@@ -38,7 +38,7 @@ def restore(config: Config, source: Path, overwrite: bool = False) -> list[str]:
     for a damaged backup and for a store that is there if not overwrite; ConfigError for no file.
     """
     data_dir = config.data.data_dir.absolute()
-    path = data_dir / STORE_NAME
+    path = Path(os.path.realpath(data_dir / STORE_NAME))  # it may be a link: SQLite follows it
     if not source.is_file() or (path.exists() and source.samefile(path)):
         raise ConfigError(f"{source}: is no backup; name a file that `weightstream backup` made")
     if path.exists() and not overwrite:
@@ -46,7 +46,7 @@ def restore(config: Config, source: Path, overwrite: bool = False) -> list[str]:
     lines = [f"{source}: {sound(source)}"]
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive_lock(data_dir), appearing(path) as unfinished:
-        for left in set(data_dir.glob(f".{STORE_NAME}.*")) - {unfinished}:
+        for left in {*path.parent.glob(f".{path.name}.*")} - {unfinished}:
             left.unlink()  # of a restore that was killed
         shutil.copyfile(source, unfinished)
         unfinished.chmod(0o600)
@@ -100,6 +100,7 @@ def erase_again(former: Path, copy: Path, data_dir: Path) -> Iterator[str]:
 def keep_former(path: Path) -> str:
     """Give the store that is replaced another name, in one step; return a line on it."""
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
+        connection.execute("select 1 from sqlite_master")  # until then it knows of no WAL
         connection.execute("pragma wal_checkpoint(truncate)")
     former = path.with_name(FORMER)
     former.unlink(missing_ok=True)
