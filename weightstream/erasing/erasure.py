@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,12 +94,9 @@ def erase_person(
         left = erasing.delete_person(connection, path, user_id, theirs, check_of(key))
         apply_pending(connection, path, config)
         names = {user_id, *left.names} if len(user_id) >= SHORT_ID else {*left.names}
-        try:
+        with _told(erased, data_dir / "dashboards"):
             erase_pages(data_dir / "dashboards", user_id)
             _redraw(connection, config, left.persons, names)
-        except (OSError, ConfigError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            erased.left[data_dir / "dashboards"] = f"pages cannot be written anew ({reason})"
         shutil.rmtree(data_dir / "spill", ignore_errors=True)
         _sweep(connection, config, user_id, rewrite, left.files, erased)
         erasing.nothing_left(connection, path, theirs)
@@ -107,6 +104,16 @@ def erase_person(
         erasing.finish(connection, path, theirs)
         erased.stale = queries.stale_models(connection)
     return erased
+
+
+@contextmanager
+def _told(erased: Erased, dashboards: Path) -> Iterator[None]:
+    """List the pages as left where they cannot be written: the erasure goes on."""
+    try:
+        yield
+    except (OSError, ConfigError) as error:
+        reason = getattr(error, "strerror", None) or error
+        erased.left[dashboards] = f"pages cannot be written anew ({reason})"
 
 
 def _redraw(

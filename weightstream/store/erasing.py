@@ -118,16 +118,20 @@ def delete_person(
         connection.execute(
             "update runs set status = 'failed', finished_at = ? where status = 'running'", (now(),)
         )
-        connection.execute(
-            "insert or replace into settings (key, value) values ('erasure_key_check', ?)", (check,)
-        )
-        connection.execute(
-            "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
-            "on conflict (token) do update set finished_at = null, "
-            "left_to_do = excluded.left_to_do",
-            (token, now(), json.dumps(asdict(left))),
-        )
+        _keep_out(connection, token, check, left)
     return left
+
+
+def _keep_out(connection: sqlite3.Connection, token: str, check: str, left: LeftToDo) -> None:
+    """Leave the token of a person, and what is left to do."""
+    connection.execute(
+        "insert or replace into settings (key, value) values ('erasure_key_check', ?)", (check,)
+    )
+    connection.execute(
+        "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
+        "on conflict (token) do update set finished_at = null, left_to_do = excluded.left_to_do",
+        (token, now(), json.dumps(asdict(left))),
+    )
 
 
 def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
