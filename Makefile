@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser postgresql run test test-all lint bench fuzz docs docs-site lock plotlyjs clean
+.PHONY: install browser postgresql run test test-all lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -58,6 +58,18 @@ bench: install
 # Minutes: every reader against inputs that grow by what they reach in the code.
 fuzz: install
 	$(BIN)/python -m fuzz
+
+# Twenty minutes of faults, with figures at the end; docs/reliability.md has those of the release.
+torture: install
+	$(BIN)/python -m pytest -m torture -q tests/torture
+
+# What is known of the packages in the lock, and what they are; both ask the network.
+audit: install
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
+
+sbom: install
+	mkdir -p build
+	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o build/sbom.json
 
 docs: install
 	$(BIN)/python docs/generate.py

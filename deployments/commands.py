@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
 import tomllib
@@ -15,28 +14,27 @@ import click
 from pydantic import SecretStr
 
 from deployments.embedded import server_beside
-from weightstream import cli_alerts, cli_decisions, cli_files  # noqa: F401, they attach commands
+from deployments.ending import end_on_signals
+from weightstream import (  # noqa: F401, they attach commands
+    cli_alerts,
+    cli_decisions,
+    cli_files,
+    cli_store,
+)
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
 from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.outputs.summary import Summary
 
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a service is stopped, or a job's time is over. It ends as by Ctrl-C."""
+LEAST_THREADS = 16
+"""Of Prefect for events, logs and heartbeats, of Arrow for reading, a watchdog, and one to work."""
 
 
 def main() -> None:
     apply_prefect_settings()
-    # Ended by the signal itself, the process would leave Prefect's embedded server behind for ever.
-    signal.signal(signal.SIGTERM, terminate)
+    end_on_signals()
     cli(obj=OWN_PROCESS)
-
-
-def terminate(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the ending
-    raise Terminated
 
 
 def apply_prefect_settings() -> None:
@@ -149,12 +147,13 @@ def report(
 ) -> None:
     """Run a flow here, say what it did, and exit with its status. first: to be said before."""
     plain_logging()
+    check_threads()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         outcome = flow(**given, return_state=True).result(raise_on_failure=False)
     except KeyboardInterrupt as stopped:
         click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
-        sys.exit(143 if isinstance(stopped, Terminated) else 130)
+        sys.exit(getattr(stopped, "exit_status", 130))
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
         first_line = str(error).partition("\n")[0] or type(error).__name__
         raise PrefectError(
@@ -176,6 +175,18 @@ def report(
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)
+
+
+def check_threads() -> None:
+    """Raise PrefectError where so few threads can be started that Prefect or Arrow would hang."""
+    from tasks.runtime.submission import startable_threads
+
+    found = startable_threads(LEAST_THREADS)
+    if found < LEAST_THREADS:
+        raise PrefectError(
+            f"only {found} threads can be started, and a run needs {LEAST_THREADS}; raise the "
+            "limit of processes of this user (ulimit -u)"
+        )
 
 
 def plain_logging() -> None:

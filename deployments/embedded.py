@@ -2,9 +2,14 @@
 
 import logging
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
+
+from deployments.home import choose_home
+from deployments.orphans import end_orphans, remember
 
 NOT_NEEDED = (
     "CANCELLATION_CLEANUP",
@@ -25,6 +30,7 @@ def server_beside() -> Iterator[None]:
     It takes as long as our own imports, in a process of its own. Where it does not start, the flow
     tries again, and says so.
     """
+    choose_home()
     for service in NOT_NEEDED:
         os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
     thread = threading.Thread(target=_start, name="prefect-server", daemon=True)
@@ -36,7 +42,7 @@ def server_beside() -> Iterator[None]:
 
 
 def _start() -> None:
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
     if PREFECT_API_URL.value() is None:
         from prefect.server.api.server import SubprocessASGIServer, subprocess_server_logger
@@ -44,5 +50,16 @@ def _start() -> None:
         # It tells its address, of no use to who runs one command; the filter of a logger does not
         # hold for those below it, which keep their level.
         subprocess_server_logger.addFilter(lambda record: record.levelno >= logging.WARNING)
-        with suppress(Exception):  # the flow meets it again
-            SubprocessASGIServer().start()
+
+        class RecordedServer(SubprocessASGIServer):
+            """One whose process the next command ends, if this one is killed."""
+
+            def _run_uvicorn_command(self) -> "subprocess.Popen[Any]":
+                process = super()._run_uvicorn_command()
+                remember(home, process.pid)
+                return process
+
+        home = PREFECT_HOME.value()
+        with suppress(Exception):  # the flow gets this instance, or meets it again
+            end_orphans(home)
+            RecordedServer().start()

@@ -214,7 +214,7 @@ commands.main()
 """
 
 
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_run_that_is_stopped_leaves_nothing_running(name, status):
     said = subprocess.run(
         [sys.executable, "-c", STOPPED.format(name=name), "wait"],
@@ -226,3 +226,119 @@ def test_a_run_that_is_stopped_leaves_nothing_running(name, status):
     assert said.returncode == status
     assert said.stdout == "what was started here is stopped\n"
     assert said.stderr == "weightstream: interrupted; what was stored stays, run again to go on\n"
+
+
+HANGING = """
+import os, signal, threading
+from deployments import commands, ending
+
+ending.SECONDS = 0.5
+
+def hang():
+    os.kill(os.getpid(), signal.SIGTERM)
+    while True:  # as who waits for a thread that never comes, and catches what is raised meanwhile
+        try:
+            threading.Event().wait()
+        except BaseException:
+            pass
+
+commands.cli.command("hang")(hang)
+commands.main()
+"""
+EARLY = """
+import os, signal
+from deployments import commands
+
+commands.cli.command("early")(lambda: os.kill(os.getpid(), signal.SIGTERM))
+commands.main()
+"""
+
+
+@pytest.mark.parametrize("program", [HANGING, EARLY], ids=["hang", "early"])
+def test_a_command_ends_by_sigterm_whatever_it_does(program, request):
+    """Before a flow runs, and where the main thread does not get on."""
+    name = request.node.callspec.id
+    said = subprocess.run(
+        [sys.executable, "-c", program, name],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert said.returncode == 143, said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_only_servers_whose_command_is_gone_are_ended(tmp_path):
+    from deployments.orphans import RECORDS, end_orphans, identity, remember
+
+    servers = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    for server in servers:
+        remember(tmp_path, server.pid)
+    mine, orphan, other = sorted((tmp_path / RECORDS).iterdir(), key=lambda p: int(p.stem))
+    gone = {"pid": os.getpid(), "started": "1"}  # this id was another process's before
+    named = json.loads(orphan.read_text())
+    orphan.write_text(json.dumps(named | {"command": gone}))
+    # Of a command that is gone, whose server's id is another process's now.
+    other.write_text(json.dumps({"command": gone, "server": gone | {"pid": servers[2].pid}}))
+    (tmp_path / RECORDS / "bad.json").write_text("{")
+    try:
+        assert end_orphans(tmp_path) == 1
+        assert servers[1].wait(10) == -15
+        assert [server.poll() for server in servers] == [None, -15, None]
+        assert mine.exists()
+        assert not orphan.exists()
+        assert not other.exists()
+        assert end_orphans(tmp_path) == 0
+        assert identity(servers[1].pid)["started"] == ""
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
+    tmp_path, monkeypatch, capsys, given
+):
+    from deployments.home import choose_home
+    from weightstream.errors import PrefectError
+
+    (tmp_path / "file").write_text("")  # nobody can make a folder in it, root neither
+    monkeypatch.setenv("HOME", str(tmp_path / "file/home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file/prefect"))
+    if given:
+        with pytest.raises(PrefectError, match="prefect cannot be written; name another"):
+            choose_home()
+        return
+    monkeypatch.delenv("PREFECT_HOME")
+    choose_home()
+    home = tmp_path / f"weightstream-{os.getuid()}" / "prefect"
+    assert os.environ["PREFECT_HOME"] == str(home)
+    assert home.is_dir()
+    assert home.parent.stat().st_mode & 0o077 == 0
+    assert capsys.readouterr().err.count("\n") == 1
+    home.parent.chmod(0o777)  # others could have put anything there
+    monkeypatch.delenv("PREFECT_HOME")
+    with pytest.raises(PrefectError, match="is not this user's"):
+        choose_home()
+
+
+def test_where_threads_run_out_a_run_is_refused_in_one_sentence(monkeypatch):
+    import threading
+
+    from deployments.commands import LEAST_THREADS, check_threads
+    from weightstream.errors import PrefectError
+
+    start, left = threading.Thread.start, iter([True] * (LEAST_THREADS - 1))
+
+    def few(thread):
+        if not next(left, False):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    check_threads()
+    monkeypatch.setattr(threading.Thread, "start", few)
+    with pytest.raises(PrefectError, match="only 15 threads can be started, and a run needs 16"):
+        check_threads()

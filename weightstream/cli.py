@@ -45,6 +45,9 @@ class Commands(click.Group):
         except WeightstreamError as error:
             click.echo(f"weightstream: {error}", err=True)
             ctx.exit(error.exit_status)
+        except KeyboardInterrupt as stopped:  # 130 by Ctrl-C; by a signal, what that gives
+            click.echo("weightstream: interrupted", err=True)
+            ctx.exit(getattr(stopped, "exit_status", 130))
         except ModuleNotFoundError as error:
             extra = EXTRAS.get(str(error.name).partition(".")[0])
             if extra is None:

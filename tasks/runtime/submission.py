@@ -99,9 +99,14 @@ def _put(done: Done, batch: int, future: PrefectFuture[Any]) -> None:
     done.put((batch, future))
 
 
+SPARE_THREADS = 6
+"""What a task needs besides its own thread: Prefect's for events, logs and heartbeats, a watchdog.
+Where those cannot start, Prefect waits for them for ever."""
+
+
 def usable_threads(stage: str, wanted: int) -> int:
     """Return how many of `wanted` threads a stage can have; if fewer, the log says so."""
-    usable = startable_threads(wanted)
+    usable = max(0, startable_threads(wanted + SPARE_THREADS) - SPARE_THREADS) if wanted else 0
     if usable < wanted:
         logger.warning(
             "%s: only %d of %d threads can be started; going on with those", stage, usable, wanted

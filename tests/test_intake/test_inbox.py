@@ -308,3 +308,42 @@ def test_an_inbox_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="the inbox cannot be used"):
         settled(tmp_path / "file" / "inbox")
+
+
+@pytest.mark.parametrize("swapped", ["clinic", "done", "failed", ".claimed"])
+def test_a_folder_that_becomes_a_link_meanwhile_moves_nothing_elsewhere(
+    inbox, drop, tmp_path, monkeypatch, swapped
+):
+    """Whoever may drop files may do so between any two looks of ours."""
+    elsewhere = tmp_path / "store"
+    elsewhere.mkdir()
+    for name in ("a.csv", "weightstream.db", ".owner"):
+        (elsewhere / name).write_text("of the store")
+    drop("clinic/a.csv")
+    drop("clinic/weightstream.db", "bad")
+    look = module.at_rest
+
+    def at_rest(*given):
+        dropped = look(*given)
+        (inbox / swapped).rename(tmp_path / "was")
+        (inbox / swapped).symlink_to(elsewhere)
+        return dropped
+
+    monkeypatch.setattr(module, "at_rest", at_rest)
+    with suppress(InputError):
+        settled(inbox, weightstream="bad")
+    assert below(elsewhere) == {
+        "a.csv": "of the store", "weightstream.db": "of the store", ".owner": "of the store",
+    }  # fmt: skip
+
+
+def test_a_file_with_a_second_name_elsewhere_is_not_read(inbox, drop, tmp_path):
+    """Such as a hard link to a file that the service may read and who dropped it may not."""
+    kept = tmp_path / "kept.csv"
+    kept.write_text("of somebody else")
+    drop("a.csv")
+    os.link(kept, inbox / "b.csv")
+    with claiming(inbox, "run", 0) as claims:
+        assert [str(file.name) for file in claims.files] == ["a.csv"]
+    assert "a hard link" in (inbox / "failed/b.csv.report.txt").read_text()
+    assert kept.read_text() == "of somebody else"

@@ -70,7 +70,10 @@ def test_quarantine_holds_ids_as_they_were_written(connection, data_dir):
     quarantined(connection, user_id=None, weight=" Ann-1 ")
     quarantined(connection, user_id="2024-01-01", time="Ann-1\u2028")  # a cell too few before
     quarantined(connection, user_id=None, source="scale of Ann-1, bathroom")
-    connection.execute("insert into users values ('Bob', 1, 0, 1, 0, 0, 0, null, null)")
+    connection.execute(
+        "insert into users (user_id, revision, dirty, readings, rejected, first_us, last_us) "
+        "values ('Bob', 1, 0, 1, 0, 0, 0)"
+    )
     quarantined(connection, user_id="Bob", source="Ann-1", detail="'Ann-1' is no unit")
     assert rows_of(connection, "Ann-1") == {"quarantine": 6}
     delete_person(connection, data_dir / STORE_NAME, "Ann-1", "token", "check")
@@ -92,7 +95,7 @@ def test_a_run_under_way_cannot_write_after_an_erasure(connection, data_dir):
 
 def test_a_reader_that_keeps_old_pages_is_said(connection, data_dir):
     path = data_dir / STORE_NAME
-    connection.execute("insert into settings values ('a', 'Zyzzyva')")
+    connection.execute("insert into settings (key, value) values ('a', 'Zyzzyva')")
     with sqlite3.connect(path) as reader:
         reader.execute("begin")
         reader.execute("select * from settings").fetchall()

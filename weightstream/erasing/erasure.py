@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,9 @@ from weightstream.store.models import judging_on
 from weightstream.store.overriding import apply_pending
 
 OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
-DRAWN = tuple(f"dashboards/{name}" for name in ("persons", "assets", "index.html", "quality."))
+DRAWN = re.compile(
+    r"dashboards/(persons/[^/]+\.(html|png)|assets/.+|index\.html|quality\.(html|json))"
+)
 _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 
@@ -91,9 +93,10 @@ def erase_person(
         theirs = token(key, user_id)
         left = erasing.delete_person(connection, path, user_id, theirs, check_of(key))
         apply_pending(connection, path, config)
-        erase_pages(data_dir / "dashboards", user_id)
         names = {user_id, *left.names} if len(user_id) >= SHORT_ID else {*left.names}
-        _redraw(connection, config, left.persons, names)
+        with _told(erased, data_dir / "dashboards"):
+            erase_pages(data_dir / "dashboards", user_id)
+            _redraw(connection, config, left.persons, names)
         shutil.rmtree(data_dir / "spill", ignore_errors=True)
         _sweep(connection, config, user_id, rewrite, left.files, erased)
         erasing.nothing_left(connection, path, theirs)
@@ -101,6 +104,16 @@ def erase_person(
         erasing.finish(connection, path, theirs)
         erased.stale = queries.stale_models(connection)
     return erased
+
+
+@contextmanager
+def _told(erased: Erased, dashboards: Path) -> Iterator[None]:
+    """List the pages as left where they cannot be written: the erasure goes on."""
+    try:
+        yield
+    except (OSError, ConfigError) as error:
+        reason = getattr(error, "strerror", None) or error
+        erased.left[dashboards] = f"pages cannot be written anew ({reason})"
 
 
 def _redraw(
@@ -211,7 +224,7 @@ def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
     for path in (path for root in roots for path in sorted(root.rglob("*"))):
         if path.is_relative_to(data_dir):
             inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith(("spill/", *DRAWN)):
+            if inside in OWN or inside.startswith("spill/") or DRAWN.fullmatch(inside):
                 continue
         if path.is_symlink() or not path.is_file():
             continue

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from weightstream.erasing import reexport
 from weightstream.erasing.reexport import is_export
+from weightstream.erasing.searching import SQLITE_MAGIC, holds, lists_person
 from weightstream.errors import InputError
 from weightstream.intake.inbox import USER_FOLDER
 from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, rows_naming
@@ -31,12 +32,22 @@ from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, 
 from weightstream.types import Bools, Ints
 
 Kind = Literal[
-    "export", "delimited", "ndjson", "parquet", "other", "whole", "text", "closed", "unsearchable"
+    "export",
+    "delimited",
+    "ndjson",
+    "parquet",
+    "other",
+    "whole",
+    "text",
+    "database",
+    "closed",
+    "unsearchable",
 ]
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
     "text": "it holds the id, and weightstream does not know its format: look at it",
+    "database": "it holds the id, perhaps as a copy of a store: delete it",
     "closed": "it cannot be read: look at it with the rights that this takes",
     "unsearchable": "it cannot be searched: look at it, or delete it",
     "name": "its name holds the id: rename or delete it",
@@ -102,22 +113,36 @@ def _is_one_of(path: Path, digests: Mapping[str, int]) -> bool:
 
 
 def _held(path: Path, user_id: str, options: ReadOptions) -> Held | None:
-    if not _may_hold(path, user_id):
-        return None
-    try:
-        source = Source(path)
-        head = head_of(source)
-        if is_export(path, head):
-            rows, others, named = reexport.count(path, user_id)
-            return Held(path, "export", rows, others, ours=True) if rows + named else None
-        if _is_ndjson(source):
-            theirs = [_is_theirs(line, user_id) for _, line in _lines(source) if line.strip()]
-            return _held_as(path, "ndjson", np.array(theirs, bool), reexport.OBSERVED in head)
-        _, is_theirs = _rows(path, user_id, options)
-        kind = {"csv": "delimited", "parquet": "parquet"}.get(recognise(path), "other")
-        return _held_as(path, "other" if head.startswith(ZIP_MAGIC) else kind, is_theirs)
-    except InputError:
-        return Held(path, "text", 0) if _stands_in(path, user_id) else None
+    with path.open("rb") as file:
+        is_database = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    if is_database and lists_person(path, user_id):
+        return Held(path, "database", 0)
+    held, told = None, False
+    if _may_hold(path, user_id):
+        with suppress(InputError):  # of no format that is known
+            held, told = _by_format(path, user_id, options)
+    if held is not None or told or len(user_id) < SHORT_ID or not holds(path, user_id):
+        return held
+    return Held(path, "database" if is_database else "text", 0)
+
+
+def _by_format(path: Path, user_id: str, options: ReadOptions) -> tuple[Held | None, bool]:
+    """Return what a file holds of the person; and whether that is all, whatever else is in it.
+
+    It is where each row or line says whose it is. Raises InputError for other formats.
+    """
+    source = Source(path)
+    head = head_of(source)
+    if is_export(path, head):
+        rows, others, named = reexport.count(path, user_id)
+        return Held(path, "export", rows, others, ours=True) if rows + named else None, True
+    if _is_ndjson(source):
+        theirs = [_is_theirs(line, user_id) for _, line in _lines(source) if line.strip()]
+        return _held_as(path, "ndjson", np.array(theirs, bool), reexport.OBSERVED in head), True
+    _, is_theirs = _rows(path, user_id, options)
+    kind = {"csv": "delimited", "parquet": "parquet"}.get(recognise(path), "other")
+    kind = "other" if head.startswith(ZIP_MAGIC) else kind
+    return _held_as(path, kind, is_theirs), kind != "other"
 
 
 def _held_as(path: Path, kind: str, theirs: Bools, ours: bool = False) -> Held | None:
@@ -126,20 +151,12 @@ def _held_as(path: Path, kind: str, theirs: Bools, ours: bool = False) -> Held |
 
 
 def _may_hold(path: Path, user_id: str) -> bool:
-    """Return False if the file does not have the bytes of the id, nor could encode them."""
+    """Return False if the id is not there, and could not be there in another way for a reader."""
     if not _PLAIN.fullmatch(user_id):
         return True
     with path.open("rb") as file:
-        packed = file.read(4).startswith(_PACKED)
-    return packed or _found(path, user_id)
-
-
-def _stands_in(path: Path, user_id: str) -> bool:
-    """Return whether a file of unknown format has the id; a short one would be in any file."""
-    return len(user_id) >= SHORT_ID and _found(path, user_id)
-
-
-def _found(path: Path, user_id: str) -> bool:
+        if file.read(4).startswith(_PACKED):
+            return True
     if path.stat().st_size == 0:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

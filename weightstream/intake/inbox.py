@@ -8,14 +8,19 @@ A file is claimed by renaming it, so that of two runs one gets it. A claim belon
 that holds the lock of its file `.owner`; when that process ends, however it does, the next run
 takes the claim over. A file leaves its claim for done/ only when what it held is committed; of a
 run that fails, all go back to the inbox.
+
+Whoever may drop files may also put a link where a folder was, at any moment. So nothing is moved or
+made by its path: each folder on the way is opened within the one before it, and never through a
+link.
 """
 
+import errno
 import fcntl
 import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +119,8 @@ def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
     try:
         inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (CLAIMED, DONE, FAILED):
-            folder_within(inbox, name)
+            with folder_within(inbox, name):
+                pass
         dropped = at_rest(inbox, rest_seconds)
     except OSError as error:
         raise InputError(f"the inbox cannot be used ({os.strerror(error.errno or 0)})") from None
@@ -129,7 +135,7 @@ def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
         finally:
             claims.give_back()
             for folder in folders:
-                _end(folder)
+                _end(inbox, folder)
 
 
 def at_rest(inbox: Path, rest_seconds: float) -> list[Dropped]:
@@ -175,7 +181,7 @@ def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
     folders, locks = [], []
     try:
         for folder in sorted((inbox / CLAIMED).iterdir()):
-            lock = _lock(folder)
+            lock = _lock(inbox, CLAIMED / folder.name)
             if lock is not None:
                 folders.append(folder)
                 locks.append(lock)
@@ -183,9 +189,9 @@ def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
         while own:
             folder = inbox / CLAIMED / f"{run}-{number}"
             number += 1
-            with suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-                lock = _lock(folder)
+            with suppress(FileExistsError), folder_within(inbox, CLAIMED) as place:
+                os.mkdir(folder.name, 0o700, dir_fd=place)
+                lock = _lock(inbox, CLAIMED / folder.name)
                 if lock is not None:
                     folders.append(folder)
                     locks.append(lock)
@@ -196,15 +202,17 @@ def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
             os.close(lock)
 
 
-def _lock(folder: Path) -> int | None:
+def _lock(inbox: Path, name: Path) -> int | None:
     """The lock of a claim, or None if somebody has it or has just ended it."""
     try:
-        lock = os.open(folder / OWNER, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
-    except (FileNotFoundError, NotADirectoryError):
+        flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NOFOLLOW
+        with folder_within(inbox, name, make=False) as place:
+            lock = os.open(OWNER, flags, 0o600, dir_fd=place)
+    except (FileNotFoundError, InputError):
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(lock).st_ino == (folder / OWNER).stat().st_ino:
+        if os.fstat(lock).st_ino == (inbox / name / OWNER).lstat().st_ino:
             os.write(lock, b".")  # one for each attempt
             return lock
     except (BlockingIOError, FileNotFoundError):
@@ -213,12 +221,13 @@ def _lock(folder: Path) -> int | None:
     return None
 
 
-def _end(folder: Path) -> None:
+def _end(inbox: Path, folder: Path) -> None:
     """Remove a claim, of which nothing but folders should be left; a file would stay."""
-    (folder / OWNER).unlink()
-    for path, _, _ in os.walk(folder, topdown=False):
-        with suppress(OSError):
-            os.rmdir(path)
+    with folder_within(inbox, CLAIMED) as claimed:
+        os.unlink(f"{folder.name}/{OWNER}", dir_fd=claimed)
+        for path, _, _, _ in os.fwalk(folder.name, topdown=False, dir_fd=claimed):
+            with suppress(OSError):
+                os.rmdir(path, dir_fd=claimed)
 
 
 def _take_over(claims: Claims, folder: Path) -> None:
@@ -260,7 +269,10 @@ def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
             stuck += 1  # of another owner, in a folder that protects them
             continue
         mode, seen = _look(path)
-        if not stat.S_ISREG(mode) or seen[:2] != one.seen[:2]:
+        if path.lstat().st_nlink > 1:
+            sentence = "it has a second name elsewhere (a hard link); put a copy into the inbox"
+            links += fail(path, claims.inbox, one.name, sentence)
+        elif not stat.S_ISREG(mode) or seen[:2] != one.seen[:2]:
             _move(path, claims.inbox, one.name)  # changed after all: it is looked at again
         else:
             claims.files.append(Claimed(path, one.name, seen))
@@ -276,26 +288,38 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
         failed = _move(path, inbox, FAILED / name)
     except FileNotFoundError:
         return False
-    with _moving(inbox):
-        report = _free(failed.parent, failed.name, ".report.txt")
-        report.touch(0o600)
-    report.write_text(f"{sentence}\n", "utf-8")
+    with _moving(inbox), folder_within(inbox, FAILED / name.parent) as folder:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        report = os.open(_free(folder, failed.name, ".report.txt"), flags, 0o600, dir_fd=folder)
+        with open(report, "w", encoding="utf-8") as file:
+            file.write(f"{sentence}\n")
     return True
 
 
 def _move(path: Path, inbox: Path, name: Path) -> Path:
-    """Rename to a name below the inbox, or to one beside it where that is taken; the new path."""
-    folder_within(inbox, name.parent)
-    with _moving(inbox):
-        target = _free((inbox / name).parent, name.stem, name.suffix)
-        path.rename(target)
-    return target
+    """Rename to a name below the inbox, or to one beside it where that is taken; the new path.
+
+    Raises FileNotFoundError for what is not there any more, also if a link is in its way now.
+    """
+    with ExitStack() as held:
+        try:
+            source = path.relative_to(inbox).parent
+            before = held.enter_context(folder_within(inbox, source, make=False))
+        except InputError:
+            raise FileNotFoundError(path) from None
+        folder = held.enter_context(folder_within(inbox, name.parent))
+        held.enter_context(_moving(inbox))
+        target = _free(folder, name.stem, name.suffix)
+        os.rename(path.name, target, src_dir_fd=before, dst_dir_fd=folder)
+    return inbox / name.parent / target
 
 
 @contextmanager
 def _moving(inbox: Path) -> Iterator[None]:
     """One run at a time: a rename would silently replace what has the name already."""
-    lock = os.open(inbox / CLAIMED / ".moving", os.O_CREAT | os.O_RDWR, 0o600)
+    with folder_within(inbox, CLAIMED) as claimed:
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+        lock = os.open(".moving", flags, 0o600, dir_fd=claimed)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -303,13 +327,14 @@ def _moving(inbox: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _free(folder: Path, stem: str, ending: str) -> Path:
-    """The path of that name, or the next that nothing has: `name-2.csv`."""
-    path, number = folder / _short(stem, ending), 1
-    while os.path.lexists(path):
-        number += 1
-        path = folder / _short(stem, f"-{number}{ending}")
-    return path
+def _free(folder: int, stem: str, ending: str) -> str:
+    """That name, or the next that nothing in the folder has: `name-2.csv`."""
+    name, number = _short(stem, ending), 1
+    with suppress(FileNotFoundError):
+        while os.stat(name, dir_fd=folder, follow_symlinks=False):
+            number += 1
+            name = _short(stem, f"-{number}{ending}")
+    return name
 
 
 def _short(stem: str, ending: str) -> str:
@@ -319,15 +344,30 @@ def _short(stem: str, ending: str) -> str:
     return (stem if len(name) <= room else name[:room].decode(errors="ignore")) + ending
 
 
-def folder_within(inbox: Path, name: Path) -> None:
-    """Make a folder below the inbox, of folders only. Raises InputError where one is a link."""
-    folder = inbox
-    for part in name.parts:
-        folder /= part
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        if folder.is_symlink() or not folder.is_dir():
-            raise InputError(
-                f"the inbox's own folder {name.parts[0]!r} leads through something that is no "
-                "folder; remove it"
-            )
+@contextmanager
+def folder_within(inbox: Path, name: Path, make: bool = True) -> Iterator[int]:
+    """Open a folder below the inbox, and yield its descriptor. make: where there is none.
+
+    Raises InputError where a link or no folder is in the way; FileNotFoundError if not made.
+    """
+    folder = os.open(inbox, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in name.parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o700, dir_fd=folder)
+            try:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+                inner = os.open(part, flags, dir_fd=folder)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
+                raise InputError(
+                    f"the inbox's own folder {name.parts[0]!r} leads through something that is no "
+                    "folder; remove it"
+                ) from None
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)

@@ -12,6 +12,7 @@ from weightstream.store import overrides
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.overrides import Measured
+from weightstream.store.verifying import verify_persons
 
 RECEIVED = """
 select m.raw_weight, m.raw_unit, m.source, m.effective_at, m.record_id, m.updated, f.name, m.line,
@@ -85,6 +86,7 @@ def history(config: Config, measurement_id: str) -> list[Event]:
             raise StoreError(
                 f"{pool.path} has no measurement {measurement_id!r}; exports and `review` have ids"
             )
+        verify_persons(connection, [measured.user_id])
         to_text = [
             *_received(connection, measured),
             *_records(connection, measured),

@@ -57,7 +57,8 @@ def say(config: Config, key: Key, status: str, by: str, note: str | None = None)
         if known is None:
             raise StoreError(f"{path} knows no person called {key[0]!r}")
         connection.execute(
-            "insert or replace into alert_statuses values (?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into alert_statuses "
+            "(user_id, kind, began, status, made_by, made_at, note) values (?, ?, ?, ?, ?, ?, ?)",
             (*key, status, by, now(), note),
         )
         connection.execute("update users set revision = revision + 1 where user_id = ?", key[:1])

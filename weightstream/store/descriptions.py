@@ -52,6 +52,7 @@ SHARED = {
     "file": Meaning("Name of the file it came from"),
     "line": Meaning("Line of the file from 1, or position of the record"),
     "explanation": Meaning("Why it was rejected, in one sentence"),
+    "checksum": Meaning("Over the row's other columns: `weightstream check` compares"),
     "detail": Meaning("What is wrong with the row, in one sentence"),
     "rows_in": Meaning("Body-weight records"),
     "accepted": Meaning("Rows that were accepted"),
@@ -90,6 +91,8 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "local_hour": Meaning("Hour of the day there; empty for a day alone", "h"),
             "run": Meaning("The run that stored it: runs.id"),
             "file": Meaning("The file it came from: files.id"),
+            "checksum": Meaning("Over the columns that judging reads"),
+            "received_checksum": Meaning("Over the columns that tell how it was received"),
         },
     ),
     "decisions": (
@@ -102,6 +105,13 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "level_margin_kg": Meaning("Half of the 95 % interval of level_kg", KG),
             "change_28d_margin_kg": Meaning("Half of the 95 % interval of change_28d_kg", KG),
             "run": Meaning("The run that decided it: runs.id"),
+        },
+    ),
+    "row_counts": (
+        "How many rows each person has, so that a row which vanished is missed",
+        {
+            "measurements": Meaning("Rows in measurements"),
+            "decisions": Meaning("Rows in decisions, of all versions"),
         },
     ),
     "level_shifts": (

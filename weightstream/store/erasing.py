@@ -11,6 +11,7 @@ from weightstream.errors import RunsUnderWay
 from weightstream.intake.tombstones import SHORT_ID
 from weightstream.parsing.coded import trimmed
 from weightstream.store import overrides
+from weightstream.store.checksums import recount
 from weightstream.store.connection import explained, transaction
 from weightstream.store.runs import now
 
@@ -23,6 +24,7 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "overrides": ("user_id", "assigned_to"),
     "quarantine": ("user_id",),
     "records": ("user_id",),
+    "row_counts": ("user_id",),
     "superseded": ("user_id",),
     "user_states": ("user_id",),
     "users": ("user_id",),
@@ -34,8 +36,7 @@ FILE_NAMES = {"files": "name", "quarantine": "file"}
 
 CELLS = ("user_id", "time", "source", "weight", "unit", "detail")
 """Cells of a quarantined row; user_id comes first."""
-_BETWEEN_WORDS = re.compile(r"[\s,;|/=<>()\"']+")
-_WORDS_AND_BETWEEN = re.compile(rf"({_BETWEEN_WORDS.pattern})")
+_WITHIN_WORDS = r"[^\s,;|/=<>()\"']"
 NO_NAME = "erased"
 NOT_THEIRS = "assigned to a person who was erased"
 
@@ -103,6 +104,7 @@ def delete_person(
         neighbours = _part(connection, user_id)
         for table, (which, at) in _conditions(connection, user_id).items():
             connection.execute(f"delete from {table} where {which}", at)  # noqa: S608
+        recount(connection, neighbours)
         _redact_quarantine(connection, user_id)
         renamed = [
             name
@@ -116,16 +118,20 @@ def delete_person(
         connection.execute(
             "update runs set status = 'failed', finished_at = ? where status = 'running'", (now(),)
         )
-        connection.execute(
-            "insert or replace into settings values ('erasure_key_check', ?)", (check,)
-        )
-        connection.execute(
-            "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
-            "on conflict (token) do update set finished_at = null, "
-            "left_to_do = excluded.left_to_do",
-            (token, now(), json.dumps(asdict(left))),
-        )
+        _keep_out(connection, token, check, left)
     return left
+
+
+def _keep_out(connection: sqlite3.Connection, token: str, check: str, left: LeftToDo) -> None:
+    """Leave the token of a person, and what is left to do."""
+    connection.execute(
+        "insert or replace into settings (key, value) values ('erasure_key_check', ?)", (check,)
+    )
+    connection.execute(
+        "insert into erasures (token, erased_at, left_to_do) values (?, ?, ?) "
+        "on conflict (token) do update set finished_at = null, left_to_do = excluded.left_to_do",
+        (token, now(), json.dumps(asdict(left))),
+    )
 
 
 def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
@@ -177,28 +183,30 @@ def _quarantined(
     Quarantine holds cells as they were written. A row that names no known person may be anybody's
     whose id stands in it; a row of somebody else who is known stays.
     """
-    theirs, others = [], []
+    theirs, others, word = [], [], _word(user_id)
     query = f"select rowid, {', '.join(CELLS)} from quarantine where "  # noqa: S608
-    query += " or ".join(f"instr({name}, ?1)" for name in CELLS)
-    for row, *cells in connection.execute(query, (user_id,)).fetchall():
+    query += " or ".join(f"instr({name}, ?{n})" for name in CELLS for n in (1, 2))
+    for row, *cells in connection.execute(query, _forms(user_id)).fetchall():
         name = trimmed(cells[0] or "")
         if name == user_id:
             theirs.append(row)
-        elif any(_names(cell, user_id) for cell in cells if cell):
+        elif len(user_id) >= SHORT_ID and any(word.search(cell) for cell in cells if cell):
             if overrides.is_known(connection, name):
-                others.append((row, [cell and _without_word(cell, user_id) for cell in cells]))
+                others.append((row, [cell and word.sub(NO_NAME, cell) for cell in cells]))
             else:
                 theirs.append(row)
     return theirs, others
 
 
-def _names(cell: str, user_id: str) -> bool:
-    """Return whether a cell holds the id as a word; a short id may be anything there."""
-    return len(user_id) >= SHORT_ID and user_id in _BETWEEN_WORDS.split(cell)
+def _forms(user_id: str) -> tuple[str, str]:
+    """Return how an id may stand in a cell: as it is, or as a detail quotes it."""
+    return user_id, repr(user_id)[1:-1]
 
 
-def _without_word(cell: str, user_id: str) -> str:
-    return "".join(NO_NAME if part == user_id else part for part in _WORDS_AND_BETWEEN.split(cell))
+def _word(user_id: str) -> re.Pattern[str]:
+    """Return what finds an id as a word, or as several, in a cell."""
+    forms = "|".join(re.escape(form) for form in _forms(user_id))
+    return re.compile(f"(?<!{_WITHIN_WORDS})(?:{forms})(?!{_WITHIN_WORDS})")
 
 
 def _redact_quarantine(connection: sqlite3.Connection, user_id: str) -> None:

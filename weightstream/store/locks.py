@@ -133,6 +133,8 @@ def _opened(path: Path) -> int | None:
     """A descriptor that no child process keeps; None where the file can be neither had nor made."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except IsADirectoryError:
+        raise StoreError(f"{path} is a folder; remove it, a file to lock belongs there") from None
     except OSError as error:
         if error.errno not in NOT_THERE:
             raise

@@ -2,6 +2,7 @@
 
 from sqlite_utils import Database, Migrations
 
+from weightstream.store.checksums import renew_all
 from weightstream.store.tables import INDEXES, TABLES, VIEWS
 from weightstream.store.upgrade_0_1 import STEPS_OF_0_1, restore_rows, set_tables_apart
 
@@ -21,5 +22,6 @@ def store_of_0_2(db: Database) -> None:
         db.execute(statement)
     if upgraded:
         restore_rows(db.conn)
+        renew_all(db.conn)
     for view in VIEWS.values():
         db.execute(view)

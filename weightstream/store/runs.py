@@ -25,7 +25,9 @@ def now() -> str:
 def remember_timezone(connection: sqlite3.Connection, path: Path, timezone: str) -> None:
     """Keep the timezone that a store was begun with. Raises StoreError if another one is given."""
     with explained(path), transaction(connection):
-        connection.execute("insert or ignore into settings values ('timezone', ?)", (timezone,))
+        connection.execute(
+            "insert or ignore into settings (key, value) values ('timezone', ?)", (timezone,)
+        )
         (kept,) = connection.execute("select value from settings where key = 'timezone'").fetchone()
     if kept != timezone:
         raise StoreError(

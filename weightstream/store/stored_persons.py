@@ -19,11 +19,17 @@ from weightstream.judging.stored import (
     StoredPerson,
 )
 from weightstream.store.queries import listed, table
+from weightstream.store.verifying import verify_history, verify_states
 
 PERSONS = """
-select user_id, revision, readings, rejected, first_us, last_us, settled, basis, state, records
-from json_each(?) wanted join users on user_id = wanted.value left join user_states using (user_id)
+select user_id, revision, readings, rejected, first_us, last_us, settled, basis, state, records,
+  s.checksum
+from json_each(?) wanted join users on user_id = wanted.value
+left join user_states s using (user_id)
 """
+
+
+CHECKSUM = pa.field("checksum", pa.int64())
 
 
 class StoredPersons:
@@ -33,8 +39,10 @@ class StoredPersons:
         self._connection = connection
 
     def persons(self, user_ids: Sequence[str]) -> dict[str, StoredPerson]:
-        rows = self._connection.execute(PERSONS, (listed(user_ids),))
-        return {user: StoredPerson(*rest) for user, *rest in rows}
+        """Raises StoreError for a state that is not as it was written, as history does."""
+        rows = self._connection.execute(PERSONS, (listed(user_ids),)).fetchall()
+        verify_states(self._connection, [row for row in rows if row[-1] is not None])
+        return {user: StoredPerson(*rest) for user, *rest, _ in rows}
 
     def levels(self, user_ids: Sequence[str]) -> dict[str, float | None]:
         return dict(
@@ -46,7 +54,9 @@ class StoredPersons:
         )
 
     def history(self, user_ids: Sequence[str]) -> pa.Table:
-        return self._rows("measurements", HISTORY, user_ids)
+        rows = self._rows("measurements", HISTORY.append(CHECKSUM), user_ids)
+        verify_history(self._connection, rows)
+        return rows.select(HISTORY.names)
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
         return self._rows("superseded", SUPERSEDED, user_ids)

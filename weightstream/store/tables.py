@@ -1,7 +1,7 @@
 """The tables, indexes and views of the store, as SQL."""
 
 TABLES: dict[str, str] = {
-    "settings": "create table settings (key text primary key, value text)",
+    "settings": "create table settings (key text primary key, value text, checksum integer)",
     "runs": """
 create table runs (
   id integer primary key,
@@ -19,7 +19,8 @@ create table runs (
   failed integer,
   users integer,
   seconds text,                     -- JSON: stage -> seconds
-  results text                      -- JSON: stage -> what it did, such as retro's counts
+  results text,                     -- JSON: stage -> what it did, such as retro's counts
+  checksum integer
 )""",
     "files": """
 create table files (
@@ -35,7 +36,8 @@ create table files (
   quarantined integer,
   excluded integer,
   excluded_reasons text,            -- JSON: reason -> rows
-  skipped integer
+  skipped integer,
+  checksum integer
 )""",
     # Keyed by person and time without a rowid: a batch of new persons is appended to the end of
     # the tree, and a person's history is one range of it.
@@ -55,6 +57,8 @@ create table measurements (
   run integer not null references runs(id),
   file integer not null references files(id),
   line integer not null,
+  checksum integer,                 -- of what judging reads of it
+  received_checksum integer,        -- of run, file, line and how it was written
   primary key (user_id, effective_at, measurement_id)
 ) without rowid""",
     "decisions": """
@@ -79,6 +83,7 @@ create table decisions (
   stage text not null,              -- causal, retro
   model text not null,
   run integer not null references runs(id),
+  checksum integer,
   primary key (user_id, effective_at, measurement_id, version)
 ) without rowid""",
     "users": """
@@ -92,7 +97,8 @@ create table users (
   first_us integer not null,        -- the oldest reading, microseconds since 1970 UTC
   last_us integer not null,         -- the newest
   level_kg real,                    -- after the newest
-  trend_kg_per_week real
+  trend_kg_per_week real,
+  checksum integer
 ) without rowid""",
     "user_states": """
 create table user_states (
@@ -100,8 +106,9 @@ create table user_states (
   basis text not null,              -- fingerprint of engine, parameters and configuration
   settled integer not null,         -- 0: later readings may still revise earlier decisions
   state blob not null,              -- of the filter after the newest reading, and its layout
-  records blob                      -- hashes of the records that the readings came as, so that a
+  records blob,                     -- hashes of the records that the readings came as, so that a
                                     -- correction is noticed without reading them; null: not known
+  checksum integer
 ) without rowid""",
     "level_shifts": """
 create table level_shifts (
@@ -110,6 +117,7 @@ create table level_shifts (
   measurement_id text not null,
   from_kg real not null,
   to_kg real not null,
+  checksum integer,
   primary key (user_id, effective_at, measurement_id)
 ) without rowid""",
     "records": """
@@ -122,6 +130,7 @@ create table records (
   run integer not null references runs(id),
   file integer not null references files(id),
   line integer not null,
+  checksum integer,
   primary key (user_id, source, record_id, measurement_id)
 ) without rowid""",
     "superseded": """
@@ -130,6 +139,7 @@ create table superseded (
   effective_at text not null,
   measurement_id text not null,
   reason text not null,             -- superseded, retracted
+  checksum integer,
   primary key (user_id, effective_at, measurement_id)
 ) without rowid""",
     "former_ids": """
@@ -137,7 +147,8 @@ create table former_ids (
   former_id text primary key,       -- what weightstream 0.1 called the measurement
   user_id text not null,
   effective_at text not null,
-  measurement_id text not null
+  measurement_id text not null,
+  checksum integer
 ) without rowid""",
     "sources": """
 create table sources (
@@ -147,6 +158,7 @@ create table sources (
   noise_kg real,
   error_rate real,
   readings integer,
+  checksum integer,
   primary key (model, source)
 )""",
     "models": """
@@ -156,7 +168,8 @@ create table models (
   learnt_at text,
   readings integer,
   parameters text,                  -- JSON, as weightstream.judging.parameters writes it
-  stale integer not null default 0  -- 1: learnt from persons of whom one has been erased since
+  stale integer not null default 0, -- 1: learnt from persons of whom one has been erased since
+  checksum integer
 )""",
     "quarantine": """
 create table quarantine (
@@ -171,6 +184,7 @@ create table quarantine (
   weight text,
   unit text,
   run integer references runs(id),
+  checksum integer,
   primary key (file_id, line)
 )""",
     "overrides": """
@@ -185,7 +199,8 @@ create table overrides (
   note text,
   made_at text,
   withdrawn_at text,
-  withdrawn_by text
+  withdrawn_by text,
+  checksum integer
 )""",
     # What people said of alerts, which are themselves a function of the readings.
     "alert_statuses": """
@@ -197,6 +212,7 @@ create table alert_statuses (
   made_by text not null,
   made_at text not null,
   note text,
+  checksum integer,
   primary key (user_id, kind, began)
 ) without rowid""",
     "erasures": """
@@ -204,8 +220,16 @@ create table erasures (
   token text primary key,
   erased_at text,
   finished_at text,                 -- null: cut short; erase goes on with it
-  left_to_do text                   -- JSON, until it is finished: whom to judge and draw anew
+  left_to_do text,                  -- JSON, until it is finished: whom to judge and draw anew
+  checksum integer
 )""",
+    # So that a row which vanished is missed; a row's own checksum says nothing then.
+    "row_counts": """
+create table row_counts (
+  user_id text primary key,
+  measurements integer not null,
+  decisions integer not null
+) without rowid""",
 }
 """By name, in an order in which each comes after those that it refers to."""
 

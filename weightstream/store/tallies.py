@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 
+from weightstream.errors import StoreError
 from weightstream.schema import Z50, Z95
 
 HALF_OF_50 = Z50 / Z95
@@ -125,6 +126,8 @@ RUN_COLUMNS = (
 def readings(connection: sqlite3.Connection) -> Iterator[ReadingTally]:
     """Of all measurements by their current decision. About 3 s for a million of them."""
     for source, week, *rest in connection.execute(_READINGS):
+        if week is None:
+            raise StoreError("a time in the store is none any more; see `weightstream check`")
         yield ReadingTally(source, _monday(week), *rest)
 
 

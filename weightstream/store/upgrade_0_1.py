@@ -71,6 +71,7 @@ OF_KEPT = {
 
 RECORDS = """
 insert or ignore into records
+  (user_id, source, record_id, measurement_id, updated, run, file, line)
 select user_id, source, record_id, measurement_id, updated, run, file, line from (
   select o.user_id, o.source, o.record_id, coalesce(r.measurement_id, '') as measurement_id,
     o.updated, o.run, o.file, o.line
@@ -89,7 +90,7 @@ select user_id, source, record_id, measurement_id, updated, run, file, line from
 """
 # A measurement is data while one of its copies is.
 SUPERSEDED = """
-insert into superseded
+insert into superseded (user_id, effective_at, measurement_id, reason)
 select r.user_id, r.effective_at, r.measurement_id, min(o.reason)
 from renamed r left join of_0_1_set_aside o on o.user_id = r.user_id
   and o.effective_at = r.effective_at and o.measurement_id = r.former_id
@@ -97,7 +98,7 @@ group by r.user_id, r.effective_at, r.measurement_id
 having count(o.reason) = count(*)
 """
 FORMER_IDS = """
-insert or ignore into former_ids
+insert or ignore into former_ids (former_id, user_id, effective_at, measurement_id)
 select former_id, user_id, effective_at, measurement_id from renamed
 where former_id <> measurement_id order by former_id
 """

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from weightstream.errors import StaleRevision, StoreError
 from weightstream.judging.batch_result import BatchResult
+from weightstream.store.checksums import count_rows, renew_measurements, with_checksums
 from weightstream.store.connection import explained, transaction
 
 Columns = Mapping[str, list[Any] | str | int]
@@ -30,13 +31,14 @@ def write_result(
     Raises StaleRevision, with nothing of that transaction written, naming the persons whose series
     changed since they were read; StoreError if the store cannot be written.
     """
-    users = len(result.user_ids)
+    users, checked = len(result.user_ids), with_checksums(result, run)
     for start in range(0, users, users_per_commit):
         stop = min(start + users_per_commit, users)
         with explained(path), transaction(connection):
             check_running(connection, path, run)
             check_revisions(connection, result, start, stop)
-            write_part(connection, result, start, stop, run)
+            write_part(connection, checked, start, stop)
+            count_rows(connection, checked, start, stop)
         yield stop
 
 
@@ -67,14 +69,12 @@ def check_revisions(
         raise StaleRevision(stale)
 
 
-def write_part(
-    connection: sqlite3.Connection, result: BatchResult, start: int, stop: int, run: int
-) -> None:
-    insert(connection, "measurements", result.measurements.part(start, stop) | {"run": run})
-    insert(connection, "decisions", result.decisions.part(start, stop) | {"run": run})
+def write_part(connection: sqlite3.Connection, result: BatchResult, start: int, stop: int) -> None:
+    insert(connection, "measurements", result.measurements.part(start, stop))
+    insert(connection, "decisions", result.decisions.part(start, stop))
     insert(connection, "decisions", result.estimates.part(start, stop), verb="replace")
     respell(connection, result.respelled.part(start, stop))
-    insert(connection, "records", result.links.part(start, stop) | {"run": run}, verb="replace")
+    insert(connection, "records", result.links.part(start, stop), verb="replace")
     insert(connection, "users", result.users.part(start, stop), verb="replace")
     insert(connection, "user_states", result.states.part(start, stop), verb="replace")
     if replaced := chosen(result.user_ids, result.recomputed, start, stop):
@@ -181,6 +181,8 @@ def respell(connection: sqlite3.Connection, columns: Columns) -> None:
         "and (raw_weight, raw_unit, raw_time) > (?, ?, ?)",
         zip(*lists, strict=True),
     )
+    keys = [columns[name] for name in MEASUREMENT_KEY]
+    renew_measurements(connection, zip(*keys, strict=True))
     touch_persons(
         connection,
         "select assigned_to from overrides where withdrawn_at is null and assigned_to <> user_id "

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tasks.runtime.submission import (
+    SPARE_THREADS,
     startable_threads,
     submit_batches,
     submit_in_background,
@@ -103,7 +104,7 @@ def test_startable_threads_are_counted_and_let_go(monkeypatch, caplog):
     assert startable_threads(5) == 5
     assert threading.active_count() == before
     start = threading.Thread.start
-    left = iter([True, True])
+    left = iter([True] * (2 + SPARE_THREADS))
 
     def few(thread):
         if not next(left, False):

@@ -25,6 +25,7 @@ from weightstream.outputs.exports.decisions import (
 )
 from weightstream.parsing.times import parse_times
 from weightstream.store import queries
+from weightstream.store.verifying import verify_persons
 
 ESTIMATES = NUMBERS - {"weight_kg", "suggested_kg"}
 """Figures that are kept for the current version of a decision alone."""
@@ -101,6 +102,7 @@ def decisions_known(
     rows = connection.execute("select user_id from users order by user_id")
     everyone = [user for (user,) in rows]
     for some in queries.chunks(everyone if users is None else users, USERS_AT_A_TIME):
+        verify_persons(connection, some)
         table = queries.table(connection, STORED, query, (json.dumps(list(some)), at, ended))
         table = in_order(table, timezone)
         yield table.append_column("explanation", explanations(table)).select(EXPORT.names)

@@ -19,6 +19,7 @@ from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.stored_persons import StoredPersons
+from weightstream.store.verifying import verify_persons, verify_shared
 
 USERS_AT_A_TIME = 1000
 
@@ -73,6 +74,7 @@ def current_decisions(
     """EXPORT tables of some persons each, in the order of the export."""
     users = queries.user_ids(connection) if users is None else users
     for some in queries.chunks(users, USERS_AT_A_TIME):
+        verify_persons(connection, some)
         yield decisions_of(connection, some, timezone)
 
 
@@ -105,6 +107,7 @@ def export_store(config: Config, out: Path, user: str | None = None, write: Writ
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         connection.execute("begin")  # one state of the store, whatever is written meanwhile
+        verify_shared(connection)
         timezone = queries.setting(connection, "timezone") or config.data.timezone
         user = None if user is None else trimmed(user)
         if user is not None and not _holds(connection, user):

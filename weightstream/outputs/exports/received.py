@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.store import queries
+from weightstream.store.verifying import verify_persons, verify_shared
 
 RECEIVED = pa.schema(
     [
@@ -46,7 +47,9 @@ def received(connection: sqlite3.Connection, users: list[str] | None) -> Iterato
     """Yield RECEIVED: measurements by person and time, then quarantined rows by file and line."""
     wanted = [user for user, _ in queries.revisions(connection)] if users is None else users
     for some in queries.chunks(wanted, USERS_AT_A_TIME):
+        verify_persons(connection, some)
         yield queries.table(connection, RECEIVED, _MEASUREMENTS, (queries.listed(some),))
+    verify_shared(connection, ("quarantine",))
     listed = None
     if users is not None:
         spellings = (queries.quarantined_spellings(connection, user) for user in users)

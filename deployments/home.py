@@ -1,0 +1,46 @@
+"""Where Prefect keeps its records, if its home cannot be written: as in a hardened container."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from weightstream.errors import PrefectError
+
+
+def choose_home() -> None:
+    """Point Prefect to a folder of this user alone where its own home cannot be made or written.
+
+    Says so once. Raises PrefectError where nothing can be written, and for a PREFECT_HOME that is
+    given and cannot be.
+    """
+    given = os.environ.get("PREFECT_HOME")
+    if given or is_writable(Path("~/.prefect")):
+        if given and not is_writable(Path(given)):
+            raise PrefectError(f"PREFECT_HOME={given} cannot be written; name another folder")
+        return
+    try:
+        home = Path(tempfile.gettempdir()) / f"weightstream-{os.getuid()}" / "prefect"
+        home.parent.mkdir(mode=0o700, exist_ok=True)
+        place = home.parent.lstat()
+    except OSError as error:
+        raise PrefectError(
+            f"neither ~/.prefect nor a temporary folder can be written ({error.strerror}); set "
+            "PREFECT_HOME to a folder that can be"
+        ) from None
+    if place.st_uid != os.getuid() or place.st_mode & 0o077 or not is_writable(home):
+        raise PrefectError(f"~/.prefect cannot be written, and {home.parent} is not this user's")
+    os.environ["PREFECT_HOME"] = str(home)
+    click.echo(f"~/.prefect cannot be written; Prefect keeps its records in {home}", err=True)
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether a folder is there, or can be made, and takes files."""
+    try:
+        place = folder.expanduser()
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except (OSError, RuntimeError):  # RuntimeError: of a user who has no home
+        return False

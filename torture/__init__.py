@@ -1,0 +1,1 @@
+"""Faults that are injected, and figures on how they were stood: `make torture`."""
