@@ -49,6 +49,7 @@
   const HOVER = { hovertemplate: "%{text}<extra></extra>" };
   const RATE_TOP = 0.22; // of the chart's height: the rate's panel, below the weights
   const WEIGHT_FLOOR = 0.3;
+  const RIM = 0.02; // of the weights' range: half of a mark
 
   /* What a person first sees. narrow: a phone. hidden: codes of sources. range: [ms, ms] or null. */
   const defaultView = () => ({
@@ -139,6 +140,12 @@
 
   const clamp = (kg, [low, high]) => Math.min(high, Math.max(low, kg));
 
+  /* Where a mark is drawn: one off the scale wholly inside, since the rim hears no pointer. */
+  function markAt(kg, [low, high]) {
+    const rim = (high - low) * RIM;
+    return clamp(kg, kg < low || kg > high ? [low + rim, high - rim] : [low, high]);
+  }
+
   function points(data, view, { range, scale }, rows, name, marker) {
     return {
       ...HOVER,
@@ -147,7 +154,7 @@
       cliponaxis: false,
       name,
       x: rows.map((i) => data.ms[i]),
-      y: rows.map((i) => clamp(data.kg[i], range) * scale),
+      y: rows.map((i) => markAt(data.kg[i], range) * scale),
       text: rows.map((i) => Words.hover(data, i, view.unit)),
       customdata: rows,
       marker,

@@ -146,7 +146,7 @@
   }
 
   /* Every control shows the state. */
-  function drawState() {
+  function drawControls() {
     const { label } = FILTERS[state.filter];
     find("search").value = state.search;
     find("filter").value = state.filter;
@@ -157,6 +157,10 @@
     for (const tile of find("facts").querySelectorAll("[data-filter]"))
       tile.setAttribute("aria-pressed", String(tile.dataset.filter === state.filter));
     drawHead();
+  }
+
+  function drawState() {
+    drawControls();
     arrange();
   }
 
@@ -266,7 +270,7 @@
     addEventListener("afterprint", () => show(true));
     const again = () => (recall(), drawState());
     addEventListener("hashchange", again);
-    addEventListener("pageshow", again); // a browser that goes back fills in what it remembers
+    addEventListener("pageshow", drawControls); // a browser that goes back fills in what it remembers
   }
 
   function start() {
