@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
 from weightstream.outputs.pages.changes import Change, direction
+from weightstream.outputs.pages.co_users import CoUsers
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.movement import TABLE_DAYS, Floats, Process, variogram
 from weightstream.outputs.pages.outlook import Outlook
@@ -69,6 +70,7 @@ class Person:
     trend: changes of the level, if known. outlook: where it goes from the newest one, if known.
     above: what each source shows above the level in the morning, kg. process: how weight moves,
     if known. false_alerts: how many unusual changes a year the alerts were set to, if known.
+    shared: who else uses the account, if somebody seems to.
     """
 
     user_id: str
@@ -83,7 +85,15 @@ class Person:
     above: Mapping[str, float] = field(default_factory=dict)
     process: Process | None = None
     false_alerts: float | None = None
+    shared: CoUsers | None = None
     revision: int = 0
+
+    @property
+    def direction(self) -> tuple[str, Change] | None:
+        """Where the level goes, and the change that says so; None where it is of two persons."""
+        if self.trend is None or (self.shared is not None and self.shared.mixed):
+            return None
+        return direction(list(self.trend.newest))
 
 
 def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
@@ -148,7 +158,7 @@ def _changes(person: Person) -> dict[str, Any]:
     """The change over four weeks at each reading, the newest changes, and what they say."""
     count = len(person.columns["measurement_id"])
     trend = person.trend or Trend(np.full((3, count), np.nan))
-    said = direction(list(trend.newest))
+    said, shared = person.direction, person.shared
     return {
         **dict(zip(("change", "change_lo", "change_hi"), trend.four_weeks.round(2), strict=True)),
         "changes": {
@@ -157,6 +167,8 @@ def _changes(person: Person) -> dict[str, Any]:
             for c in trend.newest
         },
         "direction": said and (said[0], said[1].name),
+        "shared": shared
+        and (*(round(kg, 1) for kg in shared.kg), *shared.count, shared.since, shared.mixed),
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@
   const { DAY } = Columns;
   const MUCH_REJECTED = 0.3;
   const SEVERAL = 5;
+  const WIDE = 0.1; // an interval of the level, as a share of it
 
   const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
@@ -35,11 +36,31 @@
     return [`Since ${Words.date(since)}: ${Words.change(kg, unit)} (${interval}).`];
   }
 
-  function sentence(data, unit) {
+  /* The newest level; where it is known badly, its interval is what can be said. */
+  function levelNow(data, unit) {
     const now = newestLevel(data);
-    if (now < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
-    const level = `Level ${Words.weight(data.level[now], unit)} on ${Words.date(data.ms[now])}.`;
-    return [level, ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
+    const [kg, lo, hi] = [data.level[now], data.level_lo[now], data.level_hi[now]];
+    const on = `on ${Words.date(data.ms[now])}`;
+    if (hi - lo > WIDE * kg) return `The level is not well known: ${Words.between(lo, hi, unit)} ${on}.`;
+    return `Level ${Words.weight(kg, unit)} ${on}.`;
+  }
+
+  function sentence(data, unit) {
+    if (newestLevel(data) < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
+    if (mixed(data)) return `${levelNow(data, unit)} Of which of two persons it is, nobody can tell.`;
+    return [levelNow(data, unit), ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
+  }
+
+  /* The judge accepts readings of two persons, so that a change of the level is nobody's. */
+  const mixed = (data) => Boolean(data.shared && data.shared[5]);
+
+  function sharedLine(data, unit) {
+    if (!data.shared) return [];
+    const [first, second, own, others, from] = data.shared;
+    const share = (count) => Words.wholePercent(count / (own + others));
+    const who = `Two persons seem to share this account: about ${Words.weight(first, unit)} (${share(own)} of the readings since ${Words.date(Date.parse(from))}) and about ${Words.weight(second, unit)} (${share(others)}).`;
+    const what = mixed(data) ? " Their readings are mixed up, so no change is told. Assign one person's readings to an account of their own." : "";
+    return [element("p", { class: "alert note" }, who + what)];
   }
 
   /* A change as a fact: the amount, its interval, and its share. */
@@ -56,6 +77,7 @@
     const now = newestLevel(data);
     if (now < 0) return [];
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
+    if (mixed(data)) return [["Level", Words.weight(data.level[now], unit), level]];
     const facts = [
       ["Level", Words.weight(data.level[now], unit), level],
       ...changeFact(data, "Change in 4 weeks", "4 weeks", unit),
@@ -106,7 +128,7 @@
   }
 
   function drawSummary(box, data, unit) {
-    box.replaceChildren(element("p", {}, sentence(data, unit)), ...caution(data), ...alertLine(data, unit));
+    box.replaceChildren(element("p", {}, sentence(data, unit)), ...sharedLine(data, unit), ...caution(data), ...alertLine(data, unit));
   }
 
   function draw(box, data, unit) {

@@ -44,6 +44,7 @@
     gaining: { name: "gaining", keep: (i) => data.direction[i] === "gaining" },
     rejected: { name: "many rejected", label: "from, % of readings", limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
     uncertain: { name: "uncertain readings", label: "from, readings", limit: 1, keep: (i, n) => data.uncertain[i] >= n },
+    shared: { name: "shared accounts", keep: (i) => data.shared[i] !== null },
     unseen: { name: "not seen lately", label: "days before the newest reading", limit: 30, keep: (i, n) => daysBefore(data.last[i]) >= n },
   };
 
@@ -52,9 +53,18 @@
 
   const SHORT = { rapid_gain: "rapid", weight_loss: "loss", unusual: "unusual", unconfirmed: "unconfirmed" };
 
+  function sharedBadge(i) {
+    if (!data.shared[i]) return "";
+    const [first, second, own, others] = data.shared[i];
+    const share = (count) => Words.wholePercent(count / (own + others));
+    const [a, b] = [first, second].map((kg) => Words.weight(kg, unit));
+    const title = `Two persons seem to share this account: about ${a} (${share(own)}) and ${b} (${share(others)})`;
+    return element("span", { class: "badge shared", title }, `shared: ${a}, ${b}`);
+  }
+
   function alertCell(i) {
     const alert = recent(i);
-    if (!alert) return "";
+    if (!alert) return sharedBadge(i);
     const [kind, days, kg, p, , status] = alert;
     const said = Words.ALERTS[kind];
     const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
@@ -231,6 +241,7 @@
       filterTile("losing", "Losing", "clearly, in the last weeks"),
       filterTile("gaining", "Gaining", "clearly, in the last weeks"),
       filterTile("unseen", "Not seen lately", "for 30 days or more"),
+      filterTile("shared", "Shared accounts", "of two persons, by their readings"),
       filterTile("rejected", "Many rejected", `${among} of all readings, copies aside`),
       Common.fact("Readings", count(readings), copies ? `${count(copies)} of them copies` : ""),
     );

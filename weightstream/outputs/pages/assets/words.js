@@ -53,6 +53,8 @@
 
   const percent = (share) => `${fixed(share * 100, 1)}\u00a0%`;
 
+  const wholePercent = (share) => `${fixed(share * 100, 0)}\u00a0%`;
+
   const signedPercent = (share) => `${signed(share * 100, 1)}\u00a0%`;
 
   const date = (ms) => DATE.format(ms);
@@ -183,6 +185,7 @@
     fixed,
     count,
     percent,
+    wholePercent,
     signedPercent,
     probability,
     isolate,
