@@ -42,7 +42,8 @@ def alerts(people: Courses, scales: Scales, process: Process, watch: Watch) -> l
     changes = unusual_changes(people, process, watch.false_per_year)
     for person, (start, stop) in enumerate(each(people)):
         if UNUSUAL in watch.rule_sets[person]:
-            found[person] += changes[person] + _unconfirmed(people, start, stop)
+            told = [alert for alert in changes[person] if _well_seen(people, alert, start, stop)]
+            found[person] += told + _unconfirmed(people, start, stop)
         found[person] = _once(found[person])
     return found
 
@@ -52,11 +53,37 @@ def _rules(names: Sequence[str]) -> list[Rule]:
 
 
 def _once(found: Sequence[Alert]) -> list[Alert]:
-    """Keep the first named of alerts at one reading that say the same direction."""
-    kept: dict[tuple[str, bool], Alert] = {}
+    """Sort alerts by time, without those that say again what one before them in `found` says: a
+    change in the same direction, over days that both have."""
+    kept: list[Alert] = []
     for alert in found:
-        kept.setdefault((alert.at, alert.change_kg > 0), alert)
-    return sorted(kept.values(), key=lambda alert: alert.at)
+        if not any(
+            (one.kind != alert.kind or alert.kind == UNUSUAL)
+            and (one.change_kg > 0) == (alert.change_kg > 0)
+            and _began(alert) < _second(one.at)
+            and _began(one) < _second(alert.at)
+            for one in kept
+        ):
+            kept.append(alert)
+    return sorted(kept, key=lambda alert: alert.at)
+
+
+def _second(at: str) -> float:
+    return float(np.datetime64(at.removesuffix("Z"), "s").astype(np.int64))
+
+
+def _began(alert: Alert) -> float:
+    return _second(alert.at) - alert.days * DAY
+
+
+def _well_seen(people: Courses, alert: Alert, start: int, stop: int) -> bool:
+    """Whether half of the readings or more that an alert spans are accepted, copies aside: a level
+    between many rejected ones may be anybody's."""
+    span = (_second(alert.at) - people.time_us[start:stop] / 1e6) / DAY
+    rows = start + np.flatnonzero((span >= -1.0) & (span <= alert.days + 1.0))
+    verdict, reason = people.columns["verdict"], people.columns["reason"]
+    seen = [verdict[row] for row in rows.tolist() if reason[row] != "repeat"]
+    return 2 * seen.count("accepted") >= len(seen)
 
 
 def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:

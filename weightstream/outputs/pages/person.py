@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
+from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
 from weightstream.outputs.pages.changes import Change, direction
 from weightstream.outputs.pages.co_users import CoUsers
 from weightstream.outputs.pages.courses import Alert
@@ -200,6 +200,7 @@ _OFFSET = re.compile(r"[+-]\d\d:?\d\d$")
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
+    p_reason = np.asarray(column.get("p_reason", []), np.float64)
     return {
         "kg": _rounded(column["weight_kg"], 3),
         "p": _rounded(column["p_valid"], 3),
@@ -210,6 +211,7 @@ def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         "level_lo": _rounded(column["level_lo_kg"], 3),
         "level_hi": _rounded(column["level_hi_kg"], 3),
         "suggested": {"rows": rows, "kg": suggested[rows]},
+        "possibly": np.flatnonzero(p_reason < LIKELY),
     }
 
 

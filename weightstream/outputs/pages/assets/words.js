@@ -81,12 +81,13 @@
   /* The unit is said once in a sentence, except where a weight is two numbers. */
   const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : fixed(kg * UNITS[unit], 1));
 
-  /* Why a reading was rejected: the sentence of weightstream/explanation.py, in the chosen unit. */
+  /* Why a reading was rejected: the sentence of judging/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
     const [, words, kind] = decision.reason;
     if (kind === "person" || !words) return words; // a person or the source said so, not the engine
-    const parts = [`${bare(data.kg[row], unit)} ${looksLike(decision, unit)}`];
+    const doubt = data.doubtful.has(row) ? "possibly " : "";
+    const parts = [`${bare(data.kg[row], unit)} ${doubt}${looksLike(decision, unit)}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
     if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
     if (!missing(data.p[row])) {
