@@ -86,11 +86,10 @@
     const inSight = (i) => data.ms[i] >= from && data.ms[i] <= to;
     const all = data.ms.map((_, i) => i).filter(inSight);
     const rows = all.filter((i) => !view.hidden.has(cell(data.source, i)));
-    const found = { theme: THEMES[view.theme], from, to, start, end, rows, all };
-    found.scale = Words.UNITS[view.unit];
-    found.rateScale = Words.UNITS[Words.changeUnit(view.unit)];
-    found.range = weightRange(data, view, found);
-    return found;
+    const scale = Words.UNITS[view.unit];
+    const rateScale = Words.UNITS[Words.changeUnit(view.unit)];
+    const range = weightRange(data, view, { rows, all, from, to });
+    return { theme: THEMES[view.theme], from, to, start, end, rows, all, scale, rateScale, range };
   }
 
   /* The range that shows the course well: rejected readings do not stretch it. */

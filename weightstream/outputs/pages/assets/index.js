@@ -132,7 +132,7 @@
     rows.sort(order(column, state.up));
     const whole = rows.length === total;
     find("count").textContent = whole ? `${count(total)} persons` : `${count(rows.length)} of ${count(total)} persons`;
-    find("persons").setAttribute("aria-rowcount", rows.length + 1);
+    find("persons").setAttribute("aria-rowcount", String(rows.length + 1));
     find("empty").textContent = rows.length ? "" : total ? "Nobody fits this search and filter." : "The store holds nobody yet.";
     list.scrollTop = 0;
     show(true);
@@ -150,7 +150,8 @@
     const said = new URLSearchParams(location.hash.slice(1));
     const one = (key, allowed) => (allowed.includes(said.get(key)) ? said.get(key) : START[key]);
     const filter = one("filter", Object.keys(FILTERS));
-    const limit = said.has("limit") && isFinite(said.get("limit")) ? Number(said.get("limit")) : FILTERS[filter].limit || 0;
+    const given = said.has("limit") ? Number(said.get("limit")) : NaN;
+    const limit = isFinite(given) ? given : FILTERS[filter].limit || 0;
     const sort = one("sort", COLUMNS.filter((column) => !column.unsorted).map(({ key }) => key));
     Object.assign(state, { search: said.get("search") || "", filter, limit, sort, up: said.get("up") !== "false" });
   }
@@ -163,7 +164,7 @@
     find("sort").value = state.sort;
     find("limit-label").hidden = !label;
     document.querySelector("#limit-label span").textContent = label || "";
-    find("limit").value = state.limit;
+    find("limit").value = String(state.limit);
     for (const tile of find("facts").querySelectorAll("[data-filter]"))
       tile.setAttribute("aria-pressed", String(tile.dataset.filter === state.filter));
     drawHead();
