@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def _once(found: Sequence[Alert]) -> list[Alert]:
 
 
 def _second(at: str) -> float:
-    return float(np.datetime64(at.removesuffix("Z"), "s").astype(np.int64))
+    return datetime.fromisoformat(at[:19]).replace(tzinfo=UTC).timestamp()
 
 
 def _began(alert: Alert) -> float:
