@@ -31,6 +31,7 @@ from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
 
 logger = logging.getLogger("weightstream")
+REVIEW_PAGE = "review.html"
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
@@ -226,6 +227,7 @@ def erase_pages(dashboards: Path, user_id: str) -> None:
         page = dashboards / PERSONS / file_name(user_id, naming)
         page.unlink(missing_ok=True)
         page.with_suffix(".png").unlink(missing_ok=True)
+    (dashboards / REVIEW_PAGE).unlink(missing_ok=True)  # it may show the person
     index = dashboards / "index.html"
     rows = read_index(index)
     if rows is None:

@@ -14,6 +14,8 @@ from weightstream.outputs.pages.unusual import unusual_changes
 UNUSUAL = "unusual"
 RULE_SETS = (*RULES, UNUSUAL)
 """What [alerts] rules may name."""
+LONGER = 2.0
+"""Times as long as another alert: a loss over months does not say what a fall within it says."""
 UNEXPLAINED_SHARE = 0.12
 """A reading further from the level than this share of it is no change of a body within days."""
 
@@ -55,18 +57,22 @@ def _rules(names: Sequence[str]) -> list[Rule]:
 
 def _once(found: Sequence[Alert]) -> list[Alert]:
     """Sort alerts by time, without those that say again what one before them in `found` says: a
-    change in the same direction, over days that both have."""
+    change in the same direction, over days that both have, and not over many more."""
     kept: list[Alert] = []
     for alert in found:
-        if not any(
-            (one.kind != alert.kind or alert.kind == UNUSUAL)
-            and (one.change_kg > 0) == (alert.change_kg > 0)
-            and _began(alert) < _second(one.at)
-            and _began(one) < _second(alert.at)
-            for one in kept
-        ):
+        if not any(_says_the_same(one, alert) for one in kept):
             kept.append(alert)
     return sorted(kept, key=lambda alert: alert.at)
+
+
+def _says_the_same(one: Alert, alert: Alert) -> bool:
+    if (one.change_kg > 0) != (alert.change_kg > 0):
+        return False
+    if _began(alert) >= _second(one.at) or _began(one) >= _second(alert.at):
+        return False
+    if one.kind == alert.kind:
+        return one.kind == UNUSUAL  # of two windows; a rule's are of stretches apart
+    return one.days <= LONGER * alert.days
 
 
 def _second(at: str) -> float:

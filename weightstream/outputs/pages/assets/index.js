@@ -234,9 +234,10 @@
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const [readings, rejected, copies] = [data.readings, data.rejected, data.copies].map(sum);
     const among = readings - copies ? Words.percent(rejected / (readings - copies)) : "–";
-    const day = newest ? `newest reading ${Words.date(Date.parse(newest))}` : "";
+    const of = copies ? `${count(readings)} readings, ${count(copies)} of them copies` : `${count(readings)} readings`;
+    const day = newest ? `; newest ${Words.date(Date.parse(newest))}` : "";
     find("facts").replaceChildren(
-      filterTile("all", "Persons", day),
+      filterTile("all", "Persons", of + day),
       filterTile("alert", "Alerts", `of the ${RECENT} days before the newest reading`),
       filterTile("rapid", "Rapid change", "5 % of weight or more in 4 weeks"),
       filterTile("losing", "Losing", "clearly, in the last weeks"),
@@ -244,7 +245,6 @@
       filterTile("unseen", "Not seen lately", "for 30 days or more"),
       filterTile("shared", "Shared accounts", "of two persons, by their readings"),
       filterTile("rejected", "Many rejected", `${among} of all readings, copies aside`),
-      Common.fact("Readings", count(readings), copies ? `${count(copies)} of them copies` : ""),
     );
   }
 
