@@ -55,3 +55,17 @@ test("an alert is told until it is closed or ninety days old", () => {
 test("nothing is said of nobody", () => {
   assert.deepEqual(summary([]), ["No reading is decided yet."]);
 });
+
+test("two sources are compared where both have ten readings", () => {
+  const facts = (kg, source) => {
+    const box = element();
+    const data = Columns.prepare(person(kg, { sources: ["home", "gym"], source, level: kg.map(() => 80), evening: 0 }));
+    Facts.draw(box, data, "kg");
+    return box.children.map((child) => child.textContent);
+  };
+  const source = Array.from({ length: 40 }, (_, i) => i % 2);
+  const kg = source.map((s, i) => 80 + 1.2 * s + (i % 4 < 2 ? 0.1 : -0.1));
+  const told = facts(kg, source).find((text) => text.includes("against"));
+  assert.match(told, /gym.* against .*home.*\+1\.2 kg\+1\.1 to \+1\.3 kg/);
+  assert.equal(facts(kg.slice(0, 18), source.slice(0, 18)).some((text) => text.includes("against")), false);
+});

@@ -6,6 +6,7 @@
   const { DAY } = Columns;
   const MUCH_REJECTED = 0.3;
   const SEVERAL = 5;
+  const FEWEST_TO_COMPARE = 10; // readings of a source
   const WIDE = 0.1; // an interval of the level, as a share of it
 
   const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
@@ -106,6 +107,27 @@
     return [...facts, ["Last reading", Words.date(data.ms[last]), Words.weight(data.kg[last], unit) + verdict]];
   }
 
+  /* Of a source's accepted readings: how many, and the mean and variance of what they show beside the
+     level. */
+  function shown(data, source) {
+    const known = (i) => Columns.decision(data, i).verdict === "accepted" && data.level[i] !== null;
+    const rows = data.ms.map((_, i) => i).filter((i) => Columns.cell(data.source, i) === source && known(i));
+    const values = rows.map((i) => Words.residual(data, i));
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    return { size: values.length, mean, variance: values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1) };
+  }
+
+  /* How far the two commonest sources are apart, their readings taken as independent. */
+  function sourceFacts(data, unit) {
+    if (data.sources.length < 2 || mixed(data)) return [];
+    const [first, second] = [0, 1].map((source) => shown(data, source));
+    if (Math.min(first.size, second.size) < FEWEST_TO_COMPARE) return [];
+    const apart = second.mean - first.mean;
+    const margin = 1.96 * Math.sqrt(first.variance / first.size + second.variance / second.size);
+    const names = data.sources.slice(0, 2).map(Words.isolate);
+    return [[`${names[1]} against ${names[0]}`, Words.change(apart, unit), Words.changeBetween(apart - margin, apart + margin, unit)]];
+  }
+
   /* The newest alert that is not closed; older ones are circled in the chart. */
   function alertLine(data, unit) {
     const fresh = data.alertMarks.filter((a) => a.status !== "closed" && data.ms.at(-1) - a.ms <= 90 * DAY);
@@ -132,7 +154,7 @@
   }
 
   function draw(box, data, unit) {
-    const facts = [...levelFacts(data, unit), ...readingFacts(data, unit)];
+    const facts = [...levelFacts(data, unit), ...readingFacts(data, unit), ...sourceFacts(data, unit)];
     box.replaceChildren(...facts.map(([name, value, more, tone]) => Common.fact(name, value, more, tone)));
   }
 

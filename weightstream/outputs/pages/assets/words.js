@@ -139,6 +139,9 @@
     return said.length ? `beside the morning level: ${said.join(" and ")}` : "";
   }
 
+  /* What a reading shows beside the level of its day and its hour. */
+  const residual = (data, row) => data.kg[row] - data.level[row] - risen(data, row);
+
   /* Never rounded to certainty. */
   const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : fixed(p, 2));
 
@@ -191,6 +194,7 @@
     probability,
     isolate,
     receivedTime,
+    residual,
     ALERTS,
     date,
     time,
