@@ -69,3 +69,19 @@ test("two sources are compared where both have ten readings", () => {
   assert.match(told, /gym.* against .*home.*\+1\.2 kg\+1\.1 to \+1\.3 kg/);
   assert.equal(facts(kg.slice(0, 18), source.slice(0, 18)).some((text) => text.includes("against")), false);
 });
+
+test("a goal has its distance, and the days on which it may be reached", () => {
+  const goal = (changes, kg = 85, level = 90) => {
+    const box = element();
+    Facts.draw(box, Columns.prepare(person([level, level], { goal: [kg, "2024-06-01"], changes })), "kg");
+    return box.children.map((child) => child.textContent).find((text) => text.startsWith("Goal"));
+  };
+  const pace = (lo, hi) => ({ "4 weeks": ["2023-12-05", 28, (lo + hi) / 2, lo, hi, -0.02] });
+  assert.equal(goal(pace(-2.8, -1.4)), "Goal 85.0 kg by 1 Jun 2024−5.0 kgto go; at the pace of the last 4 weeks between 21 Feb 2024 and 11 Apr 2024");
+  assert.match(goal(pace(-2.8, 0.5)), /not before 21 Feb 2024, if at all$/);
+  assert.match(goal(pace(0.1, 1)), /the last 4 weeks do not lead there$/);
+  assert.match(goal(pace(-0.1, -0.01)), /not within two years/);
+  assert.match(goal(pace(1.4, 2.8), 95), /\+5\.0 kgto go; .* between 21 Feb 2024 and 11 Apr 2024$/);
+  assert.match(goal({}, 90.2), /reached/);
+  assert.equal(goal({}), "Goal 85.0 kg by 1 Jun 2024−5.0 kgto go");
+});

@@ -69,6 +69,7 @@ function person(kg, more = {}) {
     changes: {},
     direction: null,
     shared: null,
+    goal: null,
     shifts: [],
     overrides: [],
     earlier: [],

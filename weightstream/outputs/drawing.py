@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from weightstream.config import Config
 from weightstream.judging.causal import Judging
+from weightstream.outputs.goals import Goal, read_goals
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
@@ -48,6 +49,7 @@ class Drawing:
     naming: Naming
     judging: Judging
     watchers: Watchers
+    goals: Mapping[str, Goal]
     most_mb: int
 
     @property
@@ -59,12 +61,14 @@ class Drawing:
 
 
 def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
-    """As configured. Raises ConfigError where alerts.persons_file cannot be used."""
+    """As configured. Raises ConfigError where alerts.persons_file or visualization.goals_file
+    cannot be used."""
     return Drawing(
         dashboards,
         config.visualization.file_names,
         judging,
         watchers(config.alerts),
+        read_goals(config.visualization.goals_file),
         config.threading.memory.viz_memory_limit_mb,
     )
 
@@ -165,6 +169,7 @@ def _people(
                 EarlierDecision(*version) for version in found.replaced.get(person.user_id, [])
             ],
             alerts=[with_status(alert, person.user_id, statuses) for alert in person.alerts],
+            goal=drawing.goals.get(person.user_id),
             revision=known[person.user_id].revision,
         )
 

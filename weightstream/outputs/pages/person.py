@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
+from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.changes import Change, direction
 from weightstream.outputs.pages.co_users import CoUsers
 from weightstream.outputs.pages.courses import Alert
@@ -70,7 +71,7 @@ class Person:
     trend: changes of the level, if known. outlook: where it goes from the newest one, if known.
     above: what each source shows above the level in the morning, kg. process: how weight moves,
     if known. false_alerts: how many unusual changes a year the alerts were set to, if known.
-    shared: who else uses the account, if somebody seems to.
+    shared: who else uses the account, if somebody seems to. goal: what they want to weigh.
     """
 
     user_id: str
@@ -86,6 +87,7 @@ class Person:
     process: Process | None = None
     false_alerts: float | None = None
     shared: CoUsers | None = None
+    goal: Goal | None = None
     revision: int = 0
 
     @property
@@ -239,6 +241,7 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
         row = {name: i for i, name in enumerate(_listed(person.columns["measurement_id"]))}
     outlook = person.outlook
     return {
+        "goal": person.goal and (person.goal.kg, person.goal.by),
         "shifts": [(at, round(a, 2), round(b, 2)) for at, a, b in person.shifts],
         "overrides": [
             (row[o.measurement_id], ACTIONS[o.action], o.by, o.at, o.why)

@@ -6,6 +6,7 @@
   const { DAY } = Columns;
   const MUCH_REJECTED = 0.3;
   const SEVERAL = 5;
+  const FAR_AHEAD = 730; // days
   const FEWEST_TO_COMPARE = 10; // readings of a source
   const WIDE = 0.1; // an interval of the level, as a share of it
 
@@ -94,6 +95,31 @@
     return facts;
   }
 
+  /* When a goal is reached at the pace of the last four weeks: the days that its interval allows. */
+  function goalReached(data, far) {
+    if (!("4 weeks" in data.changes) || mixed(data)) return "";
+    const now = data.ms[newestLevel(data)];
+    const { lo, hi } = change(data, "4 weeks");
+    const paces = [lo, hi].map((kg) => kg / 28 / Math.sign(far)).sort((a, b) => b - a); // kg a day towards it
+    if (paces[0] <= 0) return "; the last 4 weeks do not lead there";
+    const days = paces.map((pace) => Math.abs(far) / pace);
+    const on = (after) => Words.date(now + after * DAY);
+    if (days[0] > FAR_AHEAD) return "; not within two years at the pace of the last 4 weeks";
+    if (paces[1] <= 0 || days[1] > FAR_AHEAD) return `; at the pace of the last 4 weeks not before ${on(days[0])}, if at all`;
+    return `; at the pace of the last 4 weeks between ${on(days[0])} and ${on(days[1])}`;
+  }
+
+  /* What a person wants to weigh, how far away it is, and when it may be reached. */
+  function goalFacts(data, unit) {
+    const now = newestLevel(data);
+    if (!data.goal || now < 0) return [];
+    const [kg, by] = data.goal;
+    const title = `Goal ${Words.weight(kg, unit)}${by ? ` by ${Words.date(Date.parse(by))}` : ""}`;
+    const far = kg - data.level[now];
+    if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, "reached", "the level's interval holds it"]];
+    return [[title, Words.change(far, unit), `to go${goalReached(data, far)}`]];
+  }
+
   const counted = (data, test) => data.ms.filter((_, i) => test(data, i)).length;
 
   function readingFacts(data, unit) {
@@ -154,7 +180,7 @@
   }
 
   function draw(box, data, unit) {
-    const facts = [...levelFacts(data, unit), ...readingFacts(data, unit), ...sourceFacts(data, unit)];
+    const facts = [...levelFacts(data, unit), ...goalFacts(data, unit), ...readingFacts(data, unit), ...sourceFacts(data, unit)];
     box.replaceChildren(...facts.map(([name, value, more, tone]) => Common.fact(name, value, more, tone)));
   }
 

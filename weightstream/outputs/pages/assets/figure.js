@@ -304,6 +304,13 @@
     return [shapes, notes];
   }
 
+  /* A dotted line at what the person wants to weigh, where it is in sight. */
+  function goalMark(data, { theme, scale, range }) {
+    if (!data.goal || data.goal[0] < range[0] || data.goal[0] > range[1]) return [];
+    const at = data.goal[0] * scale;
+    return [{ type: "line", xref: "paper", yref: "y", x0: 0, x1: 1, y0: at, y1: at, line: { color: theme.hint, width: 1.5, dash: "dot" } }];
+  }
+
   /* Stones are counted in pounds, not in tenths. */
   function weightTicks({ unit }, [low, high]) {
     if (unit !== "st") return {};
@@ -332,7 +339,7 @@
       showlegend: false,
       hovermode: "closest",
       dragmode: "zoom",
-      shapes: [...gapShapes, ...shiftShapes],
+      shapes: [...gapShapes, ...shiftShapes, ...goalMark(data, sight)],
       annotations: [...gapNotes, ...shiftNotes],
       hoverlabel: {
         align: "left",
