@@ -32,7 +32,7 @@ INDEX_COLUMNS = (
     "change_28d_hi_kg",
     "direction",  # losing, gaining or unclear
     "shared",  # weights and readings of both where two persons seem to share the account
-    "alert",  # kind, days, kg, probability, date, status of the newest alert that is not closed
+    "alert",  # of the newest that is not closed: kind, days, kg, probability, date, status, began
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
 SPARK_POINTS = 24
@@ -137,6 +137,7 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def _alert(alert: Alert) -> tuple[str, int, float, float, str, str]:
+def _alert(alert: Alert) -> tuple[str, int, float, float, str, str, str]:
     days, kg = round(alert.days), round(alert.change_kg, 2)
-    return (alert.kind, days, kg, round(alert.probability, 3), alert.at[:10], alert.status)
+    probability = round(alert.probability, 3)
+    return (alert.kind, days, kg, probability, alert.at[:10], alert.status, alert.began)

@@ -256,7 +256,7 @@
   function saveTable() {
     const names = ["user_id", "last", "level_kg", "change_28d_kg", "change_28d_lo_kg", "change_28d_hi_kg", "direction", "readings", "rejected", "copies"];
     const alert = ["alert", "alert_days", "alert_kg", "alert_probability", "alert_until", "alert_status"];
-    const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => ""))]);
+    const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => "")).slice(0, alert.length)]);
     Common.saveTable("persons.csv", [[...names, ...alert], ...lines]);
   }
 
