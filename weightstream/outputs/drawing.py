@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -49,8 +49,8 @@ class Drawing:
     naming: Naming
     judging: Judging
     watchers: Watchers
-    goals: Mapping[str, Goal]
     most_mb: int
+    goals: Mapping[str, Goal] = field(default_factory=dict)
 
     @property
     def timezone(self) -> str:
@@ -68,8 +68,8 @@ def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
         config.visualization.file_names,
         judging,
         watchers(config.alerts),
-        read_goals(config.visualization.goals_file),
         config.threading.memory.viz_memory_limit_mb,
+        read_goals(config.visualization.goals_file),
     )
 
 
