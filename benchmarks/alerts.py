@@ -146,8 +146,12 @@ def measured(people: int, seed: int) -> Iterator[tuple[str, ...]]:
             calm = days < days[0] + CALM_DAYS
             for kind, name in SET_OF.items():
                 found = told(days[calm], weights[:, calm], (name,))
-                wrong = sum(a.kind in (kind, "unconfirmed") for some in found for a in some)
-                yield world, f"{spacing:g}", kind, f"{wrong / people:.2f} a year"
+                yield world, f"{spacing:g}", kind, f"{_a_year(found, kind, people)} a year"
+                unreal = [
+                    [a for a in some if not moved_so(a, days, course)]
+                    for some, course in zip(found, level, strict=True)
+                ]
+                yield world, f"{spacing:g}", f"{kind}, not real", _a_year(unreal, kind, people)
             for least in (0.0, 0.5):
                 found = told(days[calm], weights[:, calm], ("heart-failure",), least)
                 share = sum(map(len, found)) / people
@@ -156,6 +160,17 @@ def measured(people: int, seed: int) -> Iterator[tuple[str, ...]]:
             for event in EVENTS:
                 moved = weights + event.shape(days - start)
                 yield world, f"{spacing:g}", event.name, hits(days, moved, start, event)
+
+
+def _a_year(found: list[list[Alert]], kind: str, people: int) -> str:
+    return f"{sum(a.kind == kind for some in found for a in some) / people:.2f}"
+
+
+def moved_so(alert: Alert, days: Floats, level: Floats) -> bool:
+    """Whether the true level, with its water, changed by half of what the alert says, or more."""
+    now = int(np.searchsorted(days, day_of(alert) + 0.01)) - 1
+    then = int(np.searchsorted(days, day_of(alert) - alert.days - 0.01))
+    return bool((level[now] - level[then]) / alert.change_kg >= 0.5)
 
 
 def hits(days: Floats, weights: Floats, start: float, event: Event) -> str:
@@ -172,7 +187,7 @@ def hits(days: Floats, weights: Floats, start: float, event: Event) -> str:
         for person, found in zip(
             some, told(days[known], weights[some][:, known], (SET_OF[event.kind],)), strict=True
         ):
-            if any(a.kind in (event.kind, "unconfirmed") and day_of(a) > start for a in found):
+            if any(a.kind == event.kind and day_of(a) > start for a in found):
                 waiting.discard(person)
                 delays.append(float(end - start))
                 readings.append(k)

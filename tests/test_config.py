@@ -343,6 +343,7 @@ ELSEWHERE = {
     ("data", "data_dir"): "test_paths_in_a_file_are_relative_to_it",
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
+    ("visualization", "goals_file"): "test_outputs/test_goals.py",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
 }
 READ_BY_TASKS_ONLY = {

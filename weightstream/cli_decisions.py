@@ -84,13 +84,23 @@ def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path
 @click.option("--user", help="Only readings of this person.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True, help="Print the readings as one line of JSON.")
+@click.option("--html", is_flag=True, help="Draw them as a page, dashboards/review.html.")
 @settings
 def review(
-    user: str | None, limit: int, as_json: bool, config: Path | None, data_dir: Path | None
+    user: str | None,
+    limit: int,
+    as_json: bool,
+    html: bool,
+    config: Path | None,
+    data_dir: Path | None,
 ) -> None:
     """List the readings whose verdict is least certain, with ids for `override`."""
     from weightstream.outputs.review import review as least_certain
-    from weightstream.outputs.review import reviewed
+    from weightstream.outputs.review import reviewed, write_review_page
 
-    rows = least_certain(configured(config, data_dir), user, limit)
-    echo(json_text(rows) if as_json else reviewed(rows))
+    settings = configured(config, data_dir)
+    rows = least_certain(settings, user, limit)
+    if html:
+        echo(str(write_review_page(settings, rows)))
+    else:
+        echo(json_text(rows) if as_json else reviewed(rows))

@@ -194,6 +194,9 @@ class Quality(Section):
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """Of person pages: a hash of the user id, or the id itself."""
+    goals_file: Path | None = None
+    """What persons want to weigh: a CSV file with the columns user_id, kg and by (YYYY-MM-DD, or
+    empty)."""
 
 
 class Alerts(Section):
@@ -256,6 +259,7 @@ PATH_KEYS = (
     ("data", "users_file"),
     ("data", "inbox"),
     ("alerts", "persons_file"),
+    ("visualization", "goals_file"),
 )
 
 

@@ -5,12 +5,13 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from weightstream.config import Config
 from weightstream.judging.causal import Judging
+from weightstream.outputs.goals import Goal, read_goals
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
@@ -31,6 +32,7 @@ from weightstream.store.histories import histories
 from weightstream.store.stored_persons import StoredPersons
 
 logger = logging.getLogger("weightstream")
+REVIEW_PAGE = "review.html"
 READINGS_AT_A_TIME = 10_000
 KB_PER_READING = 2
 """What drawing a person takes for a while, for each reading (measured: 1.1 to 1.9)."""
@@ -48,6 +50,7 @@ class Drawing:
     judging: Judging
     watchers: Watchers
     most_mb: int
+    goals: Mapping[str, Goal] = field(default_factory=dict)
 
     @property
     def timezone(self) -> str:
@@ -58,13 +61,15 @@ class Drawing:
 
 
 def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
-    """As configured. Raises ConfigError where alerts.persons_file cannot be used."""
+    """As configured. Raises ConfigError where alerts.persons_file or visualization.goals_file
+    cannot be used."""
     return Drawing(
         dashboards,
         config.visualization.file_names,
         judging,
         watchers(config.alerts),
         config.threading.memory.viz_memory_limit_mb,
+        read_goals(config.visualization.goals_file),
     )
 
 
@@ -164,6 +169,7 @@ def _people(
                 EarlierDecision(*version) for version in found.replaced.get(person.user_id, [])
             ],
             alerts=[with_status(alert, person.user_id, statuses) for alert in person.alerts],
+            goal=drawing.goals.get(person.user_id),
             revision=known[person.user_id].revision,
         )
 
@@ -226,6 +232,7 @@ def erase_pages(dashboards: Path, user_id: str) -> None:
         page = dashboards / PERSONS / file_name(user_id, naming)
         page.unlink(missing_ok=True)
         page.with_suffix(".png").unlink(missing_ok=True)
+    (dashboards / REVIEW_PAGE).unlink(missing_ok=True)  # it may show the person
     index = dashboards / "index.html"
     rows = read_index(index)
     if rows is None:

@@ -13,6 +13,7 @@ from weightstream.outputs.pages.changes import (
     newest_changes,
     with_four_weeks,
 )
+from weightstream.outputs.pages.co_users import co_users, without_swaps
 from weightstream.outputs.pages.movement import Process
 from weightstream.outputs.pages.outlook import Outlook, outlook
 from weightstream.outputs.pages.person import Person, Trend
@@ -40,17 +41,19 @@ def persons_of(
     each = zip(found.each(), alerts, trends(found, process), strict=True)
     for (name, rows), alerted, trend in each:
         columns = {key: column[rows] for key, column in found.columns.items()}
+        shared = co_users(columns, day[rows])
         yield Person(
             name,
             columns,
             day[rows],
             clear_shifts(shifts.get(name, []), columns),
-            alerts=alerted,
+            alerts=without_swaps(alerted, shared, columns),
             trend=trend,
-            outlook=_outlook(columns, process),
+            outlook=None if shared and shared.mixed else _outlook(columns, process),
             above=above,
             process=process,
             false_alerts=watchers.config.false_alerts_per_year,
+            shared=shared,
         )
 
 

@@ -2,13 +2,18 @@
 
 import json
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.judging.explanation import below_one, explain
+from weightstream.outputs.drawing import REVIEW_PAGE, drawing_of, read_people
+from weightstream.outputs.pages.page import write_assets, write_page
+from weightstream.outputs.pages.review import review_page
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
+from weightstream.store.models import judging_on
 from weightstream.store.stored_persons import StoredPersons
 
 COLUMNS = (
@@ -87,3 +92,19 @@ def reviewed(rows: list[dict[str, Any]]) -> str:
         f"{row['verdict']}: {row['explanation']}"
         for row in rows
     )
+
+
+def write_review_page(config: Config, rows: list[dict[str, Any]]) -> Path:
+    """Draw the readings that `review` found as a page beside the others; returns where it is.
+
+    Raises StoreError.
+    """
+    data_dir = config.data.data_dir.absolute()
+    dashboards = data_dir / "dashboards"
+    users = list(dict.fromkeys(row["user_id"] for row in rows))
+    with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        drawing = drawing_of(dashboards, config, judging_on(connection, config))
+        people = {one.user_id: one for one in read_people(connection, drawing, users)}
+        write_assets(dashboards)
+        write_page(dashboards / REVIEW_PAGE, review_page(rows, people, drawing.naming))
+    return dashboards / REVIEW_PAGE

@@ -10,8 +10,10 @@ from typing import Any
 from weightstream.config import Config
 from weightstream.errors import plain
 from weightstream.judging.explanation import EXPLAINED_BY, explain
+from weightstream.outputs.pages.co_users import LEAST_OTHERS, CoUsers, co_users
 from weightstream.store import models, queries
 from weightstream.store.connection import STORE_NAME, ReadPool
+from weightstream.store.histories import histories
 
 NEWEST = 5
 PERSONS_AT_A_TIME = 50
@@ -43,6 +45,15 @@ select user_id, effective_at, source, {", ".join(EXPLAINED_BY)}
 from json_each(?) wanted cross join current_decisions v on v.user_id = wanted.value
 where verdict = 'rejected' and reason <> 'repeat' order by effective_at desc limit {NEWEST}
 """  # noqa: S608
+WITH_OTHERS = """
+select user_id from decisions d
+where reason = 'other_person' and verdict = 'rejected' and version = (
+  select max(version) from decisions v
+  where v.user_id = d.user_id and v.effective_at = d.effective_at
+    and v.measurement_id = d.measurement_id
+)
+group by user_id having count(*) >= ? order by user_id
+"""
 REJECTED_USERS = "select user_id, last_us from users where rejected order by last_us desc, user_id"
 
 
@@ -50,8 +61,9 @@ def status_text(config: Config) -> str:
     """Counts by kind, quarantine by reason, newest runs and rejections. Raises StoreError."""
     data_dir = config.data.data_dir.absolute()
     with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
-        basis = models.judging_on(connection, config).fingerprint
-        return "\n".join(_lines(connection, data_dir / STORE_NAME, basis))
+        judging = models.judging_on(connection, config)
+        lines = _lines(connection, data_dir / STORE_NAME, judging.fingerprint)
+        return "\n".join([*lines, *_shared(connection, judging.timezone)])
 
 
 def _lines(connection: sqlite3.Connection, path: Path, basis: str) -> list[str]:
@@ -88,6 +100,30 @@ def _unfinished(connection: sqlite3.Connection, basis: str) -> Iterator[str]:
         yield "  an erasure was cut short: run `weightstream erase` for that person again"
     for name in queries.stale_models(connection):
         yield f"  {name} is stale (a person was erased since): run `weightstream learn`"
+
+
+def _shared(connection: sqlite3.Connection, timezone: str) -> list[str]:
+    lines = [
+        f"  {plain(user)}: about {one.kg[0]:.1f} kg ({one.count[0]:,} readings since {one.since}) "
+        f"and {one.kg[1]:.1f} kg ({one.count[1]:,})"
+        for user, one in shared_accounts(connection, timezone)
+    ]
+    if not lines:
+        return []
+    more = [f"  ... and {len(lines) - NEWEST:,} more"] if len(lines) > NEWEST else []
+    return ["accounts that two persons seem to share", *lines[:NEWEST], *more]
+
+
+def shared_accounts(connection: sqlite3.Connection, timezone: str) -> Iterator[tuple[str, CoUsers]]:
+    """Yield persons who seem to share their account, by name."""
+    users = [user for (user,) in connection.execute(WITH_OTHERS, (LEAST_OTHERS,))]
+    for start in range(0, len(users), PERSONS_AT_A_TIME):
+        found = histories(connection, users[start : start + PERSONS_AT_A_TIME], timezone)
+        for user, rows in found.each():
+            columns = {name: column[rows] for name, column in found.columns.items()}
+            shared = co_users(columns, found.time_us[rows] / 86_400e6)
+            if shared is not None:
+                yield user, shared
 
 
 def newest_rejected(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:

@@ -1,6 +1,5 @@
 """The list of persons in a browser."""
 
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,18 @@ pytestmark = pytest.mark.slow
 
 
 def test_ten_thousand_persons_open_fast_and_scroll(viewer: Any) -> None:
-    started = time.perf_counter()
     tab = viewer.open("index.html")
-    assert time.perf_counter() - started < 2.0
+    meter = tab.context.new_cdp_session(tab)
+    meter.send("Performance.enable", {"timeDomain": "threadTicks"})
+    tab.reload()
+    tab.wait_for_selector("html[data-ready]")
+    taken = {m["name"]: m["value"] for m in meter.send("Performance.getMetrics")["metrics"]}
+    assert 0 < taken["TaskDuration"] < 0.8  # s of processor time; 0.1 to 0.2 on an idle machine
     assert tab.locator(".person").count() < 60
     assert tab.locator("#count").inner_text() == "10,000 persons"
     tab.evaluate("list.scrollTop = list.scrollHeight")
     tab.wait_for_function(
-        "() => [...document.querySelectorAll('.person a')].at(-1).textContent === 'x-09994'"
+        "() => [...document.querySelectorAll('.person a')].at(-1).textContent === 'x-09993'"
     )
     usual = tab.evaluate(
         """async () => {

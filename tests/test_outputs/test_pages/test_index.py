@@ -45,9 +45,11 @@ def test_the_change_is_that_of_four_weeks_and_says_where_it_goes(make_person):
 def test_an_alert_keeps_its_date(make_person):
     """Whether it is recent is a matter of the newest reading of all, which a row does not know."""
     at = "2022-03-05T06:30:00Z"
-    person = replace(make_person(100), alerts=[Alert(at, "rapid_gain", 3.0, 3.14159, 0.5)])
+    person = replace(
+        make_person(100), alerts=[Alert(at, "rapid_gain", 3.0, 3.14159, 0.5, "2022-03-03")]
+    )
     row = index.index_row(person)
-    assert row["alert"] == ("rapid_gain", 3, 3.14, 0.5, "2022-03-05", "new")
+    assert row["alert"] == ("rapid_gain", 3, 3.14, 0.5, "2022-03-05", "new", "2022-03-03")
     closed = replace(person, alerts=[replace(person.alerts[0], status="closed")])
     assert index.index_row(closed)["alert"] is None
     assert index.index_row(make_person(100))["alert"] is None

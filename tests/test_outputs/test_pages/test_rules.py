@@ -150,3 +150,29 @@ def test_the_newest_reading_is_flagged_before_it_is_called_wrong(filtered, as_co
     columns["reason"][-1] = "unit_lb_as_kg"  # a known slip is no emergency
     found = alerts(as_courses([columns]), scales(), PROCESS, watch)[0]
     assert all(alert.kind != "unconfirmed" for alert in found)
+
+
+def test_one_event_is_one_alert_of_the_rule(filtered, as_courses):
+    """0.1 told +8 kg in 5 days first as an unusual change."""
+    day, weights = calm()
+    weights[:, -5:] += 1.6 * np.arange(1, 6)
+    people = as_courses(filtered(day, weights))
+    watch = Watch([("heart-failure", "unusual")] * 4, 0.1, 0.2)
+    for found in alerts(people, scales(), PROCESS, watch):
+        assert [alert.kind for alert in found] == ["rapid_gain"]
+    both = Watch([("unusual",)] * 4, 0.1, 0.2)
+    for found in alerts(people, scales(), PROCESS, both):
+        assert [alert.kind for alert in found] == ["unusual"]
+
+
+def test_a_level_between_rejected_readings_is_no_unusual_change(filtered, as_courses):
+    """0.1 told five of a person of whom 51 of 60 readings were rejected."""
+    day, weights = calm(people=1)
+    weights[:, 40:] -= 6.0
+    (columns,) = filtered(day, weights)
+    columns["verdict"][:] = ["accepted"] * 60
+    watch = Watch([("unusual",)], 0.1, 0.2)
+    assert alerts(as_courses([columns]), scales(), PROCESS, watch)[0]
+    columns["verdict"][30:] = ["rejected", "rejected", "accepted"] * 10
+    columns["reason"][30:] = ["implausible", "implausible", "ok"] * 10
+    assert alerts(as_courses([columns]), scales(), PROCESS, watch)[0] == []

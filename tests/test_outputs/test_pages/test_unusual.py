@@ -60,6 +60,17 @@ def test_a_fast_change_is_found_within_days_and_is_surely_unusual(
             assert max(alert.probability for alert in found) > sure
 
 
+def test_a_strange_reading_is_unconfirmed_until_the_next_one(usual_people, filtered, alerts_of):
+    """0.1 told 0.7 to 1.9 unusual changes a year, of which the most were single readings."""
+    day, weights = usual_people(12, 40, 7.0, seed=5)
+    weights[:, 30] += 7.0
+    for known, kinds in ((31, {"unconfirmed"}), (32, set())):
+        for columns, seen in zip(filtered(day[:known], weights[:, :known]), weights, strict=True):
+            columns["level_kg"][30] = seen[30]  # as where the filter follows it
+            at = columns["effective_at"][30]
+            assert {alert.kind for alert in alerts_of(columns) if alert.at >= at} == kinds
+
+
 def test_a_gap_says_nothing(usual_people, filtered, alerts_of):
     day, weights = usual_people(1, 60, 1.0, seed=5)
     day = np.concatenate([day[:30], day[30:] + 200])

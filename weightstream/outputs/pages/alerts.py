@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from weightstream.outputs.pages.unusual import unusual_changes
 UNUSUAL = "unusual"
 RULE_SETS = (*RULES, UNUSUAL)
 """What [alerts] rules may name."""
+LONGER = 2.0
+"""Times as long as another alert: a loss over months does not say what a fall within it says."""
 UNEXPLAINED_SHARE = 0.12
 """A reading further from the level than this share of it is no change of a body within days."""
 
@@ -42,7 +45,8 @@ def alerts(people: Courses, scales: Scales, process: Process, watch: Watch) -> l
     changes = unusual_changes(people, process, watch.false_per_year)
     for person, (start, stop) in enumerate(each(people)):
         if UNUSUAL in watch.rule_sets[person]:
-            found[person] += changes[person] + _unconfirmed(people, start, stop)
+            told = [alert for alert in changes[person] if _well_seen(people, alert, start, stop)]
+            found[person] += told + _unconfirmed(people, start, stop)
         found[person] = _once(found[person])
     return found
 
@@ -52,11 +56,41 @@ def _rules(names: Sequence[str]) -> list[Rule]:
 
 
 def _once(found: Sequence[Alert]) -> list[Alert]:
-    """Keep the first named of alerts at one reading that say the same direction."""
-    kept: dict[tuple[str, bool], Alert] = {}
+    """Sort alerts by time, without those that say again what one before them in `found` says: a
+    change in the same direction, over days that both have, and not over many more."""
+    kept: list[Alert] = []
     for alert in found:
-        kept.setdefault((alert.at, alert.change_kg > 0), alert)
-    return sorted(kept.values(), key=lambda alert: alert.at)
+        if not any(_says_the_same(one, alert) for one in kept):
+            kept.append(alert)
+    return sorted(kept, key=lambda alert: alert.at)
+
+
+def _says_the_same(one: Alert, alert: Alert) -> bool:
+    if (one.change_kg > 0) != (alert.change_kg > 0):
+        return False
+    if _began(alert) >= _second(one.at) or _began(one) >= _second(alert.at):
+        return False
+    if one.kind == alert.kind:
+        return one.kind == UNUSUAL  # of two windows; a rule's are of stretches apart
+    return one.days <= LONGER * alert.days
+
+
+def _second(at: str) -> float:
+    return datetime.fromisoformat(at[:19]).replace(tzinfo=UTC).timestamp()
+
+
+def _began(alert: Alert) -> float:
+    return _second(alert.at) - alert.days * DAY
+
+
+def _well_seen(people: Courses, alert: Alert, start: int, stop: int) -> bool:
+    """Whether half of the readings or more that an alert spans are accepted, copies aside: a level
+    between many rejected ones may be anybody's."""
+    span = (_second(alert.at) - people.time_us[start:stop] / 1e6) / DAY
+    rows = start + np.flatnonzero((span >= -1.0) & (span <= alert.days + 1.0))
+    verdict, reason = people.columns["verdict"], people.columns["reason"]
+    seen = [verdict[row] for row in rows.tolist() if reason[row] != "repeat"]
+    return 2 * seen.count("accepted") >= len(seen)
 
 
 def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from weightstream.outputs.pages.changes import Change, direction
+from weightstream.outputs.pages.changes import Change
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.page import embedded, file_name
 from weightstream.outputs.pages.person import COPY_REASONS, Person
@@ -31,7 +31,8 @@ INDEX_COLUMNS = (
     "change_28d_lo_kg",
     "change_28d_hi_kg",
     "direction",  # losing, gaining or unclear
-    "alert",  # kind, days, kg, probability, date, status of the newest alert that is not closed
+    "shared",  # weights and readings of both where two persons seem to share the account
+    "alert",  # of the newest that is not closed: kind, days, kg, probability, date, status, began
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
 SPARK_POINTS = 24
@@ -65,17 +66,21 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
             "level_kg": round(float(level[end]), 2),
             "level_lo_kg": _cell(column["level_lo_kg"], end, 2),
             "level_hi_kg": _cell(column["level_hi_kg"], end, 2),
-            **_changes(person.trend.newest if person.trend else ()),
+            **_changes(person),
             "spark": spark(day, level[known]),
         }
+    if shared := person.shared:
+        row["shared"] = (*(round(kg, 1) for kg in shared.kg), *shared.count)
     if open_alerts := [alert for alert in person.alerts if alert.status != "closed"]:
         row["alert"] = _alert(open_alerts[-1])
     return row
 
 
-def _changes(newest: Sequence[Change]) -> dict[str, Any]:
-    said = direction(list(newest))
+def _changes(person: Person) -> dict[str, Any]:
+    """What became of the level; nothing where it is of two persons."""
+    said = person.direction
     row: dict[str, Any] = {"direction": said and said[0]}
+    newest: Sequence[Change] = person.trend.newest if person.trend and said else ()
     for change in newest:
         if change.name == "4 weeks":
             row |= {"change_28d_kg": round(change.kg, 3)}
@@ -132,6 +137,7 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def _alert(alert: Alert) -> tuple[str, int, float, float, str, str]:
+def _alert(alert: Alert) -> tuple[str, int, float, float, str, str, str]:
     days, kg = round(alert.days), round(alert.change_kg, 2)
-    return (alert.kind, days, kg, round(alert.probability, 3), alert.at[:10], alert.status)
+    probability = round(alert.probability, 3)
+    return (alert.kind, days, kg, probability, alert.at[:10], alert.status, alert.began)

@@ -6,6 +6,8 @@ with v(d) = q d + 2 s² tau² (1 - (1 + d/tau) exp(-d/tau)).
 Between two levels that are known, it is what kriging with this variogram says.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +26,7 @@ TABLE_DAYS = np.array(
 class Process(Protocol):
     """How weight moves; engine.model.Process is one."""
 
+    def __hash__(self) -> int: ...
     @property
     def level_kg2_per_day(self) -> float: ...
     @property
@@ -48,7 +51,8 @@ def usual_variance(days: Any, process: Process) -> Floats:
     return np.asarray(moved, np.float64)
 
 
-def variogram(process: Process) -> list[float]:
+@lru_cache(maxsize=8)
+def variogram(process: Process) -> Sequence[float]:
     """Tabulate usual_variance at TABLE_DAYS; a page interpolates in it (columns.js, moved)."""
     return [float(f"{value:.4g}") for value in usual_variance(TABLE_DAYS, process).tolist()]
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from weightstream.outputs.pages.movement import Z95, Process, usual_variance
+from weightstream.outputs.pages.movement import Z95, Floats, Process, usual_variance
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 LEVEL_AND_RATE = 0.27
@@ -30,11 +31,17 @@ def outlook(level: float, lo: float, hi: float, per_week: float, process: Proces
     instead of running on for ever. The interval is that of the level, of its usual change,
     and of what both have in common.
     """
-    days = np.array(PROJECTED_DAYS, np.float64)
-    tau, usual_rate = process.trend_days, process.trend_kg_per_week / 7.0
-    reach = days * np.exp(-days / tau)
+    reach, usual = _ahead(process)
+    usual_rate = process.trend_kg_per_week / 7.0
     deviation = (hi - lo) / (2.0 * Z95)
     shared = 2.0 * LEVEL_AND_RATE * reach * usual_rate * deviation
-    half = Z95 * np.sqrt(deviation**2 + shared + usual_variance(days, process))
+    half = Z95 * np.sqrt(deviation**2 + shared + usual)
     ahead = level + reach * per_week / 7.0
     return Outlook(PROJECTED_DAYS, ahead.tolist(), (ahead - half).tolist(), (ahead + half).tolist())
+
+
+@lru_cache(maxsize=8)
+def _ahead(process: Process) -> tuple[Floats, Floats]:
+    """How far a rate of 1 leads in PROJECTED_DAYS, and the variance of a usual change."""
+    days = np.array(PROJECTED_DAYS, np.float64)
+    return days * np.exp(-days / process.trend_days), usual_variance(days, process)

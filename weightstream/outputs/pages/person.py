@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
+from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
+from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.changes import Change, direction
+from weightstream.outputs.pages.co_users import CoUsers
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.movement import TABLE_DAYS, Floats, Process, variogram
 from weightstream.outputs.pages.outlook import Outlook
@@ -69,6 +71,7 @@ class Person:
     trend: changes of the level, if known. outlook: where it goes from the newest one, if known.
     above: what each source shows above the level in the morning, kg. process: how weight moves,
     if known. false_alerts: how many unusual changes a year the alerts were set to, if known.
+    shared: who else uses the account, if somebody seems to. goal: what they want to weigh.
     """
 
     user_id: str
@@ -83,7 +86,16 @@ class Person:
     above: Mapping[str, float] = field(default_factory=dict)
     process: Process | None = None
     false_alerts: float | None = None
+    shared: CoUsers | None = None
+    goal: Goal | None = None
     revision: int = 0
+
+    @property
+    def direction(self) -> tuple[str, Change] | None:
+        """Where the level goes, and the change that says so; None where it is of two persons."""
+        if self.trend is None or (self.shared is not None and self.shared.mixed):
+            return None
+        return direction(list(self.trend.newest))
 
 
 def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
@@ -148,7 +160,7 @@ def _changes(person: Person) -> dict[str, Any]:
     """The change over four weeks at each reading, the newest changes, and what they say."""
     count = len(person.columns["measurement_id"])
     trend = person.trend or Trend(np.full((3, count), np.nan))
-    said = direction(list(trend.newest))
+    said, shared = person.direction, person.shared
     return {
         **dict(zip(("change", "change_lo", "change_hi"), trend.four_weeks.round(2), strict=True)),
         "changes": {
@@ -157,6 +169,8 @@ def _changes(person: Person) -> dict[str, Any]:
             for c in trend.newest
         },
         "direction": said and (said[0], said[1].name),
+        "shared": shared
+        and (*(round(kg, 1) for kg in shared.kg), *shared.count, shared.since, shared.mixed),
     }  # fmt: skip
 
 
@@ -185,20 +199,39 @@ def _zones(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 _OFFSET = re.compile(r"[+-]\d\d:?\d\d$")
 
 
+FINE = {
+    "weight_kg": "kg",
+    "p_valid": "p",
+    "level_kg": "level",
+    "level_lo_kg": "level_lo",
+    "level_hi_kg": "level_hi",
+}
+COARSE = {
+    "expected_kg": "expected",
+    "expected_lo_kg": "expected_lo",
+    "expected_hi_kg": "expected_hi",
+}
+"""Columns of the export with three and with two digits, as a page calls them."""
+
+
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
+    p_reason = np.asarray(column.get("p_reason", []), np.float64)
     return {
-        "kg": _rounded(column["weight_kg"], 3),
-        "p": _rounded(column["p_valid"], 3),
-        "expected": _rounded(column["expected_kg"], 2),
-        "expected_lo": _rounded(column["expected_lo_kg"], 2),
-        "expected_hi": _rounded(column["expected_hi_kg"], 2),
-        "level": _rounded(column["level_kg"], 3),
-        "level_lo": _rounded(column["level_lo_kg"], 3),
-        "level_hi": _rounded(column["level_hi_kg"], 3),
+        **_rounded_together(column, FINE, 3),
+        **_rounded_together(column, COARSE, 2),
         "suggested": {"rows": rows, "kg": suggested[rows]},
+        "possibly": np.flatnonzero(p_reason < LIKELY),
     }
+
+
+def _rounded_together(
+    column: Mapping[str, Sequence[Any]], names: Mapping[str, str], digits: int
+) -> dict[str, Any]:
+    """Round several columns at once: numpy takes longer to begin than to round a person's."""
+    table = np.array([column[name] for name in names], np.float64).round(digits)
+    return dict(zip(names.values(), table, strict=True))
 
 
 def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[str, Any]:
@@ -208,6 +241,7 @@ def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[s
         row = {name: i for i, name in enumerate(_listed(person.columns["measurement_id"]))}
     outlook = person.outlook
     return {
+        "goal": person.goal and (person.goal.kg, person.goal.by),
         "shifts": [(at, round(a, 2), round(b, 2)) for at, a, b in person.shifts],
         "overrides": [
             (row[o.measurement_id], ACTIONS[o.action], o.by, o.at, o.why)

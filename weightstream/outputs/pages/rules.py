@@ -13,6 +13,7 @@ what is seen. A second reading that shows the same makes errors and coats a tent
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from math import erf
 from typing import Any
 
@@ -264,11 +265,11 @@ def _hours_apart(watched: Watched, now: Ints, then: Ints, process: Process) -> F
 def _stretches(alerts: list[Alert]) -> list[Alert]:
     """Of each stretch in which a kind of rule is broken, the most probable alert."""
     best: list[Alert] = []
-    last: dict[str, tuple[np.datetime64, int]] = {}
+    last: dict[str, tuple[datetime, int]] = {}
     for alert in sorted(alerts, key=lambda one: one.at):
-        at = np.datetime64(alert.at.removesuffix("Z"), "s")
-        day, place = last.get(alert.kind, (None, -1))
-        if day is None or (at - day) / np.timedelta64(1, "s") > STRETCH_DAYS[alert.kind] * DAY:
+        at = datetime.fromisoformat(alert.at[:19])
+        before, place = last.get(alert.kind, (None, -1))
+        if before is None or at - before > timedelta(days=STRETCH_DAYS[alert.kind]):
             place = len(best)
             best.append(replace(alert, began=alert.at))
         elif alert.probability > best[place].probability:

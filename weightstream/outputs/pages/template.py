@@ -19,6 +19,7 @@ SCRIPTS = {
         "person.js",
     ),
     "index": ("words.js", "index.js"),
+    "review": (),
     "quality": ("columns.js", "words.js", "course.js", "figure.js", "weeks.js", "quality.js"),
 }
 """Of each page, in the order in which they run; common.js runs before anything is painted."""

@@ -6,7 +6,9 @@ shows as change. P is the variance of its level, C the covariance of level and r
 a = d exp(-d/tau). C is not stored; it is about 0.27 s sqrt(P) (measured on the filter with the
 default model: 0.25 to 0.27 for weighings 1 to 14 days apart). An alert is a change whose z, in SDs
 of that, passes a threshold that is chosen, for how often this person is weighed, to give a stated
-number of false alerts a year.
+number of false alerts a year. The levels next to both of its ends must show it, too: the filter may
+follow one strange reading, which comes more often than a real change of its size, until the reading
+after it. A change that the newest reading alone shows is told as unconfirmed.
 """
 
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ UNUSUAL_PER_YEAR = 0.5
 """Prior: how often a person's weight really moves otherwise than usual."""
 UNUSUAL_SPREAD = 6.0
 """Prior: SD of such a change, in SDs of a usual one."""
+TAILS = {7.0: 1.35, 30.0: 1.0}
+"""By window, how much larger |z| is than a normal one where it is rare: the filter leaps to what it
+takes for a move. Measured on it (python -m benchmarks.alerts), people moving as the model says."""
 LEVEL_AND_RATE = 0.27
 """C / (s sqrt(P)), see above."""
 SAME_HOUR = 0.25
@@ -34,7 +39,8 @@ SAME_HOUR = 0.25
 def unusual_changes(
     people: Courses, process: Process, false_per_year: float = 0.1
 ) -> list[list[Alert]]:
-    """Find unusual changes of each person's filtered level, oldest first.
+    """Find unusual changes of each person's filtered level, oldest first; the newest reading's own
+    as "unconfirmed", with the probability that it is right.
 
     false_per_year: false alerts to expect at most, per person and year, if all change is usual.
     """
@@ -43,12 +49,21 @@ def unusual_changes(
     found: dict[int, Alert] = {}  # by row, so of each person in the order of time
     for window in WINDOWS:
         usual = _Usual(process, false_per_year / len(WINDOWS), window)
-        for row, first, span, change, z in _changes(known, usual):
-            at, began = (str(people.columns["effective_at"][k]) for k in (row, first))
-            alert = Alert(at, "unusual", span, change, unusual(z, window), began)
-            if row not in found or found[row].probability < alert.probability:
-                found[row] = alert
+        for peak in _changes(known, usual):
+            alert = _alert(people, peak, window)
+            if peak.row not in found or found[peak.row].probability < alert.probability:
+                found[peak.row] = alert
     return by_person(people, found)
+
+
+def _alert(people: Courses, peak: "_Peak", window: float) -> Alert:
+    columns = people.columns
+    at, began = (str(columns["effective_at"][row]) for row in (peak.row, peak.first))
+    if peak.confirmed:
+        sure = unusual(peak.z / TAILS[window], window)
+        return Alert(at, "unusual", peak.days, peak.change, sure, began)
+    right = float(np.nan_to_num(columns["p_valid"][peak.row]))
+    return Alert(at, "unconfirmed", peak.days, peak.change, right, began)
 
 
 def threshold(false_per_year: float, spacing_days: float, window_days: float) -> float:
@@ -94,6 +109,19 @@ class _Known:
         return self.person * 10**12 + self.second
 
 
+@dataclass(frozen=True)
+class _Peak:
+    """Of a stretch: where z is largest. first: the row that it began with. confirmed: whether a
+    later level shows the change, too."""
+
+    row: int
+    first: int
+    days: float
+    change: float
+    z: float
+    confirmed: bool
+
+
 def _known(people: Courses, row: Ints) -> _Known:
     person = np.searchsorted(people.indptr, row, side="right") - 1
     first = np.searchsorted(person, person, side="left")
@@ -104,28 +132,46 @@ def _known(people: Courses, row: Ints) -> _Known:
     return _Known(row, person, first, second - second[first], level, variance)
 
 
-def _changes(known: _Known, usual: _Usual) -> list[tuple[int, int, float, float, float]]:
-    """(row, first row of the stretch, days, change, z) where |z| is largest in each stretch beyond
-    the threshold."""
+def _changes(known: _Known, usual: _Usual) -> list[_Peak]:
+    """Where |z| is largest in each stretch beyond the threshold."""
     window = usual.window
     back = round((window - SAME_HOUR) * DAY)
     before = np.searchsorted(known.key, known.key - back, side="right") - 1
     some = np.flatnonzero(before >= known.first)
     days = (known.second[some] - known.second[before[some]]) / DAY
     some, days = some[days <= 2.0 * window], days[days <= 2.0 * window]
-    change = known.level[some] - known.level[before[some]]
-    z = change / np.sqrt(_variance(known, some, before[some], days, usual))
-    limit = _limits(known, usual)[known.person[some]]
-    beyond = np.flatnonzero(np.abs(z) >= limit)
+    before = before[some]
+    change = known.level[some] - known.level[before]
+    sd = np.sqrt(_variance(known, some, before, days, usual))
+    z, later = change / sd, (_next_level(known)[some] - known.level[before]) / sd
+    earlier = (known.level[some] - known.level[np.maximum(before - 1, known.first[before])]) / sd
+    limit = TAILS[window] * _limits(known, usual)[known.person[some]]
+    newest = np.isnan(later)
+    shown = (newest | (later * np.sign(z) >= limit)) & (earlier * np.sign(z) >= limit)
+    beyond = np.flatnonzero((np.abs(z) >= limit) & shown)
     # A stretch ends where nothing is beyond for longer than the window, and with the person.
     apart = np.diff(known.key[some[beyond]]) > window * DAY
     stretches = np.split(beyond, np.flatnonzero(apart) + 1)
     peaks = [(int(rows[np.argmax(np.abs(z[rows]))]), rows[0]) for rows in stretches if len(rows)]
     row = known.row[some]
     return [
-        (int(row[k]), int(row[first]), float(days[k]), float(change[k]), float(z[k]))
+        _Peak(
+            int(row[k]),
+            int(row[first]),
+            float(days[k]),
+            float(change[k]),
+            float(z[k]),
+            not newest[first],
+        )
         for k, first in peaks
     ]
+
+
+def _next_level(known: _Known) -> Floats:
+    """(K,) the level after each of a person's; NaN after the last one."""
+    after = np.append(known.level, np.nan)[1:]
+    after[:-1][known.person[1:] != known.person[:-1]] = np.nan
+    return after
 
 
 def _variance(known: _Known, now: Ints, before: Ints, days: Floats, usual: _Usual) -> Floats:

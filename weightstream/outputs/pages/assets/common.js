@@ -122,13 +122,14 @@
   /* What a page was made from: the zone of its times, when it was written, by what, in which folder. */
   function about(zone) {
     const written = new Date(document.lastModified);
-    const day = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
     const folders = location.pathname.split("/").map(decodeURIComponent);
     const store = folders[folders.lastIndexOf("dashboards") - 1];
     const program = document.querySelector("meta[name=generator]").content;
-    const said = [`Times in ${zone}`, `drawn ${written.toLocaleString("en-GB", day)} by ${program}`];
+    const said = [`Times in ${zone}`, `drawn ${MOMENT.format(written)} by ${program}`];
     document.getElementById("about").textContent = [...said, ...(store ? [`store ${store}`] : [])].join(" · ");
   }
+
+  const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 
   const data = () => JSON.parse(document.getElementById("data").textContent);
 

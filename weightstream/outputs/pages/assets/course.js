@@ -66,18 +66,20 @@
     return [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((share) => Columns.between(data, a, b, share));
   }
 
-  function levelTraces(data, { theme, scale, ...sight }) {
-    const estimates = { mid: data.level, lo: data.level_lo, hi: data.level_hi };
+  function levelTraces(data, sight) {
+    const { theme, scale } = sight;
+    const estimates = { mid: data.level, lo: data.level_lo, hi: data.level_hi, parted: false };
     const parts = stretches(data, sight, { ...estimates, fill: (i, k) => filled(data, i, k) });
     const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: "level, 95 % interval" };
     return course(thinned(parts, sight), scale, style);
   }
 
   /* The change over four weeks, as a weekly rate. */
-  function rateTraces(data, { theme, rateScale, ...sight }) {
+  function rateTraces(data, sight) {
+    const { theme, rateScale } = sight;
     const estimates = { mid: data.change, lo: data.change_lo, hi: data.change_hi };
     const parts = stretches(data, sight, { ...estimates, fill: () => [], parted: true });
-    const style = { axis: "y2", fill: theme.rateBand, color: theme.rate, width: 1.8 };
+    const style = { axis: "y2", fill: theme.rateBand, color: theme.rate, width: 1.8, name: "" };
     return course(thinned(parts, sight), rateScale / WEEKS, style);
   }
 

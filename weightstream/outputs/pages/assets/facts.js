@@ -6,6 +6,9 @@
   const { DAY } = Columns;
   const MUCH_REJECTED = 0.3;
   const SEVERAL = 5;
+  const FAR_AHEAD = 730; // days
+  const FEWEST_TO_COMPARE = 10; // readings of a source
+  const WIDE = 0.1; // an interval of the level, as a share of it
 
   const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
@@ -35,11 +38,31 @@
     return [`Since ${Words.date(since)}: ${Words.change(kg, unit)} (${interval}).`];
   }
 
-  function sentence(data, unit) {
+  /* The newest level; where it is known badly, its interval is what can be said. */
+  function levelNow(data, unit) {
     const now = newestLevel(data);
-    if (now < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
-    const level = `Level ${Words.weight(data.level[now], unit)} on ${Words.date(data.ms[now])}.`;
-    return [level, ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
+    const [kg, lo, hi] = [data.level[now], data.level_lo[now], data.level_hi[now]];
+    const on = `on ${Words.date(data.ms[now])}`;
+    if (hi - lo > WIDE * kg) return `The level is not well known: ${Words.between(lo, hi, unit)} ${on}.`;
+    return `Level ${Words.weight(kg, unit)} ${on}.`;
+  }
+
+  function sentence(data, unit) {
+    if (newestLevel(data) < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
+    if (mixed(data)) return `${levelNow(data, unit)} Of which of two persons it is, nobody can tell.`;
+    return [levelNow(data, unit), ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
+  }
+
+  /* The judge accepts readings of two persons, so that a change of the level is nobody's. */
+  const mixed = (data) => Boolean(data.shared && data.shared[5]);
+
+  function sharedLine(data, unit) {
+    if (!data.shared) return [];
+    const [first, second, own, others, from] = data.shared;
+    const share = (count) => Words.wholePercent(count / (own + others));
+    const who = `Two persons seem to share this account: about ${Words.weight(first, unit)} (${share(own)} of the readings since ${Words.date(Date.parse(from))}) and about ${Words.weight(second, unit)} (${share(others)}).`;
+    const what = mixed(data) ? " Their readings are mixed up, so no change is told. Assign one person's readings to an account of their own." : "";
+    return [element("p", { class: "alert note" }, who + what)];
   }
 
   /* A change as a fact: the amount, its interval, and its share. */
@@ -56,6 +79,7 @@
     const now = newestLevel(data);
     if (now < 0) return [];
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
+    if (mixed(data)) return [["Level", Words.weight(data.level[now], unit), level]];
     const facts = [
       ["Level", Words.weight(data.level[now], unit), level],
       ...changeFact(data, "Change in 4 weeks", "4 weeks", unit),
@@ -71,6 +95,31 @@
     return facts;
   }
 
+  /* When a goal is reached at the pace of the last four weeks: the days that its interval allows. */
+  function goalReached(data, far) {
+    if (!("4 weeks" in data.changes) || mixed(data)) return "";
+    const now = data.ms[newestLevel(data)];
+    const { lo, hi } = change(data, "4 weeks");
+    const paces = [lo, hi].map((kg) => kg / 28 / Math.sign(far)).sort((a, b) => b - a); // kg a day towards it
+    if (paces[0] <= 0) return "; the last 4 weeks do not lead there";
+    const days = paces.map((pace) => Math.abs(far) / pace);
+    const on = (after) => Words.date(now + after * DAY);
+    if (days[0] > FAR_AHEAD) return "; not within two years at the pace of the last 4 weeks";
+    if (paces[1] <= 0 || days[1] > FAR_AHEAD) return `; at the pace of the last 4 weeks not before ${on(days[0])}, if at all`;
+    return `; at the pace of the last 4 weeks between ${on(days[0])} and ${on(days[1])}`;
+  }
+
+  /* What a person wants to weigh, how far away it is, and when it may be reached. */
+  function goalFacts(data, unit) {
+    const now = newestLevel(data);
+    if (!data.goal || now < 0) return [];
+    const [kg, by] = data.goal;
+    const title = `Goal ${Words.weight(kg, unit)}${by ? ` by ${Words.date(Date.parse(by))}` : ""}`;
+    const far = kg - data.level[now];
+    if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, "reached", "the level's interval holds it"]];
+    return [[title, Words.change(far, unit), `to go${goalReached(data, far)}`]];
+  }
+
   const counted = (data, test) => data.ms.filter((_, i) => test(data, i)).length;
 
   function readingFacts(data, unit) {
@@ -82,6 +131,27 @@
     if (last < 0) return facts;
     const verdict = Columns.rejected(data, last) ? ", rejected" : Columns.copy(data, last) ? ", a copy" : "";
     return [...facts, ["Last reading", Words.date(data.ms[last]), Words.weight(data.kg[last], unit) + verdict]];
+  }
+
+  /* Of a source's accepted readings: how many, and the mean and variance of what they show beside the
+     level. */
+  function shown(data, source) {
+    const known = (i) => Columns.decision(data, i).verdict === "accepted" && data.level[i] !== null;
+    const rows = data.ms.map((_, i) => i).filter((i) => Columns.cell(data.source, i) === source && known(i));
+    const values = rows.map((i) => Words.residual(data, i));
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    return { size: values.length, mean, variance: values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1) };
+  }
+
+  /* How far the two commonest sources are apart, their readings taken as independent. */
+  function sourceFacts(data, unit) {
+    if (data.sources.length < 2 || mixed(data)) return [];
+    const [first, second] = [0, 1].map((source) => shown(data, source));
+    if (Math.min(first.size, second.size) < FEWEST_TO_COMPARE) return [];
+    const apart = second.mean - first.mean;
+    const margin = 1.96 * Math.sqrt(first.variance / first.size + second.variance / second.size);
+    const names = data.sources.slice(0, 2).map(Words.isolate);
+    return [[`${names[1]} against ${names[0]}`, Words.change(apart, unit), Words.changeBetween(apart - margin, apart + margin, unit)]];
   }
 
   /* The newest alert that is not closed; older ones are circled in the chart. */
@@ -106,11 +176,11 @@
   }
 
   function drawSummary(box, data, unit) {
-    box.replaceChildren(element("p", {}, sentence(data, unit)), ...caution(data), ...alertLine(data, unit));
+    box.replaceChildren(element("p", {}, sentence(data, unit)), ...sharedLine(data, unit), ...caution(data), ...alertLine(data, unit));
   }
 
   function draw(box, data, unit) {
-    const facts = [...levelFacts(data, unit), ...readingFacts(data, unit)];
+    const facts = [...levelFacts(data, unit), ...goalFacts(data, unit), ...readingFacts(data, unit), ...sourceFacts(data, unit)];
     box.replaceChildren(...facts.map(([name, value, more, tone]) => Common.fact(name, value, more, tone)));
   }
 

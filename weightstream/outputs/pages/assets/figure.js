@@ -49,6 +49,7 @@
   const HOVER = { hovertemplate: "%{text}<extra></extra>" };
   const RATE_TOP = 0.22; // of the chart's height: the rate's panel, below the weights
   const WEIGHT_FLOOR = 0.3;
+  const RIM = 0.02; // of the weights' range: half of a mark
 
   /* What a person first sees. narrow: a phone. hidden: codes of sources. range: [ms, ms] or null. */
   const defaultView = () => ({
@@ -85,11 +86,10 @@
     const inSight = (i) => data.ms[i] >= from && data.ms[i] <= to;
     const all = data.ms.map((_, i) => i).filter(inSight);
     const rows = all.filter((i) => !view.hidden.has(cell(data.source, i)));
-    const found = { theme: THEMES[view.theme], from, to, start, end, rows, all };
-    found.scale = Words.UNITS[view.unit];
-    found.rateScale = Words.UNITS[Words.changeUnit(view.unit)];
-    found.range = weightRange(data, view, found);
-    return found;
+    const scale = Words.UNITS[view.unit];
+    const rateScale = Words.UNITS[Words.changeUnit(view.unit)];
+    const range = weightRange(data, view, { rows, all, from, to });
+    return { theme: THEMES[view.theme], from, to, start, end, rows, all, scale, rateScale, range };
   }
 
   /* The range that shows the course well: rejected readings do not stretch it. */
@@ -139,6 +139,12 @@
 
   const clamp = (kg, [low, high]) => Math.min(high, Math.max(low, kg));
 
+  /* Where a mark is drawn: one off the scale wholly inside, since the rim hears no pointer. */
+  function markAt(kg, [low, high]) {
+    const rim = (high - low) * RIM;
+    return clamp(kg, kg < low || kg > high ? [low + rim, high - rim] : [low, high]);
+  }
+
   function points(data, view, { range, scale }, rows, name, marker) {
     return {
       ...HOVER,
@@ -147,7 +153,7 @@
       cliponaxis: false,
       name,
       x: rows.map((i) => data.ms[i]),
-      y: rows.map((i) => clamp(data.kg[i], range) * scale),
+      y: rows.map((i) => markAt(data.kg[i], range) * scale),
       text: rows.map((i) => Words.hover(data, i, view.unit)),
       customdata: rows,
       marker,
@@ -298,6 +304,13 @@
     return [shapes, notes];
   }
 
+  /* A dotted line at what the person wants to weigh, where it is in sight. */
+  function goalMark(data, { theme, scale, range }) {
+    if (!data.goal || data.goal[0] < range[0] || data.goal[0] > range[1]) return [];
+    const at = data.goal[0] * scale;
+    return [{ type: "line", xref: "paper", yref: "y", x0: 0, x1: 1, y0: at, y1: at, line: { color: theme.hint, width: 1.5, dash: "dot" } }];
+  }
+
   /* Stones are counted in pounds, not in tenths. */
   function weightTicks({ unit }, [low, high]) {
     if (unit !== "st") return {};
@@ -326,7 +339,7 @@
       showlegend: false,
       hovermode: "closest",
       dragmode: "zoom",
-      shapes: [...gapShapes, ...shiftShapes],
+      shapes: [...gapShapes, ...shiftShapes, ...goalMark(data, sight)],
       annotations: [...gapNotes, ...shiftNotes],
       hoverlabel: {
         align: "left",

@@ -44,6 +44,7 @@
     gaining: { name: "gaining", keep: (i) => data.direction[i] === "gaining" },
     rejected: { name: "many rejected", label: "from, % of readings", limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
     uncertain: { name: "uncertain readings", label: "from, readings", limit: 1, keep: (i, n) => data.uncertain[i] >= n },
+    shared: { name: "shared accounts", keep: (i) => data.shared[i] !== null },
     unseen: { name: "not seen lately", label: "days before the newest reading", limit: 30, keep: (i, n) => daysBefore(data.last[i]) >= n },
   };
 
@@ -52,9 +53,18 @@
 
   const SHORT = { rapid_gain: "rapid", weight_loss: "loss", unusual: "unusual", unconfirmed: "unconfirmed" };
 
+  function sharedBadge(i) {
+    if (!data.shared[i]) return "";
+    const [first, second, own, others] = data.shared[i];
+    const share = (count) => Words.wholePercent(count / (own + others));
+    const [a, b] = [first, second].map((kg) => Words.weight(kg, unit));
+    const title = `Two persons seem to share this account: about ${a} (${share(own)}) and ${b} (${share(others)})`;
+    return element("span", { class: "badge shared", title }, `shared: ${a}, ${b}`);
+  }
+
   function alertCell(i) {
     const alert = recent(i);
-    if (!alert) return "";
+    if (!alert) return sharedBadge(i);
     const [kind, days, kg, p, , status] = alert;
     const said = Words.ALERTS[kind];
     const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
@@ -122,7 +132,7 @@
     rows.sort(order(column, state.up));
     const whole = rows.length === total;
     find("count").textContent = whole ? `${count(total)} persons` : `${count(rows.length)} of ${count(total)} persons`;
-    find("persons").setAttribute("aria-rowcount", rows.length + 1);
+    find("persons").setAttribute("aria-rowcount", String(rows.length + 1));
     find("empty").textContent = rows.length ? "" : total ? "Nobody fits this search and filter." : "The store holds nobody yet.";
     list.scrollTop = 0;
     show(true);
@@ -140,23 +150,28 @@
     const said = new URLSearchParams(location.hash.slice(1));
     const one = (key, allowed) => (allowed.includes(said.get(key)) ? said.get(key) : START[key]);
     const filter = one("filter", Object.keys(FILTERS));
-    const limit = said.has("limit") && isFinite(said.get("limit")) ? Number(said.get("limit")) : FILTERS[filter].limit || 0;
+    const given = said.has("limit") ? Number(said.get("limit")) : NaN;
+    const limit = isFinite(given) ? given : FILTERS[filter].limit || 0;
     const sort = one("sort", COLUMNS.filter((column) => !column.unsorted).map(({ key }) => key));
     Object.assign(state, { search: said.get("search") || "", filter, limit, sort, up: said.get("up") !== "false" });
   }
 
   /* Every control shows the state. */
-  function drawState() {
+  function drawControls() {
     const { label } = FILTERS[state.filter];
     find("search").value = state.search;
     find("filter").value = state.filter;
     find("sort").value = state.sort;
     find("limit-label").hidden = !label;
     document.querySelector("#limit-label span").textContent = label || "";
-    find("limit").value = state.limit;
+    find("limit").value = String(state.limit);
     for (const tile of find("facts").querySelectorAll("[data-filter]"))
       tile.setAttribute("aria-pressed", String(tile.dataset.filter === state.filter));
     drawHead();
+  }
+
+  function drawState() {
+    drawControls();
     arrange();
   }
 
@@ -219,16 +234,17 @@
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const [readings, rejected, copies] = [data.readings, data.rejected, data.copies].map(sum);
     const among = readings - copies ? Words.percent(rejected / (readings - copies)) : "–";
-    const day = newest ? `newest reading ${Words.date(Date.parse(newest))}` : "";
+    const of = copies ? `${count(readings)} readings, ${count(copies)} of them copies` : `${count(readings)} readings`;
+    const day = newest ? `; newest ${Words.date(Date.parse(newest))}` : "";
     find("facts").replaceChildren(
-      filterTile("all", "Persons", day),
+      filterTile("all", "Persons", of + day),
       filterTile("alert", "Alerts", `of the ${RECENT} days before the newest reading`),
       filterTile("rapid", "Rapid change", "5 % of weight or more in 4 weeks"),
       filterTile("losing", "Losing", "clearly, in the last weeks"),
       filterTile("gaining", "Gaining", "clearly, in the last weeks"),
       filterTile("unseen", "Not seen lately", "for 30 days or more"),
+      filterTile("shared", "Shared accounts", "of two persons, by their readings"),
       filterTile("rejected", "Many rejected", `${among} of all readings, copies aside`),
-      Common.fact("Readings", count(readings), copies ? `${count(copies)} of them copies` : ""),
     );
   }
 
@@ -240,7 +256,7 @@
   function saveTable() {
     const names = ["user_id", "last", "level_kg", "change_28d_kg", "change_28d_lo_kg", "change_28d_hi_kg", "direction", "readings", "rejected", "copies"];
     const alert = ["alert", "alert_days", "alert_kg", "alert_probability", "alert_until", "alert_status"];
-    const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => ""))]);
+    const lines = rows.map((i) => [...names.map((name) => data[name][i]), ...(recent(i) || alert.map(() => "")).slice(0, alert.length)]);
     Common.saveTable("persons.csv", [[...names, ...alert], ...lines]);
   }
 
@@ -266,7 +282,7 @@
     addEventListener("afterprint", () => show(true));
     const again = () => (recall(), drawState());
     addEventListener("hashchange", again);
-    addEventListener("pageshow", again); // a browser that goes back fills in what it remembers
+    addEventListener("pageshow", drawControls); // a browser that goes back fills in what it remembers
   }
 
   function start() {

@@ -89,6 +89,7 @@
     if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a person decided"));
     if (data.alertMarks.some((a) => a.kind !== "unconfirmed")) legend.push(key("ring", theme.alert, "alert"));
     if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), "projection", "showOutlook"));
+    if (data.goal) legend.push(key("dash", theme.hint, "goal"));
     if (bad) legend.push(viewChip("", "Zoom out to rejected", "fitAll"));
     if (data.firstBy.size) legend.push(viewChip("", "As first decided", "asFirst"));
     find("legend").replaceChildren(...legend);

@@ -53,6 +53,8 @@
 
   const percent = (share) => `${fixed(share * 100, 1)}\u00a0%`;
 
+  const wholePercent = (share) => `${fixed(share * 100, 0)}\u00a0%`;
+
   const signedPercent = (share) => `${signed(share * 100, 1)}\u00a0%`;
 
   const date = (ms) => DATE.format(ms);
@@ -79,12 +81,13 @@
   /* The unit is said once in a sentence, except where a weight is two numbers. */
   const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : fixed(kg * UNITS[unit], 1));
 
-  /* Why a reading was rejected: the sentence of weightstream/explanation.py, in the chosen unit. */
+  /* Why a reading was rejected: the sentence of judging/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
     const [, words, kind] = decision.reason;
     if (kind === "person" || !words) return words; // a person or the source said so, not the engine
-    const parts = [`${bare(data.kg[row], unit)} ${looksLike(decision, unit)}`];
+    const doubt = data.doubtful.has(row) ? "possibly " : "";
+    const parts = [`${bare(data.kg[row], unit)} ${doubt}${looksLike(decision, unit)}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
     if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
     if (!missing(data.p[row])) {
@@ -136,6 +139,9 @@
     return said.length ? `beside the morning level: ${said.join(" and ")}` : "";
   }
 
+  /* What a reading shows beside the level of its day and its hour. */
+  const residual = (data, row) => data.kg[row] - data.level[row] - risen(data, row);
+
   /* Never rounded to certainty. */
   const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : fixed(p, 2));
 
@@ -183,10 +189,12 @@
     fixed,
     count,
     percent,
+    wholePercent,
     signedPercent,
     probability,
     isolate,
     receivedTime,
+    residual,
     ALERTS,
     date,
     time,

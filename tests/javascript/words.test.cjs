@@ -1,0 +1,58 @@
+"use strict";
+const { test } = require("node:test");
+const assert = require("node:assert/strict");
+const { load, person } = require("./page.cjs");
+
+const { Words, Columns } = load("columns.js", "words.js");
+
+test("a number is rounded once, half away from zero", () => {
+  for (const [kg, digits, said] of [[92.35, 1, "92.4"], [0.95, 1, "1.0"], [92.349, 1, "92.3"], [1.005, 2, "1.01"]])
+    assert.equal(Words.fixed(kg, digits), said);
+});
+
+test("changes have a sign, also as percent, and none where they are nothing", () => {
+  assert.equal(Words.change(-1.25, "kg"), "−1.3 kg");
+  assert.equal(Words.signedPercent(0.031), "+3.1\u00a0%");
+  assert.equal(Words.change(0.04, "kg"), "±0.0 kg");
+});
+
+test("stones have pounds, and say so", () => {
+  assert.equal(Words.weight(80, "st"), "12 st 8.4 lb");
+  assert.equal(Words.weight(88.9, "st"), "14 st 0.0 lb"); // never "13 st 14.0 lb"
+  assert.equal(Words.change(1, "st"), "+2.2 lb");
+});
+
+test("a source's own clock is told where it is another", () => {
+  const data = Columns.prepare(person([80, 80], { offsets: [null, "+01:00"], offset: [0, 1] }));
+  assert.equal(Words.receivedTime(data, 0), "");
+  assert.equal(Words.receivedTime(data, 1), "received as 08:00, UTC+01:00");
+});
+
+test("a rejection says why, and possibly where another reason is near", () => {
+  const reasons = [["ok", "", ""], ["unit_lb_as_kg", "looks like pounds taken for kg", ""]];
+  const bad = { reasons, reason: [0, 1], verdict: [0, 1], p: [0.9, 0.002], suggested: { rows: [1], kg: [83] } };
+  const sure = Columns.prepare(person([83, 183], { ...bad, expected_lo: [82, 82.1], expected_hi: [84, 84.3] }));
+  assert.equal(Words.explain(sure, 1, "kg"), "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998");
+  const unsure = Columns.prepare(person([83, 183], { ...bad, possibly: [1] }));
+  assert.match(Words.explain(unsure, 1, "kg"), /183\.0 possibly looks like pounds/);
+});
+
+test("a probability is never rounded to certainty", () => {
+  assert.equal(Words.probability(0.9999), "over 0.99");
+  assert.equal(Words.probability(0.0001), "under 0.01");
+});
+
+test("the level is hardly known half way through nine years", () => {
+  const time = ["2015-05-01T07:00:00Z", "2024-05-01T07:00:00Z"];
+  const data = Columns.prepare(person([80, 84], { time }));
+  const middle = Columns.between(data, 0, 1, 0.5);
+  assert.ok(middle.hi - middle.lo > 14);
+  assert.deepEqual([...data.gaps], [1]);
+});
+
+test("a copy is no error", () => {
+  const reasons = [["ok", "", ""], ["repeat", "repeats the reading before it", "copy"]];
+  const data = Columns.prepare(person([80, 80], { reasons, reason: [0, 1], verdict: [0, 1] }));
+  assert.equal(Columns.copy(data, 1), true);
+  assert.equal(Columns.rejected(data, 1), false);
+});
