@@ -15,7 +15,7 @@ import click
 from pydantic import SecretStr
 
 from deployments.embedded import server_beside
-from weightstream import cli_alerts, cli_decisions, cli_files  # noqa: F401, they attach commands
+from weightstream import cli_alerts, cli_decisions, cli_files, cli_outcomes  # noqa: F401, they attach commands
 from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
 from weightstream.cli_sources import checked_sources, source_options

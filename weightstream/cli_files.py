@@ -12,6 +12,7 @@ import click
 
 from weightstream.cli import FILE, FOLDER, PLACE, cli, configured, settings
 from weightstream.cli_sources import Sources, checked_sources, source_options
+from weightstream.hidden_packages import load_engine, load_pyarrow
 
 if TYPE_CHECKING:  # loaded when a command needs them
     from weightstream.clean_files import CleanJob
@@ -47,7 +48,7 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     Parquet data set with a _manifest.json.
     """
     if ctx.obj is OWN_PROCESS:
-        keep_pandas_out()
+        load_pyarrow()
     from weightstream.intake.import_report import check_report, write_report
 
     sources = checked_sources(given)
@@ -59,6 +60,8 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     if json_report is not None:
         check_report(json_report, sources.files)
     say_if_compiling()
+    if ctx.obj is OWN_PROCESS:
+        load_engine()
 
     from weightstream.clean_files import clean_files
 
@@ -79,7 +82,7 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
 def read_command(ctx: click.Context, **given: Any) -> None:
     """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
     if ctx.obj is OWN_PROCESS:
-        keep_pandas_out()
+        load_pyarrow()
     sources = checked_sources(given)
     check_outputs({"quarantine": None, **given}, sources.files)
 
@@ -183,24 +186,6 @@ def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
         given["workers"] or len(os.sched_getaffinity(0)),
         None if given["ignore_unreadable"] else sources.unread,
     )
-
-
-def keep_pandas_out() -> None:
-    """Let PyArrow believe that there is no pandas, which it would import at the first list that it
-    is given: half a second that no command here needs."""
-    import pyarrow as pa
-
-    class NoPandas:
-        @staticmethod
-        def find_spec(name: str, *_: Any) -> None:
-            if name == "pandas":
-                raise ModuleNotFoundError(name)
-
-    sys.meta_path.insert(0, NoPandas)
-    try:
-        pa.array([None])
-    finally:
-        sys.meta_path.remove(NoPandas)
 
 
 def say_if_compiling() -> None:

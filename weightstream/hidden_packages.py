@@ -1,0 +1,46 @@
+"""Packages that others import where they find them, and that nothing here needs.
+
+They cost half of the time in which a person's file is judged.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+
+
+class _Hiding(MetaPathFinder):
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] in self._packages:
+            raise ModuleNotFoundError(f"{name} is hidden", name=name)
+
+
+@contextmanager
+def hidden(*packages: str) -> Iterator[None]:
+    """Let what is imported meanwhile believe that these packages are not installed.
+
+    One that is imported already stays.
+    """
+    finder = _Hiding(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def load_pyarrow() -> None:
+    """Import PyArrow, which looks for pandas once, at the first list that it is given."""
+    import pyarrow as pa
+
+    with hidden("pandas"):
+        pa.array([None])
+
+
+def load_engine() -> None:
+    """Import the engine. numba looks for scipy's linear algebra, which no kernel of ours calls."""
+    with hidden("scipy", "cffi"):
+        import weightstream.engine  # noqa: F401
