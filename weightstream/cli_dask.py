@@ -14,6 +14,7 @@ from weightstream.clocks import RunClock
 from weightstream.dataset import clean_dataset
 from weightstream.errors import ConfigError
 from weightstream.memory import peak_rss_mb
+from weightstream.outputs.exports.landing import shown_place
 from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 
@@ -30,7 +31,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
     with cluster(given["dask"], given["workers"]) as client:
         clock.started()
         made = clean_dataset(
-            list(given["sources"]),
+            sources.named,
             str(given["out"]),
             parameters=given["parameters"],
             overrides=given["overrides"],
@@ -51,7 +52,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
         sources=len(made["inputs"]),
     )
     click.echo(summary.to_text(), err=as_json)
-    click.echo(f"judged: {given['out']}", err=as_json)
+    click.echo(f"judged: {shown_place(given['out'])}", err=as_json)
     if as_json:
         click.echo(summary.to_json())
     return summary.exit_status

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from weightstream.cli import FILE, cli, settings
+from weightstream.cli import FILE, OUT, cli, settings
 from weightstream.cli_files import job_of, say_if_compiling
 from weightstream.cli_sources import checked_sources, source_options
 
 
 @cli.command("outcomes")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--out", type=FILE, required=True, help=".csv, .parquet or .ndjson.")
+@click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet or .ndjson.")
 @click.option(
     "--at", multiple=True, required=True, metavar="DAYS|DATE",
     help="When: days after the index date, or a date; repeatable.",
@@ -39,21 +39,25 @@ def outcomes_command(
     sources = checked_sources(given)
 
     from weightstream.outputs.exports.judged_files import check_place
+    from weightstream.outputs.exports.landing import landing, shown_place
     from weightstream.outputs.exports.table_files import writer_of
 
-    writer_of(given["out"])
-    check_place(given["out"], sources.files, given["overwrite"])
-    say_if_compiling()
+    with landing(given["out"], given["overwrite"]) as out:
+        writer_of(out)
+        check_place(out, sources.files, given["overwrite"])
+        say_if_compiling()
 
-    from weightstream.outcome_files import outcomes_of_files, read_index
-    from weightstream.study_question import Question, targets_of
+        from weightstream.outcome_files import outcomes_of_files, read_index
+        from weightstream.study_question import Question, targets_of
 
-    job = job_of({"stage": "retro", "quarantine": None, "pages": None, **given}, sources)
-    dates = None if index is None else read_index(index)
-    question = Question(targets_of(at), window, dates, job.parameters.process)
-    summary, text = outcomes_of_files(job, question, multiverse, given["out"])
+        job = job_of(
+            {"stage": "retro", "quarantine": None, "pages": None, **given, "out": out}, sources
+        )
+        dates = None if index is None else read_index(index)
+        question = Question(targets_of(at), window, dates, job.parameters.process)
+        summary, text = outcomes_of_files(job, question, multiverse)
     click.echo(text, err=True)
-    click.echo(f"outcomes: {given['out']}", err=True)
+    click.echo(f"outcomes: {shown_place(given['out'])}", err=True)
     if summary.problems:
         click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
     raise click.exceptions.Exit(summary.exit_status)

@@ -43,6 +43,7 @@ from weightstream.outputs.exports.judged_files import MANIFEST, QUARANTINE
 from weightstream.outputs.exports.table_files import parquet_writer
 from weightstream.pipeline import Stage, read
 from weightstream.readers import ReadOptions
+from weightstream.readers.remote import version_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -126,8 +127,8 @@ def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[st
 
 
 def fingerprint(job: CleanJob) -> str:
-    """Of all that the result depends on; the sources by name, size and time."""
-    files = [(str(path), os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in job.files]
+    """Of all that the result depends on; the sources by name, size and version."""
+    files = [(str(path), *version_of(path)) for path in job.files]
     said = [
         version("weightstream"),
         files,
@@ -161,7 +162,7 @@ def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
 
 def parts_of(job: CleanJob) -> int:
     """How many parts for files of this size."""
-    text = sum(PACKED.get(path.suffix, 1) * os.stat(path).st_size for path in job.files)
+    text = sum(PACKED.get(path.suffix, 1) * version_of(path)[0] for path in job.files)
     return min(MOST_PARTS, max(1, -(-text // TEXT_BYTES_PER_PART)))
 
 

@@ -28,12 +28,10 @@ NAMES = ("at", "rule", "user_id", "change_pct", "p_loss_5_pct", "p_loss_10_pct",
 """What is told of all rows."""
 
 
-def outcomes_of_files(
-    job: CleanJob, question: Question, multiverse: bool, out: Path
-) -> tuple[Summary, str]:
-    """Judge a job's files and write the outcomes of their persons to `out`, by its ending.
+def outcomes_of_files(job: CleanJob, question: Question, multiverse: bool) -> tuple[Summary, str]:
+    """Judge a job's files and write the outcomes of their persons to job.out, by its ending.
 
-    job.out does not count. Returns what was judged, and the cohort's figures as text. Raises
+    Returns what was judged, and the cohort's figures as text. Raises
     InputError if no source can be used, ConfigError.
     """
     with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
@@ -42,7 +40,7 @@ def outcomes_of_files(
         if summary.exit_status == 2:
             raise InputError("; ".join(summary.problems))
         seen: list[pa.Table] = []
-        write_tables(out, OUTCOMES, _outcomes(judged, question, multiverse, seen))
+        write_tables(job.out, OUTCOMES, _outcomes(judged, question, multiverse, seen))
     return summary, cohort_text(pa.concat_tables(seen))
 
 
