@@ -255,8 +255,8 @@ def test_nothing_heavy_is_loaded_and_no_store_made(csv_of, tmp_path):
     program = (
         "import sys\nfrom deployments.commands import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print({'prefect', 'flows', 'pandas', 'sqlite_utils', 'plotly', 'narwhals', 'scipy', 'cffi'}"
-        " & set(sys.modules))"
+        "print({'prefect', 'flows', 'pandas', 'sqlite_utils', 'plotly', 'narwhals', 'scipy',"
+        " 'cffi'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "clean", csv_of(GOOD), "-o", tmp_path / "out.csv"],
