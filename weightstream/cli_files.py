@@ -62,9 +62,7 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
         check_outputs({**given, "out": out}, sources.files)
         if json_report is not None:
             check_report(json_report, sources.files)
-        say_if_compiling()
-        if ctx.obj is OWN_PROCESS:
-            load_engine()
+        prepare_engine(ctx)
 
         from weightstream.clean_files import clean_files
 
@@ -106,9 +104,11 @@ def read_command(ctx: click.Context, **given: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @source_options
 @settings
-def plot_command(**given: Any) -> None:
+@click.pass_context
+def plot_command(ctx: click.Context, **given: Any) -> None:
     """Judge SOURCEs and draw one person's chart to OUT."""
     sources = checked_sources(given)
+    prepare_engine(ctx)
 
     from weightstream.outputs.exports.landing import landing, shown_place
     from weightstream.plot_files import check_chart, plot_files
@@ -194,13 +194,9 @@ def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
     )
 
 
-def say_if_compiling() -> None:
-    """Say why the first command on a machine takes so long."""
-    folder = Path(__file__).parent / "engine"
-    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
-    kept = [path.stat().st_mtime for path in folder.glob("__pycache__/*.nbi")]
-    if (not kept or min(kept) < newest) and os.access(folder, os.W_OK):
-        click.echo("compiling the engine for this machine, once: up to a minute", err=True)
+def prepare_engine(ctx: click.Context) -> None:
+    """Import the engine, and say on stderr where it is compiled first."""
+    load_engine(lambda text: click.echo(text, err=True), alone=ctx.obj is OWN_PROCESS)
 
 
 def say_what_was_done(summary: Summary, report: Mapping[str, Any], out: str, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from weightstream.cli import FILE, OUT, cli, settings
-from weightstream.cli_files import job_of, say_if_compiling
+from weightstream.cli_files import job_of, prepare_engine
 from weightstream.cli_sources import checked_sources, source_options
 
 
@@ -28,8 +28,14 @@ from weightstream.cli_sources import checked_sources, source_options
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @source_options
 @settings
+@click.pass_context
 def outcomes_command(
-    at: tuple[str, ...], window: int | None, index: Path | None, multiverse: bool, **given: Any
+    ctx: click.Context,
+    at: tuple[str, ...],
+    window: int | None,
+    index: Path | None,
+    multiverse: bool,
+    **given: Any,
 ) -> None:
     """Judge SOURCEs and write what became of each person by some days to OUT.
 
@@ -45,7 +51,7 @@ def outcomes_command(
     with landing(given["out"], given["overwrite"]) as out:
         writer_of(out)
         check_place(out, sources.files, given["overwrite"])
-        say_if_compiling()
+        prepare_engine(ctx)
 
         from weightstream.outcome_files import outcomes_of_files, read_index
         from weightstream.study_question import Question, targets_of

@@ -4,7 +4,7 @@ They cost half of the time in which a person's file is judged.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
@@ -40,7 +40,25 @@ def load_pyarrow() -> None:
         pa.array([None])
 
 
-def load_engine() -> None:
-    """Import the engine. numba looks for scipy's linear algebra, which no kernel of ours calls."""
-    with hidden("scipy", "cffi"):
-        import weightstream.engine  # noqa: F401
+def load_engine(say: Callable[[str], None], alone: bool) -> None:
+    """Import the engine, and say why that takes long where its kernels have to be compiled.
+
+    alone: nothing else in this process needs scipy's linear algebra through numba, which looks for
+    it, and which no kernel of ours calls.
+    """
+    with hidden(*(("scipy", "cffi") if alone else ())):
+        from numba.core import event
+
+        class FirstCompilation(event.Listener):
+            said = False
+
+            def on_start(self, _: object) -> None:
+                if not self.said:
+                    say("compiling the engine for this machine, once: up to a minute")
+                self.said = True
+
+            def on_end(self, _: object) -> None:
+                pass
+
+        with event.install_listener("numba:compile", FirstCompilation()):
+            import weightstream.engine  # noqa: F401
