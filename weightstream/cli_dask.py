@@ -13,6 +13,7 @@ from weightstream.cli_sources import Sources
 from weightstream.clocks import RunClock
 from weightstream.dataset import clean_dataset
 from weightstream.errors import ConfigError
+from weightstream.intake.import_report import left_out
 from weightstream.memory import peak_rss_mb
 from weightstream.outputs.exports.landing import shown_place
 from weightstream.outputs.summary import Summary
@@ -40,7 +41,9 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
             options=sources.options,
             stage=given["stage"],
         )
-    counts = made["counts"]
+    counts, unread = made["counts"], []
+    if not given["ignore_unreadable"]:
+        unread = [one.sentence for one in left_out(sources.unread)] + made["unread"]
     summary = Summary(
         run_id=made["id"],
         rows_in=counts["rows_in"],
@@ -48,7 +51,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
         users=counts["users"],
         seconds={"startup": clock.startup, "total": clock.total},
         peak_rss_mb=peak_rss_mb(),
-        problems=made["problems"],
+        problems=made["problems"] + unread,
         sources=len(made["inputs"]),
     )
     click.echo(summary.to_text(), err=as_json)

@@ -35,6 +35,7 @@ from weightstream.config import Config
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError, InputError
 from weightstream.exchange import BucketWriter, Place, read_bucket
+from weightstream.intake.import_report import left_out
 from weightstream.intake.partition import concat, plan
 from weightstream.intake.sources import check_sources, files_of
 from weightstream.judging.causal import judging_of
@@ -88,8 +89,9 @@ def clean_dataset(
     parameters, overrides, stage: as in weightstream.clean.
     A part appears when it is complete, _SUCCESS when all is. Called again after it was killed, it
     goes on from what is complete; after it has ended, it does nothing.
-    Returns the manifest. Raises ConfigError if `out` is of another job, InputError if no source
-    can be used.
+    Returns the manifest; `unread` in it has a sentence for each member of a zip file that may hold
+    weighings and is in no known format. Raises ConfigError if `out` is of another job, InputError
+    if no source can be used.
     """
     config, options = config or Config(), options or ReadOptions()
     parameters, overrides = parameters_from(parameters), overrides_from(overrides)
@@ -222,7 +224,8 @@ def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
         if quarantine:
             with place.writing(f"{WORK}/quarantine-{number:06}.parquet") as file:
                 pq.write_table(pa.concat_tables(quarantine), file)
-    said: dict[str, Any] = {"refused": intake.refused.get(path)}
+    unread = [one.sentence for one in left_out(intake.unread)]
+    said: dict[str, Any] = {"refused": intake.refused.get(path), "unread": unread}
     for file in intake.files:
         said |= {"format": file.importer, "sha256": file.sha256, "rows": file.rows_in}
         said |= {"quarantined": file.quarantined, "excluded": sum(file.excluded.values())}
@@ -306,6 +309,7 @@ def _finish(
         "job": wanted,
         "parts": [{"name": one["name"], "rows": one["rows"]} for one in parts],
         "problems": problems,
+        "unread": [sentence for one in receipts.values() for sentence in one["unread"]],
     }
     names = place.names(WORK, ".parquet")
     if names:

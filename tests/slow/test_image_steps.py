@@ -27,5 +27,9 @@ def test_the_steps_give_a_program_that_serves(steps, tmp_path):  # noqa: F811
         program = [tmp_path / ".venv/bin/weightstream", *arguments]
         done = subprocess.run(program, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    program = [tmp_path / ".venv/bin/python", "-c", "import psycopg, asyncpg, prefect, flows.ingest"]
+    program = [
+        tmp_path / ".venv/bin/python",
+        "-c",
+        "import psycopg, asyncpg, prefect, flows.ingest",
+    ]
     subprocess.run(program, env=environment, check=True)
