@@ -22,10 +22,11 @@ COPY weightstream weightstream
 COPY tasks tasks
 COPY flows flows
 COPY deployments deployments
-RUN .venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
- && .venv/bin/python -c "import weightstream.engine"
+RUN .venv/bin/python -m pip install --no-deps --no-build-isolation -e .
 
 USER 10001
+# Kernels go into the home folder, and so into the volume that begins as a copy of it.
+RUN .venv/bin/python -c "import weightstream.engine"
 VOLUME /srv/weightstream
 ENTRYPOINT ["weightstream"]
 CMD ["--help"]
