@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click import Context
 
 from deployments.commands import cli
 
@@ -64,7 +63,8 @@ def test_it_runs_as_nobody_in_particular(steps):
 def test_services_run_commands_that_there_are(services):
     group, name, *options = services["worker"]["command"]
     command = cli.commands[group].commands[name]
-    assert command.make_context(name, options, parent=Context(cli)).params["data_dir"]
+    parent = cli.make_context("weightstream", [group], resilient_parsing=True)
+    assert command.make_context(name, options, parent=parent).params["data_dir"]
     assert services["server"]["entrypoint"][:3] == ["prefect", "server", "start"]
 
 
