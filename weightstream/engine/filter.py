@@ -8,12 +8,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import boolean, float64, from_dtype, int8, int64, void
 
-from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.beam import (
-    COURSES,
     MOVED,
     OVERRIDE,
     TURNED,
@@ -23,10 +20,11 @@ from weightstream.engine.beam import (
     advance_all,
     branch,
     go_straight,
+    make_beam,
     proceed,
     start_beam,
 )
-from weightstream.engine.compiled import jit, kernel, shared
+from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.densities import interval_sd
 from weightstream.engine.merging import same_weight
 from weightstream.engine.mixture import (
@@ -40,8 +38,7 @@ from weightstream.engine.mixture import (
 )
 from weightstream.engine.process import advance, conditions, small, spread
 from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
-
-Bools = npt.NDArray[np.bool_]
+from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
@@ -341,22 +338,6 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
         w.memory[0], w.memory[1] = k.day[i], k.weight[i]
         w.memory[2] = k.table[k.source[i]].key
     return n, count
-
-
-@shared
-def make_beam(
-    day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes, p: Records,
-    table: Records,
-) -> Beam:  # fmt: skip
-    """A beam over readings, with its scratch."""
-    kids = 5 * COURSES
-    scratch = np.zeros((5, REASON_COUNT))
-    return Beam(
-        day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
-        np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
-        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0],
-        scratch[1], scratch[2], scratch[3], scratch[4], np.zeros(1),
-    )  # fmt: skip
 
 
 @kernel(
