@@ -31,9 +31,7 @@ def environment(place, wheel):
     """Its bin/; the wheel and what it depends on, without extras."""
     subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
     python = place / "venv/bin/python"
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", wheel], capture_output=True, text=True
-    )
+    done = run(python, "-m", "pip", "install", "-q", wheel)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
     return place / "venv/bin"
@@ -77,9 +75,7 @@ def other_python(request, place, sdist):
     """The bin/ of another Python's environment, with what the source distribution builds."""
     folder = place / f"other-{request.param_index}"
     subprocess.run([request.param, "-m", "venv", folder], check=True)
-    done = subprocess.run(
-        [folder / "bin/python", "-m", "pip", "install", "-q", sdist], capture_output=True, text=True
-    )
+    done = run(folder / "bin/python", "-m", "pip", "install", "-q", sdist)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
     return folder / "bin"
