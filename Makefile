@@ -50,6 +50,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: install
@@ -80,6 +81,8 @@ docs-site: docs
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra serve --extra sql --group build --universal --python-version 3.11 \
+	  --constraint requirements.lock --generate-hashes --no-header --quiet --output-file requirements-serve.lock
 
 # The plotly.js that pages carry. To renew it, write the version and the hash that
 # `npm view plotly.js-basic-dist-min version dist.integrity` tells into $(PLOTLYJS)/npm.

@@ -19,6 +19,7 @@ from weightstream import (  # noqa: F401, they attach commands
     cli_alerts,
     cli_decisions,
     cli_files,
+    cli_outcomes,
     cli_store,
 )
 from weightstream.cli import FILE, cli, configured, settings
@@ -77,14 +78,15 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     from weightstream.intake.import_report import check_report
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
-    files = checked_sources(parameters).files
+    sources = checked_sources(parameters)
     if json_report is not None:
-        check_report(json_report, files)
+        check_report(json_report, sources.files)
 
     with server_beside():
         from flows.ingest import ingest as flow
 
-    parameters["sources"] = list(parameters["sources"])
+    parameters["sources"] = sources.named
+    del parameters["query"]
     parameters["column"] = list(parameters["column"])
     if parameters["user"] is not None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters

@@ -255,8 +255,8 @@ def test_nothing_heavy_is_loaded_and_no_store_made(csv_of, tmp_path):
     program = (
         "import sys\nfrom deployments.commands import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print({'prefect', 'flows', 'pandas', 'sqlite_utils', 'plotly', 'narwhals'}"
-        " & set(sys.modules))"
+        "print({'prefect', 'flows', 'pandas', 'sqlite_utils', 'plotly', 'narwhals', 'scipy',"
+        " 'cffi'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "clean", csv_of(GOOD), "-o", tmp_path / "out.csv"],
@@ -265,6 +265,33 @@ def test_nothing_heavy_is_loaded_and_no_store_made(csv_of, tmp_path):
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert len(rows_of(tmp_path / "out.csv")) == 1
+
+
+def test_why_the_first_time_is_slow_is_said_once_and_where_something_is_compiled():
+    program = """
+import sys
+from numba import njit
+from weightstream import hidden_packages
+
+class Compiling:
+    def find_spec(self, name, *_):
+        if name == "weightstream.engine":
+            for _ in range(2):
+                njit("f8(f8)")(lambda x: x)
+
+said = []
+hidden_packages.load_engine(said.append, alone=False)
+print(len(said))
+del sys.modules["weightstream.engine"]
+sys.meta_path.insert(0, Compiling())
+hidden_packages.load_engine(said.append, alone=False)
+print(len(said))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True,
+        cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.stdout.split() == ["0", "1"], done.stderr
 
 
 def test_read_writes_records_as_they_are_written(csv_of, tmp_path):

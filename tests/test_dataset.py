@@ -1,6 +1,7 @@
 """weightstream.clean_dataset: the same judgements by many workers, part by part."""
 
 import json
+import zipfile
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -171,3 +172,54 @@ def test_options_are_read_with(tmp_path):
     options = ReadOptions(user="me", unit="kg")
     made = weightstream.clean_dataset(str(path), tmp_path / "set", options=options)
     assert made["counts"]["users"] == 1
+
+
+def test_what_is_not_read_counts_unless_it_is_ignored(simulated, tmp_path, monkeypatch):
+    from contextlib import nullcontext
+
+    from click.testing import CliRunner
+
+    from weightstream import cli_dask
+    from weightstream.cli_files import cli
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "weights.csv").write_bytes(simulated(12, 400).read_bytes())
+    (folder / "notes.bin").write_bytes(b"\x00\x01\x02 weights")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.write(folder / "weights.csv", "weights.csv")
+        archive.write(folder / "notes.bin", "inside.bin")
+    monkeypatch.setattr(cli_dask, "cluster", lambda *_: nullcontext(None))
+    for number, (options, status) in enumerate([([], 1), (["--ignore-unreadable"], 0)]):
+        out = str(tmp_path / f"out{number}")
+        arguments = ["clean", str(folder), "-o", out, "--dask", "local", *options]
+        done = CliRunner().invoke(cli, arguments)
+        assert done.exit_code == status, done.stderr
+        for name in ("notes.bin", "inside.bin"):
+            assert (name in done.stdout + done.stderr) == bool(status)
+
+
+def test_a_source_by_url_is_read_by_its_worker_alone(simulated, tmp_path, monkeypatch):
+    import fsspec
+
+    from weightstream.readers import remote
+
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for name in ("a", "b"):
+        memory.pipe_file(f"/in/{name}.csv", simulated(12, 400).read_bytes())
+    fetched = []
+    fetch = remote.fetch
+    monkeypatch.setattr(
+        remote, "fetch", lambda url, place: fetched.append(url) or fetch(url, place)
+    )
+    begun = dataset._begun
+    held = []
+    monkeypatch.setattr(
+        dataset, "_begun", lambda *given: held.append(list(fetched)) or begun(*given)
+    )
+    weightstream.clean_dataset("memory://in/*.csv", tmp_path / "set")
+    assert len(held[0]) == 1  # one file is looked at, to see that it can be used
+    again = weightstream.clean_dataset("memory://in/*.csv", tmp_path / "set")
+    assert again["counts"]["rows_in"] == 800
+    memory.store.clear()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import weightstream
@@ -387,3 +388,25 @@ def test_what_reviewers_decided_and_what_was_learnt_holds_without_a_store(tmp_pa
     write(mine, tmp_path / "set.json")
     for parameters in (mine, tmp_path / "set.json"):
         assert set(weightstream.clean(frame, parameters=parameters)["model"]) == {"mine"}
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow", "csv", "parquet"])
+def test_what_read_gave_reads_back_from_wherever_it_was_kept(library, simulated, tmp_path):
+    records = weightstream.read(simulated(12, 600))
+    assert records["retracted"].isna().any()
+    if library == "csv":
+        records.to_csv(tmp_path / "kept.csv", index=False)
+        kept = pd.read_csv(tmp_path / "kept.csv")
+    else:
+        records.to_parquet(tmp_path / "kept.parquet")
+        kept = pq.read_table(tmp_path / "kept.parquet")
+    if library == "parquet":
+        kept = kept.to_pandas()
+    elif library == "polars":
+        kept = pytest.importorskip("polars").from_arrow(kept)
+    expected, found = weightstream.clean(records), weightstream.clean(kept, keep="line")
+    if library != "pyarrow":
+        found = pa.table(found) if library == "polars" else pa.Table.from_pandas(found)
+    wanted = pa.Table.from_pandas(expected.assign(line=records["line"]))
+    for name in ("measurement_id", "outcome", "line"):
+        assert found[name].to_pylist() == wanted[name].to_pylist()

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from weightstream.cleaned import plot, summary
     from weightstream.dataset import clean_dataset
     from weightstream.frames import clean, read
+    from weightstream.study_outcomes import outcomes
 
-__all__ = ["clean", "clean_dataset", "plot", "read", "summary"]
+__all__ = ["clean", "clean_dataset", "outcomes", "plot", "read", "summary"]
 
 _HOMES = {
     "clean": "weightstream.frames",
     "clean_dataset": "weightstream.dataset",
+    "outcomes": "weightstream.study_outcomes",
     "plot": "weightstream.cleaned",
     "read": "weightstream.frames",
     "summary": "weightstream.cleaned",

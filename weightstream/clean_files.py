@@ -35,7 +35,6 @@ from weightstream.outputs.exports.judged_files import (
 )
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
-from weightstream.outputs.watching import watchers
 from weightstream.pipeline import Stage, judge, map_in_order, read
 from weightstream.readers import ReadOptions, Unread
 from weightstream.types import Ints
@@ -131,6 +130,7 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
     unfinished = folder / f"out{job.out.suffix}"
     if job.pages is not None:
         from weightstream.clean_pages import Pages  # few ask for pages
+        from weightstream.outputs.watching import watchers
 
         run.pages = Pages(
             job.pages,

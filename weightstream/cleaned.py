@@ -89,13 +89,16 @@ def judged_of(cleaned: Any) -> pa.Table:
     columns |= {
         name: table[name].cast(pa.float64()) for name in columns if name in table.column_names
     }
-    columns |= {name: pa.nulls(len(table), pa.string()) for name in ("source", "explanation")}
-    texts = ("user_id", "verdict", "source", "explanation")
+    columns |= {
+        name: pa.nulls(len(table), pa.string()) for name in ("source", "reason", "explanation")
+    }
+    texts = ("user_id", "verdict", "source", "reason", "explanation")
     columns |= {n: table[n].cast(pa.string()) for n in texts if n in table.column_names}
     columns["weight_kg"] = table["weight_kg"].cast(pa.float64())
     columns["effective_at"] = _instants(table["effective_at"])
     columns["rejected"] = pc.equal(columns["verdict"], "rejected").cast(pa.int64())
-    return pa.table(columns).sort_by([("user_id", "ascending"), ("effective_at", "ascending")])
+    order = ("user_id", "effective_at", "source", "weight_kg")  # as in files: the rows' own is free
+    return pa.table(columns).sort_by([(name, "ascending") for name in order])
 
 
 def _instants(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,18 @@ from weightstream.errors import WeightstreamError, shown
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
+
+
+class PlaceOrUrl(click.ParamType):
+    """A Path, or the text of a URL."""
+
+    name = "path"
+
+    def convert(self, value: Any, *_: Any) -> Any:
+        return value if not isinstance(value, str) or "://" in value else Path(value)
+
+
+OUT = PlaceOrUrl()
 FOLDER = click.Path(file_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,6 +37,8 @@ EXTRAS = {
     "kaleido": "png",
     "choreographer": "png",
     "dask": "dask",
+    "sqlalchemy": "sql",
+    "deltalake": "delta",
     "distributed": "dask",
 }
 """Module that is not always installed, and the extra of weightstream that brings it."""

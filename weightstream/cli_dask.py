@@ -13,7 +13,9 @@ from weightstream.cli_sources import Sources
 from weightstream.clocks import RunClock
 from weightstream.dataset import clean_dataset
 from weightstream.errors import ConfigError
+from weightstream.intake.import_report import left_out
 from weightstream.memory import peak_rss_mb
+from weightstream.outputs.exports.landing import shown_place
 from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 
@@ -30,7 +32,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
     with cluster(given["dask"], given["workers"]) as client:
         clock.started()
         made = clean_dataset(
-            list(given["sources"]),
+            sources.named,
             str(given["out"]),
             parameters=given["parameters"],
             overrides=given["overrides"],
@@ -39,7 +41,9 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
             options=sources.options,
             stage=given["stage"],
         )
-    counts = made["counts"]
+    counts, unread = made["counts"], []
+    if not given["ignore_unreadable"]:
+        unread = [one.sentence for one in left_out(sources.unread)] + made["unread"]
     summary = Summary(
         run_id=made["id"],
         rows_in=counts["rows_in"],
@@ -47,11 +51,11 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
         users=counts["users"],
         seconds={"startup": clock.startup, "total": clock.total},
         peak_rss_mb=peak_rss_mb(),
-        problems=made["problems"],
+        problems=made["problems"] + unread,
         sources=len(made["inputs"]),
     )
     click.echo(summary.to_text(), err=as_json)
-    click.echo(f"judged: {given['out']}", err=as_json)
+    click.echo(f"judged: {shown_place(given['out'])}", err=as_json)
     if as_json:
         click.echo(summary.to_json())
     return summary.exit_status

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from weightstream.cli import FILE, FOLDER, PLACE, cli, configured, settings
+from weightstream.cli import FILE, FOLDER, OUT, cli, configured, settings
 from weightstream.cli_sources import Sources, checked_sources, source_options
+from weightstream.hidden_packages import load_engine, load_pyarrow
 
 if TYPE_CHECKING:  # loaded when a command needs them
     from weightstream.clean_files import CleanJob
@@ -23,7 +24,7 @@ OWN_PROCESS = "own process"
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--out", type=PLACE, required=True, help=".csv, .parquet, .ndjson or a folder.")
+@click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet, .ndjson or a folder.")
 @click.option(
     "--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True,
     help="Judge each reading by all others of its person, or by earlier ones alone.",
@@ -47,7 +48,7 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     Parquet data set with a _manifest.json.
     """
     if ctx.obj is OWN_PROCESS:
-        keep_pandas_out()
+        load_pyarrow()
     from weightstream.intake.import_report import check_report, write_report
 
     sources = checked_sources(given)
@@ -55,23 +56,26 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
         from weightstream.cli_dask import clean_on_dask
 
         ctx.exit(clean_on_dask(given, sources, as_json))
-    check_outputs(given, sources.files)
-    if json_report is not None:
-        check_report(json_report, sources.files)
-    say_if_compiling()
+    from weightstream.outputs.exports.landing import landing, shown_place
 
-    from weightstream.clean_files import clean_files
+    with landing(given["out"], given["overwrite"]) as out:
+        check_outputs({**given, "out": out}, sources.files)
+        if json_report is not None:
+            check_report(json_report, sources.files)
+        prepare_engine(ctx)
 
-    summary, report = clean_files(job_of(given, sources))
+        from weightstream.clean_files import clean_files
+
+        summary, report = clean_files(job_of({**given, "out": out}, sources))
     if json_report is not None:
         write_report(json_report, report)
-    say_what_was_done(summary, report, given["out"], as_json)
+    say_what_was_done(summary, report, shown_place(given["out"]), as_json)
     ctx.exit(summary.exit_status)
 
 
 @cli.command("read")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--out", type=FILE, required=True, help=".csv, .parquet or .ndjson.")
+@click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet or .ndjson.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @source_options
 @settings
@@ -79,37 +83,42 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
 def read_command(ctx: click.Context, **given: Any) -> None:
     """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
     if ctx.obj is OWN_PROCESS:
-        keep_pandas_out()
+        load_pyarrow()
     sources = checked_sources(given)
-    check_outputs({"quarantine": None, **given}, sources.files)
 
+    from weightstream.outputs.exports.landing import landing, shown_place
     from weightstream.outputs.exports.table_files import write_tables
     from weightstream.written_records import WRITTEN, written_records
 
-    rows = write_tables(given["out"], WRITTEN, written_records(sources.files, sources.options))
-    click.echo(f"{rows:,} records in {given['out']}", err=True)
+    with landing(given["out"], given["overwrite"]) as out:
+        check_outputs({"quarantine": None, **given, "out": out}, sources.files)
+        rows = write_tables(out, WRITTEN, written_records(sources.files, sources.options))
+    click.echo(f"{rows:,} records in {shown_place(given['out'])}", err=True)
 
 
 @cli.command("plot")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--out", type=FILE, required=True, help=".html, or .png if there is a browser.")
+@click.option("-o", "--out", type=OUT, required=True, help=".html, or .png if there is a browser.")
 @click.option("--person", help="Whose chart, where there are several persons.")
 @click.option("--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @source_options
 @settings
-def plot_command(**given: Any) -> None:
+@click.pass_context
+def plot_command(ctx: click.Context, **given: Any) -> None:
     """Judge SOURCEs and draw one person's chart to OUT."""
     sources = checked_sources(given)
+    prepare_engine(ctx)
 
+    from weightstream.outputs.exports.landing import landing, shown_place
     from weightstream.plot_files import check_chart, plot_files
 
-    check_chart(given["out"], sources.files, given["overwrite"])
-    count = plot_files(
-        sources.files, sources.options, sources.config, given["stage"], given["person"],
-        given["out"],
-    )  # fmt: skip
-    click.echo(f"{count:,} measurements in {given['out']}", err=True)
+    with landing(given["out"], given["overwrite"]) as out:
+        check_chart(out, sources.files, given["overwrite"])
+        count = plot_files(
+            sources.files, sources.options, sources.config, given["stage"], given["person"], out
+        )
+    click.echo(f"{count:,} measurements in {shown_place(given['out'])}", err=True)
 
 
 @cli.command()
@@ -185,36 +194,12 @@ def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
     )
 
 
-def keep_pandas_out() -> None:
-    """Let PyArrow believe that there is no pandas, which it would import at the first list that it
-    is given: half a second that no command here needs."""
-    import pyarrow as pa
-
-    class NoPandas:
-        @staticmethod
-        def find_spec(name: str, *_: Any) -> None:
-            if name == "pandas":
-                raise ModuleNotFoundError(name)
-
-    sys.meta_path.insert(0, NoPandas)
-    try:
-        pa.array([None])
-    finally:
-        sys.meta_path.remove(NoPandas)
+def prepare_engine(ctx: click.Context) -> None:
+    """Import the engine, and say on stderr where it is compiled first."""
+    load_engine(lambda text: click.echo(text, err=True), alone=ctx.obj is OWN_PROCESS)
 
 
-def say_if_compiling() -> None:
-    """Say why the first command on a machine takes so long."""
-    folder = Path(__file__).parent / "engine"
-    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
-    kept = [path.stat().st_mtime for path in folder.glob("__pycache__/*.nbi")]
-    if (not kept or min(kept) < newest) and os.access(folder, os.W_OK):
-        click.echo("compiling the engine for this machine, once: up to a minute", err=True)
-
-
-def say_what_was_done(
-    summary: Summary, report: Mapping[str, Any], out: Path, as_json: bool
-) -> None:
+def say_what_was_done(summary: Summary, report: Mapping[str, Any], out: str, as_json: bool) -> None:
     """What was found in the sources, then the counts; cells only to a person at a terminal."""
     from weightstream.intake.import_report import to_text
 

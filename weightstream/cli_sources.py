@@ -35,6 +35,7 @@ OPTIONS = (
         "--column", multiple=True, metavar="ROLE=NAME",
         help="The column that holds a role: user_id, time, weight, unit, ...; repeatable.",
     ),
+    click.option("--query", help="What to ask of a SOURCE that is a database's URL (SQL)."),
     click.option(
         "--ignore-unreadable", is_flag=True,
         help="Exit status 0 although files of a folder or zip are in no known format.",
@@ -51,10 +52,14 @@ def source_options(command: Command) -> Command:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files that are meant, and how to read them. unread: of a folder, in no known format."""
+    """The files that are meant, and how to read them.
+
+    named: the sources, databases with their query. unread: of a folder, in no known format.
+    """
 
     config: Config
     options: ReadOptions
+    named: list[str]
     files: list[Path]
     unread: list[Unread]
 
@@ -62,11 +67,13 @@ class Sources:
 def checked_sources(given: Mapping[str, Any]) -> Sources:
     """The sources and options of a command. Raises ConfigError, InputError if none can be used."""
     from weightstream.intake.sources import check_sources, look_up
+    from weightstream.readers.databases import with_query
     from weightstream.readers.stated import read_options
 
     config = configured(given["config"], given["data_dir"])
     stated = {name: given[name] for name in STATED}
     options = read_options(config.data.columns, given["column"], **stated)
-    found = look_up(given["sources"])
+    named = with_query(given["sources"], given["query"])
+    found = look_up(named)
     check_sources(found.files, options, config.data)
-    return Sources(config, options, found.files, found.unread)
+    return Sources(config, options, named, found.files, found.unread)

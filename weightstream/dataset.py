@@ -35,6 +35,7 @@ from weightstream.config import Config
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError, InputError
 from weightstream.exchange import BucketWriter, Place, read_bucket
+from weightstream.intake.import_report import left_out
 from weightstream.intake.partition import concat, plan
 from weightstream.intake.sources import check_sources, files_of
 from weightstream.judging.causal import judging_of
@@ -43,6 +44,7 @@ from weightstream.outputs.exports.judged_files import MANIFEST, QUARANTINE
 from weightstream.outputs.exports.table_files import parquet_writer
 from weightstream.pipeline import Stage, read
 from weightstream.readers import ReadOptions
+from weightstream.readers.remote import version_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -87,8 +89,9 @@ def clean_dataset(
     parameters, overrides, stage: as in weightstream.clean.
     A part appears when it is complete, _SUCCESS when all is. Called again after it was killed, it
     goes on from what is complete; after it has ended, it does nothing.
-    Returns the manifest. Raises ConfigError if `out` is of another job, InputError if no source
-    can be used.
+    Returns the manifest; `unread` in it has a sentence for each member of a zip file that may hold
+    weighings and is in no known format. Raises ConfigError if `out` is of another job, InputError
+    if no source can be used.
     """
     config, options = config or Config(), options or ReadOptions()
     parameters, overrides = parameters_from(parameters), overrides_from(overrides)
@@ -126,8 +129,8 @@ def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[st
 
 
 def fingerprint(job: CleanJob) -> str:
-    """Of all that the result depends on; the sources by name, size and time."""
-    files = [(str(path), os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in job.files]
+    """Of all that the result depends on; the sources by name, size and version."""
+    files = [(str(path), *version_of(path)) for path in job.files]
     said = [
         version("weightstream"),
         files,
@@ -161,7 +164,7 @@ def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
 
 def parts_of(job: CleanJob) -> int:
     """How many parts for files of this size."""
-    text = sum(PACKED.get(path.suffix, 1) * os.stat(path).st_size for path in job.files)
+    text = sum(PACKED.get(path.suffix, 1) * version_of(path)[0] for path in job.files)
     return min(MOST_PARTS, max(1, -(-text // TEXT_BYTES_PER_PART)))
 
 
@@ -221,7 +224,8 @@ def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
         if quarantine:
             with place.writing(f"{WORK}/quarantine-{number:06}.parquet") as file:
                 pq.write_table(pa.concat_tables(quarantine), file)
-    said: dict[str, Any] = {"refused": intake.refused.get(path)}
+    unread = [one.sentence for one in left_out(intake.unread)]
+    said: dict[str, Any] = {"refused": intake.refused.get(path), "unread": unread}
     for file in intake.files:
         said |= {"format": file.importer, "sha256": file.sha256, "rows": file.rows_in}
         said |= {"quarantined": file.quarantined, "excluded": sum(file.excluded.values())}
@@ -305,6 +309,7 @@ def _finish(
         "job": wanted,
         "parts": [{"name": one["name"], "rows": one["rows"]} for one in parts],
         "problems": problems,
+        "unread": [sentence for one in receipts.values() for sentence in one["unread"]],
     }
     names = place.names(WORK, ".parquet")
     if names:

@@ -39,12 +39,13 @@ class Native:
     def to_arrow(self) -> pa.Table:
         return self._frame.to_arrow()
 
-    def give_back(self, table: pa.Table, keep: Sequence[str] = ()) -> Any:
+    def give_back(self, table: pa.Table, keep: str | Sequence[str] = ()) -> Any:
         """A table of as many rows in the kind of this frame, with its index where it has one.
 
         keep: columns of this frame that go with it. Raises InputError if it has no such column,
         or the table has one of that name.
         """
+        keep = [keep] if isinstance(keep, str) else keep
         for name in keep:
             if name not in self._frame.columns:
                 raise InputError(f"the frame has no column {name!r} to keep")

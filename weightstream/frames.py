@@ -99,7 +99,7 @@ def clean(
     decimal_comma: bool | None = None,
     parameters: Parameters | str | Path | None = None,
     overrides: Any = None,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
 ) -> Any:
     """Judge every row of a frame; without a store and without a server.
 
@@ -197,7 +197,8 @@ def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
             own = _texts(frame.iloc[:, names.index(field)])
             columns[field] = own if keep is None else own.filter(keep)
     if "retracted" in names:
-        taken_back = pa.array(frame.iloc[:, names.index("retracted")].eq(True).to_numpy(bool))
+        marks = frame.iloc[:, names.index("retracted")].eq(True).fillna(False)
+        taken_back = pa.array(marks.to_numpy(bool))
         columns["retracted"] = taken_back if keep is None else taken_back.filter(keep)
     lines = pa.array(np.arange(len(frame)))
     columns["line"] = lines if keep is None else lines.filter(keep)

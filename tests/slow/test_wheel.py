@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +31,7 @@ def environment(place, wheel):
     """Its bin/; the wheel and what it depends on, without extras."""
     subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
     python = place / "venv/bin/python"
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", wheel], capture_output=True, text=True
-    )
+    done = run(python, "-m", "pip", "install", "-q", wheel)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
     return place / "venv/bin"
@@ -43,6 +42,43 @@ def source(place):
     path = place / "weights.csv"
     path.write_text("user_id,date,weight,unit\na,2024-01-01,80,kg\na,2024-01-02,80.4,kg\n")
     return path
+
+
+@pytest.fixture(scope="module")
+def sdist(place):
+    """Made as installers make it: from what MANIFEST.in takes."""
+    program = f"import serve_wheel; print(serve_wheel.build_sdist({str(place)!r}))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "build_backend")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return place / done.stdout.splitlines()[-1]
+
+
+def pythons():
+    """Of each version that we name, besides this one: those that are there."""
+    for minor in (11, 12, 13):
+        if (3, minor) == sys.version_info[:2]:
+            continue
+        named = [shutil.which(f"python3.{minor}")]
+        named += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        for program in filter(None, named):
+            said = subprocess.run([program, "-c", "import sys, ensurepip"], capture_output=True)
+            if said.returncode == 0:
+                yield pytest.param(str(program), id=f"3.{minor}")
+                break
+
+
+@pytest.fixture(scope="module", params=pythons())
+def other_python(request, place, sdist):
+    """The bin/ of another Python's environment, with what the source distribution builds."""
+    folder = place / f"other-{request.param_index}"
+    subprocess.run([request.param, "-m", "venv", folder], check=True)
+    done = run(folder / "bin/python", "-m", "pip", "install", "-q", sdist)
+    if done.returncode:
+        pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
+    return folder / "bin"
 
 
 def run(program, *arguments, cwd=None, **options):
@@ -98,3 +134,42 @@ def test_what_an_extra_brings_is_named(environment, place, source):
         assert done.stderr.count("\n") == 1
     picture = ["plot", source, "-o", place / "a.png"]
     assert "weightstream[png]" in run(environment / "weightstream", *picture, cwd=place).stderr
+
+
+def test_other_pythons_read_what_this_one_reads(other_python, place, source):
+    """Kernels are compiled elsewhere: a minute for each Python."""
+    for number, command in enumerate((["weightstream"], ["python", "-m", "weightstream"])):
+        program, *module = command
+        out = place / f"read{number}.csv"
+        done = run(
+            other_python / program, *module, "read", source, "-o", out, "--overwrite", cwd=place
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(out.read_text().splitlines()) == 3
+    program = "import weightstream as w; w.clean({'a': 1})"
+    done = run(other_python / "python", "-c", program, cwd=place, env={"NUMBA_DISABLE_JIT": "1"})
+    assert "a dict is no frame" in done.stderr
+
+
+def test_a_place_that_nobody_may_write_to_is_no_hindrance(environment, place, source):
+    """Kernels go into the temporary folder, and are found there again."""
+    folder, cache = environment.parent, place / "tmp"
+    cache.mkdir()
+    out = place / "readonly.csv"
+    script = (
+        f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && "
+        f"{environment}/weightstream clean {source} -o {out} --overwrite"
+    )
+    for kernels in environment.parent.rglob("weightstream/**/*.nb[ic]"):
+        kernels.unlink()
+    for number in range(2):
+        done = run(
+            "unshare", "--mount", "sh", "-c", script, cwd=place,
+            env={"HOME": "/proc/none", "TMPDIR": str(cache)},
+        )  # fmt: skip
+        if number == 0 and "Operation not permitted" in done.stderr:
+            pytest.skip("no name space of one's own may be made here")
+        assert done.returncode == 0, done.stderr
+        assert ("compiling the engine" in done.stderr) == (number == 0)
+        assert "Traceback" not in done.stderr
+    assert list(cache.rglob("*.nbi"))

@@ -5,11 +5,14 @@ import pickle
 import fsspec
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.memory import MemoryFile
 
+from weightstream.clean_files import CleanJob, clean_files
 from weightstream.cli_files import cli
+from weightstream.config import Config
 from weightstream.errors import InputError
 from weightstream.intake.sources import files_of
-from weightstream.readers.remote import RemotePath, fetch, shown_url
+from weightstream.readers.remote import RemotePath, _folder, fetch, shown_url, version_of
 
 CSV = b"user_id,date,weight,unit\na,2024-01-01,80,kg\n"
 
@@ -42,6 +45,23 @@ def test_patterns_and_folders_name_their_files(memory, tmp_path):
     assert files_of([f"{tmp_path}/*.csv"]) == [tmp_path / "a.csv", tmp_path / "b.csv"]
     (tmp_path / "odd[1].csv").write_bytes(CSV)
     assert files_of([f"{tmp_path}/odd[1].csv"]) == [tmp_path / "odd[1].csv"]
+
+
+def test_its_version_is_known_without_fetching_it(memory, monkeypatch):
+    memory.pipe_file("/bucket/a.csv", CSV)
+    monkeypatch.setattr(type(memory), "open", lambda *_, **__: pytest.fail("was fetched"))
+    (path,) = files_of(["memory://bucket/a.csv"])
+    size, first = version_of(path)
+    assert size == len(CSV)
+    monkeypatch.setitem(memory.store, "/bucket/a.csv", MemoryFile(memory, "/bucket/a.csv", CSV))
+    assert version_of(path) != (size, first)
+
+
+def test_the_copy_goes_once_it_is_read(memory, tmp_path):
+    memory.pipe_file("/bucket/b.csv", CSV)
+    (path,) = files_of(["memory://bucket/b.csv"])
+    clean_files(CleanJob([path], tmp_path / "out.csv", Config()))
+    assert list(_folder().rglob("b.csv")) == []
 
 
 def test_clean_reads_a_url(memory, tmp_path):

@@ -32,7 +32,7 @@ from weightstream.readers import (
 )
 from weightstream.readers.archives import check_zip, try_start
 from weightstream.readers.formats import NAMES_PERSONS, TABLES
-from weightstream.readers.remote import files_at
+from weightstream.readers.remote import RemotePath, files_at
 from weightstream.readers.source import CHECKED_BYTES, is_zip, reading
 from weightstream.readers.table import check_roles
 from weightstream.schema import MEASUREMENT, RETRACTION
@@ -143,6 +143,8 @@ def take_in(
             raise  # of the spill folder or the machine, not of this file
         except Exception as error:  # a file that a reader trips over must not stop the others
             _refuse(intake, f"{path} cannot be read ({type(error).__name__})")
+        if isinstance(path, RemotePath):
+            path.release()
         selection.end_of_source(usable=not file.refused)
     return intake
 
@@ -257,7 +259,8 @@ def look_up(sources: Sequence[str]) -> Folder:
     files: list[Path] = []
     unread: list[Unread] = []
     for path in (path for source in sources for path in files_at(source)):
-        folder = look_into(path) if path.is_dir() else Folder([], [])
+        local = not isinstance(path, RemotePath)  # else to look at it is to fetch it
+        folder = look_into(path) if local and path.is_dir() else Folder([], [])
         files += folder.files or [path]
         unread += folder.unread
     return Folder(files, unread)

@@ -1,7 +1,9 @@
-"""Sources by URL: all that fsspec reads, fetched to a temporary file when it is first read."""
+"""Sources by URL: all that fsspec reads, databases and Delta tables; fetched when first read."""
 
 import atexit
 import glob
+import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -11,8 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from weightstream.errors import InputError
+from weightstream.readers.databases import DELTA, copy_delta, copy_query, is_database
 
 _CHUNK = 1 << 20
+_DELTA_LOG = "_delta_log"
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "generation",
+    "md5",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "created",
+)
+"""What file systems call the mark of a file's version."""
 
 
 class RemotePath(type(Path())):  # type: ignore[misc]
@@ -41,10 +57,38 @@ class RemotePath(type(Path())):  # type: ignore[misc]
             fetch(self.url, Path(place))
         return place
 
+    def release(self) -> None:
+        """Delete the copy; who opens the path again fetches it again."""
+        Path(super().__str__()).unlink(missing_ok=True)
+
+
+def version_of(path: Path) -> tuple[int, str]:
+    """Size in bytes, and what tells a file from another version of it, without fetching it.
+
+    Of databases and Delta tables it is the content's hash, so these are fetched. Raises InputError.
+    """
+    if isinstance(path, RemotePath) and not _is_made(path.url):
+        system, place = system_of(path.url)
+        try:
+            said = system.info(place)
+        except Exception as error:  # each system has errors of its own
+            raise _unreachable(str(path), error) from None
+        marks = [str(said[name]) for name in _VERSIONS if said.get(name)]
+        return int(said.get("size") or 0), " ".join(marks)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256") if isinstance(path, RemotePath) else None
+    found = os.stat(path)
+    return found.st_size, digest.hexdigest() if digest else str(found.st_mtime_ns)
+
+
+def _is_made(url: str) -> bool:
+    """Whether its content is made by asking, and is no file elsewhere."""
+    return is_database(url) or url.startswith(DELTA)
+
 
 def shown_url(url: str) -> str:
     """A URL without what may be secret in it: user, password and query."""
-    system, _, rest = url.partition("?")[0].partition("://")
+    system, _, rest = url.removeprefix(DELTA).partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{system}://{host.rpartition('@')[2]}{slash}{path}"
 
@@ -56,19 +100,26 @@ def is_url(source: str) -> bool:
 def files_at(source: str) -> list[Path]:
     """The files that a URL or a pattern such as weights/*.csv names, in the order of their names.
 
-    A URL of a folder names the files in it. Raises InputError where there is nothing.
+    A URL of a folder names the files in it; a Delta table and a database stand for themselves.
+    Raises InputError where there is nothing.
     """
+    if is_database(source):
+        return [RemotePath(source)]
     if not is_url(source):
+        if (Path(source) / _DELTA_LOG).is_dir():
+            return [RemotePath(f"{DELTA}{Path(source).absolute().as_uri()}")]
         if Path(source).exists():
             return [Path(source)]
         found = sorted(glob.glob(source, recursive=True))
         return [Path(name) for name in found] or [Path(source)]
-    system, path = _system(source)
+    system, path = system_of(source)
     name = shown_url(source)
     try:
         if glob.has_magic(path):
             names = sorted(system.glob(path))
         elif not source.startswith(("http://", "https://")) and system.isdir(path):
+            if system.isdir(f"{path.rstrip('/')}/{_DELTA_LOG}"):
+                return [RemotePath(f"{DELTA}{source}")]
             names = sorted(system.find(path))
         else:
             return [RemotePath(source)]
@@ -81,9 +132,14 @@ def files_at(source: str) -> list[Path]:
 
 def fetch(url: str, place: Path) -> None:
     """Copy what is at a URL to a place that appears when it is complete. Raises InputError."""
-    system, path = _system(url)
     place.parent.mkdir(parents=True, exist_ok=True)
     unfinished = place.with_name(place.name + ".part")
+    if _is_made(url):
+        make = copy_query if is_database(url) else copy_delta
+        make(url, shown_url(url), unfinished)
+        unfinished.rename(place)
+        return
+    system, path = system_of(url)
     try:
         with system.open(path, "rb") as source, unfinished.open("wb") as copy:
             shutil.copyfileobj(source, copy, _CHUNK)
@@ -96,7 +152,8 @@ def fetch(url: str, place: Path) -> None:
     unfinished.rename(place)
 
 
-def _system(url: str) -> tuple[Any, str]:
+def system_of(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it. Raises InputError."""
     import fsspec
 
     try:
@@ -125,6 +182,8 @@ def _unreachable(name: str, error: Exception) -> InputError:
 def _place(url: str) -> Path:
     """Where a URL's content lies in this process, under its own file name."""
     name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "file"
+    if _is_made(url):
+        name += ".parquet"
     return _folder() / blake2b(url.encode(), digest_size=8).hexdigest() / name
 
 

@@ -18,6 +18,7 @@ from weightstream.errors import ConfigError
 from weightstream.intake.partition import Spool
 from weightstream.outputs.exports.judged import JUDGED
 from weightstream.outputs.exports.table_files import WRITERS, Writer, parquet_writer
+from weightstream.readers.remote import RemotePath
 
 MANIFEST = "_manifest.json"
 QUARANTINE = "_quarantine.parquet"
@@ -47,7 +48,8 @@ def check_out(out: Path, sources: Sequence[Path], overwrite: bool) -> None:
 def check_place(out: Path, sources: Sequence[Path], overwrite: bool) -> None:
     """Raise ConfigError if `out` is, holds or lies in a source, or is there and is to stay."""
     place = Path(os.path.realpath(out))
-    for source in (Path(os.path.realpath(path)) for path in sources):
+    here = [path for path in sources if not isinstance(path, RemotePath)]
+    for source in (Path(os.path.realpath(path)) for path in here):
         if source == place:
             raise ConfigError(f"{out} is one of the sources; name another place for the output")
         if source.is_dir() and place.is_relative_to(source):

@@ -1,0 +1,112 @@
+"""A person's level between and beyond their readings, and which readings lie near a day.
+
+Between two readings the level is that of the process given both (docs/judging.md, eq. 1), with the
+ends' uncertainty taken as one and the same, which makes intervals too wide rather than too narrow.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from weightstream.engine.model import Process
+from weightstream.engine.process import LEAST_SIZE, USUAL_KG
+from weightstream.types import Floats, Ints
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What counts of U persons: N values in the order of person and time.
+
+    indptr: (U+1,) int64; person u owns indptr[u]:indptr[u+1]. day: (N,) float64, days since
+    1970-01-01 UTC. kg: (N,) float64. sd: (N,) float64 kg, of each as a level; None: readings as
+    they are, of which nobody says how sure they are.
+    """
+
+    indptr: Ints
+    day: Floats
+    kg: Floats
+    sd: Floats | None
+
+    def first_day(self) -> Floats:
+        """(U,); NaN of who has none."""
+        return self._day_at(self.indptr[:-1])
+
+    def last_day(self) -> Floats:
+        """(U,); NaN of who has none."""
+        return self._day_at(self.indptr[1:] - 1)
+
+    def _day_at(self, rows: Ints) -> Floats:
+        some = np.diff(self.indptr) > 0
+        day = np.full(len(rows), np.nan)
+        day[some] = self.day[rows[some]]
+        return day
+
+
+def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
+    """Where each person's wanted day belongs among their own; one search for all persons."""
+    if not len(day):
+        return np.zeros(len(wanted), np.int64)
+    low, high = min(day.min(), np.nanmin(wanted)), max(day.max(), np.nanmax(wanted))
+    stretch = (high - low + 1.0) * np.arange(len(indptr) - 1)
+    keys = day - low + np.repeat(stretch, np.diff(indptr))
+    found = np.searchsorted(keys, np.nan_to_num(wanted - low) + stretch, side)
+    return np.clip(found, indptr[:-1], indptr[1:])
+
+
+def variogram(days: Floats, kg: Floats, process: Process) -> Floats:
+    """Variance, kg², of how far a level of `kg` moves in some days: walk and swing of eq. 1."""
+    size = np.maximum((np.maximum(kg, 1.0) / USUAL_KG) ** 1.5, LEAST_SIZE)
+    swing_var = (process.trend_kg_per_week / 7.0 * process.trend_days) ** 2
+    turns = days / process.trend_days
+    swing = 2.0 * swing_var * (1.0 - (1.0 + turns) * np.exp(-turns))
+    return size * (process.level_kg2_per_day * days + swing)
+
+
+def level_at(course: Course, day: Floats, process: Process) -> tuple[Floats, Floats]:
+    """Each person's level on a day of theirs and its SD, kg; NaN where nothing is known of them.
+
+    day: (U,) float64. Beyond a person's readings the level stays, and its SD grows. Of readings as
+    they are it is the nearest, of two the earlier; their SD is 0.
+    """
+    if not len(course.day):
+        return np.full(len(day), np.nan), np.full(len(day), np.nan)
+    position = _positions(course.indptr, course.day, day, "right")
+    has_before, has_after = position > course.indptr[:-1], position < course.indptr[1:]
+    before, after = np.maximum(position - 1, 0), np.minimum(position, len(course.day) - 1)
+    back, ahead = day - course.day[before], course.day[after] - day
+    if course.sd is None:
+        is_later = has_after & ~(has_before & (back <= ahead))
+        kg = course.kg[np.where(is_later, after, before)]
+        return np.where(has_before | has_after, kg, np.nan), np.zeros(len(day))
+    own = np.where(has_before, before, after)
+    away = np.abs(day - course.day[own])
+    alone = course.sd[own] ** 2 + variogram(away, course.kg[own], process)
+    share, bridge = _between(back, ahead, course.kg[before], process)
+    both = has_before & has_after
+    left, right = course.sd[before], course.sd[after]
+    between = ((1.0 - share) * left + share * right) ** 2 + bridge
+    middle = course.kg[before] + share * (course.kg[after] - course.kg[before])
+    kg = np.where(both, middle, course.kg[own])
+    sd = np.sqrt(np.where(both, between, alone))
+    known = has_before | has_after
+    return np.where(known, kg, np.nan), np.where(known, sd, np.nan)
+
+
+def _between(back: Floats, ahead: Floats, kg: Floats, process: Process) -> tuple[Floats, Floats]:
+    """How far towards the next level, as a share, and the variance given both, kg²."""
+    back, ahead = np.maximum(back, 0.0), np.maximum(ahead, 0.0)
+    so_far, rest = variogram(back, kg, process), variogram(ahead, kg, process)
+    whole = np.maximum(variogram(back + ahead, kg, process), 1e-12)
+    together = (so_far + whole - rest) / 2.0
+    return together / whole, np.maximum(so_far - together**2 / whole, 0.0)
+
+
+def readings_near(course: Course, day: Floats, window: float) -> Ints:
+    """How many values each person has within `window` calendar days (UTC) of a day of theirs."""
+    dates, date = np.floor(course.day), np.floor(day)
+    last = _positions(course.indptr, dates, date + window, "right")
+    first = _positions(course.indptr, dates, date - window, "left")
+    return np.where(np.isnan(day), 0, last - first)
