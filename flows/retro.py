@@ -10,8 +10,9 @@ from prefect.states import Completed, State
 from flows.dashboards import draw_pages
 from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
 from flows.run_names import counted, inline_retro_run_name, retro_run_name
+from flows.served import settings_of_run
 from tasks.runtime.context import CONTEXTS, RunContext
-from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.open_run import open_run
 from tasks.runtime.pool_sizes import retro_pool_size
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches
@@ -27,7 +28,10 @@ from weightstream.store.connection import existing
 
 @flow(name="retro", flow_run_name=retro_run_name, persist_result=False)
 def retro(
-    data_dir: str | None = None, config: str | None = None, dashboards: bool = True
+    data_dir: str | None = None,
+    config: str | None = None,
+    dashboards: bool = True,
+    png: bool = False,
 ) -> State[Any]:
     """Judge the readings of every person who changed by all their others.
 
@@ -35,11 +39,12 @@ def retro(
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
         dashboards: Draw the pages of those persons.
+        png: A picture beside each page, if there is a browser.
     """
     clock = RunClock()
     run_id = str(flow_run.get_id())
     try:
-        settings = configured(config, data_dir)
+        settings, config = settings_of_run(data_dir, config)
         existing(settings.data.data_dir)
         with redacted_errors("retro"), open_run(run_id, "retro", settings) as context:
             clock.started()
@@ -47,7 +52,7 @@ def retro(
             changed = context.tallies.changed
             context.tallies.users = len(changed)
             if dashboards:
-                problems += draw_pages(context, changed)
+                problems += draw_pages(context, changed, png)
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
@@ -83,10 +88,13 @@ def smooth_dirty(context: RunContext) -> list[str]:
     problems = []
     with tallies.clocks["smooth"].running():
         waiting = list(batches.persons)
-        for batch, smoothed in submit_batches(smooth_batch, settings.run_id, waiting, at_once):
+        for batch, smoothed in submit_batches(
+            smooth_batch, settings.run_id, waiting, at_once, after=batches.before
+        ):
             state = smoothed
             if smoothed.is_completed():
-                state = state_of(write, settings.run_id, batch)
+                state = state_of(write, settings.run_id, batch, after=[smoothed])
+                batches.follows(state)
             tallies.progress.advance("retro", len(batches.persons.pop(batch)))
             if not state.is_completed():
                 problems.append(error_message(state))

@@ -21,7 +21,7 @@ def test_of_others_only_type_and_place_are_kept():
 
 
 def test_a_server_that_stopped_answering_is_named():
-    with pytest.raises(PrefectError, match="server stopped answering"), redacted_errors("draw", 1):
+    with pytest.raises(PrefectError, match="server went away"), redacted_errors("draw", 1):
         raise httpx.ConnectError("All connection attempts failed")
 
 
