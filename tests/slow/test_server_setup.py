@@ -9,7 +9,9 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoo
 from prefect.exceptions import ObjectNotFound
 
 from deployments import health
-from deployments.desired import automations, deployments
+from deployments.desired import crash_automation, deployments
+from flows.served import Served
+from weightstream.config import Config
 
 pytestmark = pytest.mark.slow  # on SQLite each change may wait seconds for the server's own writes
 
@@ -24,14 +26,14 @@ def client(prefect_harness) -> Iterator:
         for name in LIMITS:
             with contextlib.suppress(ObjectNotFound):
                 client.delete_global_concurrency_limit_by_name(name)
-        for deployed in deployments(None, None):
+        for deployed in deployments(Config(), Served()):
             with contextlib.suppress(ObjectNotFound):
                 client.delete_deployment(client.read_deployment_by_name(deployed.name).id)
         with contextlib.suppress(ObjectNotFound):
             client.delete_work_pool("weightstream")
-        for wanted in automations():
-            for found in client.read_automations_by_name(wanted.name):
-                client.delete_automation(found.id)
+        for found in client.read_automations_by_name(crash_automation(Served()).name):
+            client.delete_automation(found.id)
+        client.delete_variable_by_name(Served().variable)
 
 
 @pytest.fixture
