@@ -95,10 +95,10 @@ def summarise(context: RunContext, clock: RunClock, problems: list[str]) -> Summ
 
 
 def announce(context: RunContext) -> None:
-    """Send what a run has found as events, which [notify] passes on. They name nobody."""
-    if breaches := len(context.tallies.quality.get("breaches", [])):
-        of = counted(breaches, "limit")
-        emit_of_store(BREACHED, f"{of} of [quality] passed; see quality.html", breaches=breaches)
+    """Send what is new as events, which [notify] passes on. They name nobody."""
+    if breaches := context.tallies.new_breaches:
+        of = counted(breaches, "more limit")
+        emit_of_store(BREACHED, f"{of} of [quality] passed; see quality.html", limits=breaches)
     if alerted := context.tallies.alerted:
         who = counted(alerted, "person")
         emit_of_store(ALERTED, f"{who} with a new alert; see index.html", persons=alerted)

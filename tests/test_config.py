@@ -344,6 +344,11 @@ ELSEWHERE = {
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
+    ("visualization", "base_url"): "test_flows/test_artifacts.py",
+    ("notify", "urls"): "test_deployments/test_notifying.py",
+    ("schedule", "inbox"): "test_deployments/test_desired.py",
+    ("schedule", "dashboards"): "test_deployments/test_desired.py",
+    ("schedule", "timezone"): "test_deployments/test_desired.py",
 }
 READ_BY_TASKS_ONLY = {
     ("data", "inbox_rest_seconds"),
