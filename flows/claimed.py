@@ -14,7 +14,6 @@ from prefect.states import State
 from flows.finalize import finalize_ingest
 from flows.ingest import judge_and_draw, read_sources
 from flows.parameters import When
-from flows.run_names import counted
 from tasks.runtime.context import RunContext
 from tasks.runtime.open_run import open_run
 from weightstream.clocks import RunClock
@@ -23,6 +22,7 @@ from weightstream.intake.inbox import Claims
 from weightstream.intake.sources import check_options
 from weightstream.readers import ReadOptions
 from weightstream.store.connection import make_durable
+from weightstream.terminal import counted
 
 logger = logging.getLogger("weightstream")
 

@@ -7,7 +7,6 @@ from prefect.states import Completed, Failed, State
 from flows.artifacts import publish_artifacts
 from flows.events import ALERTED, BREACHED, emit_of_store
 from flows.import_report import publish_import_report
-from flows.run_names import counted
 from tasks import STAGES
 from tasks.runtime.context import RunContext
 from tasks.runtime.redaction import OUTAGES, outage_message
@@ -17,6 +16,7 @@ from weightstream.memory import peak_rss_mb
 from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 from weightstream.store.runs import change_run, end_run, record_counts
+from weightstream.terminal import counted
 
 BELOW_MIN_READINGS = "below_min_readings"
 

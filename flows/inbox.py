@@ -18,13 +18,15 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from flows.parameters import Format, When
-from flows.run_names import counted, inbox_run_name, store_run_name
+from flows.run_names import inbox_run_name, store_run_name
 from flows.served import settings_of_run
+from tasks.runtime.leaving import emit_left
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.run_logging import log_to_run
 from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.intake.inbox import Claims, claiming
+from weightstream.terminal import counted
 
 logger = logging.getLogger("weightstream")
 NOTHING = "nothing rests in the inbox"
@@ -34,6 +36,7 @@ def forget_empty_look(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]
     """Delete a scheduled run that found nothing: 288 of them a day would bury the others."""
     if not flow_run.auto_scheduled or state.message != NOTHING:
         return
+    emit_left()  # its heartbeat may come after its end, and nobody would be found to have crashed
     with suppress(ObjectNotFound, httpx.HTTPError), get_client(sync_client=True) as client:
         client.delete_flow_run(flow_run.id)
 

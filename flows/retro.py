@@ -9,10 +9,10 @@ from prefect.states import Completed, State
 
 from flows.dashboards import draw_pages
 from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
-from flows.run_names import counted, inline_retro_run_name, retro_run_name
+from flows.run_names import inline_retro_run_name, retro_run_name
 from flows.served import settings_of_run
 from tasks.runtime.context import CONTEXTS, RunContext
-from tasks.runtime.open_run import open_run
+from tasks.runtime.open_run import open_run, untagged
 from tasks.runtime.pool_sizes import retro_pool_size
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches
@@ -24,6 +24,7 @@ from weightstream.errors import WeightstreamError
 from weightstream.intake.partition import number_of_batches
 from weightstream.store import queries
 from weightstream.store.connection import existing
+from weightstream.terminal import counted
 
 
 @flow(name="retro", flow_run_name=retro_run_name, persist_result=False)
@@ -65,7 +66,7 @@ def inline_retro(run: str) -> State[list[str]]:
     It works in the ingest's process and thread, on its store. Calling it gives what went wrong.
     """
     context = CONTEXTS[run]
-    with redacted_errors("retro"):
+    with redacted_errors("retro"), untagged():
         problems = smooth_dirty(context)
     if problems:
         return Completed(name="Degraded", message="; ".join(problems), data=problems)

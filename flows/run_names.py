@@ -5,10 +5,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.served import served_here
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+from weightstream.terminal import counted
 
 
 def store_run_name(what: str) -> str:

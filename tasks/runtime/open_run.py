@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prefect.context import TagsContext
+
 from tasks.runtime.concurrency_limits import release_slots, stage_limits
 from tasks.runtime.context import (
     CONTEXTS,
@@ -49,7 +51,7 @@ def open_run(
     log_to_run()
     data_dir = config.data.data_dir.absolute()
     started, limits, tallies = datetime.now(UTC), stage_limits(), Tallies(Progress())
-    with open_store(run_id, kind, config, data_dir) as store:
+    with untagged(), open_store(run_id, kind, config, data_dir) as store:
         settings = RunSettings(
             run_id,
             config,
@@ -81,6 +83,11 @@ def open_run(
             store.checkpointer.close()
             # Still there if the run was cut short.
             shutil.rmtree(settings.spill, ignore_errors=True)
+
+
+def untagged() -> TagsContext:
+    """Return a context that keeps the tags of a flow run off its tasks, whose tags name limits."""
+    return TagsContext(current_tags=set())
 
 
 @contextmanager

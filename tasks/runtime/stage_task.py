@@ -13,6 +13,7 @@ from tasks.runtime.context import CONTEXTS, RunContext
 from tasks.runtime.memory_budget import viz_memory
 from tasks.runtime.redaction import is_transient, redacted_errors
 from tasks.runtime.watchdog import watched
+from weightstream.terminal import counted
 
 Result = TypeVar("Result")
 BATCH = "{batch}"
@@ -86,9 +87,9 @@ def name_with_size(run_name: str, size: Callable[[RunContext, int], str]) -> Cal
 
 def rows_in(context: RunContext, batch: int) -> str:
     """Return how many new measurements are in a batch."""
-    return f"{len(context.batches.partitions[batch].rows):,} rows"
+    return counted(len(context.batches.partitions[batch].rows), "row")
 
 
 def persons_in(context: RunContext, batch: int) -> str:
     """Return how many persons are in a batch."""
-    return f"{len(context.batches.persons[batch]):,} persons"
+    return counted(len(context.batches.persons[batch]), "person")

@@ -166,7 +166,9 @@ def drilled(
         smooth(folder / "quiet")
         quiet = exported(folder / "quiet")
         with serving(folder / "home", str(folder), **settings) as served:
-            status, said = served.run("server", "setup", "--config", config)
+            status, said = served.run(
+                "server", "setup", "--config", config, "--data-dir", folder / "data"
+            )
             assert status == 0, said
             yield Drill(served, served.worker(), folder, source, config, exported, quiet)
             freed(served)
