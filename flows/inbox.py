@@ -5,6 +5,7 @@ something has been claimed, and a scheduled run that found nothing is deleted wh
 """
 
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -74,8 +75,9 @@ def inbox(
         with redacted_errors("inbox"):
             settings, config = settings_of_run(data_dir, config, confined=True)
             run, data = str(flow_run.get_id()), settings.data
+            looked = time.monotonic()
             with claiming(data.inbox_dir, run, data.inbox_rest_seconds) as claims:
-                clock = RunClock()  # what was waited for was no start-up
+                clock = RunClock(waited=time.monotonic() - looked)
                 if not claims.files:
                     return nothing_to_do(claims)
                 log_to_run()

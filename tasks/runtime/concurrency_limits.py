@@ -9,14 +9,13 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
-    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterId,
 )
-from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
@@ -69,11 +68,11 @@ def release_slots(run: str, why: str) -> None:
     runs = [UUID(one) for one in runs_in_process(client, run)]
     until = time.monotonic() + RELEASE_SECONDS
     while held := _held(client):
-        ours = _task_runs(client, runs, held)
+        known = client.read_task_runs(task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=held)))
+        ours = [task for task in known if task.flow_run_id in runs]
         for task in ours:
             client.set_task_run_state(task.id, Crashed(message=why), force=True)
-        unknown = len(held) - len(_task_runs(client, None, held))
-        if not (ours or unknown) or time.monotonic() > until:
+        if not ours and (len(known) == len(held) or time.monotonic() > until):
             return
         time.sleep(RELEASE_SECONDS / 20)  # a task of the last second may not be recorded yet
 
@@ -85,16 +84,6 @@ def _held(client: SyncPrefectClient) -> list[UUID]:
         with suppress(ObjectNotFound):
             held += client.read_concurrency_limit_by_tag(stage.tag).active_slots
     return held
-
-
-def _task_runs(
-    client: SyncPrefectClient, runs: list[UUID] | None, tasks: list[UUID]
-) -> list[TaskRun]:
-    """Return those of some task runs that the server knows; runs: and that are of these runs."""
-    return client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=runs)) if runs else None,
-        task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=tasks)),
-    )
 
 
 def runs_in_process(client: SyncPrefectClient, run: str) -> list[str]:

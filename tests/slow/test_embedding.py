@@ -40,7 +40,11 @@ def test_ingest_is_a_subflow_beside_a_flows_folder_of_the_user_s(tmp_path):
     done = subprocess.run(
         [sys.executable, "nightly.py", source, tmp_path / "data"],
         cwd=mine,
-        env=environment(PYTHONPATH=str(site), PREFECT_HOME=str(tmp_path / "home")),
+        env=environment(
+            PYTHONPATH=str(site),
+            PREFECT_HOME=str(tmp_path / "home"),
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="240",
+        ),
         capture_output=True,
         text=True,
     )
