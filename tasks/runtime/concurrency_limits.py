@@ -72,7 +72,7 @@ def release_slots(run: str, why: str) -> None:
         ours = [task for task in known if task.flow_run_id in runs]
         for task in ours:
             client.set_task_run_state(task.id, Crashed(message=why), force=True)
-        if not ours and (len(known) == len(held) or time.monotonic() > until):
+        if time.monotonic() > until or not (ours or len(known) < len(held)):
             return
         time.sleep(RELEASE_SECONDS / 20)  # a task of the last second may not be recorded yet
 
