@@ -70,12 +70,14 @@ def settings(command: Command) -> Command:
             "--data-dir",
             type=FOLDER,
             envvar="WEIGHTSTREAM_DATA_DIR",
+            show_envvar=True,
             help="Where the store and the dashboards live.",
         ),
         click.option(
             "--config",
             type=FILE,
             envvar="WEIGHTSTREAM_CONFIG",
+            show_envvar=True,
             help="A config.toml; ./config.toml if not given.",
         ),
     ):
