@@ -80,13 +80,14 @@ def test_the_server_keeps_the_store_and_what_was_done_shows(serve, tmp_path):
         assert (status, "kept     variable weightstream" in said) == (0, True)
 
         served.worker()
-        (inbox / "a.csv").write_text(
+        (tmp_path / "a.csv").write_text(
             "user_id,effectiveDateTime,source_type,weight,unit\n"
             "P-1,2024-01-01T07:00:00Z,scale,80,kg\n"
         )
-        status, said = served.run("server", "run", "ingest/inbox")
+        sources = f'sources=["{tmp_path}/a.csv"]'
+        status, said = served.run("server", "run", "ingest/manual", "-p", sources)
         assert status == 0, said
-        (run,) = runs_of(served, "ingest/inbox")
+        (run,) = runs_of(served, "ingest/manual")
         by_name = {task["name"]: task for task in served.task_runs(run["id"])}
         (read,) = [task for name, task in by_name.items() if name == "read"]
         (filtered,) = [task for name, task in by_name.items() if name.startswith("filter")]
