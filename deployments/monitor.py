@@ -34,6 +34,8 @@ WAITING_SECONDS = 1800.0
 LEAST_FREE_MB = 1000.0
 LARGE_DATABASE_MB = 2000.0
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+IN_TURN = ("AwaitingConcurrencySlot", "AwaitingRetry")
+"""They wait for another run of their deployment, or for their time."""
 GOOD_ENDS = ("Completed", "Cancelled")
 
 
@@ -63,7 +65,12 @@ def run_findings(
                 kind="run",
             )
     waiting = runs_of(client, deployment, [StateType.SCHEDULED, StateType.PENDING])
-    late = [run for run in waiting if (run.expected_start_time or now) < now - LATE]
+    late = [
+        run
+        for run in waiting
+        if (run.expected_start_time or now) < now - LATE
+        and (run.state is None or run.state.name not in IN_TURN)
+    ]
     if late:
         yield Finding(
             f"{len(late)} runs of {name} are late; see that a worker runs and that no queue is "
@@ -97,7 +104,7 @@ def runs_of(
 
 
 def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
-    """Return when a run last sent a heartbeat, if it did in the last hour."""
+    """Return when a run last sent a heartbeat, if the server still knows."""
     wanted = {
         "limit": 1,
         "filter": {

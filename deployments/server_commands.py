@@ -42,7 +42,8 @@ def server_start(options: tuple[str, ...]) -> None:
 
     OPTIONS are those of `prefect server start`, such as --port 4300.
     """
-    os.environ.pop("PREFECT_SERVER_LOGGING_LEVEL", None)  # ours, for the embedded server
+    if os.environ.get("PREFECT_SERVER_LOGGING_LEVEL") == "CRITICAL":
+        del os.environ["PREFECT_SERVER_LOGGING_LEVEL"]  # ours, for the embedded server
     _become("server", "start", *options)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.runtime import deployment
 
+from tasks.runtime.redaction import redacted_errors
 from weightstream.config import Config, load
 from weightstream.errors import ConfigError
 
@@ -87,7 +88,7 @@ def paths_of_run(
     if deployment.get_id() is None:
         return data_dir, config
     served = served_here()
-    with get_client(sync_client=True) as client:
+    with redacted_errors("settings"), get_client(sync_client=True) as client:
         said = read_paths(client, served)
     given = {"data_dir": data_dir, "config": config}
     if confined and any(value not in (None, (said or {}).get(key)) for key, value in given.items()):

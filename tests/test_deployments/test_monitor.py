@@ -61,6 +61,8 @@ def test_a_run_is_late_when_nobody_starts_it(found):
     soon, late = NOW + timedelta(minutes=5), NOW - timedelta(minutes=6)
     assert found([run(Scheduled(), expected_start_time=soon)]) == []
     assert found([run(Scheduled(), expected_start_time=late)]) == ["late"]
+    in_turn = Scheduled(name="AwaitingConcurrencySlot")
+    assert found([run(in_turn, expected_start_time=late)]) == []
 
 
 def test_a_run_that_makes_no_sign_is_stuck(found):
