@@ -13,7 +13,6 @@ from numba import boolean, float64, from_dtype, int8, int64, void
 
 from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.beam import (
-    COURSES,
     MOVED,
     OVERRIDE,
     TURNED,
@@ -23,10 +22,11 @@ from weightstream.engine.beam import (
     advance_all,
     branch,
     go_straight,
+    make_beam,
     proceed,
     start_beam,
 )
-from weightstream.engine.compiled import jit, kernel, shared
+from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.densities import interval_sd
 from weightstream.engine.merging import same_weight
 from weightstream.engine.mixture import (
@@ -341,22 +341,6 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
         w.memory[0], w.memory[1] = k.day[i], k.weight[i]
         w.memory[2] = k.table[k.source[i]].key
     return n, count
-
-
-@shared
-def make_beam(
-    day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes, p: Records,
-    table: Records,
-) -> Beam:  # fmt: skip
-    """A beam over readings, with its scratch."""
-    kids = 5 * COURSES
-    scratch = np.zeros((5, REASON_COUNT))
-    return Beam(
-        day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
-        np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
-        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0],
-        scratch[1], scratch[2], scratch[3], scratch[4], np.zeros(1),
-    )  # fmt: skip
 
 
 @kernel(

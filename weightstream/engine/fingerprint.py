@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 MODULES = (
-    "records", "model", "growth_curve", "mixture", "densities", "process", "beam", "filter",
-    "retro", "pairs", "merging", "housemates", "naming", "smoother",
+    "records", "model", "growth_curve", "calendar", "mixture", "densities", "process", "course",
+    "beam", "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates", "naming",
+    "smoother",
 )  # fmt: skip
 LAYOUT = 2
 """Of a stored state; raised where its meaning changes but no constant does."""

@@ -46,12 +46,14 @@ SUMS = np.dtype(
         for name in (
             "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "loo",
             "loo_square", "right", "wrong", "levels", "level", "level_square", "trend", "moved",
+            "likeliest", "error",
         )
     ]
 )  # fmt: skip
 """Sums over pairs of sides. Weighed without the reading: pairs, those that know a level, the
 reading's prediction (calm: where nothing moved just now), the level (loo). Weighed with it: right
-and wrong, the level, and whether it moved just before."""
+and wrong, the level, and whether it moved just before. likeliest, error: weight of the likeliest
+pair, and its density of errors."""
 
 
 class Series(NamedTuple):
@@ -59,8 +61,7 @@ class Series(NamedTuple):
 
     k: the beam over the readings, with this person's parameters. ahead: forward predictions of
     all readings, those of row i from ahead_start[i - first] on. before, after: (sides, SIDE_SIZE)
-    what comes from either side of one reading; weights: (sides, sides)
-    with which they meet.
+    what comes from either side of one reading.
     """
 
     k: Beam
@@ -74,7 +75,6 @@ class Series(NamedTuple):
     ahead_start: Ints
     before: Floats
     after: Floats
-    weights: Floats
     joint: Floats
     scratch: Floats
     sums: Records

@@ -1,0 +1,194 @@
+"""What one course remembers: its errors, who else was there, how much it scatters. Compiled.
+
+A course is one answer to what each reading so far was (docs/judging.md, eq. 5-8).
+"""
+
+import math
+from typing import Any
+
+from weightstream.batch import Floats
+from weightstream.engine.compiled import jit
+from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
+from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
+from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
+
+SCATTER_READINGS, SCATTER_CUT = 8.0, 9.0
+"""A person's own scatter is known from so many readings; the most that one says of it, in z²."""
+ERRORS = 0.5
+"""A person's own rate of errors is known from so many errors."""
+RESTLESS_DAYS = 12.0
+"""Mean length of a spell."""
+GUEST_SD_KG = 2.0
+"""How far two readings of one co-user are apart."""
+GUEST_FIRST, GUEST_READINGS = 0.5, 5.0
+"""A co-user's share of readings is (visits + 0.5) / (readings + 5)."""
+GUEST_MEMORY = 0.2
+"""Weight of the newest reading in a co-user's level, at least."""
+ALIKE = 0.1
+"""Squared SDs of the level within which two courses are one."""
+ALIKE_WIDTH = 1.5
+RUNS_ON = 0.25
+"""How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
+GUEST_SOURCES = 0.3
+"""Share of errors that are another person on a scale that others use too; where it is less, they
+come again less often by its square."""
+GUEST_MOST = 0.5
+"""A co-user's share at most: who is there more often is the person."""
+GUEST_APART = 0.08
+"""A co-user is told from the person by so much of the weight; one who weighs the same is not."""
+UNNAMED_RUN = 0.3
+"""How much less errors without a name run on than those with one."""
+
+VALID, MOVED, TURNED, WRONG = range(4)
+
+
+@jit
+def persistence(run: float) -> float:
+    """Probability that a run of errors of one kind goes on."""
+    return RUNS_ON if run == 1.0 else run / (run + 1.0)
+
+
+@jit
+def alive(c: Any, s: Any) -> bool:
+    """Whether a course's run of errors may go on with a reading of this source."""
+    return c.fault > 0.0 and (c.fault_source == s.key or c.last == 0.0)
+
+
+@jit
+def going_on(c: Any, s: Any) -> float:
+    """Probability that the run of errors of a course goes on; 0 where there is none."""
+    if not alive(c, s):
+        return 0.0
+    on = persistence(c.run)
+    return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
+
+
+@jit
+def rate_factor(wrong: float, feared: float) -> float:
+    """How much oftener this person's readings are wrong than the sources' rates say (eq. 6)."""
+    return (ERRORS + wrong) / (ERRORS + feared)
+
+
+@jit
+def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
+    """Raise the density of the kind of error that goes on; returns the rise."""
+    on = going_on(c, s)
+    kind = int(c.fault)
+    if on == 0.0 or s.rate[kind] <= 0.0:
+        return 0.0
+    rise = on * density[kind] / (factor * s.rate[kind])
+    density[kind] += rise
+    return rise
+
+
+@jit
+def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
+    """Raise the density of another person by that of a co-user who was there; returns the rise."""
+    if c.visits == 0.0:
+        return 0.0
+    share = min((c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS), GUEST_MOST)
+    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
+    share *= min(others * others, 1.0)
+    apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
+    if not math.isnan(c.seen):
+        share *= -math.expm1(-apart)
+    rise = share * normal(w - c.guest, GUEST_SD_KG**2)
+    density[OTHER_PERSON] += rise
+    return rise
+
+
+@jit
+def restless_rate(c: Any, day: float, p: Any) -> float:
+    """Probability that a course changes between calm and restless over its last gap."""
+    gap = abs(day - c.seen)
+    if c.restless == 1.0:
+        return -math.expm1(-gap / RESTLESS_DAYS)
+    return min(gap, RESTLESS_MOST_DAYS) * p.restless_per_day
+
+
+@jit
+def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
+    """Put what a reading was taken for into a course's memory."""
+    right = what != WRONG
+    c.rights = (c.rights << 1) | (1 if right else 0)
+    c.moves = (c.moves << 1) | (1 if what == MOVED else 0)
+    c.spells = (c.spells << 1) | (1 if c.restless == 1.0 else 0)
+    if kind == OVERRIDE:
+        return  # what a person rejects tells nothing
+    c.feared += 1.0 - s.rate[OK]
+    if right:
+        c.right += 1.0
+        if c.fault_source == s.key or c.last == 0.0:
+            c.fault = 0.0
+    elif kind <= HUNDREDS_OFF or kind == OUTLIER:
+        goes_on = c.fault == kind and alive(c, s)
+        c.run = c.run + 1.0 if goes_on else 1.0
+        c.wrong += 0.0 if goes_on else 1.0
+        c.fault, c.fault_source = float(kind), s.key
+    elif kind == OTHER_PERSON:
+        if c.visits == 0.0 or abs(weight - c.guest) > 4.0 * GUEST_SD_KG:
+            c.guest, c.visits = weight, 0.0
+            c.wrong += 1.0
+        c.visits += 1.0
+        c.guest += max(1.0 / c.visits, GUEST_MEMORY) * (weight - c.guest)
+    c.last = 1.0 if right else 0.0
+
+
+@jit
+def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
+    """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
+    moving, leaping = move_rates(gap, p)
+    a, b = (MOVE_SHARE * level) ** 2, leap_sd(max(level, level + residual), gap) ** 2
+    move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
+    return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
+
+
+@jit
+def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
+    """Learn how much this person scatters, against others, from one usual reading (eq. 10)."""
+    if p.adapts == 1.0:
+        c.scale *= (c.told + min(residual * residual / variance, SCATTER_CUT)) / (c.told + 1.0)
+        c.told += 1.0
+
+
+@jit
+def turn(c: Any, day: float) -> None:
+    """Change a course between calm and restless; a new spell began with the gap."""
+    if c.restless == 1.0:
+        c.restless = 0.0
+        return
+    c.restless = 1.0
+    c.rr += spell_variance(c.r + c.x, abs(day - c.seen))
+
+
+@jit
+def like(a: Any, b: Any) -> bool:
+    """Whether two courses say so much the same that one can stand for both."""
+    if a.restless != b.restless or math.isnan(a.seen) or math.isnan(b.seen):
+        return False
+    if a.fault != b.fault and b.weight > 0.05 * a.weight:
+        return False
+    off = a.r + a.x - b.r - b.x
+    one, two = a.rr + 2.0 * a.rx + a.xx, b.rr + 2.0 * b.rx + b.xx
+    near = off * off <= ALIKE * min(one, two)
+    return near and one <= ALIKE_WIDTH * two and two <= ALIKE_WIDTH * one
+
+
+@jit
+def merge(a: Any, b: Any) -> None:
+    """Put b into a: weights add up, moments are matched; the likelier one's memory stays."""
+    total = a.weight + b.weight
+    u, t = a.weight / total, b.weight / total
+    dr, dx, dv, dw = b.r - a.r, b.x - a.x, b.v - a.v, b.w - a.w
+    a.rr = u * a.rr + t * b.rr + u * t * dr * dr
+    a.rx = u * a.rx + t * b.rx + u * t * dr * dx
+    a.rv = u * a.rv + t * b.rv + u * t * dr * dv
+    a.rw = u * a.rw + t * b.rw + u * t * dr * dw
+    a.xx = u * a.xx + t * b.xx + u * t * dx * dx
+    a.xv = u * a.xv + t * b.xv + u * t * dx * dv
+    a.xw = u * a.xw + t * b.xw + u * t * dx * dw
+    a.vv = u * a.vv + t * b.vv + u * t * dv * dv
+    a.vw = u * a.vw + t * b.vw + u * t * dv * dw
+    a.ww = u * a.ww + t * b.ww + u * t * dw * dw
+    a.r, a.x, a.v, a.w = a.r + t * dr, a.x + t * dx, a.v + t * dv, a.w + t * dw
+    a.weight = total

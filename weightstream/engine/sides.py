@@ -1,0 +1,136 @@
+"""What comes from one side of a reading: courses, and how two of them meet. Compiled.
+
+Formulas: docs/judging.md, eq. 9.
+"""
+
+import math
+from typing import Any
+
+from weightstream.batch import Floats
+from weightstream.engine.compiled import jit
+from weightstream.engine.course import RESTLESS_DAYS, restless_rate
+from weightstream.engine.densities import MOVE_SHARE, birth_density, leap_sd, move_rates
+from weightstream.engine.pairs import invert, join, put_course, widen
+from weightstream.engine.process import spell_variance
+from weightstream.engine.retro import (
+    COVARIANCES,
+    LOGDET,
+    MEANS,
+    ORIGIN,
+    PRECISIONS,
+    SIDE_COURSE,
+    SIDE_LEVEL,
+    SIDE_MOVED,
+    SIDE_RESTLESS,
+    SIDE_VAR,
+    SIDE_WEIGHT,
+    Series,
+)
+
+ROUGHLY = 100.0
+"""How much more than their weights two sides may come to by meeting."""
+NO_BODY = 1e-12
+"""Density of first readings where no body is."""
+
+
+@jit
+def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign: float) -> int:
+    """A course at reading i as sides: as it is, moved, leapt, and in another regime.
+
+    Returns the number of sides.
+    """
+    side = sides[at]
+    side[SIDE_COURSE], side[SIDE_MOVED] = number, 0.0
+    side[SIDE_RESTLESS], side[SIDE_WEIGHT] = c.restless, c.weight
+    side[SIDE_LEVEL] = math.nan
+    if math.isnan(c.seen):
+        return at + 1
+    put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
+    if math.isnan(side[LOGDET]):
+        return at
+    level = c.r + c.x
+    gap = abs(x.k.day[i] - c.seen)
+    moving, leaping = move_rates(gap, x.k.p[0])
+    turning = restless_rate(c, x.k.day[i], x.k.p[0])
+    side[SIDE_WEIGHT] = c.weight * (1.0 - moving - leaping) * (1.0 - turning)
+    if gap == 0.0:
+        return at + 1
+    new = sides[at + 1]
+    widen(new, side, (MOVE_SHARE * level) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
+    new = sides[at + 2]
+    widen(new, side, leap_sd(level, gap) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
+    new = sides[at + 3]
+    widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * turning, 1.0
+    new[SIDE_RESTLESS] = 1.0 - c.restless
+    return at + 4
+
+
+@jit
+def lone_side(x: Series, sides: Floats, c: Any, i: int, sign: float) -> int:
+    """A lone calm course as one side, where it is not contradicted; 0 where it has to be more."""
+    if math.isnan(c.seen) or c.restless == 1.0:
+        return 0
+    side = sides[0]
+    side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = 0.0, 0.0, 0.0
+    side[SIDE_WEIGHT] = 1.0
+    put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
+    return 0 if math.isnan(side[LOGDET]) else 1
+
+
+@jit
+def origin_of(x: Series, start: int, end: int, n: int) -> float:
+    """A level near those of the courses, from which r is counted, for digits."""
+    for a in range(start, end):
+        if not math.isnan(x.ahead[a].seen):
+            return x.ahead[a].r
+    for b in range(n):
+        if not math.isnan(x.k.courses[b].seen):
+            return x.k.courses[b].r
+    return 0.0
+
+
+@jit
+def roughly(f: Floats, b: Floats) -> float:
+    """No less than about the weight with which two sides meet, by their levels alone."""
+    weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
+    if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
+        return weight
+    if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
+        return 0.0
+    off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
+    apart = 0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR])
+    return ROUGHLY * weight * math.exp(-min(apart, 300.0))
+
+
+@jit
+def prior_of(restless: float, p: Any) -> float:
+    """Share of time in a regime."""
+    share = p.restless_per_day * RESTLESS_DAYS
+    return share if restless == 1.0 else 1.0 - share
+
+
+@jit
+def meet(x: Series, f: Floats, b: Floats) -> float:
+    """Joint state of two sides into x.joint, and the weight with which they meet."""
+    weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
+    before, after = not math.isnan(f[SIDE_LEVEL]), not math.isnan(b[SIDE_LEVEL])
+    if not (before and after):
+        if before or after:
+            one = f if before else b
+            for at in range(4):
+                x.joint[MEANS + at] = one[MEANS + at]
+            invert(one, PRECISIONS, x.joint, COVARIANCES)
+        return weight
+    if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
+        return 0.0
+    p = x.k.p[0]
+    density = join(f, b, p, x.joint, x.scratch)
+    level = x.joint[0] + x.joint[1] + x.joint[ORIGIN]
+    if math.isnan(density):
+        return 0.0
+    # However far apart two sides are, some pair has to be the likeliest.
+    prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level), NO_BODY)
+    return weight * math.exp(max(density, -300.0)) / prior

@@ -1,0 +1,175 @@
+"""What a pair of courses, from before and from after, says of the reading between. Compiled.
+
+Formulas: docs/judging.md, eq. 9-10.
+"""
+
+import math
+
+from weightstream.batch import Floats
+from weightstream.engine.beam import SURE, TINY, UNSURPRISING
+from weightstream.engine.compiled import jit
+from weightstream.engine.course import raise_guest, raise_run, rate_factor
+from weightstream.engine.densities import believed_noise, birth_density, interval_sd, valid_density
+from weightstream.engine.filter import name
+from weightstream.engine.mixture import COPY_RATE, HIGHEST, LOWEST, OK, START_KG, explain
+from weightstream.engine.process import small
+from weightstream.engine.records import REASON_COUNT
+from weightstream.engine.retro import (
+    COVARIANCES,
+    ORIGIN,
+    SIDE_COURSE,
+    SIDE_LEVEL,
+    SIDE_MOVED,
+    Series,
+)
+
+FULL, WEAK, EASY = range(3)
+"""How a pair is weighed: whole; without its errors; only where nobody is surprised."""
+
+
+@jit
+def weigh_birth(
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, prior: float
+) -> None:
+    """Add what a pair of sides says that knows no level: all other readings are errors.
+
+    prior: probability that the reading is right before it is seen.
+    """
+    k, w, t = x.k, x.work[i - first], x.sums[0]
+    t.pairs += weight
+    right = prior * birth_density(k.weight[i]) if prior > 0.0 else 0.0
+    if k.forced[i] > 0:
+        right = max(right, TINY)
+    t.right += right
+    if right > 0.0:
+        level = k.weight[i] - (w.offset + k.table[k.source[i]].bias)
+        t.levels += right
+        t.level += right * level
+        t.level_square += right * (level * level + w.noise)
+    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, w.copy_of >= 0)
+
+
+@jit
+def weigh_pair(
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, how: int
+) -> bool:
+    """Add what a pair of sides, whose joint state stands in x.joint, says of reading i.
+
+    how: EASY: only if the reading surprises nobody; WEAK: its errors are those of the likeliest
+    pair, which cost the most to weigh. Returns whether it was added.
+    """
+    k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
+    p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
+    possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
+    prior = weight * s.rate[OK]
+    if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
+        weigh_birth(x, i, first, weight, f, b, prior if possible else 0.0)
+        return True
+    c = COVARIANCES
+    level = j[0] + j[1] + j[ORIGIN]
+    size = small(level)
+    noise, tail = w.noise * size * size, p.tail_var * size * size
+    mean = w.factor * level + j[3] + w.offset * size
+    gr = w.factor * (j[c] + j[c + 1]) + j[c + 3]
+    gx = w.factor * (j[c + 1] + j[c + 4]) + j[c + 6]
+    gv = w.factor * (j[c + 2] + j[c + 5]) + j[c + 8]
+    gw = w.factor * (j[c + 3] + j[c + 6]) + j[c + 9]
+    variance = w.factor * (gr + gx) + gw + noise
+    residual = y - mean
+    if how == EASY and (residual * residual > UNSURPRISING * variance or variance > 9.0):
+        return False
+    density, usual = valid_density(residual, variance, p.tail_share, tail)
+    right = prior * density if possible else 0.0
+    if k.forced[i] > 0:
+        right = max(right, TINY * weight)
+    wrong = weight * t.error
+    if how != WEAK:
+        wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
+    if how == EASY and wrong > SURE * right:
+        for reason in range(REASON_COUNT):
+            k.errors[reason] = k.likely[reason] = 0.0
+        return False
+    spread = j[c] + 2.0 * j[c + 1] + j[c + 4]
+    t.pairs += weight
+    t.known += weight
+    t.mean += weight * mean
+    t.square += weight * (mean * mean + variance)
+    if f[SIDE_MOVED] + b[SIDE_MOVED] == 0.0:
+        t.calm += weight
+        t.calm_mean += weight * mean
+        t.calm_square += weight * (mean * mean + variance)
+    t.loo += weight * level
+    t.loo_square += weight * (level * level + spread)
+    t.right += right
+    t.wrong += wrong
+    if f[SIDE_MOVED] > 0.0:
+        t.moved += right + wrong
+    if right == 0.0:
+        residual = 0.0  # a value without measure would leave no number behind
+    believed = variance - noise + believed_noise(noise, usual, tail)
+    after = level + (gr + gx) * residual / believed
+    narrow = max(spread - (gr + gx) ** 2 / believed, 0.0)
+    t.levels += right + wrong
+    t.level += right * after + wrong * level
+    t.level_square += right * (after * after + narrow) + wrong * (level * level + spread)
+    t.trend += right * (j[2] + gv * residual / believed) + wrong * j[2]
+    return True
+
+
+@jit
+def weigh_errors(
+    x: Series, i: int, weight: float, mean: float, variance: float, f: Floats, b: Floats, copy: bool
+) -> float:
+    """Add the densities of errors at reading i to those of other pairs; returns the sum."""
+    k = x.k
+    if k.forced[i] > 0:
+        return 0.0
+    if k.forced[i] < 0 or copy:
+        x.sums[0].error = 1.0
+        return weight
+    s, y = k.table[k.source[i]], k.weight[i]
+    c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
+    factor = rate_factor(c.wrong + d.wrong, c.feared + d.feared)
+    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    for reason in range(1, REASON_COUNT):
+        k.density[reason] *= factor
+    wrong += raise_run(c, s, factor, k.density) + raise_run(d, s, factor, k.density)
+    wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
+    for reason in range(1, REASON_COUNT):
+        own = weight * k.density[reason]
+        k.errors[reason] += own
+        if own > k.likely[reason]:
+            k.likely[reason] = own
+            k.restored[reason] = k.undone[reason]
+    wrong = max(wrong, TINY)
+    if weight > x.sums[0].likeliest:
+        x.sums[0].likeliest, x.sums[0].error = weight, wrong
+    return weight * wrong
+
+
+@jit
+def write(x: Series, i: int, first: int) -> None:
+    """Results of reading i from the sums."""
+    row, w, t, p = x.out[i], x.work[i - first], x.sums[0], x.k.p[0]
+    row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
+    row.suggested = row.p_reason = row.second = row.p_second = math.nan
+    row.shift_from = row.shift_to = row.change = row.change_sd = math.nan
+    forced = x.k.forced[i]
+    row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
+    if w.copy_of >= 0:
+        row.p = 1.0 - COPY_RATE
+    w.loo, w.loo_var = START_KG[0], START_KG[1] ** 2
+    if t.known > 0.5 * t.pairs:
+        calm = t.calm > 0.5 * t.known
+        count = t.calm if calm else t.known
+        row.mean = (t.calm_mean if calm else t.mean) / count
+        variance = max((t.calm_square if calm else t.square) / count - row.mean**2, 1e-12)
+        row.sd = interval_sd(variance, p.tail_share, p.tail_var * small(row.mean) ** 2)
+        w.loo = row.mean
+        w.loo_var = max(variance - w.noise * small(row.mean) ** 2, 1e-9)
+    if t.levels > 0.0:
+        row.level, row.trend = t.level / t.levels, t.trend / t.levels
+        row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
+        w.move = t.moved / t.levels
+    x.accepted[i] = row.p >= p.accept and w.copy_of < 0
+    x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)
