@@ -87,6 +87,8 @@ def test_the_server_keeps_the_store_and_what_was_done_shows(serve, tmp_path):
         sources = f'sources=["{tmp_path}/a.csv"]'
         status, said = served.run("server", "run", "ingest/manual", "-p", sources)
         assert status == 0, said
+        (retro,) = runs_of(served, "retro/deferred")
+        assert served.ended(retro["id"])["state_name"] == "Completed"
         (run,) = runs_of(served, "ingest/manual")
         by_name = {task["name"]: task for task in served.task_runs(run["id"])}
         (read,) = [task for name, task in by_name.items() if name == "read"]
@@ -95,8 +97,6 @@ def test_the_server_keeps_the_store_and_what_was_done_shows(serve, tmp_path):
         assert filtered["name"] == "filter batch 0 · 1 row"
         assert [one["id"] for one in filtered["task_inputs"]["wait_for"]] == [read["id"]]
         assert filtered["id"] in [one["id"] for one in written["task_inputs"]["wait_for"]]
-        (retro,) = runs_of(served, "retro/deferred")
-        assert served.ended(retro["id"])["state_name"] == "Completed"
         assert len(list((data / "dashboards/persons").glob("*.html"))) == 1
         logs = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
         ours = served.ask("POST", "/logs/filter", json=logs)
