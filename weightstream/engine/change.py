@@ -3,7 +3,7 @@
 import numpy as np
 
 from weightstream.batch import Floats, UserBatch
-from weightstream.engine.densities import Z95
+from weightstream.schema import Z95
 
 CHANGE_DAYS = 28.0
 

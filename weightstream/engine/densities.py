@@ -8,8 +8,8 @@ from typing import Any
 
 from weightstream.engine.compiled import jit
 from weightstream.engine.mixture import START_KG, normal
+from weightstream.schema import Z95
 
-Z95 = 1.959963984540054  # SDs on each side of a normal 95 % interval
 BELL_AT_Z95 = math.exp(-0.5 * Z95 * Z95)
 ROOT_2 = math.sqrt(2.0)
 ROOT_HALF_PI = math.sqrt(0.5 * math.pi)

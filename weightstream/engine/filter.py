@@ -8,10 +8,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import boolean, float64, from_dtype, int8, int64, void
 
-from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.beam import (
     MOVED,
     OVERRIDE,
@@ -40,8 +38,7 @@ from weightstream.engine.mixture import (
 )
 from weightstream.engine.process import advance, conditions, small, spread
 from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
-
-Bools = npt.NDArray[np.bool_]
+from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""

@@ -11,16 +11,15 @@ import math
 import numpy as np
 from numba import boolean, float64, from_dtype, int8, int64, void
 
-from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.beam import (
     COURSES,
     advance_all,
     branch,
     go_straight,
+    make_beam,
     start_beam,
 )
 from weightstream.engine.compiled import jit, kernel
-from weightstream.engine.filter import Bools, make_beam
 from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     OVERRIDE,
@@ -39,6 +38,7 @@ from weightstream.engine.retro import (
 )
 from weightstream.engine.sides import lay_out, lone_side, meet, origin_of, roughly
 from weightstream.engine.weighing import EASY, FULL, WEAK, weigh_pair, write
+from weightstream.types import Bools, Codes, Floats, Ints
 
 FAINT, SLIGHT = 1e-5, 0.01
 """Pairs of this share of the likeliest have no say; no say on errors."""

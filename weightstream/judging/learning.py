@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from weightstream.batch import UserBatch
 from weightstream.config import Kalman
@@ -26,9 +25,7 @@ from weightstream.judging.evidence import (
     rows_of,
 )
 from weightstream.schema import HUMAN_REASONS, REASONS
-from weightstream.types import Floats
-
-Bools = npt.NDArray[np.bool_]
+from weightstream.types import Bools, Floats
 
 SAMPLE_READINGS = 20_000
 """More say little more about a dozen parameters; persons are taken evenly over all of them."""
