@@ -7,12 +7,14 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
+from deployments import server_commands  # noqa: F401, it attaches commands
 from deployments.embedded import server_beside
 from deployments.ending import end_on_signals
 from weightstream import (  # noqa: F401, they attach commands
@@ -152,7 +154,8 @@ def report(
     check_threads()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
-        outcome = flow(**given, return_state=True).result(raise_on_failure=False)
+        with tagged_for_automations():
+            outcome = flow(**given, return_state=True).result(raise_on_failure=False)
     except KeyboardInterrupt as stopped:
         click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
         sys.exit(getattr(stopped, "exit_status", 130))
@@ -191,6 +194,16 @@ def check_threads() -> None:
         )
 
 
+def tagged_for_automations() -> AbstractContextManager[Any]:
+    """Tag a run on a server as those of its deployments are, so that its death is noticed too."""
+    from prefect import tags
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.served import served_here
+
+    return tags(served_here().tag) if PREFECT_API_URL.value() else nullcontext()
+
+
 def plain_logging() -> None:
     """On the terminal: our own lines, and of Prefect's only what is wrong, without tracebacks."""
     ours = logging.getLogger("weightstream")
@@ -208,50 +221,3 @@ class PlainLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)  # noqa: T201
-
-
-@cli.group()
-def server() -> None:
-    """What weightstream needs on a Prefect server: limits, work pool, queues, deployments."""
-
-
-@server.command("setup")
-@settings
-def server_setup(config: Path | None, data_dir: Path | None) -> None:
-    """Make the server at PREFECT_API_URL hold what weightstream needs.
-
-    Says what was created, changed or kept; run it again after each upgrade or change of
-    [threading]. The deployments use the config and data directory that are given here, or those
-    that they had.
-    """
-    from deployments.server import set_up
-
-    for line in set_up(config, data_dir):
-        click.echo(line)
-
-
-@server.command("check")
-@settings
-def server_check(config: Path | None, data_dir: Path | None) -> None:
-    """Say what is missing, changed or stuck on the server, and how to mend it.
-
-    Exit status 1 if something is; a warning alone is 0; 2 if no server answers.
-    """
-    from deployments.server import find_problems, report_findings
-
-    report_findings(find_problems(config, data_dir))
-
-
-@server.command("serve")
-@click.option("--limit", default=4, show_default=True, type=click.IntRange(1), help="Runs at once.")
-@settings
-def server_serve(limit: int, config: Path | None, data_dir: Path | None) -> None:
-    """Set up, then run here what the deployments ask for, until stopped: setup and a worker."""
-    from deployments.desired import POOL
-    from deployments.server import set_up
-
-    for line in set_up(config, data_dir):
-        click.echo(line)
-    sys.stdout.flush()
-    worker = ["-m", "prefect", "worker", "start", "--pool", POOL, "--limit", str(limit)]
-    os.execv(sys.executable, [sys.executable, *worker])  # noqa: S606

@@ -3,36 +3,47 @@
 Plain data, from the configuration and prefect.yaml; `reconcile.py` compares it with a server.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import yaml
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyOptions, StateType
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
+from flows.events import NEWS
+from flows.served import NAME_OF_STORE, Served
 from tasks import STAGES, VIZ_MEMORY
+from tasks.runtime.leaving import LEFT
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
-from weightstream.config import Config
+from weightstream.config import Config, Schedule
 
 ROOT = Path(__file__).resolve().parent.parent
-POOL = "weightstream"
 POOL_DESCRIPTION = "Runs of weightstream: a process each, on the machine of the worker."
-INBOX = "ingest/inbox"
-"""Its parameters say which store a server works on."""
+INBOX, MANUAL, RETRO, REFRESH = (
+    "ingest/inbox",
+    "ingest/manual",
+    "retro/deferred",
+    "dashboards/refresh",
+)
 
 MANY_PERSONS = 1_000_000
 """For the limit of a pool whose size depends on how many persons a run has."""
 
-HEARTBEATS_MISSED = timedelta(seconds=100)
-"""Three of those that prefect.toml asks of a run."""
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+"""Seconds between heartbeats; prefect.yaml says it to each run, whatever its worker has."""
+SPARE = timedelta(seconds=10)
+"""For events that are late: an automation waits for three heartbeats, and this."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,19 @@ class Deployed:
         return f"{self.flow.name}/{self.fields['name']}"
 
 
-def limits(config: Config) -> list[Limit]:
-    """Return one limit for the tag of each stage, its pool size; and the memory of drawing."""
+def limits(config: Config, served: Served) -> list[Limit]:
+    """Return one limit for the tag of each stage, its pool size; and the memory of drawing.
+
+    They are the server's, so that its stores share them: of a store with a name, whatever another
+    has set is no drift.
+    """
+    found = [*_stage_limits(config), *_drawing_limits(config)]
+    if served.name:
+        return [Limit(limit.name, limit.slots, range(1, 2**31)) for limit in found]
+    return found
+
+
+def _stage_limits(config: Config) -> list[Limit]:
     threading = config.threading
     slots = {
         "read": 1,
@@ -80,7 +102,11 @@ def limits(config: Config) -> list[Limit]:
         "write": 1,
         "smooth": retro_pool_size(threading),
     }
-    found = [Limit(f"tag:{STAGES[name].tag}", n, range(n, n + 1)) for name, n in slots.items()]
+    return [Limit(f"tag:{STAGES[name].tag}", n, range(n, n + 1)) for name, n in slots.items()]
+
+
+def _drawing_limits(config: Config) -> list[Limit]:
+    threading = config.threading
     largest = min(threading.viz_pool_size, threading.memory.max_concurrent_viz)
     size = draw_pool_size(threading)
     # Where memory bounds drawing, the pool size is another at every look. None of them is drift:
@@ -89,35 +115,46 @@ def limits(config: Config) -> list[Limit]:
     megabytes = threading.memory.viz_memory_limit_mb
     accepted_mb = range(accepted.start * megabytes, largest * megabytes + 1)
     return [
-        *found,
         Limit(f"tag:{STAGES['draw'].tag}", size, accepted),
         Limit(VIZ_MEMORY, size * megabytes, accepted_mb),
     ]
 
 
-def deployments(config: Path | None, data_dir: Path | None) -> list[Deployed]:
-    """Return the deployments of prefect.yaml, with the paths that their runs use."""
+def _prefect_yaml() -> dict[str, Any]:
     text = (ROOT / "prefect.yaml").read_text("utf-8").replace("{{ $PWD }}", str(ROOT))
-    tree = yaml.safe_load(text)
-    paths = {"config": config, "data_dir": data_dir}
-    parameters = {name: str(path) for name, path in paths.items() if path is not None}
-    return [_deployed(entry, tree["pull"], parameters) for entry in tree["deployments"]]
+    tree: dict[str, Any] = yaml.safe_load(text)
+    return tree
 
 
-def _deployed(entry: dict[str, Any], pull: Any, parameters: dict[str, str]) -> Deployed:
+def deployments(config: Config, served: Served) -> list[Deployed]:
+    """Return the deployments of prefect.yaml, under the names of the store, when it wants them."""
+    tree = _prefect_yaml()
+    return [
+        _deployed(entry, tree["pull"], config.schedule, served) for entry in tree["deployments"]
+    ]
+
+
+def _deployed(entry: dict[str, Any], pull: Any, schedule: Schedule, served: Served) -> Deployed:
     path, _, name = entry["entrypoint"].partition(":")
     flow: Flow[..., Any] = load_flow_from_entrypoint(f"{ROOT / path}:{name}")
     limit = entry.get("concurrency_limit", {})
     options = limit and ConcurrencyOptions(collision_strategy=limit["collision_strategy"])
+    variables = dict(entry["work_pool"]["job_variables"])
+    if served.name:
+        variables["env"] = {**variables["env"], NAME_OF_STORE: served.name}
     fields = {
-        "name": entry["name"],
+        "name": served.deployment(entry["name"]),
         "description": entry["description"],
+        "version": entry["version"],
+        "tags": [served.tag],
         "entrypoint": entry["entrypoint"],
-        "work_pool_name": entry["work_pool"]["name"],
+        "work_pool_name": served.pool,
         "work_queue_name": entry["work_pool"]["work_queue_name"],
-        "job_variables": entry["work_pool"]["job_variables"],
-        "parameters": {**entry.get("parameters", {}), **parameters},
-        "schedules": [_schedule(schedule) for schedule in entry.get("schedules", [])],
+        "job_variables": variables,
+        "parameters": entry.get("parameters", {}),
+        "schedules": [
+            one for plan in entry.get("schedules", []) for one in _schedules(plan, entry, schedule)
+        ],
         "concurrency_limit": limit.get("limit"),
         "concurrency_options": options or None,
         "pull_steps": pull,
@@ -132,41 +169,105 @@ def _deployed(entry: dict[str, Any], pull: Any, parameters: dict[str, str]) -> D
     return Deployed(flow, fields)
 
 
-def _schedule(entry: dict[str, Any]) -> DeploymentScheduleCreate:
-    return DeploymentScheduleCreate(
-        slug=entry["slug"],
-        active=entry["active"],
-        schedule=CronSchedule(cron=entry["cron"], timezone=entry["timezone"]),
-    )
+def _schedules(
+    plan: dict[str, Any], entry: dict[str, Any], schedule: Schedule
+) -> list[DeploymentScheduleCreate]:
+    """Return the schedule of a deployment as the configuration has it; none where it is empty."""
+    cron = {"inbox": schedule.inbox, "refresh": schedule.dashboards}[entry["name"]]
+    if not cron:
+        return []
+    timing = CronSchedule(cron=cron, timezone=schedule.timezone)
+    return [DeploymentScheduleCreate(slug=plan["slug"], active=True, schedule=timing)]
 
 
-ENDINGS = ("Completed", "Degraded", "Failed", "Crashed", "Cancelled", "Cancelling", "Paused")
-"""Names of states after which a run sends no heartbeat; Degraded is ours (flows/finalize.py)."""
+def heartbeats_missed() -> timedelta:
+    """Return the silence after which a run counts as dead: three heartbeats, and some."""
+    deployed = _prefect_yaml()["deployments"]
+    seconds = {int(one["work_pool"]["job_variables"]["env"][HEARTBEAT]) for one in deployed}
+    return timedelta(seconds=3 * max(seconds)) + SPARE
 
 
-def automations() -> list[AutomationCore]:
-    """Return the automation that marks a run as crashed whose process died silently."""
+def crash_automation(served: Served) -> AutomationCore:
+    """Return the automation that marks a run of ours as crashed whose process died silently.
+
+    Others' runs on the server have heartbeats of their own. A heartbeat begins the wait for the
+    next; whatever state a run enters ends it, for in some there are none.
+    """
     silent = EventTrigger(
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match_related=_tagged(served),
         after={"prefect.flow-run.heartbeat"},
-        expect={
-            "prefect.flow-run.heartbeat",
-            *(f"prefect.flow-run.{name}" for name in ENDINGS),
-        },
+        expect={"prefect.flow-run.*", LEFT},
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
-        within=HEARTBEATS_MISSED,
+        within=heartbeats_missed(),
     )
     crashed = ChangeFlowRunState(
         state=StateType.CRASHED,
         message="its process stopped sending heartbeats; run it again: what is stored stays",
     )
+    return AutomationCore(
+        name=f"{served.pool}: a run without a heartbeat has crashed",
+        description="Prefect does not notice by itself that the process of a run is gone.",
+        enabled=True,
+        trigger=silent,
+        actions=[crashed],
+    )
+
+
+def _tagged(served: Served) -> ResourceSpecification:
+    return ResourceSpecification(
+        {"prefect.resource.id": f"prefect.tag.{served.tag}", "prefect.resource.role": "tag"}
+    )
+
+
+STATES_TOLD = ("Failed", "Crashed", "Degraded", "TimedOut")
+"""Names of states of a run that somebody has to look at."""
+RUN_TOLD = """{{ flow_run.name }} is {{ flow_run.state.name }}: {{ flow_run.state.message }}
+{{ flow_run|ui_url }}"""
+NEWS_TOLD = "{{ event.payload.sentence }}"
+
+
+def notifying_automations(served: Served, blocks: Sequence[UUID]) -> list[AutomationCore]:
+    """Return what tells each of these notification blocks of runs and of what they found."""
+    run_of_ours = EventTrigger(
+        match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match_related=_tagged(served),
+        expect={f"prefect.flow-run.{name}" for name in STATES_TOLD},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
+    news = EventTrigger(
+        match=ResourceSpecification({"prefect.resource.id": f"weightstream.store.{served.pool}"}),
+        expect=set(NEWS),
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
     return [
-        AutomationCore(
-            name="weightstream: a run without a heartbeat has crashed",
-            description="Prefect does not notice by itself that the process of a run is gone.",
-            trigger=silent,
-            actions=[crashed],
-        )
+        _notifying(served, "a run needs somebody", run_of_ours, RUN_TOLD, blocks),
+        _notifying(served, "a store has news", news, NEWS_TOLD, blocks),
     ]
+
+
+def _notifying(
+    served: Served, what: str, trigger: EventTrigger, body: str, blocks: Sequence[UUID]
+) -> AutomationCore:
+    name = f"{served.pool}: {what}"
+    return AutomationCore(
+        name=name,
+        description="Tells the addresses of [notify] urls.",
+        enabled=True,
+        trigger=trigger,
+        actions=[
+            SendNotification(block_document_id=block, subject=name, body=body) for block in blocks
+        ],
+    )
+
+
+def notify_urls(config: Config) -> list[str]:
+    """Return the addresses of [notify], with what the environment holds for $NAME."""
+    return [os.path.expandvars(url) for url in config.notify.urls]

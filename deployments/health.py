@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import prefect
 from prefect.client.orchestration import SyncPrefectClient
@@ -20,11 +21,12 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
-from deployments.desired import POOL, QUEUES, VIZ_MEMORY, deployments
-from deployments.reconcile import Resource
-from tasks import STAGES
+from deployments.desired import QUEUES, deployments
+from deployments.resource import Resource
+from flows.served import Served
+from tasks import STAGES, VIZ_MEMORY
+from weightstream.config import Config
 
-SETUP = "run `weightstream server setup`"
 LASTING_SECONDS = 25.0
 """The server sweeps an expired lease and its slots within 15 s; what stays longer is leaked."""
 UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
@@ -34,17 +36,20 @@ SLOWEST_POLL = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence. wrong: something must be done; else a warning."""
+    """One sentence. wrong: something must be done; else a warning. kind: for programs."""
 
     sentence: str
     wrong: bool = True
+    kind: str = "server"
 
 
-def findings_of(resource: Resource) -> Iterator[Finding]:
+def findings_of(resource: Resource, served: Served) -> Iterator[Finding]:
+    remedy = f"run `{served.setup}`"
     if resource.differences is None:
-        yield Finding(f"{resource.name} is missing: {resource.cost}; {SETUP}")
+        yield Finding(f"{resource.name} is missing: {resource.cost}; {remedy}", kind="setup")
     elif resource.differences:
-        yield Finding(f"{resource.name} has drifted: {', '.join(resource.differences)}; {SETUP}")
+        what = ", ".join(resource.differences)
+        yield Finding(f"{resource.name} has drifted: {what}; {remedy}", kind="setup")
 
 
 def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
@@ -73,6 +78,12 @@ def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
             "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS=0.25",
             wrong=False,
         )
+    if "flow_runs" not in vacuumed(settings):
+        yield Finding(
+            "the server never deletes runs, so that its database grows for ever; "
+            f"{restart} PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs",
+            wrong=False,
+        )
     version = client.api_version()
     if version != prefect.__version__:
         yield Finding(
@@ -81,43 +92,59 @@ def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
         )
 
 
-def worker_findings(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Check whether runs that wait will be started."""
+def vacuumed(settings: dict[str, Any]) -> set[str]:
+    """Return what a server's settings let its vacuum delete; true stands for all of it."""
+    enabled = settings["services"]["db_vacuum"]["enabled"]
+    if isinstance(enabled, bool):
+        return {"events", "flow_runs"} if enabled else {"events"}
+    return set(enabled or ())
+
+
+def worker_findings(
+    client: SyncPrefectClient, served: Served, wrong: bool = False
+) -> Iterator[Finding]:
+    """Check whether runs that wait will be started. wrong: of a pool that nobody looks at."""
+    name = served.pool
     try:
-        pool = client.read_work_pool(POOL)
+        pool = client.read_work_pool(name)
         workers = client.read_workers_for_work_pool(
-            POOL, worker_filter=WorkerFilter.model_validate({"status": {"any_": ["ONLINE"]}})
+            name, worker_filter=WorkerFilter.model_validate({"status": {"any_": ["ONLINE"]}})
         )
     except ObjectNotFound:
         return  # reported as a missing resource
     if pool.is_paused:
         yield Finding(
-            f"work pool {POOL} is paused: no run starts; `prefect work-pool resume {POOL}`"
+            f"work pool {name} is paused: no run starts; `prefect work-pool resume {name}`",
+            kind="worker",
         )
     for queue in QUEUES:
         try:
-            found = client.read_work_queue_by_name(queue.name, POOL)
+            found = client.read_work_queue_by_name(queue.name, name)
         except ObjectNotFound:
             continue
         if found.is_paused:
             yield Finding(
                 f"queue {queue.name} is paused: what is in it waits; "
-                f"`prefect work-queue resume {queue.name} --pool {POOL}`"
+                f"`prefect work-queue resume {queue.name} --pool {name}`",
+                kind="worker",
             )
     if not workers:
         yield Finding(
-            f"no worker is looking at work pool {POOL}: what is deployed waits; "
-            f"`prefect worker start --pool {POOL}` or `weightstream server serve`",
-            wrong=False,
+            f"no worker is looking at work pool {name}: what is deployed waits; "
+            f"`prefect worker start --pool {name}` or `weightstream server serve`",
+            wrong,
+            "worker",
         )
 
 
-def stuck_findings(client: SyncPrefectClient, seconds: float | None = None) -> Iterator[Finding]:
+def stuck_findings(
+    client: SyncPrefectClient, config: Config, served: Served, seconds: float | None = None
+) -> Iterator[Finding]:
     """Check for slots in use that no run holds, and for schedules that create no runs."""
-    deployed = _deployed(client)
+    deployed = found_deployments(client, config, served)
     look = partial(stuck, client, deployed)
     for sentence in still_true(look, LASTING_SECONDS if seconds is None else seconds).values():
-        yield Finding(sentence)
+        yield Finding(sentence, kind="stuck")
 
 
 def still_true(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, str]:
@@ -131,9 +158,12 @@ def still_true(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, 
     return seen
 
 
-def _deployed(client: SyncPrefectClient) -> list[DeploymentResponse]:
+def found_deployments(
+    client: SyncPrefectClient, config: Config, served: Served
+) -> list[DeploymentResponse]:
+    """Return those of our deployments that the server has."""
     found = []
-    for desired in deployments(None, None):
+    for desired in deployments(config, served):
         with suppress(ObjectNotFound):
             found.append(client.read_deployment_by_name(desired.name))
     return found

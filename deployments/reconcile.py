@@ -1,9 +1,7 @@
 """Compare what is desired with what a server holds, resource by resource, and change it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import (
@@ -14,65 +12,61 @@ from prefect.client.schemas.actions import (
 )
 from prefect.client.schemas.objects import WorkQueue
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
+from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from deployments.desired import (
-    POOL,
     POOL_DESCRIPTION,
     QUEUES,
     Deployed,
     Limit,
     Queue,
-    automations,
+    crash_automation,
     deployments,
     limits,
 )
+from deployments.notifying import notifying_resources
+from deployments.resource import Resource, automation, differing
+from flows.served import Served, read_paths
 from weightstream.config import Config
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One thing that a server should hold.
-
-    differences: from what is desired; empty if there are none, None if it is missing. make:
-    creates or changes it. cost: what happens without it.
-    """
-
-    name: str
-    differences: list[str] | None
-    make: Callable[[], Any]
-    cost: str
+from weightstream.intake.inbox import make_folders
 
 
 def resources(
-    client: SyncPrefectClient, config: Config, config_path: Path | None, data_dir: Path | None
+    client: SyncPrefectClient, config: Config, paths: dict[str, str | None], served: Served
 ) -> Iterator[Resource]:
     """Yield each resource once those before it are made, which it may need."""
-    for limit in limits(config):
+    yield _inbox(config)
+    yield _variable(client, paths, served)
+    for limit in limits(config, served):
         yield _limit(client, limit)
-    yield _pool(client)
+    yield _pool(client, served.pool)
     for queue in QUEUES:
-        yield _queue(client, queue)
-    for deployed in deployments(config_path, data_dir):
+        yield _queue(client, queue, served.pool)
+    for deployed in deployments(config, served):
         yield _deployment(client, deployed)
-    for automation in automations():
-        yield _automation(client, automation)
+    yield automation(client, crash_automation(served))
+    yield from notifying_resources(client, config, served)
 
 
-def differing(found: dict[str, Any], desired: dict[str, Any]) -> list[str]:
-    """Return `name is this, not that` for each value that differs."""
-    return [
-        f"{name} is {shown(found[name])}, not {shown(value)}"
-        for name, value in desired.items()
-        if found[name] != value
-    ]
+def _inbox(config: Config) -> Resource:
+    """Compare the inbox's folder, if the data directory is on this machine."""
+    inbox = config.data.inbox_dir
+    differences: list[str] | None = [] if inbox.is_dir() else None
+    return Resource(
+        f"inbox {inbox}", differences, lambda: make_folders(inbox), "files have no place"
+    )
 
 
-def shown(value: Any) -> str:
-    text = "not set" if value in (None, "", [], {}) else str(value)
-    return text if len(text) < 80 else f"{text[:76]} ..."
+def _variable(client: SyncPrefectClient, paths: dict[str, str | None], served: Served) -> Resource:
+    name, cost = f"variable {served.variable}", "no run knows where the store is"
+    found = read_paths(client, served)
+
+    def make() -> None:
+        Variable.set(served.variable, cast(Any, paths), tags=[served.tag], overwrite=True)
+
+    return Resource(name, None if found is None else differing(found, paths), make, cost)
 
 
 def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
@@ -98,33 +92,33 @@ def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
     )
 
 
-def _pool(client: SyncPrefectClient) -> Resource:
+def _pool(client: SyncPrefectClient, pool: str) -> Resource:
     template = ProcessWorker.get_default_base_job_template()
-    name, cost = f"work pool {POOL}", "no run that is deployed can start"
+    name, cost = f"work pool {pool}", "no run that is deployed can start"
     create = WorkPoolCreate(
-        name=POOL, type="process", description=POOL_DESCRIPTION, base_job_template=template
+        name=pool, type="process", description=POOL_DESCRIPTION, base_job_template=template
     )
     try:
-        found = client.read_work_pool(POOL)
+        found = client.read_work_pool(pool)
     except ObjectNotFound:
         return Resource(name, None, lambda: client.create_work_pool(create), cost)
     differences = differing({"type": found.type}, {"type": "process"})
     if found.concurrency_limit == 0:
         differences.append("its limit is 0, so no run starts")
     update = WorkPoolUpdate(concurrency_limit=found.concurrency_limit or None)
-    return Resource(name, differences, lambda: client.update_work_pool(POOL, update), cost)
+    return Resource(name, differences, lambda: client.update_work_pool(pool, update), cost)
 
 
-def _queue(client: SyncPrefectClient, queue: Queue) -> Resource:
+def _queue(client: SyncPrefectClient, queue: Queue, pool: str) -> Resource:
     name, cost = f"queue {queue.name}", "its deployments have nowhere to wait"
     desired: dict[str, Any] = {"priority": queue.priority, "description": queue.description}
     try:
-        found = client.read_work_queue_by_name(queue.name, POOL)
+        found = client.read_work_queue_by_name(queue.name, pool)
     except ObjectNotFound:
         return Resource(
             name,
             None,
-            lambda: client.create_work_queue(queue.name, work_pool_name=POOL, **desired),
+            lambda: client.create_work_queue(queue.name, work_pool_name=pool, **desired),
             cost,
         )
     differences = differing(_of_queue(found), desired)
@@ -179,25 +173,3 @@ def _comparable(fields: dict[str, Any]) -> dict[str, Any]:
             for plan in schedules
         ],
     }
-
-
-def _automation(client: SyncPrefectClient, desired: AutomationCore) -> Resource:
-    name, cost = f"automation {desired.name!r}", desired.description
-    found = client.read_automations_by_name(desired.name)
-    if not found:
-        return Resource(name, None, lambda: client.create_automation(desired), cost)
-    differences = [] if found[0].enabled else ["it is switched off"]
-    if not _same(found[0], desired):
-        differences.append("its trigger or action is another")
-    return Resource(name, differences, lambda: client.update_automation(found[0].id, desired), cost)
-
-
-def _same(found: AutomationCore, desired: AutomationCore) -> bool:
-    pairs = (
-        [(found.trigger, desired.trigger), *zip(found.actions, desired.actions, strict=True)]
-        if len(found.actions) == len(desired.actions)
-        else []
-    )
-    return bool(pairs) and all(
-        one.model_dump(exclude={"id"}) == other.model_dump(exclude={"id"}) for one, other in pairs
-    )

@@ -19,9 +19,15 @@ from deployments.health import (
     stuck_findings,
     worker_findings,
 )
+from deployments.monitor import monitor_findings
 from deployments.reconcile import resources
+from flows.served import Served, read_paths
 from weightstream.cli import configured
-from weightstream.errors import PrefectError
+from weightstream.config import Config, load
+from weightstream.errors import ConfigError, PrefectError
+from weightstream.terminal import json_text
+
+Paths = dict[str, str | None]
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def api() -> Iterator[SyncPrefectClient]:
     url = PREFECT_API_URL.value()
     if url is None:
         raise PrefectError(
-            "no Prefect server is configured; start one with `prefect server start` and set "
+            "no Prefect server is configured; start one with `weightstream server start` and set "
             "PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
     try:
@@ -51,30 +57,52 @@ def api() -> Iterator[SyncPrefectClient]:
         raise PrefectError(f"the Prefect server at {url} answered {code}; {hint}") from error
 
 
-def deployed_paths(
-    client: SyncPrefectClient, config: Path | None, data_dir: Path | None
-) -> tuple[Path | None, Path | None]:
-    """Return the paths that are given, else those of the deployments, else ./config.toml's."""
-    try:
-        known = client.read_deployment_by_name(INBOX).parameters
-    except ObjectNotFound:
-        known = {}
-    if config is None and "config" in known:
-        config = Path(known["config"])
-    if config is None and Path("config.toml").is_file():
-        config = Path("config.toml")
-    if data_dir is None and "data_dir" in known:
-        data_dir = Path(known["data_dir"])
+def paths_of(
+    client: SyncPrefectClient, served: Served, config: Path | None, data_dir: Path | None
+) -> Paths:
+    """Return absolute paths of data directory and config: given, else those of the server.
+
+    Raises ConfigError where neither says where the store is: the folder that a command happens to
+    be started in is never taken for it.
+    """
+    known = read_paths(client, served) or _of_0_1(client, served) or {}
+    if config is None and known.get("config"):
+        config = Path(str(known["config"]))
+    if data_dir is None and known.get("data_dir"):
+        data_dir = Path(str(known["data_dir"]))
+    if data_dir is None and config is not None:
+        loaded = load(config)
+        if loaded.origin["data", "data_dir"] == str(config):
+            data_dir = loaded.config.data.data_dir
     if data_dir is None:
-        data_dir = configured(config, None).data.data_dir
-    return config and config.absolute(), data_dir.absolute()
+        raise ConfigError(
+            f"the server does not know yet where the store is; run `{served.setup} --data-dir DIR`"
+        )
+    if config is None and not known and Path("config.toml").is_file():
+        config = Path("config.toml")
+    return {
+        "data_dir": str(data_dir.absolute()),
+        "config": str(config.absolute()) if config else None,
+    }
 
 
-def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
+def _of_0_1(client: SyncPrefectClient, served: Served) -> Paths | None:
+    """Return the paths that 0.1 kept in the parameters of its inbox."""
+    try:
+        parameters = client.read_deployment_by_name(served.deployment(INBOX)).parameters
+    except ObjectNotFound:
+        return None
+    if "data_dir" not in parameters:
+        return None
+    return {"data_dir": parameters["data_dir"], "config": parameters.get("config")}
+
+
+def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterator[str]:
     """Make the server hold what is desired; yield a line for each resource: what was done."""
     with api() as client:
-        config, data_dir = deployed_paths(client, config, data_dir)
-        for resource in resources(client, configured(config, data_dir), config, data_dir):
+        paths = paths_of(client, served, config, data_dir)
+        yield f"store    {paths['data_dir']}, config {paths['config'] or 'of the defaults'}"
+        for resource in resources(client, configured_by(paths), paths, served):
             if resource.differences == []:
                 yield f"kept     {resource.name}"
                 continue
@@ -85,25 +113,42 @@ def set_up(config: Path | None, data_dir: Path | None) -> Iterator[str]:
                 yield f"changed  {resource.name}: {', '.join(resource.differences)}"
 
 
-def find_problems(config: Path | None, data_dir: Path | None) -> Iterator[Finding]:
-    """Find what is missing, drifted or stuck on the server."""
+def configured_by(paths: Paths) -> Config:
+    config, data_dir = (paths[key] for key in ("config", "data_dir"))
+    return configured(Path(config) if config else None, Path(data_dir) if data_dir else None)
+
+
+def find_problems(
+    served: Served, config: Path | None, data_dir: Path | None, monitor: bool = False
+) -> Iterator[Finding]:
+    """Find what is missing, drifted or stuck on the server; monitor: and what goes wrong on it."""
     with api() as client:
-        config, data_dir = deployed_paths(client, config, data_dir)
         yield from server_findings(client)
-        for resource in resources(client, configured(config, data_dir), config, data_dir):
-            yield from findings_of(resource)
-        yield from worker_findings(client)
-        yield from stuck_findings(client)
+        try:
+            paths = paths_of(client, served, config, data_dir)
+        except ConfigError as error:
+            yield Finding(str(error), kind="setup")
+            return
+        settings = configured_by(paths)
+        for resource in resources(client, settings, paths, served):
+            yield from findings_of(resource, served)
+        yield from worker_findings(client, served, wrong=monitor)
+        yield from stuck_findings(client, settings, served)
+        if monitor:
+            yield from monitor_findings(client, settings, served)
 
 
-def report_findings(findings: Iterator[Finding]) -> None:
+def report_findings(findings: Iterator[Finding], as_json: bool = False) -> None:
     """Print findings; exit with 1 if one is wrong."""
-    wrong = False
-    none = True
+    found = []
     for finding in findings:
-        none = False
-        wrong |= finding.wrong
-        click.echo(f"{'wrong' if finding.wrong else 'warning'}: {finding.sentence}")
-    if none:
+        found.append(finding)
+        if not as_json:
+            click.echo(f"{'wrong' if finding.wrong else 'warning'}: {finding.sentence}")
+    wrong = any(finding.wrong for finding in found)
+    if as_json:
+        rows = [{"kind": f.kind, "wrong": f.wrong, "sentence": f.sentence} for f in found]
+        click.echo(json_text({"ok": not wrong, "findings": rows}))
+    elif not found:
         click.echo("the server has everything, and nothing on it is stuck")
     sys.exit(1 if wrong else 0)

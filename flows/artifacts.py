@@ -1,6 +1,6 @@
 """The artifacts of a run in Prefect's UI: a summary, and a table of sources. No person, no name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -16,10 +16,14 @@ WORST_SOURCES = 5
 
 def publish_artifacts(context: RunContext, summary: Summary) -> None:
     """Create the artifacts of a run."""
-    table = sources_table(context.settings.config, context.tallies.quality)
+    config, quality = context.settings.config, context.tallies.quality
+    table = sources_table(config, quality)
     create_markdown_artifact(
         key="summary",
-        markdown=summary.to_markdown() + "\n".join(worst_sources(table)) + places(summary),
+        markdown=summary.to_markdown()
+        + "\n".join(worst_sources(table))
+        + passed_limits(quality, table)
+        + places(summary, config.visualization.base_url),
         description="What became of the rows, what took long, and where the results are.",
     )
     if table:
@@ -73,13 +77,33 @@ def worst_sources(table: Iterable[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def places(summary: Summary) -> str:
-    """Return where the results are on this machine, as Markdown."""
+def passed_limits(quality: Document, table: Sequence[dict[str, Any]]) -> str:
+    """Return the limits of [quality] that are passed, as Markdown; sources as in the table."""
+    names = dict(
+        zip(
+            (one["source"] for one in quality.get("sources", [])),
+            (row["source"] for row in table),
+            strict=True,
+        )
+    )
+    failed = [check for check in quality.get("checks", []) if check["status"] == "failed"]
+    lines = [f"- {names.get(one['source'], one['source'])}: {one['said']}" for one in failed]
+    return "\n".join(["", "### Limits of [quality] that are passed", "", *lines]) if lines else ""
+
+
+def places(summary: Summary, base_url: str = "") -> str:
+    """Return where the results are, as Markdown: links only where a web server has them.
+
+    A browser opens no file of another machine, and none from a page of Prefect's at all.
+    """
     index = summary.dashboards_index
     lines = ["", "", "### Where", ""]
     if index:
-        lines.append(f"- [dashboards]({index.as_uri()}): `{index}`")
-        quality = index.with_name("quality.html")
-        lines.append(f"- [data quality]({quality.as_uri()}): `{quality}`")
+        for words, path in (
+            ("dashboards", index),
+            ("data quality", index.with_name("quality.html")),
+        ):
+            linked = f"[{words}]({base_url}/{path.name})" if base_url else words
+            lines.append(f"- {linked}: `{path}`")
     lines.append(f"- store: `{summary.store}`")
     return "\n".join(lines) + "\n"

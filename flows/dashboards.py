@@ -1,7 +1,9 @@
 """Store to pages."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow
@@ -10,20 +12,22 @@ from prefect.states import State
 
 from flows.finalize import error_message, failed, finalize_run, summarise
 from flows.run_names import dashboards_run_name
+from flows.served import settings_of_run
 from tasks.draw import draw, picture
 from tasks.report import report
 from tasks.runtime.context import RunContext
 from tasks.runtime.memory_budget import has_memory_to_draw
-from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.open_run import open_run
 from tasks.runtime.pool_sizes import browser_tabs, draw_pool_size
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches, submit_in_background
 from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.memory import free_memory_mb
-from weightstream.outputs.drawing import draw_index, undrawn
+from weightstream.outputs.drawing import IndexRow, draw_index, undrawn
 from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
+from weightstream.outputs.pages.index import read_index
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
 from weightstream.store.connection import existing, explained, transaction
@@ -46,7 +50,7 @@ def dashboards(
     """
     clock = RunClock()
     try:
-        settings = configured(config, data_dir)
+        settings, config = settings_of_run(data_dir, config)
         existing(settings.data.data_dir)
         with (
             redacted_errors("dashboards"),
@@ -74,7 +78,10 @@ def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> li
             write_assets(settings.dashboards)
         # It scans the whole store in SQLite, which leaves the GIL to those that draw.
         with submit_in_background(
-            report, settings.run_id, settings.config.threading.enabled
+            report,
+            settings.run_id,
+            settings.config.threading.enabled,
+            context.batches.before,
         ) as reported:
             with redacted_errors("draw"), drawing_lock(settings.dashboards):
                 persons = _draw_pages(context, changed, problems)
@@ -94,7 +101,8 @@ def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) ->
     persons = sorted({*changed, *undrawn(store.connection, settings.dashboards, naming)})
     context.tallies.progress.begin("draw", len(persons), "pages")
     problems += _draw_batches(context, persons)
-    rows = (row for some in context.batches.index_rows.values() for row in some)
+    rows = [row for some in context.batches.index_rows.values() for row in some]
+    context.tallies.alerted = newly_alerted(settings.dashboards, rows)
     # Under the store's lock: another process that draws now would lose its rows of the index.
     with (
         context.tallies.clocks["draw"].running(),
@@ -104,6 +112,14 @@ def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) ->
         draw_index(store.connection, settings.dashboards, rows, naming)
     context.tallies.progress.end("draw")
     return persons
+
+
+def newly_alerted(dashboards: Path, rows: Sequence[IndexRow]) -> int:
+    """Return how many persons have an alert now that the index does not show yet."""
+    alerted = [row for row in rows if row["alert"]]
+    before = (read_index(dashboards / "index.html") or {}) if alerted else {}
+    kinds = {user: row["alert"] and row["alert"][0] for user, row in before.items()}
+    return sum(kinds.get(row["user_id"]) != row["alert"][0] for row in alerted)
 
 
 def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:
@@ -119,7 +135,9 @@ def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:
         batches.drawing_processes = processes
         at_once = settings.tasks_at_once("draw", processes.size if processes else 1)
         waiting = list(batches.persons)
-        for batch, state in submit_batches(draw, settings.run_id, waiting, at_once, has_memory):
+        for batch, state in submit_batches(
+            draw, settings.run_id, waiting, at_once, has_memory, batches.before
+        ):
             context.tallies.progress.advance("draw", len(batches.persons[batch]))
             if not state.is_completed():
                 problems.append(error_message(state))
@@ -135,5 +153,5 @@ def _draw_pictures(context: RunContext, persons: list[str]) -> list[str]:
         logger.warning(NO_MEMORY.format(needed=BROWSER_MB + TAB_MB, free=free_mb))
         return []
     context.batches.pictured, context.batches.browser_tabs = persons, tabs
-    state = state_of(picture, context.settings.run_id)
+    state = state_of(picture, context.settings.run_id, after=context.batches.before)
     return cast(list[str], state.result()) if state.is_completed() else [error_message(state)]

@@ -6,22 +6,32 @@ from typing import Literal
 from uuid import uuid4
 
 from prefect import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
+from flows.parameters import When
+from flows.served import served_here
 from tasks.runtime.redaction import redacted_errors
 from weightstream.errors import WeightstreamError
 
 logger = logging.getLogger("weightstream")
-DEPLOYMENT = "retro/deferred"
+RETRO = "retro/deferred"
+UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
-When = Literal["inline", "defer", "off"]
 Place = Literal["here", "elsewhere", "later"]
 
 
 def retro_place(retro: When | None) -> Place:
-    """Return where retro runs: in this run, as a run of DEPLOYMENT after it, or when asked for.
+    """Return where retro runs: in this run, as a run of RETRO after it, or when asked for.
 
     Without a server a deferred retro waits for `weightstream retro`; the persons are marked. With a
     server that does not have the deployment, retro runs here, and the log says so.
@@ -36,38 +46,62 @@ def retro_place(retro: When | None) -> Place:
 
 
 def deployed() -> bool:
-    """Return whether the server has DEPLOYMENT; the log says so if not."""
+    """Return whether the server has RETRO of this store; the log says so if not."""
+    name = served_here().deployment(RETRO)
     try:
         with get_client(sync_client=True) as client:
-            client.read_deployment_by_name(DEPLOYMENT)
+            client.read_deployment_by_name(name)
     except ObjectNotFound:
-        logger.warning("there is no deployment %s; retro runs in this run", DEPLOYMENT)
+        logger.warning("there is no deployment %s; retro runs in this run", name)
         return False
     return True
 
 
-def start_elsewhere(data_dir: Path, config: str | None, dashboards: bool) -> list[str]:
-    """Start retro of the same store as a run of its deployment; return what went wrong.
+def start_elsewhere(
+    data_dir: Path, config: str | None, dashboards: bool, png: bool = False
+) -> tuple[bool, list[str]]:
+    """Start retro of the same store as a run of its deployment.
 
     It is a subflow, so the UI shows it under its ingest. It is cancelled with that run, but stays
     scheduled when that run has ended (measured against a server). The key is new each time: a
     repeated one would return the earlier run, even a failed one.
+    Returns whether it follows at once, with no other run of it before, and what went wrong.
     """
     settings = Path(config or "config.toml").absolute()
     parameters = {
         "data_dir": str(data_dir),
         "config": str(settings) if settings.is_file() else None,
         "dashboards": dashboards,
+        "png": png,
     }
+    name = served_here().deployment(RETRO)
     try:
         with redacted_errors("retro"):
+            at_once = not under_way(name)
             run_deployment(
-                DEPLOYMENT,
+                name,
                 parameters=parameters,
                 timeout=0,
                 as_subflow=True,
                 idempotency_key=uuid4().hex,
             )
     except WeightstreamError as error:
-        return [f"{DEPLOYMENT} could not be started ({error}); run `weightstream retro`"]
-    return []
+        return False, [f"{name} could not be started ({error}); run `weightstream retro`"]
+    return at_once, []
+
+
+def under_way(name: str) -> bool:
+    """Return whether a deployment has runs that wait or work, or is in a queue that is paused."""
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(name)
+        paused = deployment.work_queue_id and client.read_work_queue(deployment.work_queue_id)
+        if paused and paused.is_paused:
+            return True
+        types = FlowRunFilterStateType(any_=UNDER_WAY)
+        return bool(
+            client.read_flow_runs(
+                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+                flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
+                limit=1,
+            )
+        )

@@ -5,16 +5,18 @@ from typing import Any
 from prefect.states import Completed, Failed, State
 
 from flows.artifacts import publish_artifacts
+from flows.events import ALERTED, BREACHED, emit_of_store
 from flows.import_report import publish_import_report
-from flows.run_names import counted
 from tasks import STAGES
 from tasks.runtime.context import RunContext
+from tasks.runtime.redaction import OUTAGES, outage_message
 from weightstream.clocks import RunClock
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
 from weightstream.memory import peak_rss_mb
 from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 from weightstream.store.runs import change_run, end_run, record_counts
+from weightstream.terminal import counted
 
 BELOW_MIN_READINGS = "below_min_readings"
 
@@ -22,6 +24,8 @@ BELOW_MIN_READINGS = "below_min_readings"
 def error_message(state: State) -> str:
     """Return why a task failed, in one sentence; our own errors are such already."""
     reason = state.result(raise_on_failure=False)
+    if isinstance(reason, OUTAGES):
+        return outage_message(reason)
     return str(reason) if isinstance(reason, WeightstreamError) else str(state.message)
 
 
@@ -90,6 +94,16 @@ def summarise(context: RunContext, clock: RunClock, problems: list[str]) -> Summ
     )
 
 
+def announce(context: RunContext) -> None:
+    """Send what is new as events, which [notify] passes on. They name nobody."""
+    if breaches := context.tallies.new_breaches:
+        of = counted(breaches, "more limit")
+        emit_of_store(BREACHED, f"{of} of [quality] passed; see quality.html", limits=breaches)
+    if alerted := context.tallies.alerted:
+        who = counted(alerted, "person")
+        emit_of_store(ALERTED, f"{who} with a new alert; see index.html", persons=alerted)
+
+
 def finalize_run(context: RunContext, summary: Summary) -> State[Summary]:
     """Record the run in the store and in Prefect; with problems it is Completed, named Degraded."""
     store, users = context.store, context.tallies.users
@@ -98,6 +112,7 @@ def finalize_run(context: RunContext, summary: Summary) -> State[Summary]:
     results = {"retro": summary.retro} if summary.retro else {}
     end_run(store.connection, store.path, store.run, status, counts, summary.seconds, results)
     publish_artifacts(context, summary)
+    announce(context)
     reads = bool(context.settings.sources)
     done = f"{summary.rows_in:,} rows" if reads else counted(users, "person")
     message = "; ".join(summary.problems) or done

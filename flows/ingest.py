@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
-from prefect import flow
+from prefect import flow, tags
 from prefect.runtime import deployment, flow_run
 from prefect.states import State
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.dashboards import draw_pages
-from flows.deferred_retro import When, retro_place, start_elsewhere
+from flows.deferred_retro import retro_place, start_elsewhere
 from flows.finalize import (
     error_message,
     failed,
@@ -19,12 +19,14 @@ from flows.finalize import (
     record_outcomes,
     stop_without_store,
 )
+from flows.parameters import Format, When
 from flows.retro import inline_retro
 from flows.run_names import ingest_run_name
+from flows.served import settings_of_run
 from tasks.filter import filter_batch
 from tasks.read import read
 from tasks.runtime.context import RunContext
-from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.open_run import open_run
 from tasks.runtime.pool_sizes import filter_pool_size, persons_per_task
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches
@@ -36,12 +38,8 @@ from weightstream.intake.import_report import check_report, left_out
 from weightstream.intake.retiming import refuse_retimed
 from weightstream.intake.sources import check_sources, look_up
 from weightstream.parsing.layouts import DateOrder
-from weightstream.readers import FORMATS
 from weightstream.readers.stated import read_options
 from weightstream.store.runs import register_files, store_quarantine
-
-Format = Annotated[str, Field(json_schema_extra={"enum": ["auto", *FORMATS]})]
-"""The UI shows a choice."""
 
 
 @flow(name="ingest", flow_run_name=ingest_run_name, persist_result=False)
@@ -94,7 +92,7 @@ def ingest(
                 "a run of a deployment takes no user, since Prefect records its parameters; put "
                 "the file into a folder user=ID of the inbox, or use `weightstream ingest --user`"
             )
-        settings = configured(config, data_dir)
+        settings, config = settings_of_run(data_dir, config)
         options = read_options(
             settings.data.columns, column or (), format=format,
             user=user.get_secret_value() if user else None, unit=unit, timezone=timezone,
@@ -128,16 +126,23 @@ def ingest(
 def judge_and_draw(
     context: RunContext, config: str | None, dashboards: bool, png: bool, retro: When | None
 ) -> list[str]:
-    """Judge, store and draw what was read; return what went wrong."""
+    """Judge, store and draw what was read; return what went wrong.
+
+    Where retro follows at once as a run of its own, that draws the pages, and only that.
+    """
     problems = judge_and_store(context)
     place = retro_place(retro)
     if place == "here":
-        problems += cast(list[str], inline_retro(context.settings.run_id))
+        with tags(*flow_run.get_tags()):
+            problems += cast(list[str], inline_retro(context.settings.run_id))
     record_outcomes(context)
-    if dashboards:
-        problems += draw_pages(context, context.tallies.changed, png)
+    drawn_elsewhere = False
     if place == "elsewhere":
-        problems += start_elsewhere(context.settings.data_dir, config, dashboards)
+        data_dir = context.settings.data_dir
+        drawn_elsewhere, trouble = start_elsewhere(data_dir, config, dashboards, png)
+        problems += trouble
+    if dashboards and not drawn_elsewhere:
+        problems += draw_pages(context, context.tallies.changed, png)
     return problems
 
 
@@ -145,7 +150,9 @@ def read_sources(context: RunContext) -> None:
     """Read the sources; register them and what was quarantined."""
     progress, store = context.tallies.progress, context.store
     progress.begin("read", None, "rows")
-    read(context.settings.run_id)
+    state = state_of(read, context.settings.run_id)
+    state.result()  # raises what it raised: there is nothing to go on with
+    context.batches.follows(state)
     progress.end("read")
     intake = context.batches.intake
     numbers = register_files(store.connection, store.path, intake.files, store.run)
@@ -161,18 +168,20 @@ def judge_and_store(context: RunContext) -> list[str]:
     persons = batches.intake.selection.persons
     pool_size = filter_pool_size(settings.config.threading, persons)
     tallies.progress.begin("write", batches.intake.partitions.rows, "rows")
-    problems = []
+    problems, written = [], list[State[Any]]()
     for batch, filtered in submit_batches(
         filter_batch,
         settings.run_id,
         numbered_batches(context, pool_size),
         settings.tasks_at_once("filter", pool_size),
         batches.has_memory,
+        batches.before,
     ):
         counted = int(tallies.counts.sum())
         state = filtered
         if filtered.is_completed():
-            state = state_of(write, settings.run_id, batch)
+            state = state_of(write, settings.run_id, batch, after=[filtered, *written])
+            written = [state] if state.is_completed() else written
         files = set() if state.is_completed() else batches.partitions[batch].files
         rows = batches.forget(batch)
         if not state.is_completed():
@@ -181,6 +190,8 @@ def judge_and_store(context: RunContext) -> list[str]:
             problems.append(error_message(state))
             stop_without_store(state)
     tallies.progress.end("write")
+    for last in written:
+        batches.follows(last)
     return problems
 
 

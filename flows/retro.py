@@ -9,9 +9,10 @@ from prefect.states import Completed, State
 
 from flows.dashboards import draw_pages
 from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
-from flows.run_names import counted, inline_retro_run_name, retro_run_name
+from flows.run_names import inline_retro_run_name, retro_run_name
+from flows.served import settings_of_run
 from tasks.runtime.context import CONTEXTS, RunContext
-from tasks.runtime.open_run import configured, open_run
+from tasks.runtime.open_run import open_run, untagged
 from tasks.runtime.pool_sizes import retro_pool_size
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches
@@ -23,11 +24,15 @@ from weightstream.errors import WeightstreamError
 from weightstream.intake.partition import number_of_batches
 from weightstream.store import queries
 from weightstream.store.connection import existing
+from weightstream.terminal import counted
 
 
 @flow(name="retro", flow_run_name=retro_run_name, persist_result=False)
 def retro(
-    data_dir: str | None = None, config: str | None = None, dashboards: bool = True
+    data_dir: str | None = None,
+    config: str | None = None,
+    dashboards: bool = True,
+    png: bool = False,
 ) -> State[Any]:
     """Judge the readings of every person who changed by all their others.
 
@@ -35,11 +40,12 @@ def retro(
         data_dir: Where the store and the dashboards live; as configured if not given.
         config: A config.toml; ./config.toml or the defaults if not given.
         dashboards: Draw the pages of those persons.
+        png: A picture beside each page, if there is a browser.
     """
     clock = RunClock()
     run_id = str(flow_run.get_id())
     try:
-        settings = configured(config, data_dir)
+        settings, config = settings_of_run(data_dir, config)
         existing(settings.data.data_dir)
         with redacted_errors("retro"), open_run(run_id, "retro", settings) as context:
             clock.started()
@@ -47,7 +53,7 @@ def retro(
             changed = context.tallies.changed
             context.tallies.users = len(changed)
             if dashboards:
-                problems += draw_pages(context, changed)
+                problems += draw_pages(context, changed, png)
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
@@ -60,7 +66,7 @@ def inline_retro(run: str) -> State[list[str]]:
     It works in the ingest's process and thread, on its store. Calling it gives what went wrong.
     """
     context = CONTEXTS[run]
-    with redacted_errors("retro"):
+    with redacted_errors("retro"), untagged():
         problems = smooth_dirty(context)
     if problems:
         return Completed(name="Degraded", message="; ".join(problems), data=problems)
@@ -83,10 +89,13 @@ def smooth_dirty(context: RunContext) -> list[str]:
     problems = []
     with tallies.clocks["smooth"].running():
         waiting = list(batches.persons)
-        for batch, smoothed in submit_batches(smooth_batch, settings.run_id, waiting, at_once):
+        for batch, smoothed in submit_batches(
+            smooth_batch, settings.run_id, waiting, at_once, after=batches.before
+        ):
             state = smoothed
             if smoothed.is_completed():
-                state = state_of(write, settings.run_id, batch)
+                state = state_of(write, settings.run_id, batch, after=[smoothed])
+                batches.follows(state)
             tallies.progress.advance("retro", len(batches.persons.pop(batch)))
             if not state.is_completed():
                 problems.append(error_message(state))

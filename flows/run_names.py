@@ -4,15 +4,15 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+from flows.served import served_here
+from weightstream.terminal import counted
 
 
 def store_run_name(what: str) -> str:
-    """Return what is done, and the name of the store's folder if the run has it as a parameter."""
+    """Return what is done, and to which store: its name on the server, or its folder if given."""
     data_dir = flow_run.get_parameters().get("data_dir")
-    return f"{what}, {Path(data_dir).name}" if data_dir else what
+    store = Path(data_dir).name if data_dir else served_here().name
+    return f"{what}, {store}" if store else what
 
 
 def ingest_run_name() -> str:

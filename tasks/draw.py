@@ -1,5 +1,5 @@
 from tasks.runtime.context import RunContext
-from tasks.runtime.stage_task import stage_task
+from tasks.runtime.stage_task import persons_in, stage_task
 from weightstream.outputs.drawing import draw_persons, draw_png, needed_mb
 from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 
@@ -11,7 +11,7 @@ def batch_mb(context: RunContext, batch: int) -> int:
         return needed_mb(connection, persons, context.settings.drawing.most_mb)
 
 
-@stage_task("draw", run_name="draw batch {batch}", viz_mb=batch_mb)
+@stage_task("draw", run_name="draw batch {batch}", size=persons_in, viz_mb=batch_mb)
 def draw(context: RunContext, batch: int) -> None:
     """Draw the pages of a batch of persons; their rows of the index wait for the flow."""
     batches, persons = context.batches, context.batches.persons[batch]

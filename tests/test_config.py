@@ -345,6 +345,11 @@ ELSEWHERE = {
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
     ("visualization", "goals_file"): "test_outputs/test_goals.py",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
+    ("visualization", "base_url"): "test_flows/test_artifacts.py",
+    ("notify", "urls"): "test_deployments/test_notifying.py",
+    ("schedule", "inbox"): "test_deployments/test_desired.py",
+    ("schedule", "dashboards"): "test_deployments/test_desired.py",
+    ("schedule", "timezone"): "test_deployments/test_desired.py",
 }
 READ_BY_TASKS_ONLY = {
     ("data", "inbox_rest_seconds"),

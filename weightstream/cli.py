@@ -83,8 +83,20 @@ def cli() -> None:
 def settings(command: Command) -> Command:
     """--config and --data-dir, which every command takes."""
     for option in (
-        click.option("--data-dir", type=FOLDER, help="Where the store and the dashboards live."),
-        click.option("--config", type=FILE, help="A config.toml; ./config.toml if not given."),
+        click.option(
+            "--data-dir",
+            type=FOLDER,
+            envvar="WEIGHTSTREAM_DATA_DIR",
+            show_envvar=True,
+            help="Where the store and the dashboards live.",
+        ),
+        click.option(
+            "--config",
+            type=FILE,
+            envvar="WEIGHTSTREAM_CONFIG",
+            show_envvar=True,
+            help="A config.toml; ./config.toml if not given.",
+        ),
     ):
         command = option(command)
     return command

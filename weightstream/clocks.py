@@ -48,12 +48,13 @@ class RunClock:
     """When a run began, and when its first row was read.
 
     The first run of a process began with the process, so that imports and Prefect's start count.
+    waited: seconds of that time in which it only waited for others, and which do not count.
     """
 
     _first = True
 
-    def __init__(self) -> None:
-        already = process_seconds() if RunClock._first else 0.0
+    def __init__(self, waited: float = 0.0) -> None:
+        already = process_seconds() - waited if RunClock._first else 0.0
         RunClock._first = False
         self._began = time.monotonic() - already
         self.startup = 0.0

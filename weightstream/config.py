@@ -197,6 +197,44 @@ class Visualization(Section):
     goals_file: Path | None = None
     """What persons want to weigh: a CSV file with the columns user_id, kg and by (YYYY-MM-DD, or
     empty)."""
+    base_url: str = ""
+    """Where a web server of yours serves the folder dashboards (https://...); links to pages in
+    Prefect lead there. Empty: the path is told as text."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _of_the_web(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("write a web address, such as https://weights.example.org/pages")
+        return url.rstrip("/")
+
+
+class Notify(Section):
+    """Who is told by `weightstream server setup`'s automations of what goes wrong."""
+
+    urls: tuple[str, ...] = ()
+    """Webhooks (https://...) and addresses of Apprise (mailto://..., slack://...) that are told of
+    runs that failed, crashed or degraded, of limits of [quality] that are passed, and of how many
+    persons have new alerts. $NAME is taken from the environment of `server setup`."""
+
+
+class Schedule(Section):
+    """When the deployments of a Prefect server run by themselves."""
+
+    inbox: str = "*/5 * * * *"
+    """ingest/inbox (cron); empty: never."""
+    dashboards: str = "30 3 * * *"
+    """dashboards/refresh (cron); empty: never."""
+    timezone: str = "UTC"
+    """Of both (IANA name)."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            return required_timezone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class Alerts(Section):
@@ -238,6 +276,8 @@ class Config(Section):
     visualization: Visualization = Visualization()
     alerts: Alerts = Alerts()
     execution: Execution = Execution()
+    notify: Notify = Notify()
+    schedule: Schedule = Schedule()
 
 
 Key = tuple[str, ...]

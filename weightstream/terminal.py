@@ -24,3 +24,8 @@ def json_text(value: Any) -> str:
 
 def _escaped(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun in English: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

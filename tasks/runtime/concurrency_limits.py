@@ -1,27 +1,30 @@
 """The stages' limits on the Prefect server, and releasing the slots of a run that is cut short."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
-    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
+    TaskRunFilterId,
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from tasks import STAGES, VIZ_MEMORY
 from weightstream.errors import PrefectError
 
+RELEASE_SECONDS = 10.0
+"""Less than the 30 s that a worker leaves a run that it cancels."""
 PAGE = 200
 """The most limits that the server returns at once."""
 
@@ -58,15 +61,29 @@ def release_slots(run: str, why: str) -> None:
     """Record as crashed the tasks of a run that is cut short, which releases their slots.
 
     Left to itself the server keeps the slots of an interrupted task for a minute, as it does if
-    the process is killed.
+    the process is killed. Who holds a slot is asked of the limits: a task's own state says nothing,
+    for its crash may have been recorded without its slot, or not at all yet.
     """
     client = get_client(sync_client=True)
     runs = [UUID(one) for one in runs_in_process(client, run)]
-    of_runs = FlowRunFilter(id=FlowRunFilterId(any_=runs))
-    types = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
-    under_way = TaskRunFilter(state=TaskRunFilterState(type=types))
-    for task in client.read_task_runs(flow_run_filter=of_runs, task_run_filter=under_way):
-        client.set_task_run_state(task.id, Crashed(message=why), force=True)
+    until = time.monotonic() + RELEASE_SECONDS
+    while held := _held(client):
+        known = client.read_task_runs(task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=held)))
+        ours = [task for task in known if task.flow_run_id in runs]
+        for task in ours:
+            client.set_task_run_state(task.id, Crashed(message=why), force=True)
+        if time.monotonic() > until or not (ours or len(known) < len(held)):
+            return
+        time.sleep(RELEASE_SECONDS / 20)  # a task of the last second may not be recorded yet
+
+
+def _held(client: SyncPrefectClient) -> list[UUID]:
+    """Return the task runs that hold slots of our stages, whose ever they are."""
+    held = list[UUID]()
+    for stage in STAGES.values():
+        with suppress(ObjectNotFound):
+            held += client.read_concurrency_limit_by_tag(stage.tag).active_slots
+    return held
 
 
 def runs_in_process(client: SyncPrefectClient, run: str) -> list[str]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from prefect.states import State
 
 from tasks.runtime.progress import Progress
 from weightstream.clocks import StageClock
@@ -106,7 +108,7 @@ class Batches:
     partitions: new measurements to judge. persons: whom to smooth or draw. results and copies:
     what was judged and is not stored yet. index_rows: of the persons who were drawn, in
     drawing_processes or, if None, in this one. pictured: persons whose PNGs are drawn, in so many
-    browser_tabs.
+    browser_tabs. before: the end of what the next stage follows, for Prefect's graph.
     """
 
     intake: Intake = field(init=False)  # from the task `read`
@@ -118,6 +120,12 @@ class Batches:
     drawing_processes: DrawingProcesses | None = None
     pictured: Sequence[str] = ()
     browser_tabs: int = 0
+    before: list[State[Any]] = field(default_factory=list)
+
+    def follows(self, state: State[Any]) -> None:
+        """Say that what comes next follows a task, if that has done its work."""
+        if state.is_completed():
+            self.before = [state]
 
     def has_memory(self) -> bool:
         """Whether another batch may be taken beside those in flight."""
@@ -137,8 +145,10 @@ class Tallies:
     id is that of others too, by file and source. changed: persons whose series grew. failed: rows
     of batches that failed; failed_files: the numbers of their files. net_accepted: of the run's
     own rows, those that retro accepted less those that it rejected. outcomes: of all rows, once
-    all are judged. quality: from the task `report`. processes_mb: memory of the processes that
-    drew. smoothed: whether retro ran.
+    all are judged. quality: from the task `report`, and
+    new_breaches: limits of [quality] that are passed and were not before. alerted:
+    persons drawn with a kind of alert that the index did not show of them. processes_mb: memory of
+    the processes that drew. smoothed: whether retro ran.
     """
 
     progress: Progress
@@ -152,6 +162,8 @@ class Tallies:
     net_accepted: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     quality: Document = field(default_factory=dict)
+    new_breaches: int = 0
+    alerted: int = 0
     processes_mb: float = 0.0
     smoothed: bool = False
     retro_changes: Ints = field(default_factory=lambda: np.zeros(len(RETRO_COUNTS), np.int64))

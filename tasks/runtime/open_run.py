@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prefect.context import TagsContext
+
 from tasks.runtime.concurrency_limits import release_slots, stage_limits
 from tasks.runtime.context import (
     CONTEXTS,
@@ -15,8 +17,10 @@ from tasks.runtime.context import (
     StoreHandles,
     Tallies,
 )
+from tasks.runtime.leaving import emit_left
 from tasks.runtime.progress import Progress
-from weightstream.config import Config, load
+from tasks.runtime.run_logging import log_to_run
+from weightstream.config import Config
 from weightstream.errors import StoreError, StoreLocked
 from weightstream.intake.partition import spill_folder
 from weightstream.judging.causal import judging_of
@@ -27,11 +31,6 @@ from weightstream.store.connection import STORE_NAME, Checkpointer, ReadPool, op
 from weightstream.store.datasette import write_metadata
 from weightstream.store.overriding import apply_pending
 from weightstream.store.runs import begin_run, end_run, remember_timezone
-
-
-def configured(config: str | None, data_dir: str | None) -> Config:
-    """Return the effective configuration of a run; data_dir, if given, replaces the file's."""
-    return load(Path(config) if config else None, {("data", "data_dir"): data_dir}).config
 
 
 @contextmanager
@@ -49,9 +48,10 @@ def open_run(
     slot.
     """
     give_back()
+    log_to_run()
     data_dir = config.data.data_dir.absolute()
     started, limits, tallies = datetime.now(UTC), stage_limits(), Tallies(Progress())
-    with open_store(run_id, kind, config, data_dir) as store:
+    with untagged(), open_store(run_id, kind, config, data_dir) as store:
         settings = RunSettings(
             run_id,
             config,
@@ -74,6 +74,7 @@ def open_run(
                 end_run(store.connection, store.path, store.run, "failed", {}, {})
             if not isinstance(error, Exception):  # cancelled or interrupted inside some task
                 with suppress(Exception):
+                    emit_left()
                     release_slots(run_id, "its run was ended from outside")
             raise
         finally:
@@ -82,6 +83,11 @@ def open_run(
             store.checkpointer.close()
             # Still there if the run was cut short.
             shutil.rmtree(settings.spill, ignore_errors=True)
+
+
+def untagged() -> TagsContext:
+    """Return a context that keeps the tags of a flow run off its tasks, whose tags name limits."""
+    return TagsContext(current_tags=set())
 
 
 @contextmanager

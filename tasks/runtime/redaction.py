@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import State
 
@@ -16,6 +17,17 @@ from weightstream.errors import (
     WeightstreamError,
 )
 
+OUTAGES = (httpx.TransportError, PrefectHTTPStatusError, ConcurrencySlotAcquisitionError)
+"""What Prefect's client raises when the server does not answer, or not as it should."""
+
+
+def outage_message(error: BaseException) -> str:
+    """Return what an outage of the server means for the run, in one sentence."""
+    return (
+        f"the Prefect server went away during the run ({type(error).__name__}); what "
+        "was stored stays, run it again when the server answers"
+    )
+
 
 @contextmanager
 def redacted_errors(stage: str, batch: int | None = None) -> Iterator[None]:
@@ -24,11 +36,8 @@ def redacted_errors(stage: str, batch: int | None = None) -> Iterator[None]:
         yield
     except WeightstreamError:
         raise
-    except (httpx.TransportError, PrefectHTTPStatusError) as error:
-        raise PrefectError(
-            f"the Prefect server stopped answering during the run ({type(error).__name__}); what "
-            "was stored stays, run it again when the server answers"
-        ) from None
+    except OUTAGES as error:
+        raise PrefectError(outage_message(error)) from None
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"

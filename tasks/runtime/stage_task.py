@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from tasks import STAGES
-from tasks.runtime.context import CONTEXTS
+from tasks.runtime.context import CONTEXTS, RunContext
 from tasks.runtime.memory_budget import viz_memory
 from tasks.runtime.redaction import is_transient, redacted_errors
 from tasks.runtime.watchdog import watched
+from weightstream.terminal import counted
 
 Result = TypeVar("Result")
 BATCH = "{batch}"
@@ -23,6 +24,7 @@ def stage_task(
     *,
     run_name: str,
     name: str | None = None,
+    size: Callable[[RunContext, int], str] | None = None,
     retries: int = 2,
     viz_mb: Callable[..., int] | None = None,
     watch: bool = True,
@@ -31,6 +33,7 @@ def stage_task(
 
     The function takes (context, batch) if run_name holds {batch}, else (context); its task takes
     (run, batch) or (run), since Prefect keeps what a task is given.
+    run_name: of its runs in Prefect; size: of a batch, which the name tells too.
     stage: of STAGES, whose tag and clock it goes under. name: of the task, if not the stage's.
     retries: after a locked store; other failures are final. viz_mb: called as the function is;
     the MB of drawing memory that the task waits for and holds. watch: end the process if the task
@@ -61,7 +64,7 @@ def stage_task(
         return Task(
             function,
             name=label,
-            task_run_name=run_name,
+            task_run_name=run_name if size is None else name_with_size(run_name, size),
             tags=[STAGES[stage].tag],
             cache_policy=NO_CACHE,
             retries=retries,
@@ -70,3 +73,23 @@ def stage_task(
         )
 
     return decorate
+
+
+def name_with_size(run_name: str, size: Callable[[RunContext, int], str]) -> Callable[..., str]:
+    """Return what names a task run for Prefect, such as `filter batch 3 · 65,536 rows`."""
+
+    def name(parameters: dict[str, Any]) -> str:
+        batch = parameters["batch"]
+        return f"{run_name.format(batch=batch)} · {size(CONTEXTS[parameters['run']], batch)}"
+
+    return name
+
+
+def rows_in(context: RunContext, batch: int) -> str:
+    """Return how many new measurements are in a batch."""
+    return counted(len(context.batches.partitions[batch].rows), "row")
+
+
+def persons_in(context: RunContext, batch: int) -> str:
+    """Return how many persons are in a batch."""
+    return counted(len(context.batches.persons[batch]), "person")

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
@@ -23,40 +23,41 @@ def submit_batches(
     batches: Iterable[int],
     pool_size: int,
     has_memory: Callable[[], bool] = lambda: True,
+    after: Sequence[State] = (),
 ) -> Iterator[tuple[int, State]]:
     """Yield (batch, final state) as batches end, in any order; pool_size 0: one by one, here.
 
     At most pool_size batches are under way or wait to be gathered. While one is, the next is taken
     only if there is memory for it. Where the process cannot start so many threads, fewer run, and
-    the log says so.
+    the log says so. after: of tasks that have ended, which Prefect's graph shows them to follow.
     """
     waiting = iter(batches)
     if threads := usable_threads(task.name, pool_size):
         with ThreadPoolTaskRunner[Any](max_workers=threads) as runner:
-            yield from gather(task, run, runner, waiting, threads, has_memory)
+            yield from gather(task, run, runner, waiting, threads, has_memory, after)
     else:
         for batch in waiting:
-            yield batch, state_of(task, run, batch)
+            yield batch, state_of(task, run, batch, after=after)
 
 
-def state_of(task: Task[..., Any], run: str, *batch: int) -> State:
-    """Run a task in this thread; return its final state."""
-    return cast(State, task(run, *batch, return_state=True))
+def state_of(task: Task[..., Any], run: str, *batch: int, after: Sequence[State] = ()) -> State:
+    """Run a task in this thread; return its final state. after: see submit_batches."""
+    return cast(State, task(run, *batch, return_state=True, wait_for=cast(Any, after)))
 
 
 @contextmanager
 def submit_in_background(
-    task: Task[..., Any], run: str, threads: bool
+    task: Task[..., Any], run: str, threads: bool, after: Sequence[State] = ()
 ) -> Iterator[Callable[[], State]]:
     """Run a task of the whole run beside the caller; yield a function that waits for its state.
 
     Without threads, or if none can be started, the task runs when it is waited for.
     """
     if not usable_threads(task.name, int(threads)):
-        yield lambda: state_of(task, run)
+        yield lambda: state_of(task, run, after=after)
         return
     with ThreadPoolTaskRunner[Any](max_workers=1) as runner:
-        future = runner.submit(task, {"run": run})
+        future = runner.submit(task, {"run": run}, wait_for=cast(Any, after))
 
         def final_state() -> State:
             future.wait()
@@ -75,6 +76,7 @@ def gather(
     waiting: Iterator[int],
     pool_size: int,
     has_memory: Callable[[], bool],
+    after: Sequence[State],
 ) -> Iterator[tuple[int, State]]:
     """Submit batches as others end; see submit_batches."""
     done: Done = SimpleQueue()
@@ -84,7 +86,7 @@ def gather(
             batch = next(waiting, None)
             if batch is None:
                 break
-            future = runner.submit(task, {"run": run, "batch": batch})
+            future = runner.submit(task, {"run": run, "batch": batch}, wait_for=cast(Any, after))
             future.add_done_callback(partial(_put, done, batch))
             under_way += 1
         if under_way == 0:

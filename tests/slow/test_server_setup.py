@@ -9,7 +9,9 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoo
 from prefect.exceptions import ObjectNotFound
 
 from deployments import health
-from deployments.desired import automations, deployments
+from deployments.desired import crash_automation, deployments
+from flows.served import Served
+from weightstream.config import Config
 
 pytestmark = pytest.mark.slow  # on SQLite each change may wait seconds for the server's own writes
 
@@ -24,14 +26,14 @@ def client(prefect_harness) -> Iterator:
         for name in LIMITS:
             with contextlib.suppress(ObjectNotFound):
                 client.delete_global_concurrency_limit_by_name(name)
-        for deployed in deployments(None, None):
+        for deployed in deployments(Config(), Served()):
             with contextlib.suppress(ObjectNotFound):
                 client.delete_deployment(client.read_deployment_by_name(deployed.name).id)
         with contextlib.suppress(ObjectNotFound):
             client.delete_work_pool("weightstream")
-        for wanted in automations():
-            for found in client.read_automations_by_name(wanted.name):
-                client.delete_automation(found.id)
+        for found in client.read_automations_by_name(crash_automation(Served()).name):
+            client.delete_automation(found.id)
+        client.delete_variable_by_name(Served().variable)
 
 
 @pytest.fixture
@@ -58,15 +60,20 @@ def wrong(lines: list[str]) -> list[str]:
 
 
 def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, client, tmp_path):
+    assert server("setup")[0] == 2  # which store is never guessed
+    assert (tmp_path / "inbox").exists() is False
     before = server("check", "--data-dir", str(tmp_path))[1]
     assert len([line for line in wrong(before) if "missing" in line]) >= 12
     status, first = server("setup", "--data-dir", str(tmp_path))
     assert status == 0
     assert not [line for line in first if line.startswith("kept")]
-    status, again = server("setup")  # on the same store: the deployments say which
+    client.delete_deployment(client.read_deployment_by_name("ingest/inbox").id)
+    assert server("setup")[0] == 0  # on the same store, whatever was deleted
+    status, again = server("setup")
     assert status == 0
-    assert [line.split()[0] for line in again] == ["kept"] * len(first)
+    assert [line.split()[0] for line in again] == ["store"] + ["kept"] * (len(first) - 1)
     assert wrong(server("check")[1]) == []
+    assert f"store    {tmp_path}" in again[0]
 
     update = client.update_global_concurrency_limit
     update("tag:kalman", GlobalConcurrencyLimitUpdate(limit=3))
@@ -76,6 +83,8 @@ def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, cli
     client.update_work_pool("weightstream", WorkPoolUpdate(is_paused=True))
     client.pause_deployment(client.read_deployment_by_name("ingest/manual").id)
     client.delete_deployment(client.read_deployment_by_name("dashboards/refresh").id)
+    (automation,) = client.read_automations_by_name(crash_automation(Served()).name)
+    client.pause_automation(automation.id)
     status, lines = server("check")
     assert status == 1
     for sign in (
@@ -86,6 +95,7 @@ def test_setup_twice_then_check_then_what_drifts_is_named_and_mended(server, cli
         "work pool weightstream is paused",
         "deployment ingest/manual has drifted: paused is True",
         "deployment dashboards/refresh is missing",
+        "a run without a heartbeat has crashed' has drifted: it is switched off",
     ):
         assert len([line for line in wrong(lines) if sign in line]) == 1, sign
 
@@ -107,9 +117,9 @@ def test_check_follows_the_configuration_that_is_given(server, tmp_path):
 
 
 def test_a_limit_of_none_is_refused_before_anything_is_read(server, client, ingested, simulated):
-    server("setup")
-    client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=0))
     source = simulated(12, 500)
+    server("setup", "--data-dir", str(source.parent))
+    client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=0))
     ran = ingested(source, source.parent / "zero")
     assert ran.state.name == "Failed"
     assert "tag:kalman" in ran.state.message
@@ -119,13 +129,13 @@ def test_a_limit_of_none_is_refused_before_anything_is_read(server, client, inge
 def test_a_stage_is_no_wider_than_its_limit(server, client, ingested, simulated, monkeypatch):
     from tasks.runtime import submission
 
-    server("setup")
+    source = simulated(12, 500)
+    server("setup", "--data-dir", str(source.parent))
     client.update_global_concurrency_limit("tag:kalman", GlobalConcurrencyLimitUpdate(limit=2))
     widths = {}
     usable = submission.usable_threads
     monkeypatch.setattr(
         submission, "usable_threads", lambda stage, n: widths.setdefault(stage, usable(stage, n))
     )
-    source = simulated(12, 500)
     ingested(source, source.parent / "two", retro="off")
     assert widths["filter"] == 2

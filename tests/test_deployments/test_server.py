@@ -3,7 +3,8 @@
 import pytest
 
 from deployments.health import findings_of, still_true
-from deployments.reconcile import Resource
+from deployments.resource import Resource
+from flows.served import Served
 
 
 @pytest.mark.parametrize("name", ["setup", "check"])
@@ -32,7 +33,9 @@ def test_a_server_that_does_not_answer_is_one_sentence(command, name):
 
 def said(differences):
     findings = list(
-        findings_of(Resource("limit tag:kalman", differences, lambda: None, "nothing bounds"))
+        findings_of(
+            Resource("limit tag:kalman", differences, lambda: None, "nothing bounds"), Served()
+        )
     )
     return [finding.sentence for finding in findings if finding.wrong]
 

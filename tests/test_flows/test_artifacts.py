@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.artifacts import passed_limits, places
+from weightstream.outputs.summary import Summary
+
 NAMED, FOREIGN = "ward-scale", "Canary-phone-of-Xanthippe"
 
 
@@ -42,6 +45,33 @@ def test_a_run_tells_counts_sources_and_places(ingested, csv_of, tmp_path, artif
     assert (row["readings"], row["rejected"], row["rejected %"]) == (20, 1, 5.0)
     assert summary.index(f"| {other} | 20 | 1 | 5.0 % |") < summary.index(f"| {NAMED} |")
     assert FOREIGN not in str(told)
+
+
+def test_links_lead_where_pages_are_served_and_nowhere_else():
+    index = Path("/srv/store/dashboards/index.html")
+    summary = Summary("run", dashboards_index=index, store=Path("/srv/store/weightstream.db"))
+    told = places(summary)
+    assert f"`{index}`" in told
+    assert "](" not in told  # a browser opens no file from a page of Prefect's
+    served = places(summary, "https://weights.example.org/pages")
+    assert "[dashboards](https://weights.example.org/pages/index.html)" in served
+    assert "[data quality](https://weights.example.org/pages/quality.html)" in served
+
+
+def test_limits_that_are_passed_name_sources_as_the_table_does():
+    quality = {
+        "sources": [{"source": FOREIGN}],
+        "checks": [
+            {"source": FOREIGN, "status": "failed", "said": "silent for 9 days"},
+            {"source": FOREIGN, "status": "passed", "said": ""},
+            {"source": "the newest ingest", "status": "failed", "said": "50.0% of 2 rows"},
+        ],
+    }
+    told = passed_limits(quality, [{"source": "source 1"}])
+    assert "- source 1: silent for 9 days" in told
+    assert "- the newest ingest: 50.0% of 2 rows" in told
+    assert FOREIGN not in told
+    assert passed_limits({}, []) == ""
 
 
 def test_the_page_on_quality_counts_the_run_that_writes_it(ingested, csv_of, tmp_path):

@@ -127,21 +127,101 @@ def test_a_reader_that_trips_over_one_file_does_not_stop_the_others(run_inbox, f
     assert report == "a.csv cannot be read (IndexError)\n"
 
 
-@pytest.mark.parametrize("name", ["data_dir", "config"])
-def test_paths_other_than_those_deployed_are_refused(prefect_harness, tmp_path, monkeypatch, name):
+@pytest.fixture
+def deployed(prefect_harness, tmp_path, monkeypatch):
+    """A run of the inbox's deployment, on a server that says where the store is."""
     from prefect import get_client
     from prefect.runtime import deployment
+    from prefect.variables import Variable
 
+    from deployments.server import paths_of
     from flows.inbox import inbox
+    from flows.served import Served
 
     config = tmp_path / "some.toml"
-    config.write_text("")
-    deployed = {"data_dir": str(tmp_path / "data"), "config": str(config)}
+    config.write_text("data.inbox_rest_seconds = 0\n")
+    served = Served()
     with get_client(sync_client=True) as client:
-        number = client.create_deployment(client.create_flow(inbox), "held", parameters=deployed)
+        paths = paths_of(client, served, config, tmp_path / "data")
+        Variable.set(served.variable, paths, overwrite=True)
+        number = client.create_deployment(client.create_flow(inbox), "held")
         monkeypatch.setattr(deployment, "get_id", lambda: str(number))
-        state = inbox(**{**deployed, name: str(tmp_path / "other")}, return_state=True)
+        yield paths
         client.delete_deployment(number)
+        client.delete_variable_by_name(served.variable)
+
+
+@pytest.mark.parametrize("name", ["data_dir", "config"])
+def test_paths_other_than_the_server_s_are_refused(deployed, tmp_path, name):
+    from flows.inbox import inbox
+
+    state = inbox(**{**deployed, name: str(tmp_path / "other")}, return_state=True)
     assert state.name == "Failed"
-    assert "ingest/inbox works on the data directory" in state.message
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["some.toml"]
+    assert "ingest/inbox works on the server's data directory" in state.message
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_served_run_takes_the_server_s_store(deployed, folder):
+    from flows.inbox import inbox
+
+    (folder / "a.csv").write_text(HEADER + ROW)
+    state = inbox(dashboards=False, retro="off", return_state=True)
+    assert state.name == "Completed"
+    assert stored(folder, "select reads from files") == [(1,)]
+
+
+def test_a_served_run_never_chooses_a_store_by_itself(deployed, tmp_path, monkeypatch):
+    from flows.inbox import inbox
+    from flows.ingest import ingest
+
+    monkeypatch.setenv("WEIGHTSTREAM_SERVED_AS", "unknown")
+    monkeypatch.chdir(tmp_path)
+    for state in (inbox(return_state=True), ingest(["a.csv"], return_state=True)):
+        assert state.name == "Failed"
+        assert "weightstream server setup --name unknown --data-dir" in state.message
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_empty_look_by_the_schedule_is_deleted_and_one_by_a_person_stays(
+    run_inbox, prefect_harness
+):
+    from prefect import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.states import Completed
+
+    from flows.inbox import NOTHING, forget_empty_look, inbox
+
+    with get_client(sync_client=True) as client:
+        for scheduled, message, kept in (
+            (False, NOTHING, True),
+            (True, "12 rows", True),
+            (True, NOTHING, False),
+        ):
+            run = client.create_flow_run(inbox)
+            run.auto_scheduled = scheduled
+            forget_empty_look(inbox, run, Completed(message=message))
+            if kept:
+                assert client.read_flow_run(run.id)
+            else:
+                with pytest.raises(ObjectNotFound):
+                    client.read_flow_run(run.id)
+    assert inbox.on_completion_hooks == [forget_empty_look]
+
+
+def test_the_remedy_for_a_file_of_nobody_is_a_folder(run_inbox, folder):
+    (folder / "mine.csv").write_text("timestamp,weight,unit\n2024-01-01,90,kg\n")
+    run_inbox()
+    report = (folder / "failed/mine.csv.report.txt").read_text()
+    assert "folder user=ID of the inbox" in report
+    assert "--user" not in report
+
+
+def test_an_empty_look_imports_no_engine():
+    """288 times a day on a server."""
+    import subprocess
+    import sys
+
+    heavy = "{'numba', 'scipy', 'plotly', 'pandas', 'weightstream.engine'} & set(sys.modules)"
+    program = f"import sys, flows.inbox; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr

@@ -28,6 +28,7 @@ from weightstream.errors import InputError
 
 CLAIMED, DONE, FAILED = Path(".claimed"), Path("done"), Path("failed")
 OWNER = ".owner"
+REPORT = ".report.txt"
 PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", "~")
 """Endings that programs give to files which they are still writing."""
 USER_FOLDER = "user="
@@ -116,14 +117,9 @@ def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
     Files that changed within rest_seconds are waited for once; those that go on changing stay.
     Links, devices and the like go to failed/. Raises InputError if the inbox cannot be used.
     """
-    try:
-        inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (CLAIMED, DONE, FAILED):
-            with folder_within(inbox, name):
-                pass
+    make_folders(inbox)
+    with _usable():
         dropped = at_rest(inbox, rest_seconds)
-    except OSError as error:
-        raise InputError(f"the inbox cannot be used ({os.strerror(error.errno or 0)})") from None
     claims = Claims(inbox)
     with _locked_folders(inbox, run, bool(dropped)) as folders:
         for folder in folders:
@@ -136,6 +132,23 @@ def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
             claims.give_back()
             for folder in folders:
                 _end(inbox, folder)
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"the inbox cannot be used ({os.strerror(error.errno or 0)})") from None
+
+
+def make_folders(inbox: Path) -> None:
+    """Make the inbox and its own folders, for their owner alone. Raises InputError."""
+    with _usable():
+        inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (CLAIMED, DONE, FAILED):
+            with folder_within(inbox, name):
+                pass
 
 
 def at_rest(inbox: Path, rest_seconds: float) -> list[Dropped]:
@@ -290,7 +303,7 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
         return False
     with _moving(inbox), folder_within(inbox, FAILED / name.parent) as folder:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        report = os.open(_free(folder, failed.name, ".report.txt"), flags, 0o600, dir_fd=folder)
+        report = os.open(_free(folder, failed.name, REPORT), flags, 0o600, dir_fd=folder)
         with open(report, "w", encoding="utf-8") as file:
             file.write(f"{sentence}\n")
     return True

@@ -46,6 +46,15 @@ def report_on_store(config: Config) -> Document:
             raise ConfigError(f"{dashboards}: cannot be written ({error.strerror})") from None
 
 
+def failed_checks(dashboards: Path) -> set[tuple[str, str]]:
+    """Return (source, metric) of the checks that failed when the report was last written."""
+    try:
+        checks = orjson.loads((dashboards / "quality.json").read_bytes())["checks"]
+        return {(one["source"], one["metric"]) for one in checks if one["status"] == "failed"}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # none yet, or of an earlier version
+
+
 def document(connection: sqlite3.Connection, config: Config) -> Document:
     """What is known of the data of each source, of its weeks, and of the newest runs.
 

@@ -35,7 +35,7 @@ def test_what_is_dropped_is_decided_smoothed_and_drawn_and_prefect_knows_nobody(
     assert status == 0, said
     served.worker()
     run = served.ended(served.deploy_run("ingest/inbox"))
-    assert (run["state_name"], run["name"]) == ("Degraded", "inbox, 3 files, data")
+    assert (run["state_name"], run["name"]) == ("Degraded", "inbox, 3 files")
     (retro,) = runs_of(served, "retro/deferred")
     assert served.ended(retro["id"])["state_name"] == "Completed"
     assert retro["parent_task_run_id"] is not None  # the UI shows it under its ingest

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from prefect._internal.engine import resolve_custom_task_run_name
 
 from tasks import STAGES
 from tasks.runtime import stage_task as decorator
 from tasks.runtime.context import CONTEXTS
-from tasks.runtime.stage_task import stage_task
+from tasks.runtime.stage_task import rows_in, stage_task
 from weightstream.clocks import StageClock
 from weightstream.errors import BatchError, StoreLocked
 
@@ -56,6 +57,20 @@ def test_a_task_gets_its_context_and_its_stage_s_clock_and_tag(context, state_of
     assert (work.name, work.tags) == ("stand-in", {"retro"})
     assert context.tallies.clocks["smooth"].seconds > 0
     assert context.tallies.clocks["read"].seconds == 0
+
+
+def test_a_task_run_says_how_much_is_in_it(context):
+    @stage_task("filter", run_name="filter batch {batch}", size=rows_in)
+    def work(found, batch):
+        raise AssertionError
+
+    context.batches = SimpleNamespace(
+        partitions={3: SimpleNamespace(rows=range(65_536)), 4: SimpleNamespace(rows=[1])}
+    )
+    given = {"run": context.run, "batch": 3}
+    assert resolve_custom_task_run_name(work, given) == "filter batch 3 · 65,536 rows"
+    given["batch"] = 4
+    assert resolve_custom_task_run_name(work, given) == "filter batch 4 · 1 row"
 
 
 def test_only_a_locked_store_is_tried_again(context, state_of):

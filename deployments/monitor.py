@@ -1,0 +1,192 @@
+"""What goes wrong on a server that has everything: for a monitor that asks every few minutes."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
+
+from deployments.desired import heartbeats_missed
+from deployments.health import Finding, found_deployments
+from flows.served import Served
+from weightstream.config import Config
+from weightstream.errors import StoreError
+from weightstream.intake.inbox import FAILED, REPORT, at_rest
+from weightstream.outputs.report import document
+from weightstream.store.connection import STORE_NAME, ReadPool
+
+LATE = timedelta(minutes=5)
+WAITING_SECONDS = 1800.0
+"""Six of the inbox's usual looks: a file that waits for so long is not being fetched."""
+LEAST_FREE_MB = 1000.0
+LARGE_DATABASE_MB = 2000.0
+ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+IN_TURN = ("AwaitingConcurrencySlot", "AwaitingRetry")
+"""They wait for another run of their deployment, or for their time."""
+GOOD_ENDS = ("Completed", "Cancelled")
+
+
+def monitor_findings(
+    client: SyncPrefectClient, config: Config, served: Served
+) -> Iterator[Finding]:
+    """Yield what is wrong with runs, files, readings and room."""
+    for deployment in found_deployments(client, config, served):
+        yield from run_findings(client, deployment, datetime.now(UTC))
+    yield from inbox_findings(config.data.inbox_dir, time.time())
+    yield from store_findings(config)
+    yield from room_findings(config.data.data_dir)
+    yield from database_findings(client)
+
+
+def run_findings(
+    client: SyncPrefectClient, deployment: DeploymentResponse, now: datetime
+) -> Iterator[Finding]:
+    """Check the runs of a deployment: how the newest ended, which are late, which make no sign."""
+    name = deployment.name
+    newest = runs_of(client, deployment, ENDED, limit=1)
+    for run in newest:
+        if run.state and run.state.name not in GOOD_ENDS:
+            yield Finding(
+                f"the newest run of {name} that ended ({run.name}) is {run.state.name}: "
+                f"{run.state.message}; see to it and run it again",
+                kind="run",
+            )
+    waiting = runs_of(client, deployment, [StateType.SCHEDULED, StateType.PENDING])
+    late = [
+        run
+        for run in waiting
+        if (run.expected_start_time or now) < now - LATE
+        and (run.state is None or run.state.name not in IN_TURN)
+    ]
+    if late:
+        yield Finding(
+            f"{len(late)} runs of {name} are late; see that a worker runs and that no queue is "
+            "paused",
+            kind="late",
+        )
+    for run in runs_of(client, deployment, [StateType.RUNNING, StateType.CANCELLING]):
+        silent = now - (last_heartbeat(client, run) or run.start_time or now)
+        if silent > 2 * heartbeats_missed():
+            yield Finding(
+                f"{run.name} has made no sign for {silent.total_seconds() / 60:.0f} minutes; its "
+                f"process is gone: `prefect flow-run cancel {run.id}` or delete it",
+                kind="stuck",
+            )
+
+
+def runs_of(
+    client: SyncPrefectClient,
+    deployment: DeploymentResponse,
+    states: list[StateType],
+    limit: int = 200,
+) -> list[FlowRun]:
+    """Return the newest runs of a deployment in some states."""
+    types = FlowRunFilterStateType(any_=states)
+    return client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=limit,
+    )
+
+
+def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
+    """Return when a run last sent a heartbeat, if the server still knows."""
+    wanted = {
+        "limit": 1,
+        "filter": {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+            "order": "DESC",
+        },
+    }
+    events: list[dict[str, Any]] = client.request("POST", "/events/filter", json=wanted).json()[
+        "events"
+    ]
+    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+
+
+def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:
+    """Check for files that could not be used, and for files that nobody fetches."""
+    if not inbox.is_dir():
+        return  # reported as a missing resource
+    failed = [
+        path
+        for path in (inbox / FAILED).rglob("*")
+        if path.is_file() and not path.name.endswith(REPORT)
+    ]
+    if failed:
+        yield Finding(
+            f"{len(failed)} files are in {inbox / FAILED}; read the report beside each, and mend "
+            "it and move it back into the inbox, or delete it",
+            kind="inbox",
+        )
+    oldest = min((one.seen[2] / 1e9 for one in at_rest(inbox, 0.0)), default=now)
+    if now - oldest > WAITING_SECONDS:
+        yield Finding(
+            f"files have waited in {inbox} for {(now - oldest) / 60:.0f} minutes; see that a "
+            "worker runs, and how the last run of the inbox ended",
+            kind="inbox",
+        )
+
+
+def store_findings(config: Config) -> Iterator[Finding]:
+    """Check the limits of [quality]: silent sources and ingests are among them."""
+    data_dir = config.data.data_dir.absolute()
+    if not (data_dir / STORE_NAME).exists():
+        return
+    try:
+        with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+            breaches = len(document(connection, config)["breaches"])
+    except StoreError as error:
+        yield Finding(str(error), kind="store")
+        return
+    if breaches:
+        yield Finding(
+            f"{breaches} limits of [quality] are passed; `weightstream report` says which",
+            kind="quality",
+        )
+
+
+def room_findings(data_dir: Path) -> Iterator[Finding]:
+    """Check that the disk has room for the store to be written and backed up."""
+    if not data_dir.is_dir():
+        return
+    store = data_dir / STORE_NAME
+    free = shutil.disk_usage(data_dir).free / 1e6
+    wanted = max(LEAST_FREE_MB, store.stat().st_size / 1e6 if store.exists() else 0.0)
+    if free < wanted:
+        yield Finding(
+            f"{free:,.0f} MB are free where {data_dir} is; {wanted:,.0f} should be, for the store "
+            "to grow and to be backed up",
+            kind="disk",
+        )
+
+
+def database_findings(client: SyncPrefectClient) -> Iterator[Finding]:
+    """Check the size of the server's own database, where it is a file of this machine."""
+    settings = client.request("GET", "/admin/settings").json()
+    path = Path(settings["home"]) / "prefect.db"
+    if settings["server"]["database"].get("driver") not in (None, "sqlite+aiosqlite"):
+        return
+    size = path.stat().st_size / 1e6 if path.exists() else 0.0
+    if size > LARGE_DATABASE_MB:
+        yield Finding(
+            f"the Prefect server's database {path} has {size:,.0f} MB; shorten "
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD, and run `vacuum` on it while the "
+            "server is stopped",
+            kind="database",
+        )

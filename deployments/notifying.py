@@ -1,0 +1,88 @@
+"""Who is told: the notification blocks of [notify] urls, and the automations that use them."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from prefect.blocks.core import Block
+from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.exceptions import ObjectNotFound
+
+from deployments.desired import notify_urls, notifying_automations
+from deployments.resource import Resource, automation
+from flows.served import Served
+from weightstream.config import Config
+from weightstream.errors import ConfigError
+
+SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
+
+
+def notifying_resources(
+    client: SyncPrefectClient, config: Config, served: Served
+) -> Iterator[Resource]:
+    """Yield a block for each address, then the automations, which need the blocks.
+
+    Where nobody is to be told any more, what is left of it is taken away.
+    """
+    urls = notify_urls(config)
+    names = [f"{served.pool}-{number}" for number in range(1, len(urls) + 1)]
+    slugs = {}
+    for name, url in zip(names, urls, strict=True):
+        block = block_of(name, url)
+        slugs[name] = block.get_block_type_slug()
+        yield _block(client, name, block)
+    blocks = []
+    for name, slug in slugs.items():
+        try:
+            blocks.append(client.read_block_document_by_name(name, slug).id)
+        except ObjectNotFound:  # `server check` before `server setup`
+            return
+    for desired in notifying_automations(served, blocks):
+        if urls:
+            yield automation(client, desired)
+            continue
+        for found in client.read_automations_by_name(desired.name):
+            yield Resource(
+                f"automation {desired.name!r}",
+                ["it tells somebody, but [notify] names nobody"],
+                lambda found=found: client.delete_automation(found.id),  # type: ignore[misc]
+                "",
+            )
+
+
+def block_of(name: str, url: str) -> Block:
+    """Return Prefect's notification block for an address.
+
+    Webhooks are sent {"text": ...}, as most chat services take it; every other scheme is one of
+    Apprise, which Prefect's block for Slack hands on. Raises ConfigError for no address.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme or "$" in url:
+        raise ConfigError(
+            "notify.urls holds something that is no address, or a $NAME that the environment does "
+            "not have; write https://..., mailto://... or another address of Apprise"
+        )
+    if parts.scheme in ("https", "http") and parts.hostname not in SLACK_HOSTS:
+        return CustomWebhookNotificationBlock(
+            name=name,
+            url="{{url}}",
+            json_data={"text": "{{subject}}\n{{body}}"},
+            secrets={"url": url},
+        )
+    return SlackWebhook(url=url)
+
+
+def _block(client: SyncPrefectClient, name: str, desired: Block) -> Resource:
+    slug, cost = desired.get_block_type_slug(), "nobody is told"
+
+    def make() -> None:
+        desired.save(name, overwrite=True)
+
+    try:
+        found = client.read_block_document_by_name(name, slug, include_secrets=True)
+    except ObjectNotFound:
+        return Resource(f"notification block {name}", None, make, cost)
+    wanted = desired.model_dump(mode="json", context={"include_secrets": True})
+    same = all(found.data.get(key) == wanted[key] for key in ("url", "secrets") if key in wanted)
+    differences = [] if same else ["its address is another"]
+    return Resource(f"notification block {name}", differences, make, cost)

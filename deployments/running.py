@@ -1,0 +1,44 @@
+"""Run a deployment and wait for its end, with an exit status that tells Degraded from Completed."""
+
+import time
+from typing import Any
+
+import click
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
+
+from deployments.server import api
+from weightstream.errors import PrefectError
+
+LOOK_SECONDS = 1.0
+
+
+def run_and_wait(deployment: str, parameters: dict[str, Any]) -> int:
+    """Run a deployment; return 0 if it is Completed, 1 if Degraded, 2 if it ends otherwise.
+
+    Raises PrefectError where there is no such deployment or no server.
+    """
+    with api() as client:
+        try:
+            number = client.read_deployment_by_name(deployment).id
+        except ObjectNotFound:
+            raise PrefectError(
+                f"the server has no deployment {deployment}; see `weightstream server check`"
+            ) from None
+        run = client.create_flow_run_from_deployment(number, parameters=parameters)
+        click.echo(f"{run.name}: {run.id}", err=True)
+        state = _final_state(client, run.id)
+    click.echo(f"{state.name}: {state.message or ''}", err=True)
+    return {"Completed": 0, "Degraded": 1}.get(str(state.name), 2)
+
+
+def _final_state(client: SyncPrefectClient, run: Any) -> State[Any]:
+    while True:
+        try:
+            state = client.read_flow_run(run).state
+        except ObjectNotFound:  # of an inbox in which nothing was
+            return State(type="COMPLETED", name="Completed", message="nothing was to be done")
+        if state is not None and state.is_final():
+            return state
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,131 @@
+"""The commands that set up, check, run and watch a Prefect server."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from weightstream.cli import cli, settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def store_name(command: Command) -> Command:
+    """--name, where a server serves several stores."""
+    return click.option(
+        "--name",
+        default="",
+        callback=_checked_name,
+        help="Of the store, if the server has several.",
+    )(command)
+
+
+def _checked_name(_: click.Context, __: click.Parameter, name: str) -> str:
+    if name and not (name.isascii() and name.isalnum() and name == name.lower()):
+        raise click.BadParameter("use lowercase letters and digits, such as clinic2")
+    return name
+
+
+@cli.group()
+def server() -> None:
+    """What weightstream needs on a Prefect server: limits, work pool, queues, deployments."""
+
+
+@server.command("start", context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def server_start(options: tuple[str, ...]) -> None:
+    """Start a Prefect server with the settings that weightstream needs, until stopped.
+
+    OPTIONS are those of `prefect server start`, such as --port 4300.
+    """
+    if os.environ.get("PREFECT_SERVER_LOGGING_LEVEL") == "CRITICAL":
+        del os.environ["PREFECT_SERVER_LOGGING_LEVEL"]  # ours, for the embedded server
+    _become("server", "start", *options)
+
+
+@server.command("setup")
+@store_name
+@settings
+def server_setup(name: str, config: Path | None, data_dir: Path | None) -> None:
+    """Make the server at PREFECT_API_URL hold what weightstream needs.
+
+    Says what was created, changed or kept; run it again after each upgrade or change of the
+    configuration. Where the store is, --data-dir says the first time; it stays there until another
+    is given.
+    """
+    from deployments.server import set_up
+    from flows.served import Served
+
+    for line in set_up(Served(name), config, data_dir):
+        click.echo(line)
+
+
+@server.command("check")
+@click.option("--monitor", is_flag=True, help="Also runs, files, readings, disk and databases.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one line of JSON.")
+@store_name
+@settings
+def server_check(
+    monitor: bool, as_json: bool, name: str, config: Path | None, data_dir: Path | None
+) -> None:
+    """Say what is missing, changed or stuck on the server, and how to mend it.
+
+    Exit status 1 if something is; a warning alone is 0; 2 if no server answers. With --monitor a
+    pool without a worker is wrong too, and so are late, silent and failed runs, files that failed
+    or wait in the inbox, limits of [quality] that are passed, and a disk that is nearly full.
+    """
+    from deployments.server import find_problems, report_findings
+    from flows.served import Served
+
+    report_findings(find_problems(Served(name), config, data_dir, monitor), as_json)
+
+
+@server.command("run")
+@click.argument("deployment")
+@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=JSON")
+@store_name
+def server_run(deployment: str, parameters: tuple[str, ...], name: str) -> None:
+    """Run DEPLOYMENT (ingest/manual, ...) on the server, wait for it, and say how it ended.
+
+    Exit status 0 if it is Completed, 1 if Degraded, 2 otherwise.
+    """
+    from deployments.running import run_and_wait
+    from flows.served import Served
+
+    sys.exit(run_and_wait(Served(name).deployment(deployment), dict(map(_parameter, parameters))))
+
+
+def _parameter(written: str) -> tuple[str, Any]:
+    """Return a parameter's name and value, which is text where it is no JSON."""
+    name, equals, value = written.partition("=")
+    if not equals:
+        raise click.UsageError(f"-p {written}: write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+@server.command("serve")
+@click.option("--limit", default=4, show_default=True, type=click.IntRange(1), help="Runs at once.")
+@store_name
+@settings
+def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | None) -> None:
+    """Set up, then run here what the deployments ask for, until stopped: setup and a worker."""
+    from deployments.server import set_up
+    from flows.served import Served
+
+    served = Served(name)
+    for line in set_up(served, config, data_dir):
+        click.echo(line)
+    _become("worker", "start", "--pool", served.pool, "--limit", str(limit))
+
+
+def _become(*arguments: str) -> None:
+    """Go on as a command of Prefect, which has prefect.toml's values from our environment."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "prefect", *arguments])  # noqa: S606

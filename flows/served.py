@@ -1,0 +1,105 @@
+"""Which store a run of a deployment works on: said once, in a variable on the Prefect server.
+
+Deployments keep no paths of their own, so that making them anew, by whatever command, moves no
+store. A server may serve several stores, each under a name with a variable, a work pool and
+deployments of its own.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.runtime import deployment
+
+from tasks.runtime.redaction import redacted_errors
+from weightstream.config import Config, load
+from weightstream.errors import ConfigError
+
+NAME_OF_STORE = "WEIGHTSTREAM_SERVED_AS"
+"""The environment variable that gives a run the name of its store, where it has one."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The names on a server of what belongs to one store. name: of the store; "" for the only."""
+
+    name: str = ""
+
+    @property
+    def pool(self) -> str:
+        return f"weightstream-{self.name}" if self.name else "weightstream"
+
+    @property
+    def variable(self) -> str:
+        return self.pool.replace("-", "_")
+
+    @property
+    def tag(self) -> str:
+        """The tag of every run of this store, which our automations look for."""
+        return self.pool
+
+    def deployment(self, name: str) -> str:
+        """Return the full name of a deployment of this store: ingest/inbox or ingest/inbox-NAME."""
+        return f"{name}-{self.name}" if self.name else name
+
+    @property
+    def setup(self) -> str:
+        """The command that makes all of it."""
+        return "weightstream server setup" + (f" --name {self.name}" if self.name else "")
+
+
+def served_here() -> Served:
+    """Return what this process, a run of a deployment, belongs to."""
+    return Served(os.environ.get(NAME_OF_STORE, ""))
+
+
+def read_paths(client: SyncPrefectClient, served: Served) -> dict[str, str | None] | None:
+    """Return data_dir and config as `server setup` has said them; None if it has not."""
+    variable = client.read_variable_by_name(served.variable)
+    value: Any = variable and variable.value
+    if not isinstance(value, dict) or not value.get("data_dir"):
+        return None
+    return {"data_dir": value["data_dir"], "config": value.get("config")}
+
+
+def settings_of_run(
+    data_dir: str | None, config: str | None, confined: bool = False
+) -> tuple[Config, str | None]:
+    """Return the effective configuration of this run, and the file that it is from.
+
+    See paths_of_run.
+    """
+    data_dir, config = paths_of_run(data_dir, config, confined)
+    loaded = load(Path(config) if config else None, {("data", "data_dir"): data_dir})
+    return loaded.config, config
+
+
+def paths_of_run(
+    data_dir: str | None, config: str | None, confined: bool = False
+) -> tuple[str | None, str | None]:
+    """Return the data directory and config of this run: given, else those of the server.
+
+    A run of no deployment has what it is given. confined: another than the server's is refused.
+    Raises ConfigError, also where the server does not say them: a run must not choose by itself
+    which store it writes to.
+    """
+    if deployment.get_id() is None:
+        return data_dir, config
+    served = served_here()
+    with redacted_errors("settings"), get_client(sync_client=True) as client:
+        said = read_paths(client, served)
+    given = {"data_dir": data_dir, "config": config}
+    if confined and any(value not in (None, (said or {}).get(key)) for key, value in given.items()):
+        raise ConfigError(
+            "ingest/inbox works on the server's data directory and config, and on no other; use "
+            f"ingest/manual, or run `{served.setup}` with them"
+        )
+    if said is None and data_dir is None:
+        raise ConfigError(
+            f"the server's variable {served.variable} does not say where the store is; run "
+            f"`{served.setup} --data-dir DIR`"
+        )
+    said = said or {}
+    return data_dir or said.get("data_dir"), config or said.get("config")

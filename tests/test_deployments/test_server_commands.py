@@ -1,0 +1,92 @@
+"""`weightstream server`: names of stores, parameters, exit statuses; and prefect.toml itself."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import click
+import pytest
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Crashed, Running
+
+from deployments import running
+from deployments.desired import ROOT
+from deployments.health import vacuumed
+from deployments.server_commands import _checked_name, _parameter
+
+
+@pytest.mark.parametrize("name", ["Clinic", "a b", "a/b", "klinikø"])
+def test_a_name_that_prefect_could_not_hold_is_refused(name):
+    with pytest.raises(click.BadParameter):
+        _checked_name(None, None, name)
+    assert _checked_name(None, None, "clinic2") == "clinic2"
+
+
+def test_a_parameter_is_json_or_text():
+    assert _parameter('sources=["a.csv"]') == ("sources", ["a.csv"])
+    assert _parameter("unit=kg") == ("unit", "kg")
+    assert _parameter("png=true") == ("png", True)
+    with pytest.raises(click.UsageError):
+        _parameter("png")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        ([Running(), Completed()], 0),
+        ([Completed(name="Degraded", message="1 file not done")], 1),
+        ([Crashed(message="killed")], 2),
+        ([Running(), None], 0),  # of an inbox in which nothing was: its run is gone
+    ],
+)
+def test_how_a_run_ended_is_an_exit_status(monkeypatch, ends, status):
+    states = iter(ends)
+
+    def read_flow_run(run):
+        state = next(states)
+        if state is None:
+            raise ObjectNotFound(Exception())
+        return SimpleNamespace(state=state)
+
+    client = SimpleNamespace(
+        read_deployment_by_name=lambda name: SimpleNamespace(id=1),
+        create_flow_run_from_deployment=lambda n, parameters: SimpleNamespace(id=2, name="run"),
+        read_flow_run=read_flow_run,
+    )
+
+    @contextmanager
+    def api():
+        yield client
+
+    monkeypatch.setattr(running, "api", api)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    assert running.run_and_wait("ingest/manual", {}) == status
+
+
+def test_prefect_takes_our_settings_from_its_file_and_from_our_environment(tmp_path):
+    """Servers are started either way; what one takes as a number the other may take as text."""
+    show = (
+        "from prefect.settings import get_current_settings as s; s = s().server; "
+        "v = s.services.db_vacuum; "
+        "print(sorted(v.enabled), v.retention_period.days, s.events.retention_period.days)"
+    )
+    ours = f"from deployments.commands import apply_prefect_settings as a; a(); {show}"
+    said = set()
+    for program, folder in ((show, ROOT), (ours, tmp_path)):
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-500:]
+        said.add(done.stdout)
+    assert said == {"['events', 'flow_runs'] 30 3\n"}
+
+
+def test_what_a_server_s_vacuum_deletes():
+    def settings(enabled):
+        return {"services": {"db_vacuum": {"enabled": enabled}}}
+
+    assert "flow_runs" in vacuumed(settings(["events", "flow_runs"]))
+    assert "flow_runs" in vacuumed(settings(True))
+    for enabled in (["events"], False, None):
+        assert "flow_runs" not in vacuumed(settings(enabled))
