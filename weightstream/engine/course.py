@@ -12,7 +12,7 @@ from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
 from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
-SCATTER_READINGS, SCATTER_CUT = 8.0, 9.0
+SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
 ERRORS = 0.5
 """A person's own rate of errors is known from so many errors."""
@@ -32,6 +32,8 @@ RUNS_ON = 0.25
 GUEST_SOURCES = 0.3
 """Share of errors that are another person on a scale that others use too; where it is less, they
 come again less often by its square."""
+PERHAPS = 0.25
+"""How much of a visit an error without a name is."""
 GUEST_MOST = 0.5
 """A co-user's share at most: who is there more often is the person."""
 WITNESSES, UNWITNESSED = 3.0, 0.6
@@ -97,7 +99,7 @@ def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
     apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
     if not math.isnan(c.seen):
         share *= -math.expm1(-apart)
-    rise = share * normal(w - c.guest, GUEST_SD_KG**2)
+    rise = min(c.visits, 1.0) * share * normal(w - c.guest, GUEST_SD_KG**2)
     density[OTHER_PERSON] += rise
     return rise
 
@@ -109,6 +111,21 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
     if c.restless == 1.0:
         return -math.expm1(-gap / RESTLESS_DAYS)
     return min(gap, RESTLESS_MOST_DAYS) * p.restless_per_day
+
+
+@jit
+def greet(c: Any, weight: float, visit: float) -> bool:
+    """Remember who may be a co-user; says whether they were there before.
+
+    One who came once makes room for the next; one who comes again stays.
+    """
+    again = c.visits > 0.0 and abs(weight - c.guest) <= 4.0 * GUEST_SD_KG
+    if again:
+        c.visits += visit
+        c.guest += max(visit / c.visits, GUEST_MEMORY) * (weight - c.guest)
+    elif c.visits <= 1.0:
+        c.guest, c.visits = weight, visit
+    return again
 
 
 @jit
@@ -130,12 +147,10 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
         c.run = c.run + 1.0 if goes_on else 1.0
         c.wrong += 0.0 if goes_on else 1.0
         c.fault, c.fault_source = float(kind), s.key
+        if kind == OUTLIER:  # it may have been somebody's first visit
+            greet(c, weight, PERHAPS)
     elif kind == OTHER_PERSON:
-        if c.visits == 0.0 or abs(weight - c.guest) > 4.0 * GUEST_SD_KG:
-            c.guest, c.visits = weight, 0.0
-            c.wrong += 1.0
-        c.visits += 1.0
-        c.guest += max(1.0 / c.visits, GUEST_MEMORY) * (weight - c.guest)
+        c.wrong += 0.0 if greet(c, weight, 1.0) else 1.0
     c.last = 1.0 if right else 0.0
 
 
