@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install browser postgresql run test test-all lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
+.PHONY: install browser postgresql run test test-all test-long lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -43,7 +43,11 @@ test: install
 	$(BIN)/python -m pytest -m "not slow" -q -n logical --dist worksteal
 
 test-all: test browser postgresql
-	$(BIN)/python -m pytest -m slow -q
+	$(BIN)/python -m pytest -m "slow and not long" -q
+
+# Strangers on the same server, other Pythons, an image's steps, kills at every point: half an hour.
+test-long: install browser postgresql
+	$(BIN)/python -m pytest -m long -q
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -40,7 +40,6 @@ def judged(folder: Path, sources: list[Path], *options: str) -> tuple[list[dict[
             "",
             {"ok": 40, "other_person": 40},
             0,
-            marks=pytest.mark.xfail(strict=True, reason="the engine takes all 80 for one person's"),
         ),
         ("50-offset-vs-utc.csv", "", {"ok": 20}, 20),
         ("51-reexport-lb.csv", "", {"ok": 20, "repeat": 20}, 0),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_image import copied, steps  # noqa: F401, a fixture
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 def test_the_steps_give_a_program_that_serves(steps, tmp_path):  # noqa: F811

@@ -136,6 +136,7 @@ def test_what_an_extra_brings_is_named(environment, place, source):
     assert "weightstream[png]" in run(environment / "weightstream", *picture, cwd=place).stderr
 
 
+@pytest.mark.long
 def test_other_pythons_read_what_this_one_reads(other_python, place, source):
     """Kernels are compiled elsewhere: a minute for each Python."""
     for number, command in enumerate((["weightstream"], ["python", "-m", "weightstream"])):
@@ -151,6 +152,7 @@ def test_other_pythons_read_what_this_one_reads(other_python, place, source):
     assert "a dict is no frame" in done.stderr
 
 
+@pytest.mark.long
 def test_a_place_that_nobody_may_write_to_is_no_hindrance(environment, place, source):
     """Kernels go into the temporary folder, and are found there again."""
     folder, cache = environment.parent, place / "tmp"

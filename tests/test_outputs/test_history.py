@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sqlite3
 import time
 
 import pytest
@@ -14,6 +13,7 @@ from weightstream.errors import ConfigError
 from weightstream.outputs.exports.as_of import moment
 from weightstream.outputs.history import history
 from weightstream.outputs.review import review
+from weightstream.store.connection import open_writer
 
 KNOWN = ("measurement_id", "user_id", "verdict", "reason", "suggested_kg", "override")
 
@@ -113,11 +113,10 @@ def later():
 
 def ended(data_dir, run=None):
     """Runs of the tests' harness never end: they do now."""
-    with sqlite3.connect(data_dir / "weightstream.db") as connection:
+    with open_writer(data_dir) as connection, connection:
         connection.execute(
             "update runs set finished_at = strftime('%Y-%m-%dT%H:%M:%fZ') where finished_at is null"
         )
-    connection.close()
 
 
 def test_what_was_known_then(
@@ -237,4 +236,4 @@ def test_a_copy_names_what_it_repeats(store_files, csv_of, fresh_dir, smooth, id
     told = sentences(data_dir, id_of(data_dir, "177.3"))
     query = "select measurement_id from measurements where effective_at = '2024-01-08T07:00:00Z'"
     ((repeated,),) = rows_of(data_dir, query)
-    assert any(f"another source ({repeated} from scale)" in one for one in told), told
+    assert any(f"once more ({repeated} from scale)" in one for one in told), told

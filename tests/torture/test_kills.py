@@ -151,6 +151,7 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["ingest", "erase", "learn", "retro", "migration", "restore"])
 def test_a_longer_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command)

@@ -172,4 +172,8 @@ def write(x: Series, i: int, first: int) -> None:
         row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
         w.move = t.moved / t.levels
     x.accepted[i] = row.p >= p.accept and w.copy_of < 0
+    if x.accepted[i] and math.isnan(row.level):  # accepted by a person; no two courses meet here
+        size = small(x.k.weight[i])
+        row.level = (x.k.weight[i] - w.offset * size) / w.factor
+        row.level_sd = math.sqrt(w.noise) * size
     x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)

@@ -122,7 +122,9 @@ def _roles_by_name(table: Table) -> dict[str, int]:
             if role in PHRASES
             else _by_configuration(table, role)
         )
-        if role == "record_id" and found is not None and not told and _repeats(found):
+        # With persons beside them, ids come again for each person and source, and for corrections.
+        unsure = role == "record_id" and "user_id" not in roles and not told
+        if unsure and found is not None and _repeats(found):
             table.notes.append(f"{table.listing([found])} repeats, and so holds no ids of records")
             continue
         # A timestamp is the time unless another column is; then it tells when a row was changed.

@@ -8,7 +8,7 @@ import pytest
 from tests.slow.served.test_deployed import runs_of
 from tests.slow.served.test_failure_drill import begun
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 STRANGER = """
 import time
