@@ -123,12 +123,19 @@ class Served:
         raise AssertionError(f"{found['name']} is {found['state_name']} after {seconds} s")
 
     def task_runs(self, run: str, seconds: float = 60) -> list[dict[str, Any]]:
-        """The task runs of an ended run. A server records their ends from events, which may
-        arrive after the process that sent them is gone."""
-        wanted = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200}
+        """The task runs of an ended run and of those below it, as an inline retro. A server
+        records their ends from events, which may arrive after the process that sent them is gone.
+        """
+        runs = {"id": {"any_": [run]}}, {"parent_flow_run_id": {"any_": [run]}}
         before, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
-            found = self.ask("POST", "/task_runs/filter", json=wanted)
+            found = [
+                one
+                for these in runs
+                for one in self.ask(
+                    "POST", "/task_runs/filter", json={"flow_runs": these, "limit": 200}
+                )
+            ]
             if before == len(found) and found and all(one["end_time"] for one in found):
                 return found
             before = len(found)
