@@ -28,6 +28,7 @@ from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
 from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
+from weightstream.hidden_packages import load_engine
 from weightstream.outputs.summary import Summary
 
 LEAST_THREADS = 16
@@ -85,6 +86,7 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
         check_report(json_report, sources.files)
 
     with server_beside():
+        load_engine(say, alone=False)
         from flows.ingest import ingest as flow
 
     parameters["sources"] = sources.named
@@ -141,6 +143,7 @@ def retro(as_json: bool, **parameters: Any) -> None:
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
     with server_beside():
+        load_engine(say, alone=False)
         from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
@@ -180,6 +183,10 @@ def report(
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def check_threads() -> None:

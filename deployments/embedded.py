@@ -42,24 +42,29 @@ def server_beside() -> Iterator[None]:
 
 
 def _start() -> None:
+    with suppress(Exception):  # the flow meets it again, and says so: as that there is no Prefect
+        _start_server()
+
+
+def _start_server() -> None:
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-    if PREFECT_API_URL.value() is None:
-        from prefect.server.api.server import SubprocessASGIServer, subprocess_server_logger
+    if PREFECT_API_URL.value() is not None:
+        return
+    from prefect.server.api.server import SubprocessASGIServer, subprocess_server_logger
 
-        # It tells its address, of no use to who runs one command; the filter of a logger does not
-        # hold for those below it, which keep their level.
-        subprocess_server_logger.addFilter(lambda record: record.levelno >= logging.WARNING)
+    # It tells its address, of no use to who runs one command; the filter of a logger does not
+    # hold for those below it, which keep their level.
+    subprocess_server_logger.addFilter(lambda record: record.levelno >= logging.WARNING)
+    home = PREFECT_HOME.value()
 
-        class RecordedServer(SubprocessASGIServer):
-            """One whose process the next command ends, if this one is killed."""
+    class RecordedServer(SubprocessASGIServer):
+        """One whose process the next command ends, if this one is killed."""
 
-            def _run_uvicorn_command(self) -> "subprocess.Popen[Any]":
-                process = super()._run_uvicorn_command()
-                remember(home, process.pid)
-                return process
+        def _run_uvicorn_command(self) -> "subprocess.Popen[Any]":
+            process = super()._run_uvicorn_command()
+            remember(home, process.pid)
+            return process
 
-        home = PREFECT_HOME.value()
-        with suppress(Exception):  # the flow gets this instance, or meets it again
-            end_orphans(home)
-            RecordedServer().start()
+    end_orphans(home)
+    RecordedServer().start()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from weightstream.errors import PrefectError
+from weightstream.own_folder import own_temporary_folder
 
 
 def choose_home() -> None:
@@ -20,17 +21,13 @@ def choose_home() -> None:
         if given and not is_writable(Path(given)):
             raise PrefectError(f"PREFECT_HOME={given} cannot be written; name another folder")
         return
-    try:
-        home = Path(tempfile.gettempdir()) / f"weightstream-{os.getuid()}" / "prefect"
-        home.parent.mkdir(mode=0o700, exist_ok=True)
-        place = home.parent.lstat()
-    except OSError as error:
+    folder = own_temporary_folder()
+    home = folder and folder / "prefect"
+    if home is None or not is_writable(home):
         raise PrefectError(
-            f"neither ~/.prefect nor a temporary folder can be written ({error.strerror}); set "
+            "neither ~/.prefect nor a temporary folder of this user alone can be written; set "
             "PREFECT_HOME to a folder that can be"
-        ) from None
-    if place.st_uid != os.getuid() or place.st_mode & 0o077 or not is_writable(home):
-        raise PrefectError(f"~/.prefect cannot be written, and {home.parent} is not this user's")
+        )
     os.environ["PREFECT_HOME"] = str(home)
     click.echo(f"~/.prefect cannot be written; Prefect keeps its records in {home}", err=True)
 

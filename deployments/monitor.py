@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.sorting import FlowRunSort
 
 from deployments.desired import heartbeats_missed
 from deployments.health import Finding, found_deployments
-from flows.served import Served
+from flows.served import Served, runs_of
 from weightstream.config import Config
 from weightstream.errors import StoreError
 from weightstream.intake.inbox import FAILED, REPORT, at_rest
@@ -85,22 +77,6 @@ def run_findings(
                 f"process is gone: `prefect flow-run cancel {run.id}` or delete it",
                 kind="stuck",
             )
-
-
-def runs_of(
-    client: SyncPrefectClient,
-    deployment: DeploymentResponse,
-    states: list[StateType],
-    limit: int = 200,
-) -> list[FlowRun]:
-    """Return the newest runs of a deployment in some states."""
-    types = FlowRunFilterStateType(any_=states)
-    return client.read_flow_runs(
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
-        sort=FlowRunSort.START_TIME_DESC,
-        limit=limit,
-    )
 
 
 def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:

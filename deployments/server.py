@@ -23,7 +23,8 @@ from deployments.monitor import monitor_findings
 from deployments.reconcile import resources
 from flows.served import Served, read_paths
 from weightstream.cli import configured
-from weightstream.config import Config, load
+from weightstream.config import Config
+from weightstream.config_file import load
 from weightstream.errors import ConfigError, PrefectError
 from weightstream.terminal import json_text
 

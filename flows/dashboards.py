@@ -27,7 +27,7 @@ from weightstream.memory import free_memory_mb
 from weightstream.outputs.drawing import IndexRow, draw_index, undrawn
 from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
-from weightstream.outputs.pages.index import read_index
+from weightstream.outputs.pages.index import identity_of, read_index
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
 from weightstream.store.connection import existing, explained, transaction
@@ -116,10 +116,12 @@ def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) ->
 
 def newly_alerted(dashboards: Path, rows: Sequence[IndexRow]) -> int:
     """Return how many persons have an alert now that the index does not show yet."""
-    alerted = [row for row in rows if row["alert"]]
+    alerted = {row["user_id"]: row["alert"] for row in rows if row["alert"]}
     before = (read_index(dashboards / "index.html") or {}) if alerted else {}
-    kinds = {user: row["alert"] and row["alert"][0] for user, row in before.items()}
-    return sum(kinds.get(row["user_id"]) != row["alert"][0] for row in alerted)
+    return sum(
+        identity_of(alert) != identity_of(before.get(user, {}).get("alert"))
+        for user, alert in alerted.items()
+    )
 
 
 def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:

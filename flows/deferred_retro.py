@@ -6,20 +6,13 @@ from typing import Literal
 from uuid import uuid4
 
 from prefect import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from flows.parameters import When
-from flows.served import served_here
+from flows.served import runs_of, served_here
 from tasks.runtime.redaction import redacted_errors
 from weightstream.errors import WeightstreamError
 
@@ -97,11 +90,4 @@ def under_way(name: str) -> bool:
         paused = deployment.work_queue_id and client.read_work_queue(deployment.work_queue_id)
         if paused and paused.is_paused:
             return True
-        types = FlowRunFilterStateType(any_=UNDER_WAY)
-        return bool(
-            client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-                flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
-                limit=1,
-            )
-        )
+        return bool(runs_of(client, deployment, UNDER_WAY, limit=1))

@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import deployment
 
 from tasks.runtime.redaction import redacted_errors
-from weightstream.config import Config, load
+from weightstream.config import Config
+from weightstream.config_file import load
 from weightstream.errors import ConfigError
 
 NAME_OF_STORE = "WEIGHTSTREAM_SERVED_AS"
@@ -62,6 +73,22 @@ def read_paths(client: SyncPrefectClient, served: Served) -> dict[str, str | Non
     if not isinstance(value, dict) or not value.get("data_dir"):
         return None
     return {"data_dir": value["data_dir"], "config": value.get("config")}
+
+
+def runs_of(
+    client: SyncPrefectClient,
+    deployment: DeploymentResponse,
+    states: list[StateType],
+    limit: int = 200,
+) -> list[FlowRun]:
+    """Return the newest runs of a deployment in some states."""
+    types = FlowRunFilterStateType(any_=states)
+    return client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=limit,
+    )
 
 
 def settings_of_run(

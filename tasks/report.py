@@ -1,6 +1,6 @@
 from tasks.runtime.context import RunContext
 from tasks.runtime.stage_task import stage_task
-from weightstream.outputs.report import failed_checks, write_report
+from weightstream.outputs.report import failed, failed_checks, write_report
 
 
 @stage_task("draw", name="report", run_name="data quality")
@@ -11,5 +11,5 @@ def report(context: RunContext) -> int:
     with context.store.pool.connection() as connection:
         quality = write_report(connection, settings.dashboards, settings.config)
     context.tallies.quality = quality
-    context.tallies.new_breaches = len(failed_checks(settings.dashboards) - before)
+    context.tallies.new_breaches = len(failed(quality) - before)
     return len(quality["breaches"])

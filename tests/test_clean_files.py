@@ -318,7 +318,7 @@ def test_plot_draws_one_person(csv_of, tmp_path):
 
 
 def test_pages_are_those_of_an_ingest(store_files, smooth, simulated, tmp_path):
-    from weightstream.config import load
+    from weightstream.config_file import load
     from weightstream.engine.model import PRIOR
     from weightstream.judging.causal import judging_of
     from weightstream.outputs.drawing import draw_persons, drawing_of

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from weightstream.cli import cli
-from weightstream.config import flatten, load
+from weightstream.config_file import flatten, load
 
 
 @pytest.fixture(autouse=True)

@@ -77,23 +77,11 @@ def test_startup_ends_with_the_first_row():
     assert clock.total >= startup + 0.01
 
 
-def test_what_a_run_waited_for_is_no_startup():
-    import subprocess
-    import sys
-
-    program = (
-        "import time; from weightstream.clocks import RunClock; began = time.monotonic(); "
-        "time.sleep(1); first = RunClock(waited=time.monotonic() - began); "
-        "second = RunClock(waited=5.0); first.started(); second.started(); "
-        "print(first.startup, second.startup)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    began = subprocess.run(
-        [sys.executable, "-c", program.replace("time.sleep(1); ", "")],
-        capture_output=True,
-        text=True,
-    )
-    first, second = map(float, done.stdout.split())
-    without, _ = map(float, began.stdout.split())
-    assert 0 < first < without + 1
-    assert second >= 0
+def test_what_a_run_waited_for_is_no_startup(monkeypatch):
+    monkeypatch.setattr(RunClock, "_first", True)
+    monkeypatch.setattr(clocks, "process_seconds", lambda: 9.0)
+    first, second = RunClock(waited=4.0), RunClock(waited=4.0)
+    first.started()
+    second.started()
+    assert 5.0 <= first.startup < 6.0
+    assert 0.0 <= second.startup < 1.0

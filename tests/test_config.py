@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
-from weightstream.config import PROFILES, Alerts, Columns, Config, Quality, Threading, flatten, load
+from weightstream.config import PROFILES, Alerts, Columns, Config, Quality, Threading
+from weightstream.config_file import flatten, load
 from weightstream.engine.model import PRIOR
 from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules

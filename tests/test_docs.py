@@ -20,7 +20,8 @@ def test_a_generated_page_is_up_to_date(page):
 
 
 def test_config_toml_holds_the_defaults():
-    from weightstream.config import Config, load
+    from weightstream.config import Config
+    from weightstream.config_file import load
 
     loaded = load(ROOT / "config.toml").config
     expected = Config()

@@ -24,7 +24,7 @@ ASIDE = {"version", "run_id", "file", "line", "override", "override_by"}
 
 
 def exported_frame(data_dir, tmp_path):
-    from weightstream.config import load
+    from weightstream.config_file import load
     from weightstream.outputs.exports.decisions import export_store
 
     out = tmp_path / "out.parquet"

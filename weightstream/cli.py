@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from weightstream.config import Config, flatten, load
+from weightstream.config import Config
+from weightstream.config_file import flatten, load
 from weightstream.errors import WeightstreamError, shown
 
 FILE = click.Path(dir_okay=False, path_type=Path)

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from weightstream import schema
 from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
-from weightstream.config import Columns, Config, from_values, load, required_timezone
+from weightstream.config import Columns, Config, required_timezone
+from weightstream.config_file import from_values, load
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native

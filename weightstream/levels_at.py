@@ -11,6 +11,7 @@ import numpy as np
 
 from weightstream.engine.model import Process
 from weightstream.engine.process import LEAST_SIZE, USUAL_KG
+from weightstream.outputs.pages.movement import usual_variance
 from weightstream.types import Floats, Ints
 
 Side = Literal["left", "right"]
@@ -59,10 +60,7 @@ def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
 def variogram(days: Floats, kg: Floats, process: Process) -> Floats:
     """Variance, kg², of how far a level of `kg` moves in some days: walk and swing of eq. 1."""
     size = np.maximum((np.maximum(kg, 1.0) / USUAL_KG) ** 1.5, LEAST_SIZE)
-    swing_var = (process.trend_kg_per_week / 7.0 * process.trend_days) ** 2
-    turns = days / process.trend_days
-    swing = 2.0 * swing_var * (1.0 - (1.0 + turns) * np.exp(-turns))
-    return size * (process.level_kg2_per_day * days + swing)
+    return size * usual_variance(days, process)
 
 
 def level_at(course: Course, day: Floats, process: Process) -> tuple[Floats, Floats]:

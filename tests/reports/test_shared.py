@@ -1,7 +1,5 @@
 """The tables under shared/data/reports come out as expected.csv says, as far as reading goes."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.reports.cases import outcome_of
@@ -61,15 +59,6 @@ EXPECTED = {
         "2 2024-01-31 83.5 kg", "3 2024-01-01 83 kg", "3 2024-01-31 83.5 kg",
     ]),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def reports() -> Path:
-    """Files by others; they lie outside the repository."""
-    folder = Path(__file__).parents[3] / "shared/data/reports"
-    if not folder.exists():
-        pytest.skip("shared/data lies outside the repository and is absent")
-    return folder
 
 
 @pytest.mark.parametrize("name", EXPECTED)

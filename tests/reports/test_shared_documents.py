@@ -1,19 +1,8 @@
 """The documents under shared/data come out as its expected.csv and README say."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.reports.cases import outcome_of
-
-
-@pytest.fixture(scope="module")
-def data() -> Path:
-    """Files by others; they lie outside the repository."""
-    folder = Path(__file__).parents[3] / "shared/data"
-    if not folder.exists():
-        pytest.skip("shared/data lies outside the repository and is absent")
-    return folder
 
 
 def test_every_record_of_broken_attributes_is_a_row(data):

@@ -11,15 +11,6 @@ from click.testing import CliRunner
 from weightstream.cli_files import cli
 
 
-@pytest.fixture(scope="module")
-def reports() -> Path:
-    """Files by others; they lie outside the repository."""
-    folder = Path(__file__).parents[3] / "shared/data/reports"
-    if not folder.exists():
-        pytest.skip("shared/data lies outside the repository and is absent")
-    return folder
-
-
 def judged(folder: Path, sources: list[Path], *options: str) -> tuple[list[dict[str, str]], int]:
     """The judged rows, and how many more were duplicates."""
     out = folder / "judged.csv"

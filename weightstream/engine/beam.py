@@ -13,6 +13,7 @@ import numpy as np
 from weightstream.batch import Codes, Floats, Ints
 from weightstream.engine.compiled import jit, shared
 from weightstream.engine.course import (
+    KNOWN,
     MOVED,
     SCATTER_READINGS,
     TURNED,
@@ -70,8 +71,6 @@ SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 TINY = 1e-250
 """What no density of a reading falls below, so that something is always left."""
-KNOWN = 3.0
-"""Right readings from which on a person's course is known."""
 CERTAIN = 0.5
 """Share of a named cause among errors from which on the undone value is believed."""
 SPLIT = 0.01

@@ -4,13 +4,13 @@ numba voids a cached kernel when the kernel's own file changes, but not when a h
 file does. So the cache of this folder is dropped whenever one of its sources is newer.
 """
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numba import config, njit
+
+from weightstream.own_folder import own_temporary_folder
 
 
 def cache_is_kept() -> bool:
@@ -25,13 +25,10 @@ def cache_is_kept() -> bool:
         pass
     else:
         return True
-    folder = Path(tempfile.gettempdir()) / f"weightstream-{os.getuid()}"
+    folder = own_temporary_folder()
+    if folder is None:
+        return False
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        place = folder.lstat()
-        # What is kept there is run: nobody else may have put it there.
-        if place.st_uid != os.getuid() or place.st_mode & 0o077:
-            return False
         config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         njit(cache=True)(cache_is_kept)
     except (OSError, RuntimeError):

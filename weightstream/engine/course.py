@@ -36,9 +36,11 @@ PERHAPS = 0.25
 """How much of a visit an error without a name is."""
 GUEST_MOST = 0.5
 """A co-user's share at most: who is there more often is the person."""
-WITNESSES, UNWITNESSED = 3.0, 0.6
-"""While fewer readings than that were right, errors run on so much less: one or two that stand
-alone do not make errors of all others. A series may begin with a run; then none was right yet."""
+KNOWN = 3.0
+"""Right readings from which on a person's course is known."""
+UNKNOWN_RUN = 0.6
+"""How much less errors run on beside fewer right readings: one or two that stand alone do not make
+errors of all others. A series may begin with a run; then none was right yet."""
 GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
@@ -65,8 +67,8 @@ def going_on(c: Any, s: Any) -> float:
     if not alive(c, s):
         return 0.0
     on = persistence(c.run)
-    if 0.0 < c.right < WITNESSES:
-        on *= UNWITNESSED
+    if 0.0 < c.right < KNOWN:
+        on *= UNKNOWN_RUN
     return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
 
 

@@ -88,6 +88,7 @@ def weigh_pair(
     if how == EASY and wrong > SURE * right:
         for reason in range(REASON_COUNT):
             k.errors[reason] = k.likely[reason] = 0.0
+        t.likeliest = t.error = 0.0
         return False
     spread = j[c] + 2.0 * j[c + 1] + j[c + 4]
     t.pairs += weight

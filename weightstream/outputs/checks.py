@@ -241,7 +241,7 @@ def _volume(measured: Measured, source: str, limits: Quality) -> Check:
     usual = median(weekly[VOLUME_WEEKS:])
     now = sum(weekly[:VOLUME_WEEKS]) / VOLUME_WEEKS
     if usual * VOLUME_WEEKS < limits.min_readings / 10:
-        why = f"usually {usual:g} rows a week: too few to tell"
+        why = f"usually {usual:g} row{'' if usual == 1 else 's'} a week: too few to tell"
         return Check(ALL, metric, "not checked", limit=limits.least_volume, said=why)
     failed = now < limits.least_volume * usual
     said = (

@@ -49,10 +49,15 @@ def report_on_store(config: Config) -> Document:
 def failed_checks(dashboards: Path) -> set[tuple[str, str]]:
     """Return (source, metric) of the checks that failed when the report was last written."""
     try:
-        checks = orjson.loads((dashboards / "quality.json").read_bytes())["checks"]
-        return {(one["source"], one["metric"]) for one in checks if one["status"] == "failed"}
+        return failed(orjson.loads((dashboards / "quality.json").read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         return set()  # none yet, or of an earlier version
+
+
+def failed(quality: Document) -> set[tuple[str, str]]:
+    """Return (source, metric) of the checks of a document that failed."""
+    checks = quality["checks"]
+    return {(one["source"], one["metric"]) for one in checks if one["status"] == "failed"}
 
 
 def document(connection: sqlite3.Connection, config: Config) -> Document:

@@ -46,12 +46,8 @@ from json_each(?) wanted cross join current_decisions v on v.user_id = wanted.va
 where verdict = 'rejected' and reason <> 'repeat' order by effective_at desc limit {NEWEST}
 """  # noqa: S608
 WITH_OTHERS = """
-select user_id from decisions d
-where reason = 'other_person' and verdict = 'rejected' and version = (
-  select max(version) from decisions v
-  where v.user_id = d.user_id and v.effective_at = d.effective_at
-    and v.measurement_id = d.measurement_id
-)
+select user_id from current_decisions
+where reason = 'other_person' and verdict = 'rejected'
 group by user_id having count(*) >= ? order by user_id
 """
 REJECTED_USERS = "select user_id, last_us from users where rejected order by last_us desc, user_id"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.config import Config, load
+from weightstream.config import Config
+from weightstream.config_file import load
 from weightstream.errors import ConfigError, StoreError
 from weightstream.outputs.exports.decisions import EXPORT, current_decisions, export, export_store
 from weightstream.outputs.exports.forms import form

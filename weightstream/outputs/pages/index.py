@@ -137,6 +137,11 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
+def identity_of(alert: Sequence[Any] | None) -> tuple[Any, ...]:
+    """What tells the alert of a row from others of the person: its kind, and when it began."""
+    return (alert[0], alert[-1]) if alert else ()
+
+
 def _alert(alert: Alert) -> tuple[str, int, float, float, str, str, str]:
     days, kg = round(alert.days), round(alert.change_kg, 2)
     probability = round(alert.probability, 3)
