@@ -51,7 +51,7 @@ MORE_SEEDS = {
     "csv": (
         "Person;Date;Time;tz;Weight\n;;;;(lb)\nu1;31/01/2024;0,29;Europe/Oslo;180,5\n",
         "subjid,param,time_utc,value,units\n1,Body weight,1706681553,80,kg\n1,BMI,1706681553,25,\n",
-        "user_id,date,weight (st),weight (lb)\nu1,2024-01-31 07:12:33 EST,12,4\n",
+        "user_id,date,weight (st),weight (lb)\nu1,2024-01-31 07:12:33+01:00,12,4\n",
     ),
 }
 """Further files of a format, for what the first one does not show."""

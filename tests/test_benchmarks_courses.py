@@ -81,8 +81,8 @@ def test_figures_of_a_course_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.agreed == 0.0
 
 
-def test_the_page_names_every_course_and_says_what_it_is() -> None:
-    row = courses.measure("one_reading", "retro", [1])
+def test_the_page_names_a_course_and_says_what_it_is() -> None:
+    row = courses.measure("fluid_clinic", "retro", [1])
     page = courses.markdown(["fluid_clinic"], [1, 2], [courses.cells("fluid_clinic", "retro", row)])
     assert page.startswith("# The course table")
     assert "| fluid_clinic | retro |" in page

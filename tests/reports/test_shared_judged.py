@@ -26,12 +26,7 @@ def judged(folder: Path, sources: list[Path], *options: str) -> tuple[list[dict[
     ("name", "options", "reasons", "duplicates"),
     [
         ("34-many-a-day.csv", "", {"ok": 120}, 0),
-        pytest.param(
-            "30b-couple-6.csv",
-            "",
-            {"ok": 40, "other_person": 40},
-            0,
-        ),
+        ("30b-couple-6.csv", "", {"ok": 40, "other_person": 40}, 0),
         ("50-offset-vs-utc.csv", "", {"ok": 20}, 20),
         ("51-reexport-lb.csv", "", {"ok": 20, "repeat": 20}, 0),
         ("f-withings", "--user me --timezone UTC", {"ok": 15, "repeat": 15}, 0),

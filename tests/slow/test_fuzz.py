@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.__main__ import FORMATS
-from fuzz.seeds import SEEDS, binary_seeds
+from fuzz.seeds import MORE_SEEDS, SEEDS, binary_seeds
 from fuzz.target import check
 from weightstream.readers import FORMATS as KNOWN
 
@@ -34,3 +34,6 @@ def test_every_format_is_fuzzed_from_a_file_that_is_read():
     assert set(FORMATS) == {*KNOWN, "zip"}
     for name, seed in {**{n: s.encode() for n, s in SEEDS.items()}, **binary_seeds()}.items():
         check(seed, name)
+    for name, seeds in MORE_SEEDS.items():
+        for seed in seeds:
+            check(seed.encode(), name)

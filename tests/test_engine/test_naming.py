@@ -71,4 +71,4 @@ def test_strangers_each_time_leave_room_for_the_next(make_batch):
     for row, kg in strangers.items():
         kilos[row] = kg
     found = [named(make_batch, kilos, row, "https://api.iglucose.com") for row in strangers]
-    assert found.count("other_person") >= len(strangers) - 2  # two are 45 and 23 kg off
+    assert found.count("other_person") >= len(strangers) - 1

@@ -81,7 +81,9 @@ def test_a_hundred_thousand_readings_a_second_apart(make_batch):
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.xfail(reason="of noise alone retro accepts too much; open in issue 12", strict=False)
+@pytest.mark.xfail(
+    reason="of noise alone retro accepts too much", strict=True, raises=AssertionError
+)
 def test_a_hundred_thousand_readings_that_fit_nothing(make_batch):
     kilos = np.random.default_rng(1).uniform(21, 400, 100_000)
     result = smoothed(make_batch([(19_000 + i / 86_400, kg) for i, kg in enumerate(kilos)]))

@@ -154,10 +154,13 @@ def day(number):
 
 
 def test_what_retro_did_is_told_and_kept(ingested, csv_of, tmp_path, command):
-    # Some days of another person look like a new level until the old one comes back.
-    rows = [("a", day(n), f"{80 + n % 5 / 10}") for n in (*range(30), *range(36, 90))]
-    rows += [("a", day(30 + n), f"{107 + n / 10}") for n in range(6)]
-    rows += [("b", day(n), f"{60 + n % 5 / 10}") for n in range(9)]
+    # Three days at 8 kg more look like a new level until the old one comes back; two weeks of it
+    # are believed once it is clear that the body can do that.
+    def weighed(user, gap, away):
+        more = {12 + n: 8 for n in range(away)}
+        return [(user, day(gap * n), f"{80 + n % 5 / 10 + more.get(n, 0):.1f}") for n in range(30)]
+
+    rows = [*weighed("a", 1, away=3), *weighed("b", 7, away=2)]
     source, data = csv_of(*rows), tmp_path / "data"
     ingested(source, data, retro="off")
     with sqlite3.connect(data / "weightstream.db") as connection:
@@ -172,6 +175,7 @@ def test_what_retro_did_is_told_and_kept(ingested, csv_of, tmp_path, command):
         (kept,) = connection.execute("select results from runs order by id desc").fetchone()
         (first,) = connection.execute("select results from runs order by id").fetchone()
     turned = [(before[one], after[one]) for one in after if before[one] != after[one]]
+    assert set(turned) == {("accepted", "rejected"), ("rejected", "accepted")}
     assert told["persons"] == 2
     assert told["readings"] == len(after)
     assert told["accepted_to_rejected"] == turned.count(("accepted", "rejected"))

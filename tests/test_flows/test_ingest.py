@@ -143,7 +143,7 @@ def test_nothing_usable_is_failed_and_leaves_no_row(ingested, tmp_path):
     ran = ingested([tmp_path / "one.csv", tmp_path / "two.csv"], tmp_path / "data")
     assert ran.state.name == "Failed"
     assert ran.result.exit_status == 2
-    assert "one.csv" in str(ran.result)
+    assert all(name in str(ran.result) for name in ("one.csv", "two.csv"))
     assert not (tmp_path / "data/weightstream.db").exists()
 
 

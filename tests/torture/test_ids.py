@@ -38,9 +38,11 @@ def test_hostile_ids(store_files, csv_of, fresh_dir, figure):
         out = data_dir / "all.csv"
         run = CliRunner().invoke
         assert run(cli, ["export", str(out), "--data-dir", str(data_dir)]).exit_code == 0
+        assert user.encode() in (data_dir / STORE_NAME).read_bytes()
         done = run(cli, ["erase", "--yes", "--data-dir", str(data_dir), "--", user])
         assert done.exit_code == 0, (user, done.output)
-        if any(user.encode() in path.read_bytes() for path in (data_dir / STORE_NAME, out)):
+        files = [path for path in data_dir.rglob("*") if path.is_file()]
+        if any(user.encode() in path.read_bytes() for path in files):
             left.append(user)
     figure(f"hostile ids: {len(IDS)} erased, left behind {len(left)}")
     assert left == []

@@ -33,4 +33,5 @@ def test_permutations(
         expected = expected or made
         assert made == expected, f"permutation {done}"
         done += 1
+    assert done > 1  # the first is what the others are compared with
     figure(f"permutations: {done}, 0 differences")

@@ -105,14 +105,14 @@ def judged(name, seed):
 
 @pytest.mark.parametrize(
     ("name", "weights", "least"),
-    [("two_people_84_62", (84, 62), 5), ("two_people_78_72", (78, 72), 3)],
+    [("two_people_84_62", (84, 62), 6), ("two_people_78_72", (78, 72), 5)],
 )
 def test_two_people_of_the_benchmark_are_told(name, weights, least):
     """0.1 said nothing, and "Losing" of a level that went from one to the other."""
     told = [co_users(*judged(name, seed)) for seed in range(6)]
     known = [sorted(one.kg) for one in told if one is not None]
     assert len(known) >= least  # where they are near, the judge may call both one body
-    assert np.abs(np.array(known) - sorted(weights)).max() < 4  # they wander
+    assert np.abs(np.array(known) - sorted(weights)).max() < 2.5  # they wander
 
 
 def test_no_other_course_of_the_benchmark_is_two_people():

@@ -14,7 +14,7 @@ def test_a_steady_loss_goes_on_ever_more_slowly():
     steps = -np.diff([80.0, *ahead.level_kg])
     assert np.all(steps > 0)
     assert np.all(np.diff(steps) < 0)
-    assert steps[0] == pytest.approx(0.7, rel=0.2)
+    assert steps[0] == pytest.approx(0.7 * np.exp(-7 / PROCESS.trend_days), rel=1e-3)
 
 
 def test_it_grows_less_certain_and_starts_from_what_is_known():
