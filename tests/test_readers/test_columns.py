@@ -4,8 +4,7 @@ import pytest
 
 from weightstream.config import Columns
 from weightstream.errors import ConfigError, InputError
-from weightstream.readers import column_names
-from weightstream.readers.block import ReadOptions
+from weightstream.readers import ReadOptions, column_names, parses
 from weightstream.readers.columns import resolve
 from weightstream.readers.table import ROLES, named_columns, table_of
 
@@ -274,3 +273,10 @@ def test_two_columns_of_one_name():
     table = table_of("x.csv", names, rows, ReadOptions())
     with pytest.raises(InputError, match="several columns called 'weight_kg'"):
         resolve(table)
+
+
+def test_a_bare_number_in_the_one_column_of_times_is_a_row_that_says_so(tmp_path):
+    path = tmp_path / "weights.csv"
+    path.write_text("user_id,effectiveDateTime,weight,unit\na,.0,80,kg\na,.5,81,kg\n")
+    parsed = [parse() for parse in parses(path, ReadOptions())]
+    assert [block.rows["time"].to_pylist() for block in parsed] == [[".0", ".5"]]

@@ -238,9 +238,10 @@ def _end(inbox: Path, folder: Path) -> None:
     """Remove a claim, of which nothing but folders should be left; a file would stay."""
     with folder_within(inbox, CLAIMED) as claimed:
         os.unlink(f"{folder.name}/{OWNER}", dir_fd=claimed)
-        for path, _, _, _ in os.fwalk(folder.name, topdown=False, dir_fd=claimed):
-            with suppress(OSError):
-                os.rmdir(path, dir_fd=claimed)
+        with suppress(FileNotFoundError):  # another run that came upon it removes it too
+            for path, _, _, _ in os.fwalk(folder.name, topdown=False, dir_fd=claimed):
+                with suppress(OSError):
+                    os.rmdir(path, dir_fd=claimed)
 
 
 def _take_over(claims: Claims, folder: Path) -> None:

@@ -142,8 +142,13 @@ def _by_content(table: Table) -> ChosenTimes:
         )
         return _chosen(table, found[:1])
     # Without cells that can be read the name tells; each row then says what is wrong with it.
-    named = [c for c in table.left if names.time_fit(c.name) and _kind(c) != CLOCK]
+    named = [c for c in table.left if names.time_fit(c.name) and not _holds_clocks(c)]
     return _chosen(table, _best(named)[:1])
+
+
+def _holds_clocks(column: Column) -> bool:
+    """Whether cells are times of day; a bare number such as .29 is one beside a date alone."""
+    return _kind(column) == CLOCK and any(map(_CLOCK.fullmatch, column.texts))
 
 
 def _plain_ones(columns: Sequence[Column]) -> list[Column]:
