@@ -36,16 +36,15 @@ from pathlib import Path
 from weightstream.outputs import drawing
 from weightstream.outputs.pages.page import write_assets
 from weightstream.config import Config
-from weightstream.engine import build_model
-from weightstream.engine.model import PRIOR
 from weightstream.memory import give_back
+from weightstream.store.models import judging_on
 
 data_dir, out, more_mb, at_a_time = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
 give_back()
 drawing.READINGS_AT_A_TIME = at_a_time or drawing.READINGS_AT_A_TIME
-place = drawing.Drawing(out, "hash", "UTC", PRIOR, build_model(Config().kalman, {}, ()), 0.1, 1000)
-write_assets(out)
 connection = sqlite3.connect(data_dir / "weightstream.db")
+place = drawing.drawing_of(out, Config(), judging_on(connection, Config()))
+write_assets(out)
 users = [user for (user,) in connection.execute("select user_id from users order by user_id")]
 drawing.draw_persons(connection, place, users[:1])
 pages = int(open("/proc/self/statm").read().split()[0])
