@@ -45,7 +45,8 @@ test: install
 test-all: test browser postgresql
 	$(BIN)/python -m pytest -m "slow and not long" -q
 
-# Strangers on the same server, other Pythons, an image's steps, kills at every point: half an hour.
+# Failures of a server in the middle of a run, strangers on it, other Pythons, an image's steps, kills at
+# every point: most of an hour.
 test-long: install browser postgresql
 	$(BIN)/python -m pytest -m long -q
 

@@ -19,7 +19,7 @@ import pytest
 from tests.slow.conftest import PROGRAM, ROOT
 from tests.slow.served.conftest import Served, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 SETTINGS = """
 execution.users_per_task = 40
