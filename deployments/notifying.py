@@ -76,7 +76,8 @@ def _block(client: SyncPrefectClient, name: str, desired: Block) -> Resource:
     slug, cost = desired.get_block_type_slug(), "nobody is told"
 
     def make() -> None:
-        desired.save(name, overwrite=True)
+        # said to be synchronous: it gives a coroutine where an event loop runs, as in a notebook
+        desired.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
 
     try:
         found = client.read_block_document_by_name(name, slug, include_secrets=True)

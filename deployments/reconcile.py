@@ -1,19 +1,20 @@
 """Compare what is desired with what a server holds, resource by resource, and change it."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
+    VariableCreate,
+    VariableUpdate,
     WorkPoolCreate,
     WorkPoolUpdate,
 )
 from prefect.client.schemas.objects import WorkQueue
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
-from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from deployments.desired import (
@@ -64,7 +65,12 @@ def _variable(client: SyncPrefectClient, paths: dict[str, str | None], served: S
     found = read_paths(client, served)
 
     def make() -> None:
-        Variable.set(served.variable, cast(Any, paths), tags=[served.tag], overwrite=True)
+        # by the client: Variable.set gives a coroutine where an event loop runs, as in a notebook
+        said = {"name": served.variable, "value": paths, "tags": [served.tag]}
+        if found is None:
+            client.create_variable(VariableCreate.model_validate(said))
+        else:
+            client.update_variable(VariableUpdate.model_validate(said))
 
     return Resource(name, None if found is None else differing(found, paths), make, cost)
 

@@ -1,5 +1,6 @@
 """`server setup` and `server check` against the harness's server."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
@@ -33,7 +34,8 @@ def client(prefect_harness) -> Iterator:
             client.delete_work_pool("weightstream")
         for found in client.read_automations_by_name(crash_automation(Served()).name):
             client.delete_automation(found.id)
-        client.delete_variable_by_name(Served().variable)
+        with contextlib.suppress(ObjectNotFound):
+            client.delete_variable_by_name(Served().variable)
 
 
 @pytest.fixture
@@ -114,6 +116,23 @@ def test_check_follows_the_configuration_that_is_given(server, tmp_path):
     status, lines = server("check", "--config", str(config))
     assert status == 1
     assert any("tag:kalman has drifted: it is 8, not 2" in line for line in lines)
+
+
+def test_setup_where_an_event_loop_runs_as_in_a_notebook(server, client, tmp_path):
+    config = tmp_path / "telling.toml"
+    config.write_text('notify.urls = ["https://hooks.example.org/team"]\n')
+    more = ("--data-dir", str(tmp_path), "--config", str(config))
+
+    async def twice() -> list[tuple[int, list[str]]]:
+        return [server("setup", *more), server("setup", *more)]
+
+    (status, first), (_, again) = asyncio.run(twice())
+    assert status == 0, first
+    blocks = [line for line in again if "notification block" in line]
+    assert [line.split()[0] for line in blocks] == ["kept"]
+    assert client.read_variable_by_name(Served().variable) is not None
+    config.write_text("")
+    assert server("setup", *more)[0] == 0  # its automations go with the address
 
 
 def test_a_limit_of_none_is_refused_before_anything_is_read(server, client, ingested, simulated):
