@@ -20,7 +20,7 @@ from worked_examples import EXAMPLES, Example  # noqa: E402
 
 from deployments.commands import cli  # noqa: E402
 from weightstream.config import PROFILES, Config, Source  # noqa: E402
-from weightstream.schema import EXPORT_COLUMNS, QUARANTINE_REASONS, REASONS  # noqa: E402
+from weightstream.schema import EXPORT, QUARANTINE_REASONS, REASONS  # noqa: E402
 from weightstream.store.descriptions import TABLES  # noqa: E402
 from weightstream.store.migrations import migrations  # noqa: E402
 
@@ -129,7 +129,7 @@ def store() -> str:
     for view in sorted(database.view_names()):
         lines += [f"## {view} (view)\n", f"{TABLES[view][0]}.\n"]
         lines += ["```sql", database.view(view).schema, "```", ""]
-    lines += ["## Export columns\n", ", ".join(f"`{name}`" for name in EXPORT_COLUMNS), ""]
+    lines += ["## Export columns\n", ", ".join(f"`{name}`" for name in EXPORT.names), ""]
     lines += ["## Reasons\n", "Of decisions: " + ", ".join(f"`{name}`" for name in REASONS), ""]
     lines += ["Of quarantine: " + ", ".join(f"`{name}`" for name in QUARANTINE_REASONS), ""]
     return "\n".join(lines)

@@ -147,7 +147,8 @@ def exported() -> Callable[[Path], bytes]:
     import pyarrow as pa
     import pyarrow.csv
 
-    from weightstream.outputs.exports.decisions import EXPORT, current_decisions
+    from weightstream.outputs.exports.decisions import current_decisions
+    from weightstream.schema import EXPORT
 
     def export(data_dir: Path) -> bytes:
         with sqlite3.connect(data_dir / "weightstream.db") as connection:

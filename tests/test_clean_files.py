@@ -14,9 +14,7 @@ from click.testing import CliRunner
 
 from weightstream.cli_files import cli
 from weightstream.outputs.exports.judged import JUDGED
-from weightstream.schema import EXPORT_COLUMNS
 
-OF_RUNS = {"version", "run_id"}
 GOOD = ("a", "2024-01-01T07:00:00Z", "80.0")
 
 
@@ -37,12 +35,6 @@ def rows_of(path):
 
 def summary_of(done):
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_the_columns_are_those_of_the_export_without_runs():
-    assert set(EXPORT_COLUMNS) - OF_RUNS <= set(JUDGED.names)
-    order = [name for name in JUDGED.names if name in EXPORT_COLUMNS]
-    assert order == [name for name in EXPORT_COLUMNS if name not in OF_RUNS]
 
 
 def test_the_decisions_are_those_of_an_ingest_with_retro(

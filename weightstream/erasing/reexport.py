@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from weightstream.errors import InputError
 from weightstream.intake.tombstones import rows_naming
-from weightstream.outputs.exports.decisions import EXPORT
 from weightstream.parsing.coded import encode
 from weightstream.readers.source import Source, open_source
+from weightstream.schema import EXPORT
 from weightstream.store.erasing import redacted
 
 MARKS = {"measurement_id", "user_id", "file", "line"}

@@ -1,4 +1,4 @@
-"""The table of formats, and telling by its content which of them a file is in."""
+"""The formats that are read, and how a file's format is recognised from its content."""
 
 import re
 from collections.abc import Iterable
@@ -28,10 +28,11 @@ FORMATS = {
     "libra": "libra",
     "csv": "delimited",
 }
-"""Name for --format to module, in the order in which they are tried."""
+"""The name of each format for --format, and its module, in the order in which they are tried."""
 
 TABLES = ("csv", "parquet", "xlsx", "withings", "openscale", "garmin", "samsung_health", "libra")
-"""Formats whose start tells whether they can be read."""
+"""Formats that are tables: the first rows show whether the file can be read. (A document has to be
+parsed as a whole.)"""
 NAMES_PERSONS = ("csv", "parquet", "xlsx", "fhir", "open_mhealth")
 """Formats in which a file can name its persons; all others need --user."""
 
@@ -44,21 +45,24 @@ _OF_DATABASE = re.compile(r"(?P<database>.+)-(?:wal|shm|journal)")
 
 
 class UnknownFormat(InputError):
-    """Nothing is wrong with the file but that its format is not known."""
+    """The file can be opened, but is in no known format."""
 
 
 def reader_of(name: str) -> Reader:
-    """The module that reads a format of FORMATS."""
+    """Return the module that reads a format of FORMATS."""
     return cast(Reader, import_module(f"weightstream.readers.{FORMATS[name]}"))
 
 
 def format_of(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
-    """The first of the formats that recognises the start of a file."""
+    """Return the first of the formats whose reader recognises the start of a file, or None."""
     return next((name for name in names if reader_of(name).recognise(head, file_name)), None)
 
 
 def format_among_many(head: bytes, file_name: str, names: Iterable[str] = FORMATS) -> str | None:
-    """The format of one file among many: here a text is not CSV unless its header says so."""
+    """Return the format of one file of a folder or zip file, where not every text is a CSV.
+
+    Here a text counts as CSV only if its header has columns that we know.
+    """
     name = format_of(head, file_name, names)
     if name == "csv" and not import_module("weightstream.readers.delimited").has_columns(head):
         return None
@@ -66,14 +70,14 @@ def format_among_many(head: bytes, file_name: str, names: Iterable[str] = FORMAT
 
 
 def is_litter(place: str) -> bool:
-    """Whether an operating system, and no person, left a file. place: its path in a folder."""
+    """Return whether a file was left by an operating system. place: its path in a folder."""
     return _LITTER.search(place) is not None
 
 
 class Inventory:
-    """Sorts out the files of a folder or zip file: which are read, in which format, and which not.
+    """The files of a folder or zip file, sorted into those that are read and those that are not.
 
-    names: the formats that are looked for.
+    names: the formats to look for.
     """
 
     def __init__(self, names: Iterable[str] = FORMATS) -> None:
@@ -82,7 +86,7 @@ class Inventory:
         self._others: list[tuple[Source, str, str, frozenset[str]]] = []
 
     def add(self, source: Source, place: str, file_format: str | None = None) -> None:
-        """Look at a file. place: its path in the folder or zip file. file_format: if known.
+        """Recognise a file. place: its path in the folder or zip file. file_format: if known.
 
         Raises InputError if it cannot be opened.
         """
@@ -101,11 +105,11 @@ class Inventory:
         return "is a zip file in a zip file; unpack it" if is_inner_zip else UNKNOWN
 
     def leave_out(self, source: Source, sentence: str) -> None:
-        """A file that cannot be opened. sentence: why."""
+        """Record a file that cannot be opened. sentence: why not."""
         self._others.append((source, source.name, sentence, frozenset()))
 
     def unread(self) -> list[Unread]:
-        """What has content and is not read, once all files are added."""
+        """Return the files that have content and are not read. Call it once all files are added."""
         formats = {name for _, name in self.usable}
         databases = {str(source) for source, name in self.usable if name == "health_connect"}
         found = []
@@ -124,7 +128,7 @@ def _sibling(source: Source, place: str) -> Source:
 
 
 def _accompanied(head: bytes, place: str) -> frozenset[str]:
-    """The formats in whose exports such a file is, without weighings of its own."""
+    """Return the formats whose exports contain such a file, which holds no weighings itself."""
     return frozenset(
         name
         for name in FORMATS

@@ -10,9 +10,9 @@ import pytest
 from weightstream.config import Config
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.datapackage import export_package
-from weightstream.outputs.exports.decisions import EXPORT, export_store
+from weightstream.outputs.exports.decisions import export_store
 from weightstream.outputs.exports.received import RECEIVED
-from weightstream.schema import EXPORT_COLUMNS
+from weightstream.schema import EXPORT
 from weightstream.store.descriptions import column_of
 
 ODD = 'Ann "Q", Ö\'Neil'
@@ -65,7 +65,7 @@ def test_every_column_is_described_with_its_unit(package):
 
 
 def test_what_each_export_column_means_is_written_down():
-    assert [name for name in EXPORT_COLUMNS if column_of("current_decisions", name) is None] == []
+    assert [name for name in EXPORT.names if column_of("current_decisions", name) is None] == []
 
 
 def test_the_package_of_one_person(store, tmp_path):
@@ -87,7 +87,7 @@ def test_pandas_and_duckdb_read_what_was_written(store, tmp_path):
             for ending in ("csv", "parquet", "ndjson")
         }
         names = database.sql(f"from '{tmp_path}/out.ndjson'").columns
-    assert tuple(names) == EXPORT_COLUMNS
+    assert names == EXPORT.names
     expected = (len(wanted), wanted["user_id"].nunique(), wanted["line"].max())
     for rows, users, kg, line in found.values():
         assert (rows, users, line) == expected

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from weightstream.config import Config
 from weightstream.config_file import load
 from weightstream.errors import ConfigError, StoreError
-from weightstream.outputs.exports.decisions import EXPORT, current_decisions, export, export_store
+from weightstream.outputs.exports.decisions import current_decisions, export, export_store
 from weightstream.outputs.exports.forms import form
-from weightstream.schema import EXPORT_COLUMNS
+from weightstream.schema import EXPORT
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_every_format_says_the_same(store, tmp_path):
     from_csv = read_csv(tmp_path / "out.csv")
     from_parquet = pq.read_table(tmp_path / "out.parquet")
     from_ndjson = [json.loads(line) for line in (tmp_path / "out.ndjson").open(encoding="utf-8")]
-    assert tuple(from_csv[0]) == tuple(from_ndjson[0]) == EXPORT_COLUMNS
+    assert list(from_csv[0]) == list(from_ndjson[0]) == EXPORT.names
     assert from_parquet.schema == EXPORT
     assert from_parquet.to_pylist() == from_ndjson
     assert [numbers(row) for row in from_csv] == from_ndjson

@@ -1,7 +1,7 @@
-"""What was known at an earlier time: verdicts, reasons and suggestions as they stood then.
+"""Export what was known at an earlier time: the verdicts, reasons and suggestions of that time.
 
-A decision is known from the end of the run that made it (from its beginning if it never ended).
-Figures are kept for the standing decision alone, so that those columns are empty.
+A decision is known from the end of the run that made it, or from the run's start if it never ended.
+The store keeps estimates only for the current version of a decision, so their columns are empty.
 """
 
 import json
@@ -15,8 +15,6 @@ import pyarrow as pa
 
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.decisions import (
-    EXPORT,
-    NUMBERS,
     STORED,
     USERS_AT_A_TIME,
     explanations,
@@ -24,29 +22,21 @@ from weightstream.outputs.exports.decisions import (
     write_tables,
 )
 from weightstream.parsing.times import parse_times
+from weightstream.schema import EXPORT
 from weightstream.store import queries
 from weightstream.store.verifying import verify_persons
 
-ESTIMATES = NUMBERS - {"weight_kg", "suggested_kg"}
-"""Figures that are kept for the current version of a decision alone."""
-FROM = {
-    **dict.fromkeys(("effective_at", "source", "raw_weight", "raw_unit", "weight_kg", "line"), "m"),
-    **dict.fromkeys(
-        (
-            "measurement_id",
-            "user_id",
-            "verdict",
-            "reason",
-            "suggested_kg",
-            "stage",
-            "version",
-            "model",
-        ),
-        "d",
-    ),
-    "run_id": "r",
+KEPT = ("weight_kg", "suggested_kg")
+"""Of the numbers, those that every version of a decision keeps; the current one alone has all."""
+ELSEWHERE = {
+    "user_id": "d.user_id",
+    "effective_at": "m.effective_at",
+    "measurement_id": "d.measurement_id",
+    "file": "f.name",
+    "override": "o.action",
+    "override_by": "o.made_by",
 }
-CALLED = {"file": "f.name", "override": "o.action", "override_by": "o.made_by"}
+"""Columns that several tables of QUERY have, or that it calls otherwise."""
 QUERY = """
 select {columns}
 from json_each(?1) wanted
@@ -95,8 +85,8 @@ def decisions_known(
         "select json_group_array(id) from runs where coalesce(finished_at, started_at) <= ?", (at,)
     ).fetchone()[0]
     columns = ", ".join(
-        "null" if name in ESTIMATES else CALLED.get(name, f"{FROM.get(name)}.{name}")
-        for name in STORED.names
+        "null" if _is_estimate(column) else ELSEWHERE.get(column.name, column.name)
+        for column in STORED
     )
     query = QUERY.format(columns=columns)
     rows = connection.execute("select user_id from users order by user_id")
@@ -106,6 +96,10 @@ def decisions_known(
         table = queries.table(connection, STORED, query, (json.dumps(list(some)), at, ended))
         table = in_order(table, timezone)
         yield table.append_column("explanation", explanations(table)).select(EXPORT.names)
+
+
+def _is_estimate(column: pa.Field) -> bool:
+    return pa.types.is_floating(column.type) and column.name not in KEPT
 
 
 def export_known(

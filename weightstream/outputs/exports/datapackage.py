@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from weightstream.atomic_files import appearing
 from weightstream.errors import ConfigError
-from weightstream.outputs.exports.decisions import EXPORT, export
+from weightstream.outputs.exports.decisions import export
 from weightstream.outputs.exports.received import RECEIVED, export_received
-from weightstream.schema import QUARANTINE_REASONS, REASONS
+from weightstream.schema import EXPORT, QUARANTINE_REASONS, REASONS
 from weightstream.store.descriptions import column_of
 
 TYPES = {pa.string(): "string", pa.float64(): "number", pa.int64(): "integer"}

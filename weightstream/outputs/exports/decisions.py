@@ -14,7 +14,7 @@ from weightstream.outputs.exports.excel import excel_safe
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.parsing.coded import trimmed
 from weightstream.parsing.times import parse_times
-from weightstream.schema import EXPORT_COLUMNS
+from weightstream.schema import EXPORT
 from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
@@ -23,24 +23,6 @@ from weightstream.store.verifying import verify_persons, verify_shared
 
 USERS_AT_A_TIME = 1000
 
-NUMBERS = frozenset(name for name in EXPORT_COLUMNS if name.endswith("_kg")) | {
-    "p_reason",
-    "p_valid",
-    "trend_kg_per_week",
-}
-EXPORT = pa.schema(
-    [
-        (
-            name,
-            pa.float64()
-            if name in NUMBERS
-            else pa.int64()
-            if name in ("version", "line")
-            else pa.string(),
-        )
-        for name in EXPORT_COLUMNS
-    ]
-)
 STORED = EXPORT.remove(EXPORT.get_field_index("explanation"))
 """What the view current_decisions holds."""
 

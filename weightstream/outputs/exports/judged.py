@@ -6,43 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.judging.explanation import EXPLAINED_BY, explain_rows
+from weightstream.schema import EXPORT, OF_STORE
 
-_TEXT, _NUMBER = pa.string(), pa.float64()
-
-JUDGED = pa.schema(
-    [
-        ("measurement_id", _TEXT),
-        ("user_id", _TEXT),
-        ("effective_at", _TEXT),
-        ("source", _TEXT),
-        ("raw_weight", _TEXT),
-        ("raw_unit", _TEXT),
-        ("weight_kg", _NUMBER),
-        ("verdict", _TEXT),
-        ("reason", _TEXT),
-        ("p_reason", _NUMBER),
-        ("p_valid", _NUMBER),
-        ("expected_kg", _NUMBER),
-        ("expected_lo_kg", _NUMBER),
-        ("expected_hi_kg", _NUMBER),
-        ("level_kg", _NUMBER),
-        ("level_lo_kg", _NUMBER),
-        ("level_hi_kg", _NUMBER),
-        ("trend_kg_per_week", _NUMBER),
-        ("change_28d_kg", _NUMBER),
-        ("change_28d_lo_kg", _NUMBER),
-        ("change_28d_hi_kg", _NUMBER),
-        ("suggested_kg", _NUMBER),
-        ("stage", _TEXT),
-        ("model", _TEXT),
-        ("file", _TEXT),
-        ("line", pa.int64()),
-        ("explanation", _TEXT),
-        ("override", _TEXT),
-        ("override_by", _TEXT),
-    ]
-)
-"""The export's columns but version and run_id, which only a store has."""
+JUDGED = pa.schema([column for column in EXPORT if column.name not in OF_STORE])
+"""The export's columns, but for those that only a store has."""
 
 JUDGED_AS = ("accepted", "rejected")
 
@@ -55,7 +22,7 @@ def judged_table(
     files: the name of each file of the run, by its number. overrides: measurement_id, action, by.
     """
     rows = rows.filter(pc.is_in(rows["outcome"], pa.array(JUDGED_AS)))
-    names = pa.array(files, _TEXT).take(rows["file"].combine_chunks())
+    names = pa.array(files, pa.string()).take(rows["file"].combine_chunks())
     columns = {name: rows[name] for name in JUDGED.names if name in rows.column_names}
     columns |= {"file": names, "explanation": explanations(rows)}
     if overrides is not None:
@@ -77,5 +44,5 @@ def explanations(rows: pa.Table) -> pa.Array:
     """One sentence for each rejected row of a table with verdict and EXPLAINED_BY; else null."""
     rejected = pc.equal(rows["verdict"], "rejected").combine_chunks()
     some = rows.select(EXPLAINED_BY).filter(rejected)
-    sentences = pa.array(explain_rows(some.to_pydict(), range(len(some))), _TEXT)
-    return pc.replace_with_mask(pa.nulls(len(rows), _TEXT), rejected, sentences)
+    sentences = pa.array(explain_rows(some.to_pydict(), range(len(some))), pa.string())
+    return pc.replace_with_mask(pa.nulls(len(rows), pa.string()), rejected, sentences)

@@ -38,7 +38,7 @@ class Courses(Protocol):
     """The readings and filtered levels of U persons, N rows.
 
     indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64, microseconds since 1970,
-    rising within a person. columns: of schema.EXPORT_COLUMNS, N values each; numbers as float64
+    rising within a person. columns: of schema.EXPORT, N values each; numbers as float64
     arrays. level_*: as the causal filter knew them then.
     """
 

@@ -64,7 +64,7 @@ class Trend:
 class Person:
     """One person's measurements with their current decisions, sorted by time.
 
-    columns: those of schema.EXPORT_COLUMNS, each of N values (list or array), None or NaN where
+    columns: those of schema.EXPORT, each of N values (list or array), None or NaN where
     empty.
     day: (N,) float64, days since 1970 UTC. revision: of the series, in the store.
     shifts: confirmed level shifts: when (as effective_at), from which level, to which, in kg.
