@@ -1,6 +1,6 @@
-"""Write the pages that say what the code says: config.toml, configuration, commands, store.
+"""Write the pages that are made from the code: those in PAGES.
 
-`make docs` runs it; tests/test_docs.py fails where a page is out of date.
+`make docs` runs it; tests/test_docs.py fails if a page is out of date.
 """
 
 import sqlite3
@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 from worked_examples import EXAMPLES, Example  # noqa: E402
 
 from deployments.commands import cli  # noqa: E402
+from tests.reports.cases import cases, render  # noqa: E402
 from weightstream.config import PROFILES, Config, Source  # noqa: E402
 from weightstream.schema import EXPORT, QUARANTINE_REASONS, REASONS  # noqa: E402
 from weightstream.store.descriptions import TABLES  # noqa: E402
@@ -168,11 +169,16 @@ def example_rows(example: Example) -> Iterator[tuple[str, ...]]:
         )
 
 
+def my_file() -> str:
+    return NOTE + "\n" + render(cases())
+
+
 PAGES = {
     "config.toml": config_toml,
     "docs/configuration.md": configuration,
     "docs/commands.md": commands,
     "docs/examples.md": examples,
+    "docs/my-file.md": my_file,
     "docs/store.md": store,
 }
 

@@ -17,8 +17,9 @@ from weightstream.readers import ReadOptions
 STARTED = "2030-01-01"
 INTRODUCTION = """# My file: what people's files look like, and what becomes of them
 
-Every entry is a test (`tests/reports/cases.toml`, from which this page is made): a small file, the
-options that it was read with, and what came out. Find the one that looks like yours.
+Find the entry that looks like your file. Each shows a small file, the options that it was read
+with, and the result: the measurements that were found, the rows that were quarantined, and what the
+report says. Each is also a test (`tests/reports/cases.toml`, from which this page is made).
 """
 
 
@@ -99,9 +100,10 @@ def _entry(case: Case) -> str:
     shown = case.rows or ([f"{case.count} weighings"] if case.count else [])
     lines += [f"- `{row}`" for row in shown]
     lines += [f"- quarantined, line {one.replace(' ', ': ', 1)}" for one in case.quarantined]
-    lines += [f"- told: {note}" for note in case.notes]
+    lines += [f"- reported: {note}" for note in case.notes]
     lines += [f"- skipped: {count} × {kind}" for kind, count in case.others.items()]
-    lines += [f"- told: {n} times of {clock} are dates alone" for clock, n in case.clocks.items()]
+    for clock, count in case.clocks.items():
+        lines.append(f"- reported: {count} times of {clock} are dates alone")
     return "\n".join([*lines, ""])
 
 
