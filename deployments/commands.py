@@ -70,14 +70,24 @@ def _flattened(
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @source_options
-@click.option("--dashboards/--no-dashboards", default=True, show_default=True)
-@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
-@click.option("--retro", type=click.Choice(["inline", "defer", "off"]))
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
-@click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
+@click.option(
+    "--dashboards/--no-dashboards", default=True, show_default=True, help="Draw the pages."
+)
+@click.option("--png", is_flag=True, help="Draw a picture beside each page, if there is a browser.")
+@click.option(
+    "--retro",
+    type=click.Choice(["inline", "defer", "off"]),
+    help="When to judge by all readings; by default inline, or defer on a server.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON, last on stdout."
+)
+@click.option(
+    "--json-report", type=FILE, help="Write the import report of each source to this file."
+)
 @settings
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
-    """Read SOURCEs, judge every measurement, store the decisions, draw the pages."""
+    """Read SOURCEs, judge every measurement, store the decisions and draw the pages."""
     from weightstream.intake.import_report import check_report
 
     # What is wrong with the parameters is said before Prefect is started, which takes seconds.
@@ -117,11 +127,13 @@ def publish_import_report(file: Path, earlier: int | None = None) -> None:
 
 
 @cli.command()
-@click.option("--png", is_flag=True, help="A picture beside each page, if there is a browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@click.option("--png", is_flag=True, help="Draw a picture beside each page, if there is a browser.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON, last on stdout."
+)
 @settings
 def dashboards(as_json: bool, **parameters: Any) -> None:
-    """Draw every person's page and the index anew."""
+    """Draw every person's page and the list of persons again."""
     from weightstream.store.connection import existing
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
@@ -133,11 +145,15 @@ def dashboards(as_json: bool, **parameters: Any) -> None:
 
 
 @cli.command()
-@click.option("--dashboards/--no-dashboards", default=True, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
+@click.option(
+    "--dashboards/--no-dashboards", default=True, show_default=True, help="Draw the pages."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON, last on stdout."
+)
 @settings
 def retro(as_json: bool, **parameters: Any) -> None:
-    """Judge the readings of every person who changed by all their others."""
+    """Judge the readings of each changed person by all other readings of that person."""
     from weightstream.store.connection import existing
 
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
@@ -160,7 +176,10 @@ def report(
         with tagged_for_automations():
             outcome = flow(**given, return_state=True).result(raise_on_failure=False)
     except KeyboardInterrupt as stopped:
-        click.echo("weightstream: interrupted; what was stored stays, run again to go on", err=True)
+        click.echo(
+            "weightstream: interrupted; stored data remain, run the same command again to continue",
+            err=True,
+        )
         sys.exit(getattr(stopped, "exit_status", 130))
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
         first_line = str(error).partition("\n")[0] or type(error).__name__

@@ -20,7 +20,7 @@ def store_name(command: Command) -> Command:
         "--name",
         default="",
         callback=_checked_name,
-        help="Of the store, if the server has several.",
+        help="The name of the store, if the server has several.",
     )(command)
 
 
@@ -32,13 +32,13 @@ def _checked_name(_: click.Context, __: click.Parameter, name: str) -> str:
 
 @cli.group()
 def server() -> None:
-    """What weightstream needs on a Prefect server: limits, work pool, queues, deployments."""
+    """Set up, check and run a Prefect server for weightstream."""
 
 
 @server.command("start", context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def server_start(options: tuple[str, ...]) -> None:
-    """Start a Prefect server with the settings that weightstream needs, until stopped.
+    """Run a Prefect server with the settings that weightstream needs, until stopped.
 
     OPTIONS are those of `prefect server start`, such as --port 4300.
     """
@@ -51,11 +51,11 @@ def server_start(options: tuple[str, ...]) -> None:
 @store_name
 @settings
 def server_setup(name: str, config: Path | None, data_dir: Path | None) -> None:
-    """Make the server at PREFECT_API_URL hold what weightstream needs.
+    """Create the limits, work pool, queues, deployments and automations on a Prefect server.
 
-    Says what was created, changed or kept; run it again after each upgrade or change of the
-    configuration. Where the store is, --data-dir says the first time; it stays there until another
-    is given.
+    The server is the one at PREFECT_API_URL. Prints what was created, changed or kept. Run it again
+    after each upgrade or change of the configuration. --data-dir is needed only the first time, and
+    to move the store.
     """
     from deployments.server import set_up
     from flows.served import Served
@@ -65,18 +65,21 @@ def server_setup(name: str, config: Path | None, data_dir: Path | None) -> None:
 
 
 @server.command("check")
-@click.option("--monitor", is_flag=True, help="Also runs, files, readings, disk and databases.")
+@click.option(
+    "--monitor", is_flag=True, help="Also check runs, files, readings, disk and databases."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one line of JSON.")
 @store_name
 @settings
 def server_check(
     monitor: bool, as_json: bool, name: str, config: Path | None, data_dir: Path | None
 ) -> None:
-    """Say what is missing, changed or stuck on the server, and how to mend it.
+    """Report what is missing, changed or stuck on the server, and how to fix it.
 
-    Exit status 1 if something is; a warning alone is 0; 2 if no server answers. With --monitor a
-    pool without a worker is wrong too, and so are late, silent and failed runs, files that failed
-    or wait in the inbox, limits of [quality] that are passed, and a disk that is nearly full.
+    Exit status 0: nothing is, or only warnings. 1: something is. 2: no server answers. With
+    --monitor it also reports a pool without a worker, late, silent and failed runs, files that
+    failed or wait in the inbox, limits of [quality] that are exceeded, and a disk that is nearly
+    full.
     """
     from deployments.server import find_problems, report_findings
     from flows.served import Served
@@ -86,12 +89,12 @@ def server_check(
 
 @server.command("run")
 @click.argument("deployment")
-@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=JSON")
+@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=JSON", help="Repeatable.")
 @store_name
 def server_run(deployment: str, parameters: tuple[str, ...], name: str) -> None:
-    """Run DEPLOYMENT (ingest/manual, ...) on the server, wait for it, and say how it ended.
+    """Run DEPLOYMENT (ingest/manual, ...) on the server, wait, and print how it ended.
 
-    Exit status 0 if it is Completed, 1 if Degraded, 2 otherwise.
+    Exit status: 0 for Completed, 1 for Degraded, 2 for anything else.
     """
     from deployments.running import run_and_wait
     from flows.served import Served
@@ -111,11 +114,13 @@ def _parameter(written: str) -> tuple[str, Any]:
 
 
 @server.command("serve")
-@click.option("--limit", default=4, show_default=True, type=click.IntRange(1), help="Runs at once.")
+@click.option(
+    "--limit", default=4, show_default=True, type=click.IntRange(1), help="Runs at a time."
+)
 @store_name
 @settings
 def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | None) -> None:
-    """Set up, then run here what the deployments ask for, until stopped: setup and a worker."""
+    """Run `server setup`, then a worker for the deployments, until stopped."""
     from deployments.server import set_up
     from flows.served import Served
 

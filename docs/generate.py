@@ -57,8 +57,10 @@ def sections(values: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseMod
 
 
 def config_toml() -> str:
-    lines = ["# Every key of weightstream, its default and its unit. A file may hold any part of"]
-    lines += ["# them; `weightstream config` prints what is in force and where it is from."]
+    lines = [
+        "# Every key of weightstream, with its default and unit. A file may contain any of them;"
+    ]
+    lines += ["# `weightstream config` prints the values in force and where each comes from."]
     for name, values in sections(Config()):
         if not name:
             head: list[str] = []
@@ -69,7 +71,7 @@ def config_toml() -> str:
             head.append(f"{written}  # {one_line(text)}" if text else written)
         if len(head) > 2 or not name:
             lines += head
-    lines += ["", "# One table for each source that you know better than the priors do:"]
+    lines += ["", "# One table for each source of which you know more than the priors do:"]
     lines += ['# [sources."patient-device"]']
     lines += [f"# {key} =  # {one_line(text)}" for key, _, text in keys(Source, Source())]
     return "\n".join(lines) + "\n"
@@ -83,7 +85,8 @@ def configuration() -> str:
     lines = [
         NOTE,
         "# Configuration\n",
-        "Defaults < profile < file < options. Unknown keys are errors.\n",
+        "A profile overrides the defaults, a file the profile, and an option the file. "
+        "Unknown keys are errors.\n",
     ]
     pairs = [*sections(Config()), ("sources.NAME", Source())]
     for name, values in pairs:
@@ -137,10 +140,10 @@ def store() -> str:
 
 
 def examples() -> str:
-    """The worked examples, which tests/test_examples.py holds the program to."""
+    """Return the page of worked examples."""
     lines = [NOTE, "# Worked examples\n"]
     lines.append(
-        "Each is a person's readings and what retro decides on them; a test checks every one.\n"
+        "Each example shows a person's readings and what retro decides. A test runs every one.\n"
     )
     for example in EXAMPLES:
         lines += [f"## {example.title}\n", f"{example.text}\n"]
@@ -151,7 +154,7 @@ def examples() -> str:
 
 
 def example_rows(example: Example) -> Iterator[tuple[str, ...]]:
-    """Cells of each reading; a long run of equal verdicts is told by its ends."""
+    """Yield the cells of each reading; of a long series only the start and the end."""
     many = len(example.readings) > MANY_READINGS
     for at, (when, (_, kg)) in enumerate(zip(example.times, example.readings, strict=True)):
         if many and SHOWN_FIRST <= at < len(example.readings) - SHOWN_LAST:

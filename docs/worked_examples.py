@@ -1,6 +1,6 @@
-"""The worked examples of docs/examples.md: a small series in, what is decided out.
+"""The worked examples of docs/examples.md: small series and the decisions on them.
 
-`docs/generate.py` renders them, `tests/test_examples.py` holds the program to them.
+`docs/generate.py` renders them, and `tests/test_examples.py` runs them.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ FIRST_DAY = date(2024, 1, 1)
 
 @dataclass(frozen=True)
 class Example:
-    """One person's readings and what should become of them.
+    """One person's readings and the decisions that are expected.
 
     readings: (day, kg) each, day counted from the first of January 2024; a fraction is a clock.
     rejected: reason by position of the readings that are rejected; None where any reason will do.
@@ -49,15 +49,15 @@ EPISODE = (90, 92, 94, 96, 98, 100, 98.5, 97, 95.5, 94, 92.5, 91, 89.5)
 EXAMPLES = (
     Example(
         "A hundred too many",
-        "The hundreds were typed wrongly. Without them the value fits, so that is suggested.",
+        "The hundreds were mistyped. With a hundred less the value fits, so that is suggested.",
         _daily(76, 78, 177, 76),
         rejected={2: "hundreds_off"},
         suggested={2: 77},
     ),
     Example(
         "Two digits swapped",
-        "95 was typed as 59, in a source where people type. Of a scale that sends by itself, the "
-        "same reading is rather another person's.",
+        "95 was typed as 59, in a source where people type. From a connected scale, the same "
+        "reading is more likely another person's.",
         _daily(95, 94, 59, 96, 95.5),
         source="patient-upload",
         rejected={2: "digit_swap"},
@@ -65,8 +65,8 @@ EXAMPLES = (
     ),
     Example(
         "Two digits swapped, less than three apart",
-        "growthcleanr does not call this a swap, since the digits 7 and 5 are less than three "
-        "apart. 75 fits what is around it and 57 does not, so we do.",
+        "growthcleanr does not call this a swap, since the digits 7 and 5 differ by less than "
+        "three. We do, since 75 fits the readings around it and 57 does not.",
         _daily(75, 74, 57, 76, 75.5),
         source="patient-upload",
         rejected={2: "digit_swap"},
@@ -81,25 +81,25 @@ EXAMPLES = (
     ),
     Example(
         "Real movement over months",
-        "Clinic values that differ by 14 kg, weeks apart. A body can do that; all stay.",
+        "Clinic values that differ by 14 kg, weeks apart. A body can do that; all are accepted.",
         ((0, 61), (35, 65), (80, 72), (130, 68), (200, 58)),
         source="care-team-upload",
     ),
     Example(
         "Fluid",
-        "Twelve kilograms of fluid in six days, and gone a week later. Several readings that trace "
-        "a path which a body can take are not errors: all stay, and the page tells of the gain.",
+        "Twelve kilograms of fluid in six days, gone a week later. Several readings on a path that "
+        "a body can take are not errors: all are accepted, and the page reports the gain.",
         (*_daily(*[88] * 30), *_daily(*EPISODE, first=30), *_daily(*[88] * 14, first=43)),
     ),
     Example(
         "A step between sparse visits",
-        "Surgery between two visits 200 days apart: the weight is another one, and stays so.",
+        "After surgery between two visits 200 days apart the weight is lower, and stays lower.",
         ((0, 131.5), (40, 132), (240, 90.5), (420, 89.8)),
         source="care-team-upload",
     ),
     Example(
-        "A lone value that nothing supports",
-        "A year before and a year after, the weight was 80 kg.",
+        "A lone value that no other supports",
+        "The weight was 80 kg a year before and a year after.",
         ((0, 80), (365, 110), (730, 80)),
         source="care-team-upload",
         rejected={1: None},
@@ -112,7 +112,7 @@ EXAMPLES = (
     ),
     Example(
         "A heavy person",
-        "Values that are rare are not errors for that: they agree with each other.",
+        "Rare values are not errors if they agree with each other.",
         _daily(268.2, 267.9, 268.5, 268.1, 267.6, 268.0, 267.8),
     ),
 )

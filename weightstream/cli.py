@@ -78,7 +78,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="weightstream")
 def cli() -> None:
-    """Body-weight streams of many people in, a trend per person that can be trusted out."""
+    """Judge body-weight measurements of many people and estimate a trend for each person."""
 
 
 def settings(command: Command) -> Command:
@@ -89,14 +89,14 @@ def settings(command: Command) -> Command:
             type=FOLDER,
             envvar="WEIGHTSTREAM_DATA_DIR",
             show_envvar=True,
-            help="Where the store and the dashboards live.",
+            help="The folder of the store and the dashboards.",
         ),
         click.option(
             "--config",
             type=FILE,
             envvar="WEIGHTSTREAM_CONFIG",
             show_envvar=True,
-            help="A config.toml; ./config.toml if not given.",
+            help="A configuration file; ./config.toml if not given.",
         ),
     ):
         command = option(command)
@@ -110,7 +110,7 @@ def configured(config: Path | None, data_dir: Path | None) -> Config:
 @cli.command("config")
 @settings
 def show_config(config: Path | None, data_dir: Path | None) -> None:
-    """Print the effective configuration, and where each value is from."""
+    """Print the configuration in force, and where each value comes from."""
     loaded = load(config, {("data", "data_dir"): data_dir})
     table: tuple[str, ...] = ()
     for key, value in flatten(loaded.config).items():
@@ -132,12 +132,14 @@ def _toml(value: Any) -> str:
 
 @cli.command()
 @click.argument("out", type=PLACE)
-@click.option("--user", help="Only this person: their copy.")
-@click.option("--raw", is_flag=True, help="Rows as they were received, quarantined ones too.")
-@click.option("--package", is_flag=True, help="A folder with both, and a datapackage.json.")
-@click.option("--as-of", metavar="TIME", help="What was known then: a day (its end) or a time.")
+@click.option("--user", help="Export only this person.")
+@click.option("--raw", is_flag=True, help="Write rows as received, with quarantined ones.")
+@click.option("--package", is_flag=True, help="Write a folder with both, and a datapackage.json.")
 @click.option(
-    "--excel-safe", is_flag=True, help="An apostrophe before texts that Excel would compute."
+    "--as-of", metavar="TIME", help="Export what was known at a time, or at the end of a day."
+)
+@click.option(
+    "--excel-safe", is_flag=True, help="Put an apostrophe before texts that Excel would compute."
 )
 @settings
 def export(
@@ -152,7 +154,7 @@ def export(
 ) -> None:
     """Write every measurement with its current decision to OUT (.csv, .parquet or .ndjson).
 
-    OUT.fhir.ndjson: accepted readings as FHIR Observations.
+    OUT.fhir.ndjson receives the accepted readings as FHIR Observations.
     """
     from weightstream.outputs.exports.decisions import export_store
     from weightstream.outputs.exports.forms import form
@@ -165,14 +167,14 @@ def export(
 @cli.command()
 @settings
 def status(config: Path | None, data_dir: Path | None) -> None:
-    """What the store holds, and how the last runs ended."""
+    """Show what the store holds, and how the last runs ended."""
     from weightstream.outputs.status import status_text
 
     click.echo(status_text(configured(config, data_dir)))
 
 
 @cli.command()
-@click.option("--check", is_flag=True, help="Exit status 1 where a limit of [quality] is passed.")
+@click.option("--check", is_flag=True, help="Exit with 1 if a limit of [quality] is exceeded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
 @settings
 def report(check: bool, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
@@ -191,11 +193,13 @@ def report(check: bool, as_json: bool, config: Path | None, data_dir: Path | Non
 
 @cli.command()
 @click.argument("out", type=FILE)
-@click.option("--persons", default=60, show_default=True, type=click.IntRange(1))
-@click.option("--rows", type=click.IntRange(1), help="In all; about 100 a person if not given.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--scenario", default="mixed", show_default=True)
-@click.option("--labels", type=FILE, help="Where the truth about each row goes.")
+@click.option("--persons", default=60, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--rows", type=click.IntRange(1), help="Total; about 100 per person if not given.")
+@click.option("--seed", default=0, show_default=True, help="Another seed gives another stream.")
+@click.option(
+    "--scenario", default="mixed", show_default=True, help="Which bodies, habits and errors."
+)
+@click.option("--labels", type=FILE, help="Write the truth about each row to this file.")
 @settings
 def simulate(
     out: Path,
@@ -207,7 +211,7 @@ def simulate(
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Write a labelled stream of made-up persons to OUT, as the main CSV."""
+    """Write a stream of simulated persons to OUT, as CSV."""
     from weightstream.simulator.streams import simulate_csv
 
     configured(config, data_dir)
@@ -221,9 +225,9 @@ def on_a_terminal() -> bool:
 
 @cli.command()
 @click.argument("user")
-@click.option("--rewrite", is_flag=True, help="Also take them out of source files kept there.")
-@click.option("--in-advance", is_flag=True, help="Also if nothing is stored of them yet.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--rewrite", is_flag=True, help="Also remove the rows from source files kept there.")
+@click.option("--in-advance", is_flag=True, help="Keep out a person of whom nothing is stored yet.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @settings
 @click.pass_context
 def erase(
@@ -235,7 +239,7 @@ def erase(
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Remove USER from everything in the data directory, for good, and keep them out."""
+    """Remove USER for good from everything in the data directory, and keep later data out."""
     from weightstream.erasing.erasure import erase_person
 
     loaded = configured(config, data_dir)

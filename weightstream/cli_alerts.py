@@ -15,7 +15,7 @@ STATUSES = {"acknowledge": "acknowledged", "close": "closed", "reopen": "new"}
 @click.option("--json", "as_json", is_flag=True, help="Print the alerts as one line of JSON.")
 @settings
 def alerts(user: str | None, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
-    """List the alerts of the last 30 days that are not closed, with what `alert` takes."""
+    """List the alerts of the last 30 days that are not closed, with the arguments of `alert`."""
     from weightstream.outputs.alert_list import alert_list, listed
 
     rows = alert_list(configured(config, data_dir), user)
@@ -27,7 +27,7 @@ def alerts(user: str | None, as_json: bool, config: Path | None, data_dir: Path 
 @click.argument("kind")
 @click.argument("began")
 @click.argument("action", type=click.Choice([*STATUSES]))
-@click.option("--by", required=True, help="Who says so.")
+@click.option("--by", required=True, help="Your name.")
 @click.option("--note", help="Why.")
 @settings
 def alert(
@@ -40,7 +40,7 @@ def alert(
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Acknowledge or close the alert of USER of this KIND that BEGAN then, as `alerts` lists it."""
+    """Set the status of an alert. USER, KIND and BEGAN are as `alerts` lists them."""
     from weightstream.outputs.alert_list import alert_list
     from weightstream.store.alert_statuses import say
 

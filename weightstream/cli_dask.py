@@ -27,7 +27,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
     """Judge the sources on a cluster and say what was done; returns the exit status."""
     if wrong := [name for name in ELSEWHERE if given.get(name)]:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        raise ConfigError(f"{names} cannot be had with --dask; leave it out")
+        raise ConfigError(f"--dask does not support {names}; leave it out")
     clock = RunClock()
     with cluster(given["dask"], given["workers"]) as client:
         clock.started()

@@ -13,10 +13,12 @@ from weightstream.terminal import echo, json_text
 @click.argument("measurement", required=False)
 @click.argument("action", type=click.Choice(["accept", "reject", "assign"]), required=False)
 @click.argument("user", required=False)
-@click.option("--by", help="Who decides; needed but with --csv.")
+@click.option("--by", help="Your name; required without --csv.")
 @click.option("--note", help="Why.")
-@click.option("--withdraw", is_flag=True, help="What was decided on MEASUREMENT holds no more.")
-@click.option("--csv", "table", type=FILE, help="Many: measurement_id, action, user, by, note.")
+@click.option("--withdraw", is_flag=True, help="Withdraw the override of MEASUREMENT.")
+@click.option(
+    "--csv", "table", type=FILE, help="Apply many: measurement_id, action, user, by, note."
+)
 @settings
 @click.pass_context
 def override(
@@ -33,8 +35,9 @@ def override(
 ) -> None:
     """Decide on MEASUREMENT: accept or reject it, or assign it to USER.
 
-    It outlives every rerun until it is withdrawn. An accepted reading counts, a rejected one does
-    not, an assigned one moves to the series of USER. The persons concerned are judged at once.
+    The override stays in force through every rerun until it is withdrawn. An accepted reading
+    counts, a rejected one does not, and an assigned one moves to the series of USER. The persons
+    concerned are judged again at once.
     """
     from weightstream.store.overriding import OverrideRequest, fault_of, parse_overrides
     from weightstream.store.overriding import override as decide
@@ -42,11 +45,11 @@ def override(
     faults: list[str] = []
     if table is not None:
         if measurement or action or withdraw or by or note:
-            raise ConfigError("--csv says everything in its lines; give nothing else beside it")
+            raise ConfigError("--csv has everything in its lines; give no other argument with it")
         requests, faults = parse_overrides(table)
     else:
         if withdraw and action:
-            raise ConfigError("--withdraw takes back what was decided; give no action with it")
+            raise ConfigError("--withdraw restores the engine's decision; give no action with it")
         wanted = "withdraw" if withdraw else action or ""
         request = OverrideRequest(measurement or "", wanted, user, by or "", note)
         if fault := fault_of(request):
@@ -59,7 +62,7 @@ def override(
     if done.verdicts or done.unchanged or not (faults or done.faults):
         echo(done.to_text())
         if done.verdicts and (loaded.data.data_dir / "dashboards" / "index.html").exists():
-            echo("pages are as they were; `weightstream dashboards` draws them anew", err=True)
+            echo("the pages do not show this yet; run `weightstream dashboards`", err=True)
     if faults or done.faults:
         ctx.exit(1 if done.verdicts or done.unchanged else 2)
 
@@ -69,7 +72,7 @@ def override(
 @click.option("--json", "as_json", is_flag=True, help="Print the events as one line of JSON.")
 @settings
 def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
-    """Tell what happened to MEASUREMENT: received, judged, corrected, decided on."""
+    """Show the history of MEASUREMENT: received, judged, corrected, overridden."""
     from weightstream.outputs.history import history as events_of
     from weightstream.outputs.history import to_text
 
@@ -82,9 +85,9 @@ def history(measurement: str, as_json: bool, config: Path | None, data_dir: Path
 
 @cli.command()
 @click.option("--user", help="Only readings of this person.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the readings as one line of JSON.")
-@click.option("--html", is_flag=True, help="Draw them as a page, dashboards/review.html.")
+@click.option("--html", is_flag=True, help="Write a page with pictures, dashboards/review.html.")
 @settings
 def review(
     user: str | None,

@@ -27,25 +27,31 @@ OWN_PROCESS = "own process"
 @click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet, .ndjson or a folder.")
 @click.option(
     "--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True,
-    help="Judge each reading by all others of its person, or by earlier ones alone.",
+    help="Judge each reading by all others of its person, or only by earlier ones.",
 )  # fmt: skip
-@click.option("--parameters", type=FILE, help="A set made by `weightstream learn FILE... -o`.")
+@click.option("--parameters", type=FILE, help="Parameters from `weightstream learn FILE... -o`.")
 @click.option("--overrides", type=FILE, help="CSV: measurement_id, action, user, by, note.")
-@click.option("--quarantine", type=FILE, help="Where rows go that are no measurement.")
-@click.option("--pages", type=FOLDER, help="Where persons' pages and their list go.")
-@click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
-@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler, or `local`; OUT is a folder.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, last on stdout.")
-@click.option("--json-report", type=FILE, help="Write what was found in each source to this file.")
+@click.option("--quarantine", type=FILE, help="Write rows that cannot be used to this file.")
+@click.option("--pages", type=FOLDER, help="Write a page per person, and their list, here.")
+@click.option("--workers", type=click.IntRange(1), help="Threads; one per processor if not given.")
+@click.option(
+    "--dask", metavar="ADDRESS", help="Use a Dask scheduler, or `local`; OUT is a folder."
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON, last on stdout."
+)
+@click.option(
+    "--json-report", type=FILE, help="Write the import report of each source to this file."
+)
 @source_options
 @settings
 @click.pass_context
 def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: Any) -> None:
-    """Judge every measurement of SOURCEs and write them to OUT; no store, no server.
+    """Judge every measurement of SOURCEs and write it to OUT, without a store or a server.
 
-    Columns are those of `weightstream export`, but for what names runs. A folder as OUT becomes a
-    Parquet data set with a _manifest.json.
+    The columns are those of `weightstream export`, except those of runs. If OUT is a folder, it
+    becomes a Parquet data set with a _manifest.json.
     """
     if ctx.obj is OWN_PROCESS:
         load_pyarrow()
@@ -76,12 +82,12 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
 @cli.command("read")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet or .ndjson.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @source_options
 @settings
 @click.pass_context
 def read_command(ctx: click.Context, **given: Any) -> None:
-    """Write the body-weight records of SOURCEs to OUT as they are written there; judge nothing."""
+    """Write the body-weight records of SOURCEs to OUT as text, without judging them."""
     if ctx.obj is OWN_PROCESS:
         load_pyarrow()
     sources = checked_sources(given)
@@ -99,9 +105,12 @@ def read_command(ctx: click.Context, **given: Any) -> None:
 @cli.command("plot")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--out", type=OUT, required=True, help=".html, or .png if there is a browser.")
-@click.option("--person", help="Whose chart, where there are several persons.")
-@click.option("--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--person", help="The person to draw, if there are several.")
+@click.option(
+    "--stage", type=click.Choice(["retro", "causal"]), default="retro", show_default=True,
+    help="Judge each reading by all others of its person, or only by earlier ones.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @source_options
 @settings
 @click.pass_context
@@ -123,17 +132,22 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
-@click.option("-o", "--out", type=FILE, help="Where the set goes, as JSON; with SOURCEs alone.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option(
+    "-o", "--out", type=FILE, help="Write the parameters to this JSON file; only with SOURCEs."
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @source_options
 @settings
 def learn(**given: Any) -> None:
-    """Learn sources and bodies: from SOURCEs into a file for `clean --parameters`, or from all that
-    is stored; retro then looks at everyone again."""
+    """Learn the parameters of sources and bodies.
+
+    With SOURCEs, write them to a file for `clean --parameters`. Without, learn from the store;
+    retro then judges everyone again.
+    """
     from weightstream.errors import ConfigError, InputError
 
     if bool(given["sources"]) != (given["out"] is not None):
-        raise ConfigError("name SOURCEs and --out, or neither to learn from what is stored")
+        raise ConfigError("give both SOURCEs and --out, or neither to learn from the store")
     if not given["sources"]:
         from weightstream.store.learning_run import learn_from_store
 
@@ -169,7 +183,7 @@ def check_outputs(given: Mapping[str, Any], files: list[Path]) -> None:
         check_pages(given["pages"], given["overwrite"])
     if given["quarantine"] is not None:
         if is_dataset(given["out"]):
-            raise ConfigError("a data set has its quarantine beside it; leave --quarantine out")
+            raise ConfigError("a data set contains its quarantine; leave --quarantine out")
         check_out(given["quarantine"], [*named, *files, given["out"]], given["overwrite"])
 
 
@@ -195,12 +209,12 @@ def job_of(given: Mapping[str, Any], sources: Sources) -> CleanJob:
 
 
 def prepare_engine(ctx: click.Context) -> None:
-    """Import the engine, and say on stderr where it is compiled first."""
+    """Import the engine, and say on stderr if it must be compiled first."""
     load_engine(lambda text: click.echo(text, err=True), alone=ctx.obj is OWN_PROCESS)
 
 
 def say_what_was_done(summary: Summary, report: Mapping[str, Any], out: str, as_json: bool) -> None:
-    """What was found in the sources, then the counts; cells only to a person at a terminal."""
+    """Print the import report, then the summary. Cells are shown only on a terminal."""
     from weightstream.intake.import_report import to_text
 
     if summary.exit_status == 2:

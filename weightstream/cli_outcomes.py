@@ -17,15 +17,15 @@ from weightstream.cli_sources import checked_sources, source_options
 @click.option("-o", "--out", type=OUT, required=True, help=".csv, .parquet or .ndjson.")
 @click.option(
     "--at", multiple=True, required=True, metavar="DAYS|DATE",
-    help="When: days after the index date, or a date; repeatable.",
+    help="Days after the index date, or a date; repeatable.",
 )  # fmt: skip
-@click.option("--window", type=click.IntRange(0), help="A reading must lie within so many days.")
-@click.option("--index", type=FILE, help="CSV: user_id, index_date; else the first reading.")
-@click.option("--multiverse", is_flag=True, help="Also under published rules, and in draws.")
-@click.option("--parameters", type=FILE, help="A set made by `weightstream learn FILE... -o`.")
+@click.option("--window", type=click.IntRange(0), help="Require a reading within this many days.")
+@click.option("--index", type=FILE, help="CSV: user_id, index_date; by default the first reading.")
+@click.option("--multiverse", is_flag=True, help="Also under published rules and in draws.")
+@click.option("--parameters", type=FILE, help="Parameters from `weightstream learn FILE... -o`.")
 @click.option("--overrides", type=FILE, help="CSV: measurement_id, action, user, by, note.")
-@click.option("--workers", type=click.IntRange(1), help="Threads; the processors if not given.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--workers", type=click.IntRange(1), help="Threads; one per processor if not given.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @source_options
 @settings
 @click.pass_context
@@ -37,10 +37,10 @@ def outcomes_command(
     multiverse: bool,
     **given: Any,
 ) -> None:
-    """Judge SOURCEs and write what became of each person by some days to OUT.
+    """Judge SOURCEs and write each person's outcomes at given days to OUT.
 
-    Level, change in kg and percent, each with its 95 % interval, the probability of a loss of 5 and
-    10 %, and the plateau: docs/outcomes.md.
+    Outcomes are level, change in kg and percent, each with its 95 % interval, the probability of a
+    loss of 5 and 10 %, and the plateau: docs/outcomes.md.
     """
     sources = checked_sources(given)
 

@@ -19,32 +19,32 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 STATED = ("format", "user", "unit", "timezone", "dates", "decimal")
 
 OPTIONS = (
-    click.option("--user", help="Whose readings these are, for formats that name no person."),
-    click.option("--unit", help="Their unit, for formats that name none."),
-    click.option("--timezone", help="Of times without an offset (IANA name)."),
+    click.option("--user", help="The person, for formats that name none."),
+    click.option("--unit", help="The unit, for formats that name none."),
+    click.option("--timezone", help="The timezone of times without an offset (IANA name)."),
     click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
     click.option(
         "--dates",
         type=click.Choice(["dmy", "mdy", "ymd", "excel1900", "excel1904"]),
-        help="How to take dates that could be two, such as 03/04/2024 or 45292.",
+        help="How to read ambiguous dates, such as 03/04/2024 or 45292.",
     ),
     click.option(
-        "--decimal", type=click.Choice(["comma", "point"]), help="How to take 80,500."
+        "--decimal", type=click.Choice(["comma", "point"]), help="How to read 80,500."
     ),
     click.option(
         "--column", multiple=True, metavar="ROLE=NAME",
         help="The column that holds a role: user_id, time, weight, unit, ...; repeatable.",
     ),
-    click.option("--query", help="What to ask of a SOURCE that is a database's URL (SQL)."),
+    click.option("--query", help="The SQL query for a SOURCE that is a database's URL."),
     click.option(
         "--ignore-unreadable", is_flag=True,
-        help="Exit status 0 although files of a folder or zip are in no known format.",
+        help="Exit with 0 even if a folder or zip has files in no known format.",
     ),
 )  # fmt: skip
 
 
 def source_options(command: Command) -> Command:
-    """What a person says about sources that do not say it themselves."""
+    """Add the options for what sources do not state themselves."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command

@@ -15,7 +15,7 @@ SHOWN = 10
 @settings
 @click.pass_context
 def check(ctx: click.Context, config: Path | None, data_dir: Path | None) -> None:
-    """Look at every page and row of the store. Exit status 1 if one is not as it was written."""
+    """Verify every page and row of the store. Exit with 1 if one is not as it was written."""
     from weightstream.store.backup import check as look
 
     damage, held = look(configured(config, data_dir))
@@ -28,7 +28,7 @@ def check(ctx: click.Context, config: Path | None, data_dir: Path | None) -> Non
         echo(f"  {person}")
     if len(persons) > SHOWN:
         echo(f"  and {len(persons) - SHOWN:,} more")
-    echo("`weightstream restore` puts a backup in its place", err=True)
+    echo("`weightstream restore` replaces the store by a backup", err=True)
     ctx.exit(1)
 
 
@@ -36,9 +36,10 @@ def check(ctx: click.Context, config: Path | None, data_dir: Path | None) -> Non
 @click.argument("out", type=FILE)
 @settings
 def backup(out: Path, config: Path | None, data_dir: Path | None) -> None:
-    """Copy the store to OUT, also while runs go on; an earlier backup there is replaced.
+    """Copy the store to OUT, even while runs continue. An earlier backup there is replaced.
 
-    A damaged store is refused. Keep erasure.key too, elsewhere: who has both knows who was erased.
+    A damaged store is refused. Back up erasure.key too, in another place: somebody who has both
+    can tell who was erased.
     """
     from weightstream.store.backup import backup as copy
 
@@ -47,10 +48,10 @@ def backup(out: Path, config: Path | None, data_dir: Path | None) -> None:
 
 @cli.command()
 @click.argument("source", type=FILE)
-@click.option("--overwrite", is_flag=True, help="Replace a store that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing store.")
 @settings
 def restore(source: Path, overwrite: bool, config: Path | None, data_dir: Path | None) -> None:
-    """Put the backup SOURCE in the place of the store; who was erased since stays erased."""
+    """Replace the store by the backup SOURCE. Persons erased since then stay erased."""
     from weightstream.erasing.restoring import restore as put_back
 
     for line in put_back(configured(config, data_dir), source, overwrite):
