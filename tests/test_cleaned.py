@@ -66,7 +66,7 @@ def test_the_chart_shows_readings_level_and_what_was_rejected(cleaned):
 def test_what_is_wrong_is_one_sentence(cleaned):
     with pytest.raises(InputError, match="no column level_kg"):
         weightstream.summary(cleaned.drop(columns="level_kg"))
-    with pytest.raises(InputError, match="nothing is judged of a person called 'z'"):
+    with pytest.raises(InputError, match="there are no judged measurements of a person called 'z'"):
         weightstream.plot(cleaned, "z")
     with pytest.raises(InputError, match="a dict is no frame"):
         weightstream.summary({})

@@ -225,7 +225,10 @@ def test_a_run_that_is_stopped_leaves_nothing_running(name, status):
     )
     assert said.returncode == status
     assert said.stdout == "what was started here is stopped\n"
-    assert said.stderr == "weightstream: interrupted; stored data remain, run the same command again to continue\n"
+    assert (
+        said.stderr
+        == "weightstream: interrupted; stored data remain, run the same command again to continue\n"
+    )
 
 
 HANGING = """

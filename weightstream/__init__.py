@@ -1,4 +1,4 @@
-"""Body-weight streams of many people in, a trend per person that can be trusted out.
+"""Judge body-weight measurements of many people and estimate a trend for each person.
 
 `read` and `clean` work on frames of pandas, polars or PyArrow, without a store and without a
 server: docs/python.md.
@@ -26,7 +26,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load it when it is asked for: the engine takes a second that most commands do not need."""
+    """Import a public name when it is used: the engine takes a second that few commands need."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""Files that are written whole, or not at all."""
+"""Writing a file completely or not at all."""
 
 import os
 import secrets
@@ -11,10 +11,10 @@ from weightstream.errors import ConfigError
 
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
-    """Yield a path to write to, which becomes `out` when all is written. Raises ConfigError.
+    """Yield a path to write to, which becomes `out` when the block ends. Raises ConfigError.
 
-    A new file is its owner's alone; one that is replaced keeps its mode. A link stays, and its
-    target is replaced; what is no file, such as /dev/null, is refused.
+    A new file is readable only by its owner; a replaced file keeps its mode. If `out` is a symbolic
+    link, its target is replaced. Something that is not a file, such as /dev/null, is refused.
     """
     try:
         place = Path(os.path.realpath(out))
@@ -34,7 +34,7 @@ def appearing(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def removed(unfinished: Path) -> Iterator[None]:
-    """Delete the file at the end, whatever happens."""
+    """Delete the file when the block ends, even by an error."""
     try:
         yield
     finally:

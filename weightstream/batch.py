@@ -1,4 +1,4 @@
-"""Many persons' readings as flat arrays, and their division into batches of like size."""
+"""Readings of many persons as flat arrays, and how they are split into batches of like size."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from weightstream.types import Codes, Floats, Ints
 class UserBatch:
     """Readings of U persons, N in all, sorted by person, then time, source, kg, id.
 
-    user_ids: (U,). indptr: (U+1,) int64; person u owns rows indptr[u]:indptr[u+1].
-    day: (N,) float64, days since 1970-01-01 UTC. hour: (N,) float64, local hour of the day 0-24,
-    NaN where only the date is known. weight_kg: (N,) float64.
-    source: (N,) int64, index into sources. sources: names, each once. forced: (N,) int8, what a
-    person said of a reading: 1 it counts, -1 it does not, 0 nothing; None: nothing of any.
+    user_ids: (U,). indptr: (U+1,) int64; person u owns rows indptr[u]:indptr[u+1]. day: (N,)
+    float64, days since 1970-01-01 UTC. hour: (N,) float64, local hour of the day 0-24, NaN where
+    only the date is known. weight_kg: (N,) float64. source: (N,) int64, index into sources.
+    sources: names, each once. forced: (N,) int8, overrides: 1 accepted, -1 rejected, 0 none; None:
+    no reading has one.
     """
 
     user_ids: tuple[str, ...]
@@ -29,7 +29,7 @@ class UserBatch:
 
 
 def split_by_rows(rows_per_user: Ints, batches: int) -> list[slice]:
-    """Divide users, in their order, into at most `batches` runs of about equally many rows.
+    """Split users, in their order, into at most `batches` runs of about equally many rows.
 
     rows_per_user: (U,) int64. Returns slices over the users; none is empty.
     """

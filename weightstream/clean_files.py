@@ -1,4 +1,4 @@
-"""Files to judged files, without a store: what `weightstream clean` does."""
+"""Judge files into files, without a store: `weightstream clean`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -53,12 +53,12 @@ QUARANTINED = pa.schema(
 
 @dataclass(frozen=True)
 class CleanJob:
-    """What to judge and how. out: a file by its ending, or a folder; see judged_files.check_out.
+    """What to judge, and how.
 
-    overrides: clean_inputs.OVERRIDES_BY, verdicts of reviewers. quarantine: where rows go that are
-    no measurement, if anywhere; a data set has them beside its parts anyway. pages: the folder of
-    persons' pages and their list, if wanted. unread: files beside the sources that are in no known
-    format and may hold weighings; None: whatever is unread is ignored.
+    out: a file, whose ending names the format, or a folder; see judged_files.check_out. overrides:
+    clean_inputs.OVERRIDES_BY, reviewers' verdicts. quarantine: a file for rows that cannot be used,
+    or None; a data set has its own. pages: the folder for pages and their list, or None. unread:
+    files beside the sources in no known format, which may hold weighings; None: ignore them.
     """
 
     files: list[Path]
@@ -76,7 +76,7 @@ class CleanJob:
 
 @dataclass
 class CleanRun:
-    """A job under way: its clocks, and (files, OUTCOMES) rows by what became of them."""
+    """A running job: its clocks, and (files, OUTCOMES) the number of rows by file and outcome."""
 
     job: CleanJob
     clock: RunClock
@@ -99,9 +99,9 @@ def clean_files(
 ) -> tuple[Summary, dict[str, Any]]:
     """Judge files into one file or data set, which appears when it is complete.
 
-    on_rows: called with the number of rows as they are read. Returns what was done, and the import
-    report (sources.report_of). Where no source can be used, nothing is written, and the summary
-    says so (exit_status 2). Raises ConfigError if `out` cannot be written.
+    on_rows: called with the number of rows as they are read. Returns the summary and the import
+    report (sources.report_of). If no source can be used, nothing is written, and the summary says
+    so (exit_status 2). Raises ConfigError if `out` cannot be written.
     """
     run = CleanRun(job, RunClock())
     data = job.config.data
@@ -158,9 +158,10 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class JudgedPart:
-    """Of a batch of whole persons: JUDGED, and (files, OUTCOMES) rows by what became of them.
+    """The result of a batch of whole persons: JUDGED, and (files, OUTCOMES) the number of rows.
 
-    failed: why nothing was judged, if so. index_rows: of the persons whose pages were drawn.
+    failed: why the batch was not judged, or None. index_rows: of the persons whose pages were
+    drawn.
     """
 
     table: pa.Table
@@ -171,7 +172,7 @@ class JudgedPart:
 
 
 def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[pa.Table]:
-    """JUDGED of each batch, made on job.workers threads; counts its rows on the way."""
+    """Yield JUDGED of each batch, computed on job.workers threads, and count its rows."""
     job = run.job
     each = persons_a_batch(intake.selection.persons, job.workers)
     parts = (part for part in intake.parts(job.workers, each) if len(part.rows))
@@ -193,15 +194,16 @@ def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[
 
 
 def persons_a_batch(persons: int, workers: int) -> int:
-    """For partition.plan: few batches of few persons, since each costs 20 ms however small it is;
-    0, by rows, of many."""
+    """Return users_per_task for partition.plan: 0 (by rows) for many persons, few batches for few.
+
+    Each batch costs 20 ms, however small it is."""
     return -(-persons // workers) if persons <= TASKS_WITH_ONE_PERSON else 0
 
 
 def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[str]) -> JudgedPart:
     """Judge a batch. names: of the files, by their numbers.
 
-    Where it fails, its persons are judged one by one: whoever fails spoils nobody else.
+    If it fails, its persons are judged one by one, so that one failure does not affect others.
     """
     try:
         return _judged_batch(part, run, judging, names)
@@ -216,7 +218,7 @@ def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[st
         counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)
         np.add.at(counts, (files, schema.OUTCOMES.index("failed")), 1)
         rows = f"{len(files):,} rows of a person"
-        sentence = f"{rows} could not be judged ({type(error).__name__}); the others are"
+        sentence = f"{rows} could not be judged ({type(error).__name__}); all others were"
         return JudgedPart(JUDGED.empty_table(), counts, 0, sentence)
 
 
@@ -247,21 +249,21 @@ def _joined(parts: list[JudgedPart]) -> JudgedPart:
 
 
 def _count_files(run: CleanRun, intake: Intake) -> None:
-    """Complete what is known of each file, once all rows are judged."""
+    """Complete the counts of each file, after all rows are judged."""
     for file, counts in zip(intake.files, run.counts.tolist(), strict=True):
         file.duplicates = counts[schema.OUTCOMES.index("duplicates")]
         file.exclude(BELOW_MIN_READINGS, counts[schema.OUTCOMES.index("excluded")])
 
 
 def named_quarantine(quarantine: pa.Table, names: list[str]) -> pa.Table:
-    """QUARANTINED of schema.QUARANTINE. names: of the files, by their numbers."""
+    """Return QUARANTINED of schema.QUARANTINE. names: of the files, by their numbers."""
     at = quarantine.schema.get_field_index("file")
     files = pa.array(names, pa.string()).take(quarantine["file"].combine_chunks())
     return quarantine.set_column(at, "file", files)
 
 
 def outcomes(run: CleanRun, intake: Intake) -> dict[str, int]:
-    """Rows by schema.OUTCOMES; together they are all rows that came in."""
+    """Return the rows by schema.OUTCOMES; their sum is the number of input rows."""
     counts = dict(zip(schema.OUTCOMES, run.counts.sum(axis=0).tolist(), strict=True))
     counts["quarantined"] = sum(file.quarantined for file in intake.files)
     counts["excluded"] = sum(sum(file.excluded.values()) for file in intake.files)
@@ -269,7 +271,7 @@ def outcomes(run: CleanRun, intake: Intake) -> dict[str, int]:
 
 
 def manifest(run: CleanRun, intake: Intake) -> dict[str, Any]:
-    """manifest_of a run of this process."""
+    """Return manifest_of for a run of this process."""
     inputs = [
         {"file": str(f.path), "format": f.importer, "sha256": f.sha256, "rows": f.rows_in}
         for f in intake.files
@@ -281,7 +283,7 @@ def manifest(run: CleanRun, intake: Intake) -> dict[str, Any]:
 def manifest_of(
     job: CleanJob, inputs: list[dict[str, Any]], counts: dict[str, int]
 ) -> dict[str, Any]:
-    """What an output is made of: the same of the same, whenever and wherever it is made.
+    """Describe what an output was made from. The same inputs give the same manifest anywhere.
 
     inputs: file, format, sha256, rows of each source. counts: rows_in, schema.OUTCOMES, users.
     """
@@ -303,7 +305,7 @@ def manifest_of(
 
 
 def unknown_overrides(job: CleanJob, found: int) -> Iterator[str]:
-    """A sentence on those overrides whose measurement is in no source, if there are any."""
+    """Return a sentence on overrides whose measurement is in no source, if there are any."""
     wanted = 0 if job.overrides is None else len(job.overrides)
     if found < wanted:
         yield (
@@ -313,7 +315,7 @@ def unknown_overrides(job: CleanJob, found: int) -> Iterator[str]:
 
 
 def _unread(run: CleanRun, intake: Intake) -> list[str]:
-    """A sentence for each file, or member of a zip, that may hold weighings and is not read."""
+    """Return a sentence for each file or zip member that may hold weighings and is not read."""
     if run.job.unread is None:
         return []
     return [one.sentence for one in left_out([*run.job.unread, *intake.unread])]

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from weightstream.store.overriding import OverrideRequest
 
 OVERRIDES_BY = OVERRIDES.append(pa.field("by", pa.string()))
-"""stored.OVERRIDES and who decided."""
+"""stored.OVERRIDES, and who decided."""
 
 
 def parameters_from(given: Parameters | str | Path | None) -> Parameters:
-    """The set that is meant: itself, the file with it, or prior-1. Raises ConfigError."""
+    """Return parameters from a set, from a file, or prior-1 for None. Raises ConfigError."""
     if given is None:
         return PRIOR
     return given if isinstance(given, Parameters) else load(Path(given))
 
 
 def overrides_from(given: Any) -> pa.Table | None:
-    """OVERRIDES_BY of a CSV file or a frame with its columns. Raises ConfigError, InputError."""
+    """Return OVERRIDES_BY of a CSV file, or of a frame. Raises ConfigError, InputError."""
     if given is None:
         return None
     if isinstance(given, str | Path):
@@ -36,11 +36,10 @@ def overrides_from(given: Any) -> pa.Table | None:
 
 
 def read_overrides(path: Path) -> pa.Table:
-    """OVERRIDES_BY of a CSV file as `weightstream override --csv` takes it; the last line on a
-    measurement counts.
+    """Read OVERRIDES_BY from a CSV file as for `weightstream override --csv`.
 
-    Raises ConfigError if the file cannot be used, and where a line cannot be followed: what a
-    person decided is not to be lost in silence.
+    The last line on a measurement counts. Raises ConfigError if the file or a line cannot be used:
+    a reviewer's decision must not be lost silently.
     """
     from weightstream.store.overriding import parse_overrides  # brings the store's libraries
 
@@ -49,7 +48,7 @@ def read_overrides(path: Path) -> pa.Table:
 
 
 def overrides_of(table: pa.Table) -> pa.Table:
-    """OVERRIDES_BY of a table with the same columns. Raises ConfigError, as read_overrides."""
+    """Return OVERRIDES_BY of a table with the same columns. Raises ConfigError."""
     from weightstream.store.overriding import NEEDED, OverrideRequest, fault_of
 
     if missing := [name for name in NEEDED if name not in table.column_names]:
@@ -72,9 +71,9 @@ def overrides_of(table: pa.Table) -> pa.Table:
 
 
 def _last_words(requests: "list[OverrideRequest]", faults: list[str], where: str) -> pa.Table:
-    """OVERRIDES_BY of the last request on each measurement; none where that withdraws."""
+    """Return OVERRIDES_BY of the last request on each measurement, except withdrawals."""
     faults += [
-        f"{request.place}assign moves a reading to another person's series, which needs a store; "
+        f"{request.place}assign needs a store, since it moves a reading to another person's series; "
         "use `weightstream ingest` and `weightstream override`"
         for request in requests
         if request.action == "assign"

@@ -1,4 +1,4 @@
-"""Pages of persons who were judged without a store: the same pages and list as an ingest draws."""
+"""Pages without a store: the same pages and list as an ingest draws."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,14 +35,14 @@ IndexRow = dict[str, Any]
 
 
 def check_pages(folder: Path, overwrite: bool) -> None:
-    """Raise ConfigError if pages cannot, or should not, be written there."""
+    """Raise ConfigError if pages cannot or must not be written to a folder."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; name a folder for the pages")
     if folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
-            raise ConfigError(f"{folder} is not empty; replace its pages with --overwrite")
+            raise ConfigError(f"{folder} is not empty; use --overwrite to replace the pages in it")
         if read_index(folder / INDEX) is None:
-            raise ConfigError(f"{folder} holds something else than our pages; name another folder")
+            raise ConfigError(f"{folder} holds files that are not our pages; name another folder")
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Pages:
         return rows
 
     def end(self, rows: Iterable[IndexRow]) -> Path:
-        """Write the list, and remove pages of persons who are not in it."""
+        """Write the list of persons, and remove pages of persons who are not in it."""
         listed = list(rows)
         write_page(self.folder / INDEX, index_page(listed))
         remove_pages(self.folder, [row["page"] for row in listed])
@@ -86,7 +86,7 @@ class Pages:
 
 
 def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None) -> Histories:
-    """The judged rows of a batch as columns: arrays of numbers, NaN where empty, lists of texts."""
+    """Return judged rows as columns: numbers as arrays, NaN where empty; texts as lists."""
     table = judged_table(batch.rows, files, overrides)
     judged = pc.is_in(batch.rows["outcome"], pa.array(JUDGED_AS))
     columns: dict[str, Any] = {
@@ -106,7 +106,7 @@ def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table |
 
 
 def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:
-    """Confirmed level shifts by person: when (as effective_at), from, to (kg)."""
+    """Return confirmed level shifts by person: time (as effective_at), from, to (kg)."""
     columns = shift_rows(batch.series, batch.estimates).columns
     found: dict[str, list[tuple[str, float, float]]] = {}
     names = ("user_id", "effective_at", "from_kg", "to_kg")
@@ -117,7 +117,7 @@ def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def overrides_of(columns: Mapping[str, Any]) -> list[Override]:
-    """What reviewers decided on a person's measurements; a file does not say when."""
+    """Return the overrides of a person's measurements; a file does not say when they were made."""
     each = zip(columns["measurement_id"], columns["override"], columns["override_by"], strict=True)
     return [Override(name, action, by, "", "") for name, action, by in each if action]
 

@@ -1,4 +1,4 @@
-"""What can be asked of cleaned measurements: a line per person, and one person's chart."""
+"""`weightstream.summary` and `weightstream.plot`: a row per person, and one person's chart."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,13 @@ _SOURCES = ("#0072b2", "#00805e", "#a6497f", "#8a6100", "#3f6d8c", "#6a52b3", "#
 
 
 def summary(cleaned: Any) -> Any:
-    """Say of each person how things stand at their newest level.
+    """Summarise each person at their newest reading.
 
-    cleaned: what `weightstream.clean` gave, or the columns of a judged file or an export.
-    Returns the same kind of frame, a row per person, ascending: user_id, level_kg with its 95 %
-    interval, change_28d_kg with its interval (kg in the last 28 days, empty where unknown),
+    cleaned: the result of `weightstream.clean`, or the columns of a judged file or an export.
+    Returns the same kind of frame, one row per person in the order of ids: user_id, level_kg with
+    its 95 % interval, change_28d_kg with its interval (kg in the last 28 days, empty if unknown),
     measurements (accepted and rejected), rejected, last_seen (UTC).
-    Raises InputError if it is no such frame.
+    Raises InputError if columns are missing.
     """
     table = judged_of(cleaned)
     persons = table.group_by("user_id", use_threads=False).aggregate(
@@ -45,17 +45,18 @@ def summary(cleaned: Any) -> Any:
 
 
 def plot(cleaned: Any, user: str) -> "go.Figure":
-    """Draw one person's measurements, and the level with its 95 % interval, as their page does.
+    """Draw one person's measurements and level, with its 95 % interval, as the person's page does.
 
     cleaned: see `summary`. user: a user_id in it. Rejected measurements are crosses.
-    Raises InputError if it is no such frame or has nothing of that person.
+    Returns a plotly Figure. Raises InputError if columns are missing, or nothing is judged of that
+    person.
     """
     import plotly.graph_objects as go
 
     table = judged_of(cleaned)
     table = table.filter(pc.equal(table["user_id"], user))
     if not len(table):
-        raise InputError(f"nothing is judged of a person called {user!r}")
+        raise InputError(f"there are no judged measurements of a person called {user!r}")
     figure = go.Figure(layout=_layout(user))
     at = table["effective_at"].to_pylist()
     level, lo, hi = (table[name].to_pylist() for name in LEVELS)
@@ -71,16 +72,17 @@ def plot(cleaned: Any, user: str) -> "go.Figure":
 
 
 def judged_of(cleaned: Any) -> pa.Table:
-    """The accepted and rejected rows in the order of person and time, effective_at as an instant,
-    `rejected` as 0 or 1; columns that are optional are empty where there are none.
+    """Return the accepted and rejected rows, by person and time.
+
+    effective_at is an instant, `rejected` is 0 or 1, and missing optional columns are empty.
 
     Raises InputError if a needed column is missing.
     """
     table = Native(cleaned).to_arrow()
     if missing := [name for name in NEEDED if name not in table.column_names]:
         raise InputError(
-            f"the frame has no column {' and no '.join(missing)}; give what weightstream.clean "
-            "gave, or a file that `weightstream clean` or `weightstream export` wrote"
+            f"the frame has no column {' and no '.join(missing)}; use the result of "
+            "weightstream.clean, or a file that `weightstream clean` or `weightstream export` wrote"
         )
     if "outcome" in table.column_names:
         table = table.filter(pc.is_in(table["outcome"], pa.array(["accepted", "rejected"])))
@@ -102,7 +104,7 @@ def judged_of(cleaned: Any) -> pa.Table:
 
 
 def _instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Timestamps, or the texts of an export: an instant with Z, or a date alone."""
+    """Return instants of timestamps, or of an export's texts: an instant with Z, or a date."""
     if pa.types.is_timestamp(column.type):
         return column.cast(INSTANT, safe=False)
     texts = column.cast(pa.string())
@@ -113,7 +115,7 @@ def _instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _last_of_each(table: pa.Table) -> pa.Table:
-    """The last row of each person of a table that is sorted by person."""
+    """Return the last row of each person of a table that is sorted by person."""
     user = table["user_id"].combine_chunks()
     last = np.ones(len(user), bool)
     last[:-1] = pc.not_equal(user[1:], user[:-1]).to_numpy(zero_copy_only=False)
@@ -121,8 +123,8 @@ def _last_of_each(table: pa.Table) -> pa.Table:
 
 
 def _readings(table: pa.Table) -> list[dict[str, Any]]:
-    """A trace for the accepted measurements of each source, the most frequent first, and one for
-    all rejected ones."""
+    """Return a trace for the accepted measurements of each source, the most frequent first, and one
+    for all rejected ones."""
     rejected = pc.equal(table["rejected"], 1)
     accepted = table.filter(pc.invert(rejected))
     counts = pc.value_counts(pc.fill_null(accepted["source"], "unknown")).to_pylist()

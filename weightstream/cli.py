@@ -42,11 +42,11 @@ EXTRAS = {
     "deltalake": "delta",
     "distributed": "dask",
 }
-"""Module that is not always installed, and the extra of weightstream that brings it."""
+"""Modules that are optional, and the extra of weightstream that installs each."""
 
 
 class Commands(click.Group):
-    """Says our errors in one sentence, with their exit status."""
+    """A group of commands that prints our errors as one sentence and exits with their status."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for arg in args:
@@ -82,7 +82,7 @@ def cli() -> None:
 
 
 def settings(command: Command) -> Command:
-    """--config and --data-dir, which every command takes."""
+    """Add --config and --data-dir, which every command has."""
     for option in (
         click.option(
             "--data-dir",
@@ -126,7 +126,8 @@ def _toml_key(part: str) -> str:
 
 
 def _toml(value: Any) -> str:
-    """JSON is TOML here, but for JSON's escapes of what is beyond the basic plane."""
+    """Return a value as TOML, which equals JSON here (except JSON's escapes beyond the basic
+    plane)."""
     return json.dumps(value, ensure_ascii=False)
 
 

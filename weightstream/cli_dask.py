@@ -1,4 +1,4 @@
-"""`weightstream clean --dask`: the same judgements by the workers of a Dask cluster."""
+"""`weightstream clean --dask`: the same decisions, by the workers of a Dask cluster."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 
 ELSEWHERE = ("quarantine", "pages", "json_report", "overwrite")
-"""Options of `clean` that a cluster does not have."""
+"""Options of `clean` that a cluster does not support."""
 
 
 def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> int:
-    """Judge the sources on a cluster and say what was done; returns the exit status."""
+    """Judge the sources on a cluster and print the summary; returns the exit status."""
     if wrong := [name for name in ELSEWHERE if given.get(name)]:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise ConfigError(f"--dask does not support {names}; leave it out")
@@ -63,7 +63,7 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
 
 @contextmanager
 def cluster(address: str, workers: int | None) -> Iterator[Client]:
-    """A client of the scheduler at an address, or of processes here. Raises ConfigError."""
+    """Yield a client of the scheduler at an address, or of local processes. Raises ConfigError."""
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if address == "local":
         count = workers or os.cpu_count()

@@ -1,4 +1,4 @@
-"""Options of the commands that read sources, and what is wrong with them, said at once."""
+"""Options of the commands that read sources, checked before anything else is done."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def source_options(command: Command) -> Command:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files that are meant, and how to read them.
+    """The files that a command reads, and how to read them.
 
-    named: the sources, databases with their query. unread: of a folder, in no known format.
+    named: the sources as given, databases with their query. unread: files in no known format.
     """
 
     config: Config
@@ -65,7 +65,7 @@ class Sources:
 
 
 def checked_sources(given: Mapping[str, Any]) -> Sources:
-    """The sources and options of a command. Raises ConfigError, InputError if none can be used."""
+    """Check the sources of a command. Raises ConfigError, InputError if none can be used."""
     from weightstream.intake.sources import check_sources, look_up
     from weightstream.readers.databases import with_query
     from weightstream.readers.stated import read_options

@@ -8,7 +8,7 @@ from weightstream.cli import FILE, cli, configured, settings
 from weightstream.terminal import echo
 
 SHOWN = 10
-"""So many persons with damaged rows are named."""
+"""The number of persons with damaged rows that are named."""
 
 
 @cli.command()

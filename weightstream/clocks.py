@@ -1,4 +1,4 @@
-"""How long a process, a run and its stages have taken."""
+"""Clocks of a process, a run and its stages."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ _IMPORTED = time.monotonic()
 
 
 def process_seconds() -> float:
-    """Seconds since this process was created; where the system does not say, since this import."""
+    """Return the seconds since this process started or, if unknown, since this import."""
     try:
         started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
@@ -21,7 +21,7 @@ def process_seconds() -> float:
 
 
 class StageClock:
-    """Wall time during which at least one thread was at work in a stage."""
+    """The wall time during which at least one thread worked in a stage."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -45,10 +45,10 @@ class StageClock:
 
 
 class RunClock:
-    """When a run began, and when its first row was read.
+    """The time since a run began, and since its first row was read.
 
-    The first run of a process began with the process, so that imports and Prefect's start count.
-    waited: seconds of that time in which it only waited for others, and which do not count.
+    The first run of a process begins with the process, so that imports and Prefect's start count.
+    waited: seconds in which it only waited for other processes, which do not count.
     """
 
     _first = True
@@ -60,7 +60,7 @@ class RunClock:
         self.startup = 0.0
 
     def started(self) -> None:
-        """The first row is about to be read."""
+        """Note that reading begins."""
         self.startup = self.total
 
     @property

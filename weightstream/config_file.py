@@ -1,4 +1,4 @@
-"""Read a configuration: defaults, profile, file and options, and where each value is from."""
+"""Reading a configuration from defaults, profile, file and options, with each value's origin."""
 
 import difflib
 import tomllib
@@ -25,21 +25,21 @@ PATH_KEYS = (
 class Loaded:
     config: Config
     origin: Mapping[Key, str]
-    """Where each value is from: default, a profile, a file, the command line."""
+    """The origin of each value: default, a profile, a file, the command line."""
 
 
 def load(path: Path | None = None, options: Mapping[Key, Any] | None = None) -> Loaded:
     """Merge defaults < profile < file < options of the command line, and validate.
 
-    Without path, ./config.toml is read if it is there. Relative paths in a file are relative to
-    it; None among the options means not given. Raises ConfigError, one sentence naming the key.
+    Without path, ./config.toml is read if it exists. Relative paths in a file are relative to the
+    file. An option that is None was not given. Raises ConfigError, a sentence that names the key.
     """
     path = path or (Path("config.toml") if Path("config.toml").is_file() else None)
     return _merged(path, _flatten(_read_toml(path)) if path else {}, options)
 
 
 def from_values(values: Mapping[str, Any]) -> Config:
-    """What a file with these keys and tables would give. Raises ConfigError."""
+    """Return the configuration of a file with these keys and tables. Raises ConfigError."""
     return _merged(None, _flatten(values), None).config
 
 
@@ -61,7 +61,7 @@ def _merged(
 
 
 def flatten(config: BaseModel) -> dict[Key, Any]:
-    """The effective values by key, as TOML would hold them."""
+    """Return the values in force by key, as TOML would write them."""
     values = _flatten(config.model_dump(mode="json"))
     return {key: value for key, value in values.items() if value != {}}
 
@@ -70,7 +70,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such configuration file") from None
+        raise ConfigError(f"{path}: this configuration file does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:

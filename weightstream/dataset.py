@@ -1,4 +1,4 @@
-"""Files or data sets judged by many workers into one data set, without a store."""
+"""Judging files or data sets with many workers into one data set, without a store."""
 
 import json
 import os
@@ -55,14 +55,17 @@ EXCHANGE = f"{WORK}/exchange"
 TEXT_BYTES_PER_PART = 16 << 20
 """About 250,000 rows of CSV: a few hundred MB while a part is judged."""
 PACKED = {".parquet": 5, ".gz": 4, ".zip": 4}
-"""How many times as much a packed file is as text."""
+"""The size of a packed file as text, in multiples of its size."""
 MOST_PARTS = 4096
 
 
 @dataclass(frozen=True)
 class DatasetJob:
-    """What all workers know. parts: of the result. started: of the first run, when it was resumed:
-    a reading much later than this is faulty."""
+    """What all workers know.
+
+    parts: the number of parts of the result. started: the start of the first run; a reading much
+    later than this is faulty.
+    """
 
     job: CleanJob
     place: Place
@@ -87,11 +90,11 @@ def clean_dataset(
     source: paths, patterns or URLs that every worker can read. out: a folder or URL that every
     worker can write. client: a distributed.Client; without one, threads of this process.
     parameters, overrides, stage: as in weightstream.clean.
-    A part appears when it is complete, _SUCCESS when all is. Called again after it was killed, it
-    goes on from what is complete; after it has ended, it does nothing.
+    A part appears when it is complete, _SUCCESS when everything is. If the run was killed, the same
+    call continues from the complete parts; if the run has ended, it does nothing.
     Returns the manifest; `unread` in it has a sentence for each member of a zip file that may hold
-    weighings and is in no known format. Raises ConfigError if `out` is of another job, InputError
-    if no source can be used.
+    weighings and is in no known format. Raises ConfigError if `out` belongs to another job,
+    InputError if no source can be used.
     """
     config, options = config or Config(), options or ReadOptions()
     parameters, overrides = parameters_from(parameters), overrides_from(overrides)
@@ -100,8 +103,8 @@ def clean_dataset(
     check_sources(files, options, config.data)
     if config.data.user_offset or config.data.max_users:
         raise ConfigError(
-            "data.user_offset and data.max_users cut a window out of all persons, which no worker "
-            "knows; leave them, or name persons in data.users_file"
+            "data.user_offset and data.max_users select from all persons, which no worker knows; "
+            "leave them out, or list the persons in data.users_file"
         )
     job = CleanJob(files, Path(out), config, options, stage, parameters, overrides)
     return run_dataset(job, Place(str(out)), client)
@@ -129,7 +132,7 @@ def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[st
 
 
 def fingerprint(job: CleanJob) -> str:
-    """Of all that the result depends on; the sources by name, size and version."""
+    """Return a hash of everything that the result depends on; sources by name, size and version."""
     files = [(str(path), *version_of(path)) for path in job.files]
     said = [
         version("weightstream"),
@@ -145,7 +148,7 @@ def fingerprint(job: CleanJob) -> str:
 
 
 def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
-    """The job as it was begun here before, or begun now. Raises ConfigError."""
+    """Return the job that was begun in this folder before, or begin it. Raises ConfigError."""
     begun = f"{WORK}/job.json"
     if not place.exists(begun):
         if place.exists() and place.names(""):
@@ -163,13 +166,13 @@ def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
 
 
 def parts_of(job: CleanJob) -> int:
-    """How many parts for files of this size."""
+    """Return the number of parts for files of this size."""
     text = sum(PACKED.get(path.suffix, 1) * version_of(path)[0] for path in job.files)
     return min(MOST_PARTS, max(1, -(-text // TEXT_BYTES_PER_PART)))
 
 
 def check_workers(client: "Client") -> None:
-    """Raise ConfigError if a worker has not this version of weightstream."""
+    """Raise ConfigError if a worker has another version of weightstream."""
     ours = version("weightstream")
     for worker, theirs in client.run(_version).items():
         if theirs != ours:
@@ -187,7 +190,7 @@ def _version() -> str | None:
 def _each(
     client: "Client | None", function: Callable[[int], dict[str, Any]], numbers: Iterable[int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """function(n) of each number, in any order; a task whose worker is lost is done again."""
+    """Yield function(n) of each number, in any order. If a worker is lost, its task is repeated."""
     if client is None:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from zip(numbers, pool.map(function, numbers), strict=True)
@@ -201,9 +204,9 @@ def _each(
 
 
 def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
-    """Read and clean a source into the exchange. Returns its receipt: counts, and what was found.
+    """Read and clean a source into the exchange. Returns its receipt: counts and import report.
 
-    Does nothing where the receipt is there.
+    Does nothing if the receipt exists.
     """
     place, job = whole.place, whole.job
     receipt = f"{WORK}/read-{number:06}.json"
@@ -241,7 +244,7 @@ def _of_file(table: pa.Table, number: int) -> pa.Table:
 def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
     """Judge the persons of a bucket into their part. Returns its receipt: rows by outcome.
 
-    Does nothing where the receipt is there.
+    Does nothing if the receipt exists.
     """
     place, job = whole.place, whole.job
     receipt = f"{WORK}/part-{bucket:05}.json"
@@ -285,7 +288,7 @@ def _finish(
     receipts: dict[int, dict[str, Any]],
     judged: dict[int, dict[str, Any]],
 ) -> dict[str, Any]:
-    """Say what the data set is made of, and that it is complete."""
+    """Write the manifest, and mark the data set as complete."""
     place, job = whole.place, whole.job
     counts = {name: sum(one["counts"][name] for one in judged.values()) for name in schema.OUTCOMES}
     read_of = [one for one in receipts.values() if not one["refused"]]

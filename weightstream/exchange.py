@@ -1,8 +1,8 @@
-"""Rows on their way from readers to judges on a cluster: files that both can see, by person.
+"""The exchange of rows on a cluster: files by person, from the tasks that read to those that judge.
 
-A reader of sources sorts its rows into buckets by person and writes files in which batch n is
-bucket n; the judge of bucket n takes batch n of every file. So a lost worker costs its own tasks,
-and a run that was killed goes on from the files that are complete.
+A reading task sorts its rows into buckets by person and writes files in which batch n is bucket n.
+The task that judges bucket n reads batch n of every file. So a lost worker costs only its own
+tasks, and a run that was killed continues from the complete files.
 """
 
 import json
@@ -41,7 +41,7 @@ class Place:
         return bool(self.system.exists(self.path(name)))
 
     def names(self, folder: str, ending: str = "") -> list[str]:
-        """Names in a folder, ascending."""
+        """Return the names in a folder, ascending."""
         if not self.exists(folder):
             return []
         found = self.system.ls(self.path(folder), detail=False)
@@ -49,7 +49,7 @@ class Place:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Any]:
-        """A file to write to, which appears under its name when it is complete."""
+        """Yield a file to write to, which appears under its name when it is complete."""
         self.system.makedirs(self.path(name).rpartition("/")[0], exist_ok=True)
         unfinished = f"{self.path(name)}.{secrets.token_hex(4)}.tmp"
         with self.system.open(unfinished, "wb") as file:
@@ -73,7 +73,7 @@ class Place:
 
 
 class BucketWriter:
-    """Tables of one schema with user_id, into files of at most about ROWS_PER_FILE rows."""
+    """Writes tables of one schema with user_id into files of at most about ROWS_PER_FILE rows."""
 
     def __init__(self, place: Place, stem: str, schema: pa.Schema, buckets: int) -> None:
         self._place, self._stem, self._buckets = place, stem, buckets
@@ -89,7 +89,7 @@ class BucketWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the rows that are held."""
         if not self._held:
             return
         table = pa.concat_tables(self._held)
@@ -109,7 +109,7 @@ class BucketWriter:
 
 
 def read_bucket(place: Place, folder: str, kind: str, bucket: int, schema: pa.Schema) -> pa.Table:
-    """The rows of a bucket of all files in a folder whose stem ends in `kind`."""
+    """Return the rows of a bucket from all files in a folder whose stem ends in `kind`."""
     tables = [schema.empty_table()]
     for name in place.names(folder, ".arrow"):
         if f"-{kind}-" in name:
@@ -121,14 +121,14 @@ def read_bucket(place: Place, folder: str, kind: str, bucket: int, schema: pa.Sc
 
 
 def buckets_of(user_id: pa.ChunkedArray, buckets: int) -> Ints:
-    """(N,) the bucket of each person: of their id alone, on every machine."""
+    """Return (N,) the bucket of each person, which depends only on the id."""
     codes = user_id.cast(pa.string()).combine_chunks().dictionary_encode()
     of_user = [zlib.crc32(user.encode()) % buckets for user in codes.dictionary.to_pylist()]
     return np.array(of_user, np.int64)[codes.indices.to_numpy()]
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """Without dictionaries, so that a batch can be read without the others' texts."""
+    """Return a schema without dictionaries, so that a batch can be read without other texts."""
     return pa.schema([(f.name, pa.string() if f.type == CODE else f.type) for f in schema])
 
 

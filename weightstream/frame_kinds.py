@@ -1,4 +1,4 @@
-"""Frames of several libraries: taken as pandas or Arrow, and given back as what they were."""
+"""Frames of several libraries: converted to pandas or Arrow, and back to their own kind."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Native:
-    """A frame as its owner has it: pandas, polars, PyArrow, or what else narwhals knows."""
+    """A frame of the caller: pandas, polars, PyArrow, or another library that narwhals supports."""
 
     def __init__(self, frame: Any) -> None:
         try:
@@ -23,12 +23,12 @@ class Native:
             hint = {"dict": "pandas.DataFrame(it)", "list": "pandas.DataFrame(it)"}.get(kind)
             hint = hint or ("collect() it first" if hasattr(frame, "collect") else "convert it")
             raise InputError(
-                f"a {kind} is no frame; give a DataFrame of pandas or polars, or a Table of "
+                f"a {kind} is not a frame; give a DataFrame of pandas or polars, or a Table of "
                 f"PyArrow ({hint})"
             ) from None
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The same columns and cells; of other libraries without a copy of their texts."""
+        """Return the same columns and cells; of other libraries without copying texts."""
         import pandas as pd
 
         native = self._frame.to_native()
@@ -40,9 +40,9 @@ class Native:
         return self._frame.to_arrow()
 
     def give_back(self, table: pa.Table, keep: str | Sequence[str] = ()) -> Any:
-        """A table of as many rows in the kind of this frame, with its index where it has one.
+        """Return a table of equally many rows as this kind of frame, with its index if it has one.
 
-        keep: columns of this frame that go with it. Raises InputError if it has no such column,
+        keep: columns of this frame to add. Raises InputError if it has no such column,
         or the table has one of that name.
         """
         keep = [keep] if isinstance(keep, str) else keep
@@ -59,6 +59,6 @@ class Native:
 
 
 def same_kind(frame: Any, table: pa.Table) -> Any:
-    """A table of any number of rows in the kind of a frame."""
+    """Return a table, with any number of rows, as the kind of a frame."""
     kind = nw.from_native(frame, eager_only=True).implementation
     return nw.from_arrow(table, backend=kind).to_native()

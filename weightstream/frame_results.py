@@ -1,4 +1,4 @@
-"""What `weightstream.clean` says of each row of a frame, as Arrow tables."""
+"""The result of `weightstream.clean` for each row of a frame, as Arrow tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,14 +35,14 @@ RESULT = pa.schema(
     ]
 )
 RESULT = pa.schema([*RESULT, *(f for f in JUDGED if f.name not in {*RESULT.names, *OF_FILES})])
-"""Columns of what `clean` gives back: those of the export, but for what names run and file."""
+"""The columns of the result of `clean`: those of the export, except run and file."""
 
 ROWS = RESULT.append(pa.field("row", pa.int64()))
-"""RESULT and the position in the frame of the row that it is about."""
+"""RESULT, and the position of the row in the frame."""
 
 
 def quarantined(cleaned: Cleaned) -> pa.Table:
-    """ROWS of rows that are no measurement."""
+    """Return ROWS of quarantined rows."""
     rows = cleaned.quarantine
     columns = {name: rows[name] for name in ("user_id", "source", "reason", "detail")}
     columns |= {"raw_weight": rows["weight"], "raw_unit": rows["unit"], "row": rows["line"]}
@@ -50,7 +50,7 @@ def quarantined(cleaned: Cleaned) -> pa.Table:
 
 
 def excluded(rows: pa.Table, reason: str) -> pa.Table:
-    """ROWS of rows that are measurements, or retractions, and do not count.
+    """Return ROWS of measurements and retractions that are excluded.
 
     rows: schema.MEASUREMENT or schema.RETRACTION.
     """
@@ -60,7 +60,8 @@ def excluded(rows: pa.Table, reason: str) -> pa.Table:
 
 
 def of_other_measures(keep: pa.BooleanArray | None) -> pa.Table:
-    """ROWS of those rows of a long table that are no weighings. keep: which are; None: all."""
+    """Return ROWS of the rows of a long table that are not weighings. keep: those that are; None:
+    all."""
     none = np.zeros(0, np.int64)
     rows = none if keep is None else np.flatnonzero(~keep.to_numpy(zero_copy_only=False))
     columns = {"row": pa.array(rows), "outcome": "excluded", "reason": OTHER_MEASURE}
@@ -68,7 +69,7 @@ def of_other_measures(keep: pa.BooleanArray | None) -> pa.Table:
 
 
 def judged(rows: pa.Table, overrides: pa.Table | None = None) -> pa.Table:
-    """ROWS of a pipeline.JudgedBatch's rows."""
+    """Return ROWS of a pipeline.JudgedBatch's rows."""
     columns = {name: rows[name] for name in RESULT.names if name in rows.column_names}
     few = pc.equal(rows["outcome"], "excluded")
     columns |= {"row": rows["line"], "explanation": explanations(rows), **_when(rows)}
@@ -81,7 +82,7 @@ def judged(rows: pa.Table, overrides: pa.Table | None = None) -> pa.Table:
 
 
 def in_frame_order(parts: list[pa.Table], count: int) -> pa.Table:
-    """RESULT of all `count` rows of a frame, in its order."""
+    """Return RESULT of all `count` rows of a frame, in the frame's order."""
     rows = pa.concat_tables([ROWS.empty_table(), *parts])
     order = np.empty(count, np.int64)
     order[rows["row"].to_numpy()] = np.arange(len(rows))
@@ -89,7 +90,7 @@ def in_frame_order(parts: list[pa.Table], count: int) -> pa.Table:
 
 
 def _when(rows: pa.Table) -> dict[str, Any]:
-    """The instant of a measurement; of a date alone, midnight UTC of that day."""
+    """Return the instant of each measurement; for a date alone, midnight UTC of that day."""
     date_only = np.isnan(rows["hour"].to_numpy())
     time_us = rows["time_us"].to_numpy()
     if date_only.any():

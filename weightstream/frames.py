@@ -1,4 +1,4 @@
-"""Files and pandas frames without a store: what `weightstream.read` and `weightstream.clean` do."""
+"""`weightstream.read` and `weightstream.clean`: files and frames, without a store."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ from weightstream.types import Ints
 from weightstream.written_records import HOW_WRITTEN, WRITTEN, written_records
 
 WORKERS = 2
-"""Threads that judge a frame."""
+"""The number of threads that judge a frame."""
 Configured = Mapping[str, Any] | str | Path | None
 
 
@@ -68,11 +68,11 @@ def read(
     """Read a file, or the files of a folder, in any format of docs/formats.md.
 
     user, unit, timezone, date_order, decimal_comma: as the options of the command line, for what
-    files do not say. columns: the name of the column of each role, as --column.
+    files do not state. columns: the name of the column of each role, as --column.
     config: see `clean`; only [data.columns] matters here.
     Returns a row per body-weight record, as written: user_id, time, source, weight, unit,
     record_id, updated, line, retracted, fault, detail, birth_date, sex, file, and HOW_WRITTEN.
-    Nothing is judged, nothing left out. Raises InputError if a file cannot be used.
+    No record is judged or left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
     options = ReadOptions(
@@ -102,27 +102,27 @@ def clean(
     overrides: Any = None,
     keep: str | Sequence[str] = (),
 ) -> Any:
-    """Judge every row of a frame; without a store and without a server.
+    """Judge every row of a frame, without a store or a server.
 
     frame: of pandas, polars or PyArrow, with columns found by name as in a CSV (docs/formats.md):
-    user, time, weight, unit and, if there is one, source; or what `read` gave. Any number of
+    user, time, weight, unit and, optionally, source; or the result of `read`. Any number of
     persons, in any order.
     config: a config.toml, or its keys as nested dicts; the defaults if not given.
     stage: "retro" judges each reading by all others of its person, "causal" by earlier ones.
-    timezone: of times without an offset (IANA name). date_order: "dmy" or "mdy", of dates such as
-    03/04/2024. decimal_comma: whether "80,5" is 80.5. Each alone; what the frame shows holds else.
+    timezone: of times without an offset (IANA name). date_order: "dmy" or "mdy", for dates such as
+    03/04/2024. decimal_comma: whether "80,5" is 80.5. Those not given are found from the frame.
     parameters: a set that `weightstream learn` made, or the file with it.
-    overrides: what reviewers decided: a frame, or a CSV file, with measurement_id, action (accept,
+    overrides: reviewers' decisions: a frame, or a CSV file, with measurement_id, action (accept,
     reject), by, and optionally note.
-    keep: columns of the frame that go with the result.
-    Returns frame_results.RESULT as the kind of frame that came, one row per row under the same
-    index: outcome is accepted, rejected, duplicate (with the decision on the copy that stays),
-    quarantined or excluded, and reason says why. Weights in kg; effective_at in UTC, of a date
-    alone (date_only) midnight UTC of that day.
-    Raises InputError if it is no frame or a needed column is missing, ConfigError.
+    keep: columns of the frame to copy into the result.
+    Returns frame_results.RESULT as the same kind of frame, with one row per row and the same
+    index. outcome is accepted, rejected, duplicate (with the decision on the copy that stays),
+    quarantined or excluded, and reason says why. Weights are in kg; effective_at is in UTC, and for
+    a date alone (date_only) midnight UTC of that day.
+    Raises InputError if it is not a frame or a required column is missing, ConfigError.
     """
     if stage not in (CAUSAL, RETRO):
-        raise ConfigError(f"stage is {CAUSAL} or {RETRO}, not {stage!r}")
+        raise ConfigError(f"stage must be {CAUSAL} or {RETRO}, not {stage!r}")
     native = Native(frame)
     said = {"decimal_comma": decimal_comma, "date_order": date_order}
     settings = _configured(config, timezone)
@@ -145,7 +145,7 @@ def _cleaned_frame(
     parameters: Parameters,
     overrides: pa.Table | None,
 ) -> pa.Table:
-    """RESULT of the rows of a frame. said: how all of it is written, as far as that was given."""
+    """Return RESULT of the rows of a frame. said: the notation of all rows, where given."""
     assembled = _assembled(frame, _options(frame, settings.data.columns))
     raw = _raw(frame, assembled)
     dialects = [
@@ -160,7 +160,7 @@ def _cleaned_frame(
 
 
 def _more_said(found: Dialect, said: Mapping[str, Any]) -> Dialect:
-    """What was given goes before what is found."""
+    """Return the dialect: an option takes precedence over what the frame shows."""
     given = {name: value for name, value in said.items() if value is not None}
     return replace(found, **given)
 
@@ -177,7 +177,7 @@ def _configured(config: Configured, timezone: str | None = None) -> Config:
 
 
 def _assembled(frame: pd.DataFrame, options: ReadOptions) -> Assembled:
-    """The columns of schema.RAW that the frame has, those of weighings."""
+    """Return the columns of schema.RAW that the frame has, for its weighings."""
     names = [str(name) for name in frame.columns]
     head = frame.iloc[:SAMPLE_ROWS]
     sample = [_texts(head.iloc[:, at]).to_pylist() for at in range(len(names))]
@@ -190,7 +190,7 @@ _FRAME = "the frame"
 
 
 def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
-    """schema.RAW of the weighings of a frame; `line` is the row's position from 0."""
+    """Return schema.RAW of the weighings of a frame; `line` is the row's position from 0."""
     names = [str(name).strip().lower() for name in frame.columns]
     columns, keep = dict(assembled.columns), assembled.keep
     for field in ("fault", "detail"):
@@ -207,7 +207,7 @@ def _raw(frame: pd.DataFrame, assembled: Assembled) -> pa.Table:
 
 
 def _options(frame: pd.DataFrame, wanted: Columns) -> ReadOptions:
-    """Of a frame that `read` gave, each column holds what it is called after."""
+    """Return the columns of a frame from `read`, whose names are the roles."""
     if not set(HOW_WRITTEN) <= set(frame.columns):
         return ReadOptions(columns=wanted)
     roles = ("user_id", "time", "source", "weight", "unit", "record_id", "updated")
@@ -215,7 +215,7 @@ def _options(frame: pd.DataFrame, wanted: Columns) -> ReadOptions:
 
 
 def _texts(column: "pd.Series[Any]") -> pa.StringArray:
-    """Any column as text; objects of several types one by one."""
+    """Return any column as text; objects of several types are converted one by one."""
     if isinstance(column.dtype, pd.PeriodDtype):
         return _one_by_one(column)
     try:
@@ -236,7 +236,7 @@ def _one_by_one(column: "pd.Series[Any]") -> pa.StringArray:
 
 
 def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, str | None]]:
-    """Rows that are written in one way: their positions, that way, and their timezone."""
+    """Yield groups of rows with the same notation: positions, dialect and timezone."""
     if not set(HOW_WRITTEN) <= set(frame.columns):
         times, weights = raw["time"].combine_chunks(), raw["weight"].combine_chunks()
         evidence = Evidence(_FRAME, ReadOptions(), lambda: iter([(times, weights)]), refuses=False)
@@ -255,8 +255,7 @@ def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, s
 def _cleaned(
     raw: pa.Table, dialects: list[tuple[Ints, Dialect, str | None]], settings: Config
 ) -> tuple[pa.Table, pa.Table, list[pa.Table]]:
-    """schema.MEASUREMENT of the rows that count, schema.RETRACTION, and ROWS of all that do not
-    count."""
+    """Return schema.MEASUREMENT of rows that count, schema.RETRACTION, and ROWS of the rest."""
     data = settings.data
     rules = Rules(datetime.now(UTC), data.timezone, data.min_date)
     selection = Selection(data)
@@ -294,7 +293,7 @@ def _judged(
     stage: Stage,
     overrides: pa.Table | None,
 ) -> Iterator[pa.Table]:
-    """ROWS of measurements: accepted, rejected, duplicate, or too few to judge."""
+    """Return ROWS of measurements: accepted, rejected, duplicate, or too few to judge."""
     if not len(measurements):
         return
     persons = pc.count_distinct(measurements["user_id"].cast(pa.string())).as_py()

@@ -1,4 +1,4 @@
-"""How children's weights grow: published medians by age, and how far children stray from them.
+"""Growth of children: published medians of weight by age, and the deviation of children from them.
 
 Medians: to 5 years the WHO Child Growth Standards (WHO 2006, weight-for-age), from 6 to 20 the CDC
 growth charts (Kuczmarski et al. 2002, Vital Health Stat 11 (246)). A growing child's weight is
@@ -30,7 +30,7 @@ LOG_MEDIAN: dict[Sex | None, Floats] = {
     "female": np.log(_GIRLS),
     None: (np.log(_BOYS) + np.log(_GIRLS)) / 2,
 }
-"""Natural logarithm of the median in kg at AGE_DAYS, by sex; None: where it is not known."""
+"""Natural logarithm of the median in kg at AGE_DAYS, by sex; None: sex not known."""
 SPREAD = 0.13
 """SD of the log of a child's own rise, per square root of the log of the medians' rise.
 
@@ -47,9 +47,9 @@ def log_median(age_days: npt.ArrayLike, sex: Sex | None = None) -> Floats:
 
 
 def age_of(kg: npt.ArrayLike, sex: Sex | None = None) -> Floats:
-    """Return the age in days at which `kg` is the median: what a weight says where no age is known.
+    """Return the age in days at which `kg` is the median, for persons whose age is not known.
 
-    Below the newborn's median 0, above the grown-up's 20 years.
+    Below the newborn's median it is 0, above the adult's 20 years.
     """
     return np.interp(np.log(np.asarray(kg, np.float64)), LOG_MEDIAN[sex], AGE_DAYS)
 

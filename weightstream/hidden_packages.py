@@ -1,6 +1,6 @@
-"""Packages that others import where they find them, and that nothing here needs.
+"""Hides packages that others import if they are installed, and that weightstream does not need.
 
-They cost half of the time in which a person's file is judged.
+Importing them takes half of the time in which a person's file is judged.
 """
 
 import sys
@@ -20,9 +20,9 @@ class _Hiding(MetaPathFinder):
 
 @contextmanager
 def hidden(*packages: str) -> Iterator[None]:
-    """Let what is imported meanwhile believe that these packages are not installed.
+    """Hide these packages from what is imported in the block, as if they were not installed.
 
-    One that is imported already stays.
+    A package that is already imported stays.
     """
     finder = _Hiding(packages)
     sys.meta_path.insert(0, finder)
@@ -33,7 +33,7 @@ def hidden(*packages: str) -> Iterator[None]:
 
 
 def load_pyarrow() -> None:
-    """Import PyArrow, which looks for pandas once, at the first list that it is given."""
+    """Import PyArrow without pandas, for which it looks once, at its first list."""
     import pyarrow as pa
 
     with hidden("pandas"):
@@ -41,10 +41,10 @@ def load_pyarrow() -> None:
 
 
 def load_engine(say: Callable[[str], None], alone: bool) -> None:
-    """Import the engine, and say why that takes long where its kernels have to be compiled.
+    """Import the engine, and say why that takes long if its kernels must be compiled.
 
-    alone: nothing else in this process needs scipy's linear algebra through numba, which looks for
-    it, and which no kernel of ours calls.
+    alone: nothing else in this process needs scipy's linear algebra through numba. Numba looks for
+    it, but our kernels do not call it.
     """
     with hidden(*(("scipy", "cffi") if alone else ())):
         from numba.core import event
@@ -54,7 +54,7 @@ def load_engine(say: Callable[[str], None], alone: bool) -> None:
 
             def on_start(self, _: object) -> None:
                 if not self.said:
-                    say("compiling the engine for this machine, once: up to a minute")
+                    say("compiling the engine for this machine, once; it takes up to a minute")
                 self.said = True
 
             def on_end(self, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Parameters learnt from files, without a store: `weightstream learn SOURCE... -o FILE`."""
+"""Learning parameters from files, without a store: `weightstream learn SOURCE... -o FILE`."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -26,5 +26,5 @@ def learn_files(files: list[Path], options: ReadOptions, config: Config, name: s
         judged = judged_batches(intake, judging_of(config, PRIOR), "causal")
         batches = [batch.series.batch() for batch in judged]
     if not any(len(batch.day) for batch in batches):
-        raise InputError("the sources hold no measurement to learn from")
+        raise InputError("the sources contain no measurement to learn from")
     return learn(batches, name, config.kalman)

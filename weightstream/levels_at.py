@@ -1,7 +1,7 @@
-"""A person's level between and beyond their readings, and which readings lie near a day.
+"""A person's level between and after their readings, and the readings near a day.
 
-Between two readings the level is that of the process given both (docs/judging.md, eq. 1), with the
-ends' uncertainty taken as one and the same, which makes intervals too wide rather than too narrow.
+Between two readings the level is that of the process given both (docs/judging.md, eq. 1). The
+errors at both ends are assumed to be the same, which makes intervals slightly too wide.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ Side = Literal["left", "right"]
 
 @dataclass(frozen=True)
 class Course:
-    """What counts of U persons: N values in the order of person and time.
+    """The accepted readings of U persons: N values in the order of person and time.
 
     indptr: (U+1,) int64; person u owns indptr[u]:indptr[u+1]. day: (N,) float64, days since
-    1970-01-01 UTC. kg: (N,) float64. sd: (N,) float64 kg, of each as a level; None: readings as
-    they are, of which nobody says how sure they are.
+    1970-01-01 UTC. kg: (N,) float64. sd: (N,) float64 kg, of each value as a level; None:
+    readings as they are, without an uncertainty.
     """
 
     indptr: Ints
@@ -32,11 +32,11 @@ class Course:
     sd: Floats | None
 
     def first_day(self) -> Floats:
-        """(U,); NaN of who has none."""
+        """Return (U,) the first day of each person; NaN for a person without values."""
         return self._day_at(self.indptr[:-1])
 
     def last_day(self) -> Floats:
-        """(U,); NaN of who has none."""
+        """Return (U,) the last day of each person; NaN for a person without values."""
         return self._day_at(self.indptr[1:] - 1)
 
     def _day_at(self, rows: Ints) -> Floats:
@@ -47,7 +47,7 @@ class Course:
 
 
 def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
-    """Where each person's wanted day belongs among their own; one search for all persons."""
+    """Return the position of each person's wanted day among that person's days, by one search."""
     if not len(day):
         return np.zeros(len(wanted), np.int64)
     low, high = min(day.min(), np.nanmin(wanted)), max(day.max(), np.nanmax(wanted))
@@ -58,16 +58,17 @@ def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
 
 
 def variogram(days: Floats, kg: Floats, process: Process) -> Floats:
-    """Variance, kg², of how far a level of `kg` moves in some days: walk and swing of eq. 1."""
+    """Return the variance, kg², of a level's change in some days: walk and swing of eq. 1."""
     size = np.maximum((np.maximum(kg, 1.0) / USUAL_KG) ** 1.5, LEAST_SIZE)
     return size * usual_variance(days, process)
 
 
 def level_at(course: Course, day: Floats, process: Process) -> tuple[Floats, Floats]:
-    """Each person's level on a day of theirs and its SD, kg; NaN where nothing is known of them.
+    """Return each person's level on a day and its SD, kg; NaN for a person without values.
 
-    day: (U,) float64. Beyond a person's readings the level stays, and its SD grows. Of readings as
-    they are it is the nearest, of two the earlier; their SD is 0.
+    day: (U,) float64, one day per person. Outside a person's readings the level stays constant and
+    its SD grows. For readings without SD the level is the nearest one (of two, the earlier), and
+    its SD is 0.
     """
     if not len(course.day):
         return np.full(len(day), np.nan), np.full(len(day), np.nan)
@@ -94,7 +95,7 @@ def level_at(course: Course, day: Floats, process: Process) -> tuple[Floats, Flo
 
 
 def _between(back: Floats, ahead: Floats, kg: Floats, process: Process) -> tuple[Floats, Floats]:
-    """How far towards the next level, as a share, and the variance given both, kg²."""
+    """Return the weight of the next level, and the variance given both levels, kg²."""
     back, ahead = np.maximum(back, 0.0), np.maximum(ahead, 0.0)
     so_far, rest = variogram(back, kg, process), variogram(ahead, kg, process)
     whole = np.maximum(variogram(back + ahead, kg, process), 1e-12)
@@ -103,7 +104,7 @@ def _between(back: Floats, ahead: Floats, kg: Floats, process: Process) -> tuple
 
 
 def readings_near(course: Course, day: Floats, window: float) -> Ints:
-    """How many values each person has within `window` calendar days (UTC) of a day of theirs."""
+    """Return the number of values of each person within `window` calendar days (UTC) of a day."""
     dates, date = np.floor(course.day), np.floor(day)
     last = _positions(course.indptr, dates, date + window, "right")
     first = _positions(course.indptr, dates, date - window, "left")

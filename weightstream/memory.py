@@ -1,4 +1,4 @@
-"""Memory: what is left, what this process took, and giving back what it no longer uses."""
+"""Memory: how much is free, how much this process took, and returning what is no longer used."""
 
 import ctypes
 import gc
@@ -17,12 +17,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 
 
 def give_back() -> None:
-    """Let freed memory return to the system; else every thread's share of it is kept.
+    """Make freed memory return to the system instead of staying with each thread.
 
-    Columns of some MB are allocated and freed by many threads here. Measured at 1 M rows: 80 MB
-    less at the peak with one thread, more with eight. Without glibc, only Arrow's part is done.
-    What was imported until now is not searched for garbage again: Prefect alone is half a million
-    objects, and lists of rows make Python look through them several times a second.
+    Many threads allocate and free columns of some MB here. Measured at 1 M rows: 80 MB less at the
+    peak with one thread, more with eight. Without glibc, only Arrow's part is done. Objects that
+    exist now are not searched for garbage again: Prefect alone has half a million, and lists of
+    rows would make Python search them several times a second.
     """
     gc.freeze()
     pa.set_memory_pool(pa.system_memory_pool())
@@ -34,13 +34,13 @@ def give_back() -> None:
 
 
 def peak_rss_mb() -> float:
-    """The most memory that this process has had resident."""
+    """Return the peak resident memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
 
 
 def private_mb() -> float:
-    """The resident memory of this process that no other shares; where Linux does not say, all."""
+    """Return the resident memory that this process does not share; all of it if unknown."""
     try:
         lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -50,7 +50,7 @@ def private_mb() -> float:
 
 
 def free_memory_mb() -> float:
-    """What this process could still have: of the machine, and of each limit that it is under.
+    """Return the memory that this process can still get, by the machine and each limit on it.
 
     Limits: those of its control groups (version 1 or 2, its own and those around it) and of its
     address space (ulimit -v). Page cache counts as free: it is given up when asked.

@@ -85,7 +85,8 @@ def read_index(path: Path) -> Mapping[str, date]:
 
 
 def cohort_text(outcomes: pa.Table) -> str:
-    """What became of the cohort by each time, in a line per rule, and how far the rules differ.
+    """Return a text on the cohort at each time, one line per rule, and the differences of the
+    rules.
 
     outcomes: NAMES of outcome_rows.OUTCOMES.
     """

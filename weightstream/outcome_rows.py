@@ -1,7 +1,7 @@
-"""What became of each person by a day: level, change, loss with its probability, plateau.
+"""Each person's outcomes on a day: level, change, loss with its probability, plateau.
 
-Levels at a day are as levels_at says. A change since the index date is normal with the variance of
-both ends, and never with more than the process gives to the time between them.
+Levels at a day are computed in levels_at. A change since the index date is normal with the sum of
+the variances at both ends, but at most the process's variance for the time between them.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from weightstream.types import Bools, Floats, Ints
 LOSSES = (5, 10)
 """Percent of the index weight."""
 STABLE_SHARE, STABLE_DAYS = 0.03, 84
-"""Plateau: all later levels stay within 3 % of the one then (weight maintenance: Stevens 2006,
-Int J Obes 30:391), over at least 12 weeks."""
+"""Plateau: all later levels stay within 3 % of the level on its first day (weight maintenance:
+Stevens 2006, Int J Obes 30:391), over at least 12 weeks."""
 ENDS = ("", "_lo", "_hi")
 _TEXT, _NUMBER, _DATE = pa.string(), pa.float64(), pa.date32()
 
@@ -47,18 +47,18 @@ OUTCOMES = pa.schema(
         ("missing", _TEXT),
     ]
 )
-"""A row per person, rule and time; intervals are 95 %. readings: how many count within the window
-of the target. missing: why there is no outcome: MISSING."""
+"""A row per person, rule and time; intervals are 95 %. readings: the number of accepted ones
+within the window of the target. missing: why there is no outcome: MISSING."""
 MISSING = ("no_reading", "no_reading_at_index", "before_index", "no_reading_at_target")
 
 
 @dataclass(frozen=True)
 class Persons:
-    """U persons who are asked for, and the N rows of cleaned.judged_of.
+    """The U persons of a question, and the N rows of cleaned.judged_of.
 
-    row_user: (N,) int64, whose each row is, ascending where it is not -1 (not asked for). day: (N,)
-    float64, days since 1970-01-01 UTC. index_day: (U,) float64, noon of the date that was given;
-    NaN: none was.
+    row_user: (N,) int64, the person of each row, ascending; -1: not in the question. day: (N,)
+    float64, days since 1970-01-01 UTC. index_day: (U,) float64, noon of the given date; NaN: none
+    was given.
     """
 
     user_ids: list[str]
@@ -67,14 +67,14 @@ class Persons:
     index_day: Floats
 
     def course(self, counts: Bools, kg: Floats, sd: Floats | None = None) -> Course:
-        """What counts of them, of (N,) values."""
+        """Return the values of these persons in the rows that `counts`, (N,), selects."""
         rows = np.flatnonzero(counts & (self.row_user >= 0) & np.isfinite(kg))
         indptr = np.searchsorted(self.row_user[rows], np.arange(len(self.user_ids) + 1))
         return Course(indptr, self.day[rows], kg[rows], None if sd is None else sd[rows])
 
 
 def persons_of(table: pa.Table, index: Mapping[str, date] | None) -> Persons:
-    """The persons of cleaned.judged_of; of an index, those in it, even where nothing is there."""
+    """Return the persons of cleaned.judged_of, or those of an index, even without readings."""
     codes = table["user_id"].combine_chunks().dictionary_encode()
     known, row_user = codes.dictionary.to_pylist(), codes.indices.to_numpy().astype(np.int64)
     day = table["effective_at"].cast(pa.int64()).to_numpy() / 86_400e6
@@ -92,7 +92,8 @@ def noon_of(day: date) -> float:
 
 
 def levels_of(table: pa.Table, persons: Persons) -> Course:
-    """The levels of what was accepted, without the scale's own offset, which both ends share."""
+    """Return the levels at accepted readings, without the scale's own offset, which both ends
+    share."""
     level, low, high = (table[f"level{end}_kg"].to_numpy() for end in ENDS)
     sd = np.sqrt(np.maximum(((high - low) / (2.0 * Z95)) ** 2 - SCALE_SD_KG**2, 0.0))
     accepted = table["rejected"].to_numpy() == 0
@@ -101,9 +102,9 @@ def levels_of(table: pa.Table, persons: Persons) -> Course:
 
 @dataclass(frozen=True)
 class Change:
-    """Of U persons: levels at the index date and on the target, and SDs, kg; NaN where missing.
+    """Levels of U persons at the index date and on the target, and SDs, kg; NaN if missing.
 
-    SDs are 0 of readings as they are. missing: (U,) of MISSING, or empty.
+    SDs are 0 for readings as they are. missing: (U,) of MISSING, or empty.
     """
 
     start: Floats
@@ -117,7 +118,7 @@ class Change:
 
 
 def change_by(persons: Persons, course: Course, at: int | date, question: Question) -> Change:
-    """What became of persons by a time, from what counts of them."""
+    """Return the change of each person until a time, from the values of `course`."""
     start = np.where(np.isnan(persons.index_day), course.first_day(), persons.index_day)
     target = np.full(len(start), noon_of(at)) if isinstance(at, date) else start + at
     missing = _missing(course, start, target, question.window)
@@ -131,7 +132,7 @@ def change_by(persons: Persons, course: Course, at: int | date, question: Questi
 def _ends(
     course: Course, start: Floats, target: Floats, process: Process
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """As Change has them."""
+    """Return the levels and SDs of a Change."""
     index_kg, index_sd = level_at(course, start, process)
     level_kg, level_sd = level_at(course, target, process)
     moved = variogram(np.abs(target - start), index_kg, process)
@@ -161,7 +162,7 @@ def _missing(
 def rows_of(
     rule: str, persons: Persons, course: Course, at: int | date, question: Question
 ) -> pa.Table:
-    """OUTCOMES of a time that is asked for, by what a rule makes of the readings."""
+    """Return OUTCOMES at one time under one rule."""
     change = change_by(persons, course, at, question)
     near = readings_near(course, change.target, question.window or 0)
     plateau_day, plateau_kg = plateaus(course, change.start)
@@ -181,7 +182,7 @@ def table_of(
     more: Mapping[str, Any],
     certain: bool,
 ) -> pa.Table:
-    """OUTCOMES of a change and more columns. certain: without intervals."""
+    """Return OUTCOMES of a change and other columns. certain: without intervals."""
     columns = {
         "user_id": persons.user_ids,
         "rule": rule,
@@ -203,7 +204,7 @@ def table_of(
 
 
 def estimates(change: Change, certain: bool) -> dict[str, Floats]:
-    """Columns of OUTCOMES in kg and percent, and probabilities. certain: without intervals."""
+    """Return the columns of OUTCOMES in kg, percent and probability. certain: without intervals."""
     moved = change.level_kg - change.index_kg
     ratio = change.level_kg / change.index_kg
     relative_sd = np.minimum(
@@ -227,7 +228,10 @@ def estimates(change: Change, certain: bool) -> dict[str, Floats]:
 
 
 def p_loss(change: Change, share: float) -> Floats:
-    """Probability that at least this share of the index weight is lost; 0 or 1 without an SD."""
+    """Return the probability of losing at least this share of the index weight.
+
+    Without an SD it is 0 or 1.
+    """
     left = (1.0 - share) * change.index_kg - change.level_kg
     sd = np.minimum(
         np.hypot(change.level_sd, (1.0 - share) * change.index_sd),
@@ -241,7 +245,7 @@ def p_loss(change: Change, share: float) -> Floats:
 def plateaus(course: Course, start: Floats) -> tuple[Floats, Floats]:
     """Return the day from which each person's level is stable, and its mean from then on, kg.
 
-    start: (U,) days; earlier values do not count. NaN where there is none: see STABLE_SHARE.
+    start: (U,) days; earlier values do not count. NaN if there is no plateau: see STABLE_SHARE.
     """
     day, kg = np.full((2, len(start)), np.nan)
     for user, (a, b) in enumerate(zip(course.indptr[:-1], course.indptr[1:], strict=True)):

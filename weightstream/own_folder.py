@@ -1,4 +1,4 @@
-"""A temporary folder of this user alone, for what is kept and has no other place."""
+"""A private temporary folder, for files that have no other place."""
 
 import os
 import tempfile
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def own_temporary_folder() -> Path | None:
-    """Return the folder, which is made if it is missing; None where there is none to be trusted.
+    """Return the folder, and make it if it is missing; None if it cannot be trusted.
 
-    What is kept in it is run or believed, so nobody else may have put it there.
+    Its files are executed or trusted, so no other user may be able to write them.
     """
     folder = Path(tempfile.gettempdir()) / f"weightstream-{os.getuid()}"
     try:

@@ -1,9 +1,8 @@
 """The one pipeline: read → clean → partition → judge.
 
 Everything that judges measurements runs these steps: the flows' tasks, `weightstream.clean`,
-benchmarks and tests. What differs is only where a judgement goes. Without a store it is a table of
-judged rows (`judged_batches`); against a store it is what the store has to change
-(`judge_for_store`).
+benchmarks and tests. Only the result differs. Without a store it is a table of judged rows
+(`judged_batches`); with a store it is the changes to the store (`judge_for_store`).
 
     intake = read(files, ReadOptions(), config.data, datetime.now(UTC), spill_folder(folder))
     judging = judging_of(config, PRIOR)
@@ -64,9 +63,9 @@ class JudgedBatch:
     """All rows of a batch of whole persons, judged without a store.
 
     rows: schema.MEASUREMENT, measurement_id, outcome (accepted, rejected, duplicate, excluded), and
-    the columns of a decision, null where the outcome is excluded. First come the measurements, each
+    the columns of a decision, null if the outcome is excluded. First come the measurements, each
     id once, sorted by user, time, source, kg, id; then their duplicates, with the same decision.
-    series and estimates: what the engine was given and what it found, reading by reading.
+    series and estimates: the engine's input and output, reading by reading.
     """
 
     rows: pa.Table
@@ -88,11 +87,11 @@ def read(
 ) -> Intake:
     """Read and clean every source once.
 
-    started: a measurement later than this is faulty. spill: a folder of this run alone, where
-    measurements wait by person when there are more than `data.spill_rows` of them. tombstones: the
-    erased, whose rows are dropped and counted. users: the person of a source, where its folder
-    says; it goes before options.user. on_rows: called with the number of rows as they are read.
-    A source that cannot be used stands in Intake.refused with a sentence; the others go on.
+    started: a measurement later than this is faulty. spill: a folder of this run, to which
+    measurements go, by person, if there are more than `data.spill_rows`. tombstones: erased
+    persons, whose rows are dropped and counted. users: the person of a source, if its folder names
+    one; it takes precedence over options.user. on_rows: called with the number of rows as they are
+    read. A source that cannot be used is in Intake.refused with a sentence; the others continue.
     Raises ConfigError if `data.users_file` cannot be read.
     """
     rules = Rules(started, data.timezone, data.min_date)
@@ -111,11 +110,11 @@ def judged_batches(
     users_per_task: int = 0,
     workers: int = 2,
 ) -> Iterator[JudgedBatch]:
-    """Judge what was read without a store, batch by batch; workers: threads, 1: in this one.
+    """Judge what was read, without a store, batch by batch. workers: threads; 1: only this one.
 
     users_per_task: persons in a batch; 0: batches of like size. A person is in one batch. Batches
-    come in the order of their partitions, however many threads there are, and at most
-    workers + 1 of them are in memory besides the one that was yielded.
+    come in the order of their partitions, whatever the number of threads. At most workers + 1 of
+    them are in memory besides the one that was yielded.
     """
     batches = intake.parts(workers, users_per_task)
     with_rows = (batch for batch in batches if len(batch.rows))
@@ -163,12 +162,12 @@ def judge_for_store(
     stored: Stored = NOTHING_STORED,
     persons: Sequence[str] | None = None,
 ) -> tuple[BatchResult, Ints]:
-    """Judge a batch, causally, against what a store holds of its persons.
+    """Judge a batch causally, together with the stored readings of its persons.
 
     file_numbers: (files,) int64, the store's number of each file of the intake. persons: judge
-    these alone.
-    Returns what the store has to change, and (files, OUTCOMES) counts of the rows that were copies
-    of others in the batch.
+    only these.
+    Returns the changes to the store, and (files, OUTCOMES) counts of the rows that were copies of
+    others in the batch.
     """
     measurements, retractions = batch.take(), batch.retractions
     if persons is not None:
@@ -186,8 +185,8 @@ def judge_for_store(
 class Identified:
     """Measurements by identity.
 
-    measurements, ids: all rows of the batch, and the id of each. one_each: those that stay. new:
-    the same as a table with measurement_id.
+    measurements, ids: all rows of the batch, and the id of each. one_each: the rows that are kept.
+    new: the same as a table with measurement_id.
     """
 
     measurements: pa.Table
@@ -211,7 +210,7 @@ def identify(measurements: pa.Table) -> Identified:
 def decision_table(
     series: AnnotatedSeries, estimates: Filtered, stage: Stage, model: str
 ) -> pa.Table:
-    """The decision on each reading of a series, with both ends of its intervals, in kg."""
+    """Return the decision on each reading of a series, with both ends of its intervals, in kg."""
     columns = decision_columns(series, estimates, stage, model)
     for name in INTERVALS:
         middle, margin = columns[f"{name}_kg"], columns.pop(f"{name}_margin_kg")
@@ -221,14 +220,14 @@ def decision_table(
 
 
 def _column(values: Any, rows: int) -> pa.Array:
-    """An Arrow column of one value, or of many; NaN is null."""
+    """Return an Arrow column of one value or of many; NaN becomes null."""
     if isinstance(values, str):
         return pa.repeat(pa.scalar(values), rows)
     return values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
 
 
 def _outcome_rows(found: Identified, decisions: pa.Table) -> pa.Table:
-    """JudgedBatch.rows: each row of the batch beside the decision on its measurement."""
+    """Return JudgedBatch.rows: each row of the batch with the decision on its measurement."""
     everything = found.measurements.append_column("measurement_id", found.ids)
     again = np.ones(len(everything), bool)
     again[found.new["row"].to_numpy()] = False
@@ -250,9 +249,9 @@ def _outcome_rows(found: Identified, decisions: pa.Table) -> pa.Table:
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """Yield function(item) of each item, in order, computed on `workers` threads; 1: in this one.
+    """Yield function(item) of each item, in order, computed on `workers` threads; 1: only this one.
 
-    Takes an item only when fewer than workers + 1 results are under way or wait to be taken.
+    Takes an item only if fewer than workers + 1 results are being computed or wait to be taken.
     """
     waiting = iter(items)
     if workers <= 1:

@@ -1,4 +1,4 @@
-"""One person's chart from files: what `weightstream plot` does."""
+"""One person's chart from files: `weightstream plot`."""
 
 import tempfile
 from pathlib import Path
@@ -24,7 +24,7 @@ ENDINGS = (".html", ".png")
 
 
 def check_chart(out: Path, files: list[Path], overwrite: bool) -> None:
-    """Raise ConfigError if no chart can, or should, be written there."""
+    """Raise ConfigError if a chart cannot or must not be written to `out`."""
     if out.suffix not in ENDINGS:
         raise ConfigError(f"{out}: the name must end in {' or '.join(ENDINGS)}")
     check_place(out, files, overwrite)
@@ -34,9 +34,9 @@ def plot_files(
     files: list[Path], options: ReadOptions, config: Config, stage: Stage, person: str | None,
     out: Path,
 ) -> int:  # fmt: skip
-    """Judge files and draw the chart of a person in them; returns their measurements.
+    """Judge files and draw the chart of one person; returns the number of measurements.
 
-    person: needed where there are several. out: see check_chart. Raises InputError, ConfigError.
+    person: required if there are several. out: see check_chart. Raises InputError, ConfigError.
     """
     with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
         judged = Path(folder) / "judged.parquet"
@@ -55,7 +55,7 @@ def plot_files(
 
 
 def _picture(figure: "go.Figure") -> bytes:
-    """The figure as PNG. Raises ConfigError where no browser draws it."""
+    """Return the figure as PNG. Raises ConfigError if no browser can draw it."""
     import kaleido  # noqa: F401, whose absence is told otherwise
 
     try:
@@ -69,7 +69,6 @@ def _only_person(table: pa.Table) -> str:
     users = pc.unique(table["user_id"])
     if len(users) != 1:
         raise ConfigError(
-            f"there are judged measurements of {len(users):,} persons; say whose chart is wanted "
-            "with --person"
+            f"there are judged measurements of {len(users):,} persons; choose one with --person"
         )
     return str(users[0])

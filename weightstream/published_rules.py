@@ -1,7 +1,7 @@
-"""How others clean body weights, restated by us from their published rules; no code of theirs.
+"""Published rules for cleaning body weights, implemented by us without code of their authors.
 
-Each takes a batch and returns a Judgement. Where a rule gives no estimate of the weight behind
-the readings, the level is the last value that it kept.
+Each takes a batch and returns a Judgement. If a rule gives no estimate of the underlying weight,
+the level is the last value that it kept.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ KG_PER_LB = 0.45359237
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a method says of N readings. Floats are NaN where it says nothing.
+    """The result of a method for N readings. Floats are NaN if it gives none.
 
     expected, sd: prediction of the reading made without it. reason: index into schema.REASONS,
-    0 where accepted, -1 where rejected without a name.
+    0 if accepted, -1 if rejected without a name.
     """
 
     accepted: Bools
@@ -98,7 +98,7 @@ def ewma_trend(batch: UserBatch) -> Judgement:
     """The Hacker's Diet trend as in TrendWeight and Libra: 10 % a day, missing days interpolated.
 
     Neither has a gate. Ours: 20-500 kg; 5 % or 3 kg from the trend, whichever is more; three
-    rejected values in a row within 3 kg of each other start anew.
+    rejected values in a row within 3 kg of each other restart the trend.
     """
     kept, level = np.ones(len(batch.weight_kg), np.bool_), np.empty(len(batch.weight_kg))
     _trend(batch.indptr, batch.day, batch.weight_kg, kept, level)
@@ -161,7 +161,7 @@ def _trend(indptr: Ints, day: Floats, kg: Floats, kept: Bools, level: Floats) ->
 
 @shared
 def _ewma(day: Floats, kg: Floats, kept: Bools, row: int, skip: int) -> float:
-    """EWMA of the others about `row`, up to 15 kept ones each way, `skip` left out."""
+    """Return the EWMA of the others around `row`, up to 15 kept ones each way, without `skip`."""
     total = weights = 0.0
     for way in (-1, 1):
         at, seen = row + way, 0
@@ -187,7 +187,7 @@ def _neighbour(kept: Bools, row: int, way: int) -> int:
 
 @shared
 def _excess(day: Floats, kg: Floats, kept: Bools, row: int) -> float:
-    """How far beyond what is allowed a value is from its EWMA, kg; negative if it may stay."""
+    """Return by how many kg a value is too far from its EWMA; negative if it is not."""
     off = kg[row] - _ewma(day, kg, kept, row, row)
     before, after = _neighbour(kept, row, -1), _neighbour(kept, row, 1)
     gap = np.inf
@@ -207,7 +207,7 @@ def _excess(day: Floats, kg: Floats, kept: Bools, row: int) -> float:
 
 @shared
 def _special_case(kg: float, around: float, codes: Ints) -> int:
-    """The special case whose undone value comes nearest to what is around it, within 5 kg."""
+    """Return the special case whose undone value is nearest to its neighbours, within 5 kg."""
     found, nearest = -1, 5.0
     for hundreds in (100.0, 200.0, 100 * KG_PER_LB, 200 * KG_PER_LB, 300 * KG_PER_LB):
         off = abs(abs(kg - around) - hundreds)

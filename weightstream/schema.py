@@ -1,7 +1,7 @@
-"""The columns that travel, stage by stage: names, types, units. No other module lists them.
+"""The columns of each stage: names, types, units. No other module lists them.
 
-A raw block is what a reader yields, text as written; a measurement table is what cleaning makes
-of it; a quarantine table is what it could not use. All are Arrow tables.
+A reader yields RAW tables of text as written. Cleaning turns them into MEASUREMENT tables, and into
+QUARANTINE tables of the rows that it could not use. All are Arrow tables.
 """
 
 import pyarrow as pa
@@ -21,12 +21,12 @@ RAW = pa.schema(
         ("weight", CODE),
         ("unit", CODE),
         ("record_id", pa.string()),  # the source's own id of the record, if it has one
-        ("updated", pa.string()),  # when the source last changed the record, if it is given
+        ("updated", pa.string()),  # when the source last changed the record, if it says so
         ("line", pa.int64()),  # of the file, from 1, header included
         ("retracted", pa.bool_()),  # the source retracts the record; null: it does not
         ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
         ("detail", pa.string()),  # one sentence on that fault, else null
-        ("birth_date", pa.string()),  # of the person, 1984-05-31, where the source tells it
+        ("birth_date", pa.string()),  # of the person, 1984-05-31, if the source has it
         ("sex", pa.string()),  # of the person: m, f, or null
     ]
 )
@@ -63,7 +63,7 @@ RETRACTION = pa.schema(
         ("line", pa.int64()),
     ]
 )
-"""Records that their source retracted; without a record_id they concern nothing."""
+"""Records that their source retracted; one without a record_id has no effect."""
 
 QUARANTINE = pa.schema(
     [
@@ -114,11 +114,11 @@ new reasons are appended, never inserted."""
 REASONS_VERSION = 2
 
 HUMAN_REASONS = ("override", "superseded", "retracted")
-"""Reasons that no engine finds: a reviewer decided so, or the source corrected or retracted the
-record."""
+"""Reasons that do not come from the engine: a reviewer's decision, or a correction or retraction by
+the source."""
 
 OUTCOMES = ("accepted", "rejected", "duplicates", "quarantined", "excluded", "failed")
-"""Every row of the input has exactly one."""
+"""Every input row has exactly one of these outcomes."""
 
 RETRO_COUNTS = (
     "persons",
@@ -127,10 +127,10 @@ RETRO_COUNTS = (
     "rejected_to_accepted",
     "levels_moved",  # persons whose level at their newest reading moved by more than LEVEL_MOVED_KG
 )
-"""What retro did: persons whose series it judged, their readings, and what changed in them."""
+"""The results of retro: persons whose series it judged, their readings, and what changed."""
 
 LEVEL_MOVED_KG = 0.1
-"""The resolution of a scale: nobody would see less."""
+"""The resolution of a scale: a smaller change is not visible."""
 
 EXPORT = pa.schema(
     [

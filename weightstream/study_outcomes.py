@@ -1,4 +1,4 @@
-"""A study's outcomes from judged measurements: what `weightstream.outcomes` does."""
+"""A study's outcomes from judged measurements: `weightstream.outcomes`."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -22,18 +22,18 @@ def outcomes(
     parameters: Parameters | str | Path | None = None,
     multiverse: bool = False,
 ) -> Any:
-    """Say what became of each person by some days, each figure with its uncertainty.
+    """Estimate each person's outcomes at given days, with their uncertainty.
 
-    cleaned: what `weightstream.clean` gave, or the columns of a judged file; at stage retro.
+    cleaned: the result of `weightstream.clean` at stage retro, or the columns of a judged file.
     at: days after a person's index date (84), or dates ("2024-06-01"); one or several.
-    window: calendar days (UTC) about the index date and the target within which a reading that
-    counts has to lie. Without it both have to lie between the person's first and last one.
-    index: index dates: a mapping of user_id to date, or a frame with user_id and index_date; who is
-    not in it is left out. Without it, the day of the first reading that counts.
-    parameters: those by which `clean` judged, as there. multiverse: also without any rule, under
-    every published rule and in draws from the posterior, told apart by `rule`.
-    Returns outcome_rows.OUTCOMES as the kind of frame that came: a row per person, rule and time;
-    where there is no outcome, `missing` says why. Formulas: docs/outcomes.md.
+    window: an accepted reading must lie within this many calendar days (UTC) of the index date, and
+    another of the target. Without it, both must lie between the person's first and last one.
+    index: index dates: a mapping of user_id to date, or a frame with user_id and index_date;
+    persons who are not in it are left out. By default, the day of the first accepted reading.
+    parameters: those with which `clean` judged. multiverse: also without any rule, under every
+    published rule and in draws from the posterior, distinguished by `rule`.
+    Returns outcome_rows.OUTCOMES as the same kind of frame: a row per person, rule and time;
+    `missing` says why there is no outcome. Formulas: docs/outcomes.md.
     Raises InputError, ConfigError.
     """
     table = judged_of(cleaned)

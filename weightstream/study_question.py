@@ -1,4 +1,4 @@
-"""When a study wants outcomes: index dates, times, windows; as given, checked."""
+"""The question of a study: index dates, times and windows, checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ INDEX_COLUMNS = ("user_id", "index_date")
 
 @dataclass(frozen=True)
 class Question:
-    """When outcomes are wanted.
+    """The times at which outcomes are wanted.
 
-    at: days after the index date, or dates. window: calendar days (UTC) about the index date and
-    the target within which there has to be a reading; None: both lie between the first and the
-    last reading. index: index date by person; None: of everyone the first reading that counts.
-    process: how levels move between readings.
+    at: days after the index date, or dates. window: calendar days (UTC) around the index date and
+    the target within which there must be a reading; None: both lie between the first and the last
+    reading. index: index date by person; None: each person's first accepted reading. process: how
+    levels move between readings.
     """
 
     at: tuple[int | date, ...]
@@ -31,7 +31,7 @@ class Question:
 
 
 def targets_of(at: Any) -> tuple[int | date, ...]:
-    """One or several days after the index date, or dates. Raises InputError."""
+    """Return one or several days after the index date, or dates. Raises InputError."""
     given = [at] if isinstance(at, int | str | date) else list(at)
     if not given:
         raise InputError("no time of an outcome was named; give days such as 84, or dates")
@@ -39,7 +39,7 @@ def targets_of(at: Any) -> tuple[int | date, ...]:
 
 
 def target_of(given: Any) -> int | date:
-    """Days after the index date, or a date. Raises InputError for what is neither."""
+    """Return days after the index date, or a date. Raises InputError for anything else."""
     if isinstance(given, datetime):
         return given.date()
     if isinstance(given, date):
@@ -55,14 +55,15 @@ def target_of(given: Any) -> int | date:
 
 
 def window_of(window: int | None) -> int | None:
-    """The window, in days. Raises InputError if it is negative."""
+    """Return the window, in days. Raises InputError if it is negative."""
     if window is not None and window < 0:
-        raise InputError(f"a window of {window} days is none; give 0 or more")
+        raise InputError(f"a window of {window} days is not possible; give 0 or more")
     return window
 
 
 def index_of(given: Any) -> dict[str, date] | None:
-    """Index dates by person, of a mapping or a frame with INDEX_COLUMNS. Raises InputError."""
+    """Return index dates by person, from a mapping or a frame with INDEX_COLUMNS. Raises
+    InputError."""
     if given is None:
         return None
     if isinstance(given, Mapping):
@@ -77,7 +78,7 @@ def index_of(given: Any) -> dict[str, date] | None:
     for user, value in rows:
         day = target_of(value)
         if not isinstance(day, date):
-            raise InputError(f"the index date {value!r} is no date; write it as 2024-06-01")
+            raise InputError(f"the index date {value!r} is not a date; write it as 2024-06-01")
         if found.setdefault(str(user), day) != day:
-            raise InputError("a person has two index dates; leave one")
+            raise InputError("a person has two index dates; remove one")
     return found

@@ -1,4 +1,4 @@
-"""Text for a terminal: what persons, sources and files are called may hold anything."""
+"""Text for a terminal: names of persons, sources and files may contain anything."""
 
 import json
 from typing import Any
@@ -9,14 +9,14 @@ from weightstream.errors import plain
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print lines without what would move a terminal's cursor or turn its text around."""
+    """Print lines without control sequences of a terminal or changes of text direction."""
     click.echo("\n".join(plain(line) for line in text.split("\n")), err=err)
 
 
 def json_text(value: Any) -> str:
-    """One line of JSON, in which everything that is not printable is written as an escape.
+    """Return one line of JSON in which every character that is not printable is escaped.
 
-    It says the same as without the escapes: `\\u009b` is what it stands for.
+    The meaning is the same: `\\u009b` stands for that character.
     """
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_escaped, text))

@@ -1,4 +1,4 @@
-"""Array types that every layer uses."""
+"""Types of arrays that every layer uses."""
 
 import numpy as np
 import numpy.typing as npt

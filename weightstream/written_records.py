@@ -1,4 +1,4 @@
-"""The records of files as they are written there: what `weightstream.read` gives."""
+"""The records of files as text, for `weightstream.read`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from weightstream import schema
 from weightstream.readers import ReadOptions, parses
 
 HOW_WRITTEN = ("decimal_comma", "date_order", "timezone")
-"""Columns that say how the texts beside them are to be taken; `clean` minds them."""
+"""Columns that say how to read the texts beside them; `clean` uses them."""
 
 WRITTEN = pa.schema(
     [
@@ -22,7 +22,7 @@ WRITTEN = pa.schema(
 
 
 def written_records(files: Sequence[Path], options: ReadOptions) -> Iterator[pa.Table]:
-    """WRITTEN of each block of some files. Raises InputError if one cannot be used."""
+    """Yield WRITTEN of each block of some files. Raises InputError if one cannot be used."""
     for file in files:
         for parse in parses(file, options):
             block = parse()
