@@ -205,7 +205,7 @@ def crash_automation(served: Served) -> AutomationCore:
     )
     crashed = ChangeFlowRunState(
         state=StateType.CRASHED,
-        message="its process stopped sending heartbeats; run it again: what is stored stays",
+        message="its process stopped sending heartbeats; run it again, stored data remain",
     )
     return AutomationCore(
         name=f"{served.pool}: a run without a heartbeat has crashed",
@@ -248,7 +248,7 @@ def notifying_automations(served: Served, blocks: Sequence[UUID]) -> list[Automa
         within=timedelta(0),
     )
     return [
-        _notifying(served, "a run needs somebody", run_of_ours, RUN_TOLD, blocks),
+        _notifying(served, "a run needs attention", run_of_ours, RUN_TOLD, blocks),
         _notifying(served, "a store has news", news, NEWS_TOLD, blocks),
     ]
 

@@ -49,7 +49,7 @@ def findings_of(resource: Resource, served: Served) -> Iterator[Finding]:
         yield Finding(f"{resource.name} is missing: {resource.cost}; {remedy}", kind="setup")
     elif resource.differences:
         what = ", ".join(resource.differences)
-        yield Finding(f"{resource.name} has drifted: {what}; {remedy}", kind="setup")
+        yield Finding(f"{resource.name} was changed: {what}; {remedy}", kind="setup")
 
 
 def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
         seconds = settings["services"][name]["flush_interval"]
         if seconds < 1:
             yield Finding(
-                f"the server's {name} flushes every {seconds} s, which Prefect takes for 0 "
+                f"the server's {name} flushes every {seconds} s, which Prefect rounds to 0 "
                 f"and spins; {restart} PREFECT_SERVER_SERVICES_{name.upper()}_FLUSH_INTERVAL=1"
             )
     wait = settings["tasks"]["tag_concurrency_slot_wait_seconds"]
@@ -80,7 +80,7 @@ def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
         )
     if "flow_runs" not in vacuumed(settings):
         yield Finding(
-            "the server never deletes runs, so that its database grows for ever; "
+            "the server never deletes runs, so its database grows for ever; "
             f"{restart} PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs",
             wrong=False,
         )
@@ -124,13 +124,13 @@ def worker_findings(
             continue
         if found.is_paused:
             yield Finding(
-                f"queue {queue.name} is paused: what is in it waits; "
+                f"queue {queue.name} is paused, so its runs wait; "
                 f"`prefect work-queue resume {queue.name} --pool {name}`",
                 kind="worker",
             )
     if not workers:
         yield Finding(
-            f"no worker is looking at work pool {name}: what is deployed waits; "
+            f"no worker polls work pool {name}, so its runs wait; "
             f"`prefect worker start --pool {name}` or `weightstream server serve`",
             wrong,
             "worker",
@@ -190,7 +190,8 @@ def stuck(client: SyncPrefectClient, deployed: list[DeploymentResponse]) -> dict
         active = any(schedule.active for schedule in deployment.schedules)
         if active and not deployment.paused and not _runs(client, deployment, SCHEDULED):
             idle[deployment.name] = (
-                f"deployment {deployment.name} has a schedule, but the server makes no runs of it; "
+                f"deployment {deployment.name} has a schedule, but the server "
+                "does not schedule runs of it; "
                 "see the server's log (is its SQLAlchemy the one of requirements.lock?)"
             )
     return idle | {

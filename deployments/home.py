@@ -25,8 +25,8 @@ def choose_home() -> None:
     home = folder and folder / "prefect"
     if home is None or not is_writable(home):
         raise PrefectError(
-            "neither ~/.prefect nor a temporary folder of this user alone can be written; set "
-            "PREFECT_HOME to a folder that can be"
+            "neither ~/.prefect nor a private temporary folder can be written; set "
+            "PREFECT_HOME to a folder that can be written"
         )
     os.environ["PREFECT_HOME"] = str(home)
     click.echo(f"~/.prefect cannot be written; Prefect keeps its records in {home}", err=True)

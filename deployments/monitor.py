@@ -53,7 +53,7 @@ def run_findings(
         if run.state and run.state.name not in GOOD_ENDS:
             yield Finding(
                 f"the newest run of {name} that ended ({run.name}) is {run.state.name}: "
-                f"{run.state.message}; see to it and run it again",
+                f"{run.state.message}; fix it and run it again",
                 kind="run",
             )
     waiting = runs_of(client, deployment, [StateType.SCHEDULED, StateType.PENDING])
@@ -65,7 +65,7 @@ def run_findings(
     ]
     if late:
         yield Finding(
-            f"{len(late)} runs of {name} are late; see that a worker runs and that no queue is "
+            f"{len(late)} runs of {name} are late; check that a worker runs and that no queue is "
             "paused",
             kind="late",
         )
@@ -73,7 +73,7 @@ def run_findings(
         silent = now - (last_heartbeat(client, run) or run.start_time or now)
         if silent > 2 * heartbeats_missed():
             yield Finding(
-                f"{run.name} has made no sign for {silent.total_seconds() / 60:.0f} minutes; its "
+                f"{run.name} has been silent for {silent.total_seconds() / 60:.0f} minutes; its "
                 f"process is gone: `prefect flow-run cancel {run.id}` or delete it",
                 kind="stuck",
             )
@@ -106,14 +106,14 @@ def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:
     ]
     if failed:
         yield Finding(
-            f"{len(failed)} files are in {inbox / FAILED}; read the report beside each, and mend "
-            "it and move it back into the inbox, or delete it",
+            f"{len(failed)} files are in {inbox / FAILED}; read the report beside each, fix "
+            "the file and move it back into the inbox, or delete it",
             kind="inbox",
         )
     oldest = min((one.seen[2] / 1e9 for one in at_rest(inbox, 0.0)), default=now)
     if now - oldest > WAITING_SECONDS:
         yield Finding(
-            f"files have waited in {inbox} for {(now - oldest) / 60:.0f} minutes; see that a "
+            f"files have waited in {inbox} for {(now - oldest) / 60:.0f} minutes; check that a "
             "worker runs, and how the last run of the inbox ended",
             kind="inbox",
         )
@@ -132,7 +132,7 @@ def store_findings(config: Config) -> Iterator[Finding]:
         return
     if breaches:
         yield Finding(
-            f"{breaches} limits of [quality] are passed; `weightstream report` says which",
+            f"{breaches} limits of [quality] are exceeded; see `weightstream report`",
             kind="quality",
         )
 

@@ -44,7 +44,7 @@ def notifying_resources(
         for found in client.read_automations_by_name(desired.name):
             yield Resource(
                 f"automation {desired.name!r}",
-                ["it tells somebody, but [notify] names nobody"],
+                ["it has recipients, but [notify] names none"],
                 lambda found=found: client.delete_automation(found.id),  # type: ignore[misc]
                 "",
             )
@@ -59,8 +59,8 @@ def block_of(name: str, url: str) -> Block:
     parts = urlsplit(url)
     if not parts.scheme or "$" in url:
         raise ConfigError(
-            "notify.urls holds something that is no address, or a $NAME that the environment does "
-            "not have; write https://..., mailto://... or another address of Apprise"
+            "notify.urls contains something that is not an address, or a $NAME that is not in the "
+            "environment; write https://..., mailto://... or another address of Apprise"
         )
     if parts.scheme in ("https", "http") and parts.hostname not in SLACK_HOSTS:
         return CustomWebhookNotificationBlock(

@@ -56,7 +56,7 @@ def _inbox(config: Config) -> Resource:
     inbox = config.data.inbox_dir
     differences: list[str] | None = [] if inbox.is_dir() else None
     return Resource(
-        f"inbox {inbox}", differences, lambda: make_folders(inbox), "files have no place"
+        f"inbox {inbox}", differences, lambda: make_folders(inbox), "dropped files have no folder"
     )
 
 
@@ -80,7 +80,7 @@ def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
     update = GlobalConcurrencyLimitUpdate(limit=limit.slots, active=True)
     create = GlobalConcurrencyLimitCreate(name=limit.name, limit=limit.slots, active=True)
     name = f"limit {limit.name}"
-    cost = "nothing bounds its stage across runs"
+    cost = "its stage has no limit across runs"
     try:
         found = client.read_global_concurrency_limit_by_name(limit.name)
     except ObjectNotFound:
@@ -100,7 +100,7 @@ def _limit(client: SyncPrefectClient, limit: Limit) -> Resource:
 
 def _pool(client: SyncPrefectClient, pool: str) -> Resource:
     template = ProcessWorker.get_default_base_job_template()
-    name, cost = f"work pool {pool}", "no run that is deployed can start"
+    name, cost = f"work pool {pool}", "no run of a deployment can start"
     create = WorkPoolCreate(
         name=pool, type="process", description=POOL_DESCRIPTION, base_job_template=template
     )

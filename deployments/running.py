@@ -38,7 +38,7 @@ def _final_state(client: SyncPrefectClient, run: Any) -> State[Any]:
         try:
             state = client.read_flow_run(run).state
         except ObjectNotFound:  # of an inbox in which nothing was
-            return State(type="COMPLETED", name="Completed", message="nothing was to be done")
+            return State(type="COMPLETED", name="Completed", message="there was nothing to do")
         if state is not None and state.is_final():
             return state
         time.sleep(LOOK_SECONDS)

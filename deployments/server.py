@@ -52,7 +52,7 @@ def api() -> Iterator[SyncPrefectClient]:
     except PrefectHTTPStatusError as error:
         code = error.response.status_code
         if code in (401, 403):
-            hint = "set PREFECT_API_AUTH_STRING to what the server has"
+            hint = "set PREFECT_API_AUTH_STRING to the value that the server uses"
         else:
             hint = "see its log"
         raise PrefectError(f"the Prefect server at {url} answered {code}; {hint}") from error
@@ -151,5 +151,5 @@ def report_findings(findings: Iterator[Finding], as_json: bool = False) -> None:
         rows = [{"kind": f.kind, "wrong": f.wrong, "sentence": f.sentence} for f in found]
         click.echo(json_text({"ok": not wrong, "findings": rows}))
     elif not found:
-        click.echo("the server has everything, and nothing on it is stuck")
+        click.echo("the server is set up completely, and nothing is stuck")
     sys.exit(1 if wrong else 0)

@@ -30,7 +30,7 @@ def publish_artifacts(context: RunContext, summary: Summary) -> None:
         create_table_artifact(
             key="sources",
             table=table,
-            description="All that is stored, by source; quality.html beside the pages has more.",
+            description="All stored data by source; see also quality.html beside the pages.",
         )
 
 
@@ -88,7 +88,7 @@ def passed_limits(quality: Document, table: Sequence[dict[str, Any]]) -> str:
     )
     failed = [check for check in quality.get("checks", []) if check["status"] == "failed"]
     lines = [f"- {names.get(one['source'], one['source'])}: {one['said']}" for one in failed]
-    return "\n".join(["", "### Limits of [quality] that are passed", "", *lines]) if lines else ""
+    return "\n".join(["", "### Limits of [quality] that are exceeded", "", *lines]) if lines else ""
 
 
 def places(summary: Summary, base_url: str = "") -> str:

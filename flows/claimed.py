@@ -49,7 +49,7 @@ def ingest_claims(claims: Claims, wanted: Wanted, clock: RunClock) -> State[Any]
     state, outcomes = ingest_files(claims, wanted, options, clock)
     make_durable(data.data_dir)
     if changed := claims.finish(outcomes):
-        logger.warning("%d files changed while they were read; they wait again", changed)
+        logger.warning("%d files changed while they were read; they stay in the inbox", changed)
     return state
 
 
@@ -82,7 +82,7 @@ def outcomes_by_file(context: RunContext, claims: Claims) -> dict[Path, str | No
     for number in context.tallies.failed_files:
         outcomes[intake.files[number].path] = (
             f"some of its rows could not be judged or stored (run {context.settings.run_id}); put "
-            "it back into the inbox to try again: what is stored already is not stored twice"
+            "it back into the inbox to try again; nothing is stored twice"
         )
     for file in claims.files:
         if file.path in intake.refused:

@@ -45,7 +45,7 @@ def deployed() -> bool:
         with get_client(sync_client=True) as client:
             client.read_deployment_by_name(name)
     except ObjectNotFound:
-        logger.warning("there is no deployment %s; retro runs in this run", name)
+        logger.warning("there is no deployment %s; retro runs within this run", name)
         return False
     return True
 

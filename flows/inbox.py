@@ -30,7 +30,7 @@ from weightstream.intake.inbox import Claims, claiming
 from weightstream.terminal import counted
 
 logger = logging.getLogger("weightstream")
-NOTHING = "nothing rests in the inbox"
+NOTHING = "the inbox has no file that is ready"
 
 
 def forget_empty_look(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

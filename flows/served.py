@@ -120,7 +120,7 @@ def paths_of_run(
     given = {"data_dir": data_dir, "config": config}
     if confined and any(value not in (None, (said or {}).get(key)) for key, value in given.items()):
         raise ConfigError(
-            "ingest/inbox works on the server's data directory and config, and on no other; use "
+            "ingest/inbox uses only the server's data directory and configuration; use "
             f"ingest/manual, or run `{served.setup}` with them"
         )
     if said is None and data_dir is None:

@@ -32,7 +32,7 @@ UNUSABLE = {
         b"user_id,date,weight_kg,weight_kg\nA,2024-01-01,80,81\n",
         "several columns called",
     ),
-    "truncated gzip": (gzip.compress(GOOD * 50)[:-20], "cut off gzip"),
+    "truncated gzip": (gzip.compress(GOOD * 50)[:-20], "truncated gzip"),
     "damaged gzip": (b"\x1f\x8bnot gzip at all", "gzip"),
     "a million columns": (MILLION_COLUMNS, "more than 10,000 columns"),
     "a folder": ("folder", "is a folder|holds no file"),

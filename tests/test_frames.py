@@ -336,7 +336,7 @@ def test_kept_columns_stand_beside_their_row_whatever_the_index():
 
 @pytest.mark.parametrize("wrong", [{"user": ["a"]}, [{"user": "a"}], 7, None, "weights.csv"])
 def test_what_is_no_frame_is_one_sentence(wrong):
-    with pytest.raises(InputError, match=f"a {type(wrong).__name__} is no frame") as caught:
+    with pytest.raises(InputError, match=f"a {type(wrong).__name__} is not a frame") as caught:
         weightstream.clean(wrong)
     assert "\n" not in str(caught.value)
 

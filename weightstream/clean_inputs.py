@@ -71,9 +71,9 @@ def overrides_of(table: pa.Table) -> pa.Table:
 
 
 def _last_words(requests: "list[OverrideRequest]", faults: list[str], where: str) -> pa.Table:
-    """Return OVERRIDES_BY of the last request on each measurement, except withdrawals."""
+    """Return OVERRIDES_BY of each measurement's last request, except withdrawals."""
     faults += [
-        f"{request.place}assign needs a store, since it moves a reading to another person's series; "
+        f"{request.place}assign moves a reading to another person and needs a store; "
         "use `weightstream ingest` and `weightstream override`"
         for request in requests
         if request.action == "assign"

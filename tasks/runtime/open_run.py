@@ -75,7 +75,7 @@ def open_run(
             if not isinstance(error, Exception):  # cancelled or interrupted inside some task
                 with suppress(Exception):
                     emit_left()
-                    release_slots(run_id, "its run was ended from outside")
+                    release_slots(run_id, "the run was ended from outside")
             raise
         finally:
             tallies.progress.close()

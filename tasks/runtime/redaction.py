@@ -24,8 +24,8 @@ OUTAGES = (httpx.TransportError, PrefectHTTPStatusError, ConcurrencySlotAcquisit
 def outage_message(error: BaseException) -> str:
     """Return what an outage of the server means for the run, in one sentence."""
     return (
-        f"the Prefect server went away during the run ({type(error).__name__}); what "
-        "was stored stays, run it again when the server answers"
+        f"the Prefect server went away during the run ({type(error).__name__}); stored "
+        "data remain, run it again when the server answers"
     )
 
 

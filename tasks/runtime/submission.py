@@ -111,7 +111,7 @@ def usable_threads(stage: str, wanted: int) -> int:
     usable = max(0, startable_threads(wanted + SPARE_THREADS) - SPARE_THREADS) if wanted else 0
     if usable < wanted:
         logger.warning(
-            "%s: only %d of %d threads can be started; going on with those", stage, usable, wanted
+            "%s: only %d of %d threads can be started; continuing with those", stage, usable, wanted
         )
     return usable
 

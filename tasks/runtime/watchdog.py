@@ -29,7 +29,7 @@ REPORT_SECONDS = 30.0
 """The process ends even if the report does not: the store or the server may be what hangs."""
 HUNG = (
     "{what} made no progress for {seconds:g} s (execution.task_timeout_seconds), so the run was "
-    "ended; what was stored stays, run it again to go on"
+    "ended; stored data remain, run it again to continue"
 )
 
 

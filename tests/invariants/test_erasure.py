@@ -184,8 +184,8 @@ def test_without_rewrite_sources_are_listed_and_stay(command, store_files, sourc
     before = [path.read_bytes() for path in sorted(inbox.rglob("*.csv"))]
     done = command("erase", USER, "--data-dir", data_dir)
     assert done.exit_code == 0, done.output
-    assert "read.csv: holds 5 rows of theirs; --rewrite takes them out" in done.stdout
-    assert "waits.csv: waits to be read, their rows will be left out" in done.stdout
+    assert "read.csv: holds 5 rows of this person; --rewrite removes them" in done.stdout
+    assert "waits.csv: waits to be read; this person's rows will be left out" in done.stdout
     assert [path.read_bytes() for path in sorted(inbox.rglob("*.csv"))] == before
     # What waits is not touched: somebody may be writing it.
     done = command("erase", USER, "--rewrite", "--data-dir", data_dir)

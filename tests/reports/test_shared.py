@@ -113,7 +113,7 @@ def test_a_goal_is_told_and_never_accepted(reports):
     found = outcome_of(reports / "60b-goal-first.csv", user="me")
     assert len(found.rows) == 6
     assert not any(" 72 " in row for row in found.rows)
-    assert found.notes == ["passed over as no weighing: 'Goal weight (kg)'"]
+    assert found.notes == ["ignored, not a weighing: 'Goal weight (kg)'"]
 
 
 def test_the_date_and_not_the_import(reports):
@@ -124,7 +124,7 @@ def test_the_date_and_not_the_import(reports):
 def test_a_title_is_told(reports):
     found = outcome_of(reports / "63b-title-row.csv")
     assert len(found.rows) == 4
-    assert "1 line above the header passed over" in found.notes
+    assert "1 line above the header skipped" in found.notes
 
 
 @pytest.mark.parametrize(

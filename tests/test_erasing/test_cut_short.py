@@ -128,5 +128,5 @@ def test_what_a_reader_trips_over_is_listed(shared, monkeypatch, rows_of):
     odd.write_text(f"{HEAD}a,2024-01-01,80,kg,scale\n")
     monkeypatch.setattr("weightstream.erasing.holdings.is_export", tripped)
     erased = erase_person(configured(shared), "a")
-    assert erased.left[odd] == "it cannot be searched: look at it, or delete it"
+    assert erased.left[odd] == "it cannot be searched: check or delete it"
     assert rows_of(shared, "select user_id from users") == [("b",)]

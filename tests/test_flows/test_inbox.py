@@ -43,7 +43,7 @@ def names(folder):
 def test_an_empty_inbox_is_a_quiet_success(run_inbox, folder):
     state, _ = run_inbox()
     assert state.name == "Completed"
-    assert state.message == "nothing rests in the inbox"
+    assert state.message == "the inbox has no file that is ready"
     assert not (folder.parent / "weightstream.db").exists()
 
 
@@ -157,7 +157,7 @@ def test_paths_other_than_the_server_s_are_refused(deployed, tmp_path, name):
 
     state = inbox(**{**deployed, name: str(tmp_path / "other")}, return_state=True)
     assert state.name == "Failed"
-    assert "ingest/inbox works on the server's data directory" in state.message
+    assert "ingest/inbox uses only the server's data directory" in state.message
     assert not (tmp_path / "data").exists()
 
 

@@ -346,5 +346,5 @@ def test_a_stored_file_is_not_read_again_in_another_timezone(ingested, csv_of, d
     before = exported(data_dir)
     again = ingested(path, data_dir, timezone="America/New_York")
     assert again.state.is_failed()
-    assert "is stored already with its times in another timezone" in str(again.result)
+    assert "is already stored with its times in another timezone" in str(again.result)
     assert exported(data_dir) == before

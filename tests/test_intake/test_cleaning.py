@@ -87,7 +87,7 @@ def test_reasons_in_their_order(change, expected):
 def test_quarantined_rows_keep_their_cells_and_say_why():
     row = judge({"weight": "nan", "source": None}).quarantine.to_pylist()[0]
     assert row == {
-        "reason": "bad_number", "detail": "'nan' is no positive number", "user_id": "u1",
+        "reason": "bad_number", "detail": "'nan' is not a positive number", "user_id": "u1",
         "time": "2024-01-31 07:12", "source": None, "weight": "nan", "unit": "kg", "file": 3,
         "line": 2,
     }  # fmt: skip

@@ -31,7 +31,7 @@ def test_another_timezone_is_refused_in_one_sentence(check, csv_of):
         check(csv_of(*LOCAL), "Europe/Oslo", "America/New_York")
     sentence = str(refused.value)
     assert "line 2 was 2024-01-01T06:00:00Z and would be 2024-01-01T12:00:00Z" in sentence
-    assert "give the --timezone that it was read with" in sentence
+    assert "give the same --timezone as before" in sentence
 
 
 def test_so_is_no_timezone_where_one_was_given(check, csv_of):

@@ -153,10 +153,10 @@ APPLE = (
 @pytest.mark.parametrize(
     ("content", "user", "words"),
     [
-        (LOG, "me", "is no whole JSON"),
+        (LOG, "me", "is not complete JSON"),
         (LOG + "]", "me", "give --unit"),
         (APPLE, "me", "is cut off"),
-        ('{"resourceType": "Bundle", "entry": [', None, "is no whole JSON"),
+        ('{"resourceType": "Bundle", "entry": [', None, "is not complete JSON"),
         ("user_id,date,weight_kg\n1,03/04/2024,80\n", None, "give --dates"),
     ],
 )
@@ -176,7 +176,7 @@ def test_what_a_document_lacks_is_found_before_anything_starts(
 @pytest.mark.parametrize(
     ("options", "data", "words"),
     [
-        ({"format": "punchcards"}, {}, "'punchcards' is no format"),
+        ({"format": "punchcards"}, {}, "'punchcards' is not a format"),
         ({"unit": "furlong"}, {}, "'furlong' is no unit"),
         ({"user": ""}, {}, "'' is no user id"),
         ({"user": " null"}, {}, "' null' is no user id"),
@@ -202,7 +202,7 @@ def test_a_file_whose_name_is_no_text_is_refused_and_others_are_read(taken, csv_
 
 def test_an_unknown_format_is_refused(taken, csv_of):
     intake = taken(csv_of(GOOD), options=ReadOptions(format="punchcards"))
-    assert "'punchcards' is no format" in next(iter(intake.refused.values()))
+    assert "'punchcards' is not a format" in next(iter(intake.refused.values()))
     assert intake.rows_in == 0
 
 

@@ -9,21 +9,23 @@ from weightstream.schema import REASONS
 def test_the_sentence_has_expectation_name_value_and_probability():
     sentence = explain("unit_lb_as_kg", 183.0, 82.1, 84.3, 83.007, 0.002)
     assert sentence == (
-        "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
+        "expected 82.1-84.3 kg; 183.0 looks like pounds read as kg: 83.0 kg; probability 0.998"
     )
 
 
 def test_what_is_not_known_is_left_out():
     for missing in (nan, None):
         sentence = explain("implausible", 6553.5, missing, missing, missing, 0.0)
-        assert sentence == "6553.5 is no weight of an adult; probability above 0.999"
+        assert sentence == "6553.5 is not a possible body weight; probability above 0.999"
         assert explain("outlier", 60.0, missing, 80.0, 70.0, missing) == (
             "60.0 fits no explanation: 70.0 kg"
         )
 
 
 def test_an_absurd_number_keeps_the_sentence_short():
-    assert explain("implausible", 1e300, nan, nan, nan, nan) == ("1e+300 is no weight of an adult")
+    assert explain("implausible", 1e300, nan, nan, nan, nan) == (
+        "1e+300 is not a possible body weight"
+    )
 
 
 @pytest.mark.parametrize("reason", [r for r in REASONS if r != "ok"])

@@ -54,7 +54,7 @@ def test_a_killed_process_is_one_sentence(data_dir, tmp_path):
     with drawing_processes(data_dir, drawing(tmp_path), 2) as processes:
         for process in list(processes._executor._processes):
             os.kill(process, signal.SIGKILL)
-        with pytest.raises(BatchError, match="was killed, perhaps for want of memory"):
+        with pytest.raises(BatchError, match="was killed, perhaps for lack of memory"):
             processes.draw(PERSONS)
 
 

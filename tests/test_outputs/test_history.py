@@ -39,16 +39,14 @@ def test_the_story_of_a_reading(store, decide, id_of):
     assert told[0].startswith("received: 176.4 kg of 2024-01-09T07:00:00Z for a from scale (")
     assert ", line 20, run " in told[0] or ", line " in told[0]
     parts = [one.split(" (run")[0] for one in told[1:]]
-    assert parts[0].startswith(
-        "rejected in the series of a: looks like pounds taken for kg, 80.0 kg"
-    )
+    assert parts[0].startswith("rejected in the series of a: looks like pounds read as kg, 80.0 kg")
     expected = [
         "assigned to b by eva: her sister's",
         "left the series of a",
         "in the series of b",
         "what eva decided (assign) was withdrawn or replaced by max",
         "accepted by max",
-        "accepted in the series of b (rejected before): a person decided so",
+        "accepted in the series of b (rejected before): a reviewer decided so",
         "what max decided (accept) was withdrawn or replaced by kim",
         "left the series of b",
         "rejected in the series of a",

@@ -77,5 +77,5 @@ def test_unknown_units_have_no_code():
 
 def test_a_unit_that_a_person_gives_must_be_one():
     assert required_unit("LBS") == "lb"
-    with pytest.raises(InputError, match="'bananas' is no unit of weight"):
+    with pytest.raises(InputError, match="'bananas' is not a known unit of weight"):
         required_unit("bananas")

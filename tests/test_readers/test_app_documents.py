@@ -36,9 +36,9 @@ def test_health_auto_export_of_several_days_on_lines(save, cleaned):
     result = cleaned(save("\n".join(lines)), user="me")
     assert result.measurements["line"].to_pylist() == [4, 9]
     assert [row["detail"] for row in result.quarantine.to_pylist()] == [
-        "'?' is no positive number",
-        "'?' is no positive number",
-        "the line holds no whole JSON object",
+        "'?' is not a positive number",
+        "'?' is not a positive number",
+        "the line is not a complete JSON object",
     ]
 
 

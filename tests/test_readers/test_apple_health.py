@@ -102,9 +102,9 @@ def test_a_long_tail_without_records_is_no_cut(save, cleaned, monkeypatch, rest)
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (HEAD + WEIGHT * 3, "cut off"),
-        (HEAD + WEIGHT * 3 + WEIGHT[:50], "cut off"),
-        (HEAD + "<!-- " + WEIGHT * 100 + TAIL, "cut off"),
+        (HEAD + WEIGHT * 3, "truncated"),
+        (HEAD + WEIGHT * 3 + WEIGHT[:50], "truncated"),
+        (HEAD + "<!-- " + WEIGHT * 100 + TAIL, "truncated"),
         (HEAD + '<Record type="' + "x" * (3 << 20) + TAIL, "does not end"),
     ],
 )
@@ -145,7 +145,7 @@ def test_broken_attributes_cost_nothing_but_themselves(save, cleaned, broken, bl
     [
         (WEIGHT.replace('unit="kg"', 'unit="kg'), "the row has no time"),
         (WEIGHT.replace("value=", "="), "the row has no weight"),
-        (WEIGHT.replace("unit=", 'value="81" unit=').replace('" ', '"'), "tells its value twice"),
+        (WEIGHT.replace("unit=", 'value="81" unit=').replace('" ', '"'), "states its value twice"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_quarantined_with_its_line(save, cleaned, broken, detail):

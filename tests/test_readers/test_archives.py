@@ -75,7 +75,7 @@ def test_of_a_member_that_is_cut_off_nothing_counts(tmp_path, cleaned, block_byt
     assert len(result.measurements) == 2
     (unread,) = result.unread
     assert "'a.xml'" in unread.name
-    assert "cut off" in unread.sentence
+    assert "truncated" in unread.sentence
 
 
 def test_what_no_reader_takes_is_named(tmp_path, cleaned):
@@ -238,7 +238,7 @@ def test_what_is_left_out_is_told_and_known_to_the_caller(tmp_path, cleaned):
     assert lines[0] == f"not read: {path} ('0.pdf') is in no format that weightstream knows"
     assert lines[5:] == [
         "not read: 2 more files; --json-report FILE names them",
-        f"passed over, since such files hold no weighings: {path} ('c.xml')",
+        f"ignored, since such files hold no weighings: {path} ('c.xml')",
     ]
 
 

@@ -53,7 +53,7 @@ def test_what_nobody_weighed_is_no_weight(name):
 
 def test_what_is_passed_over_is_told():
     found = choose(PERSON | {"date": DAYS, "Goal weight (kg)": KG, "Weight (kg)": KG})
-    assert found.notes == ("passed over as no weighing: 'Goal weight (kg)'",)
+    assert found.notes == ("ignored, not a weighing: 'Goal weight (kg)'",)
 
 
 def test_two_weights_that_differ_are_refused_by_their_names():
@@ -104,7 +104,7 @@ IMPORTED = [f"2024-06-01T10:00:0{n}Z" for n in range(4)]
 def test_a_date_beside_the_time_of_an_import():
     found = choose(PERSON | {"date": DAYS, "timestamp": IMPORTED, "weight_kg": KG})
     assert (found.named()["time"], found.named()["updated"]) == (("date",), ("timestamp",))
-    assert "as times of an import do" in found.notes[0]
+    assert "like times of an import" in found.notes[0]
 
 
 def test_a_date_beside_the_time_of_the_same_day():
@@ -123,7 +123,7 @@ def test_a_date_and_a_time_that_contradict_each_other_are_refused():
 def test_the_time_is_found_by_its_cells_where_no_name_tells():
     found = choose(PERSON | {"Kuupäev": DAYS, "weight_kg": KG})
     assert found.named()["time"] == ("Kuupäev",)
-    assert found.notes == ("'Kuupäev' is taken for the time, by what its cells hold",)
+    assert found.notes == ("'Kuupäev' is used as the time, because of its cells",)
 
 
 def test_when_a_row_was_made_is_not_when_it_was_weighed():
@@ -245,7 +245,9 @@ def test_names_that_are_not_there_and_roles_that_are_none():
         InputError, match="no column 'wt' for --column weight; its columns are 'user_id'"
     ):
         chosen(PERSON | {"date": DAYS, "weight_kg": KG}, named={"weight": "wt"})
-    with pytest.raises(ConfigError, match="'size' is no role of a column; choose one of user_id"):
+    with pytest.raises(
+        ConfigError, match="'size' is not a role of a column; choose one of user_id"
+    ):
         named_columns(["size=x"])
     with pytest.raises(ConfigError, match="names no column"):
         named_columns(["weight"])

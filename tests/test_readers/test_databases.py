@@ -98,7 +98,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path):
 
 
 def test_a_database_without_a_query_and_a_query_without_a_database():
-    with pytest.raises(ConfigError, match="host/db is a database; say with --query"):
+    with pytest.raises(ConfigError, match="host/db is a database; give an SQL query with --query"):
         with_query(["postgresql://me:secret@host/db"], None)
     with pytest.raises(ConfigError, match="--query is for"):
         with_query(["weights.csv"], QUERY)

@@ -190,8 +190,8 @@ def test_gzip_is_told_by_content(tmp_path):
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (gzip.compress(HEADER.encode() + ROW.encode() * 5000)[:-200], "cut off gzip"),
-        (b"\x1f\x8bnonsense", "damaged or cut off gzip"),
+        (gzip.compress(HEADER.encode() + ROW.encode() * 5000)[:-200], "truncated gzip"),
+        (b"\x1f\x8bnonsense", "damaged or truncated gzip"),
         (bytes(range(256)) * 10, "in no format"),
         (ROW.encode(), "no header"),
         (b"u1,2024-01-31,80\n", "no header"),
@@ -283,7 +283,7 @@ def test_an_option_decides_the_order_unless_the_file_disproves_it(tmp_path):
     open_file = write(tmp_path, HEADER + "u1,03/04/2024,s,80,kg\n", "open.csv")
     assert [one.date_order for one in dialects(open_file, dates="mdy")] == ["mdy"]
     proven = write(tmp_path, HEADER + "u1,03/04/2024,s,80,kg\nu1,13/04/2024,s,80,kg\n", "x.csv")
-    with pytest.raises(InputError, match="that they are dmy; leave --dates mdy out"):
+    with pytest.raises(InputError, match="that prove the order dmy; leave --dates mdy out"):
         dialects(proven, dates="mdy")
 
 
@@ -293,7 +293,7 @@ def test_a_title_a_separator_line_and_repeated_headers(tmp_path):
     blocks = [parse() for parse in parses(path, ReadOptions())]
     assert rows(path, "user_id", "line") == [("u1", 4), ("u1", 6)]
     assert [block.skipped for block in blocks] == [1]
-    assert blocks[0].notes == ("1 line above the header passed over",)
+    assert blocks[0].notes == ("1 line above the header skipped",)
 
 
 def test_recognised_as_text_only():
@@ -308,7 +308,7 @@ def test_recognised_as_text_only():
 def test_formats_that_do_not_exist(tmp_path):
     path = write(tmp_path, HEADER + ROW)
     assert recognise(path) == "csv"
-    with pytest.raises(InputError, match="'xls' is no format"):
+    with pytest.raises(InputError, match="'xls' is not a format"):
         table(path, format="xls")
 
 

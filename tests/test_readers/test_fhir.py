@@ -177,8 +177,8 @@ def test_a_line_beyond_all_measure_is_one_faulty_record(save, cleaned, monkeypat
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ('{"resourceType": "Observation", "id": ', "no whole JSON"),
-        ('{"resourceType": "X", "a": ' + "[" * 100_000, "no whole JSON"),
+        ('{"resourceType": "Observation", "id": ', "not complete JSON"),
+        ('{"resourceType": "X", "a": ' + "[" * 100_000, "not complete JSON"),
         (
             json.dumps(bundle(observation(), observation())) + "\n" + json.dumps(observation()),
             "several weighings on a line",

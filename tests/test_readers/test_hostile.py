@@ -137,6 +137,6 @@ def test_a_folder_of_many_formats(store_files, fresh_dir, tmp_path, user, read, 
     found = {file.path.name for file in intake.files if file.rows_in > file.quarantined}
     assert found == read
     sentences = {path.name: sentence for path, sentence in intake.refused.items()}
-    for name, words in (refused | {"cut.json": "no whole JSON"}).items():
+    for name, words in (refused | {"cut.json": "not complete JSON"}).items():
         assert words in sentences[name]
     assert sum(stored.outcomes.values()) == intake.rows_in

@@ -315,7 +315,7 @@ def test_health_connect_of_fewer_columns_and_other_databases(tmp_path, cleaned):
     with pytest.raises(InputError, match="not one that Health Connect exports"):
         cleaned(health_connect(tmp_path / "view.db", endless), user="me")
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match="cut off"):
+    with pytest.raises(InputError, match="truncated"):
         cleaned(path, user="me")
 
 

@@ -76,7 +76,7 @@ def test_clean_reads_a_url(memory, tmp_path):
     ("url", "words"),
     [
         ("memory://bucket/none.csv", "memory://bucket/none.csv does not exist"),
-        ("memory://bucket/*.csv", "names no file"),
+        ("memory://bucket/*.csv", "matches no file"),
         ("gopher://a/b.csv", "gopher"),
     ],
 )

@@ -23,7 +23,7 @@ def test_a_damaged_gzip_gives_no_first_byte(tmp_path):
     content[-6] ^= 1  # the checksum stands at the end
     path = tmp_path / "damaged.gz"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="damaged or cut off"):
+    with pytest.raises(InputError, match="damaged or truncated"):
         open_source(Source(path)).__enter__()
 
 

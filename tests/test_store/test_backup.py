@@ -48,7 +48,7 @@ def test_what_was_committed_is_restored_and_what_follows_is_the_same(
     assert run("restore", copy, "--data-dir", store).exit_code == 2
     done = run("restore", copy, "--overwrite", "--data-dir", store)
     assert done.exit_code == 0, done.output
-    assert "erase again who was erased" in done.stdout
+    assert "erase persons again who were erased" in done.stdout
     assert exported(store) == before
     assert rows_of(store, "pragma integrity_check") == [("ok",)]
     assert stat.S_IMODE((store / STORE_NAME).stat().st_mode) == 0o600

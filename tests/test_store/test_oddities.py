@@ -31,7 +31,7 @@ def test_an_erasure_goes_on_where_there_can_be_no_pages(store, rows_of):
     (store / "dashboards").write_text("no folder")
     done = run("erase", "b", "--data-dir", store)
     assert done.exit_code == 1
-    assert f"left: {store / 'dashboards'}: pages cannot be written anew" in done.stdout
+    assert f"left: {store / 'dashboards'}: pages cannot be written again" in done.stdout
     assert rows_of(store, "select user_id from users") == [("a",)]
 
 

@@ -266,7 +266,7 @@ def test_the_command(store, tmp_path, id_of):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{id}", "reject"], "no name of who decides"),
+        (["{id}", "reject"], "the name of who decides is missing"),
         (["{id}", "assign", "--by", "x"], "needs the user"),
         (["{id}", "assign", "nobody", "--by", "x"], "no person called 'nobody'"),
         (["{id}", "accept", "b", "--by", "x"], "only assign does"),
@@ -295,7 +295,7 @@ def test_a_file_without_lines_says_that_nothing_changed(store, tmp_path):
     path.write_text("measurement_id,action,by\n")
     done = run("override", "--csv", path, "--data-dir", store)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == "0 changed, 0 as they were; 0 persons judged anew\n"
+    assert done.stdout == "0 changed, 0 as they were; 0 persons judged again\n"
 
 
 def test_many_in_a_file(store, tmp_path, id_of, shown):
@@ -328,7 +328,7 @@ def test_many_in_a_file(store, tmp_path, id_of, shown):
 def test_a_weight_that_nobody_has_cannot_be_accepted(store_files, csv_of, fresh_dir, decide, id_of):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("a", "2024-01-02", "6553")))
-    assert "nobody weighs" in decide(data_dir, id_of(data_dir, "6553"), "accept").faults[0]
+    assert "no body weighs that" in decide(data_dir, id_of(data_dir, "6553"), "accept").faults[0]
     assert decide(data_dir, id_of(data_dir, "6553"), "reject").verdicts
 
 
@@ -345,7 +345,7 @@ def test_the_export_tells_who_decided(store, tmp_path, decide, id_of):
     rows = [json.loads(line) for line in (tmp_path / "out.ndjson").open()]
     (row,) = [row for row in rows if row["override"]]
     assert (row["override"], row["override_by"]) == ("reject", "eva")
-    assert row["explanation"] == "a person decided so"
+    assert row["explanation"] == "a reviewer decided so"
 
 
 def test_one_that_was_cut_short_is_applied_by_the_same_command(

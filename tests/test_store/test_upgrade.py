@@ -134,7 +134,10 @@ def test_its_files_come_again_as_duplicates(upgraded, store_files, tables):
 
 
 def test_a_reader_says_who_brings_it_up_to_date(old_dir):
-    with ReadPool(old_dir, 1) as pool, pytest.raises(StoreError, match="an ingest brings it up"):
+    with (
+        ReadPool(old_dir, 1) as pool,
+        pytest.raises(StoreError, match="run an ingest to migrate it"),
+    ):
         pool.connection().__enter__()
 
 

@@ -79,15 +79,15 @@ def erase_person(
     existing(data_dir)
     user_id, path = trimmed(user), data_dir / STORE_NAME
     if blank(pa.array([user_id]))[0]:
-        raise ConfigError(f"{user!r} is nobody's id; name the person who is to be erased")
+        raise ConfigError(f"{user!r} is not an id; name the person to erase")
     with open_writer(data_dir, exclusive_lock) as connection:
         key = key_of(connection, data_dir)
         erased = Erased(erasing.rows_of(connection, user_id))
         before = key and erasing.erased_at(connection, token(key, user_id))
         if not (erased.rows or before or in_advance):
             raise ConfigError(
-                f"the store {path} knows no person called {user_id!r}; with --in-advance, their "
-                "rows are left out when they arrive"
+                f"the store {path} has no person called {user_id!r}; use --in-advance to leave "
+                "out rows that arrive later"
             )
         key = key or make_key(data_dir)
         theirs = token(key, user_id)
@@ -113,7 +113,7 @@ def _told(erased: Erased, dashboards: Path) -> Iterator[None]:
         yield
     except (OSError, ConfigError) as error:
         reason = getattr(error, "strerror", None) or error
-        erased.left[dashboards] = f"pages cannot be written anew ({reason})"
+        erased.left[dashboards] = f"pages cannot be written again ({reason})"
 
 
 def _redraw(
@@ -149,18 +149,18 @@ def _sweep(
     options = ReadOptions(columns=config.data.columns)
     for held in holdings(_files(data_dir, inbox), user_id, options, digests):
         if held.ours and held.others == 0:
-            _delete(held.path, "deleted, it was an export of theirs alone", erased)
+            _delete(held.path, "deleted, since it was an export of this person alone", erased)
         elif held.ours:
             _rewrite(held, user_id, options, erased)
         elif _waits(held.path, inbox):
-            erased.files[held.path] = "waits to be read, their rows will be left out"
+            erased.files[held.path] = "waits to be read; this person's rows will be left out"
         elif not held.rewritable:
             erased.left[held.path] = ADVICE[held.kind]
         elif not rewrite:
-            what = f"{held.rows:,} rows of theirs" if held.rows else "nobody else"
-            erased.files[held.path] = f"holds {what}; --rewrite takes them out"
+            what = f"{held.rows:,} rows of this person" if held.rows else "nobody else"
+            erased.files[held.path] = f"holds {what}; --rewrite removes them"
         elif held.kind == "whole":
-            _delete(held.path, "deleted, it held nobody else", erased)
+            _delete(held.path, "deleted, since it held nobody else", erased)
         elif made := _rewrite(held, user_id, options, erased):
             erasing.rename_content(connection, data_dir / STORE_NAME, *made)
     _look_at_names(data_dir, inbox, user_id, rewrite, erased)
@@ -188,7 +188,7 @@ def _rewrite(
     except Exception:  # whatever a reader trips over must not stop the erasure
         erased.left[held.path] = ADVICE["unsearchable"]
     else:
-        erased.files[held.path] = f"{held.rows:,} rows taken out"
+        erased.files[held.path] = f"{held.rows:,} rows removed"
         return digests
     return None
 

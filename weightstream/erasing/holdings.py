@@ -46,10 +46,10 @@ Kind = Literal[
 REWRITABLE = ("export", "delimited", "ndjson", "parquet", "whole")
 ADVICE = {
     "other": "its format cannot be rewritten: take the person out where it is made, or delete it",
-    "text": "it holds the id, and weightstream does not know its format: look at it",
+    "text": "it holds the id in an unknown format: check it",
     "database": "it holds the id, perhaps as a copy of a store: delete it",
-    "closed": "it cannot be read: look at it with the rights that this takes",
-    "unsearchable": "it cannot be searched: look at it, or delete it",
+    "closed": "it cannot be read: check it with sufficient rights",
+    "unsearchable": "it cannot be searched: check or delete it",
     "name": "its name holds the id: rename or delete it",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")

@@ -26,7 +26,8 @@ from weightstream.store.migrations import migrations
 FORMER = f"{STORE_NAME}.before-restore"
 IDS = "select user_id from users union select user_id from quarantine where user_id is not null"
 NOT_READ = (
-    "the store that was there cannot be read: erase again who was erased after the backup was made"
+    "the replaced store cannot be read: erase persons again who were erased after the backup was "
+    "made"
 )
 
 
@@ -40,9 +41,9 @@ def restore(config: Config, source: Path, overwrite: bool = False) -> list[str]:
     data_dir = config.data.data_dir.absolute()
     path = Path(os.path.realpath(data_dir / STORE_NAME))  # it may be a link: SQLite follows it
     if not source.is_file() or (path.exists() and source.samefile(path)):
-        raise ConfigError(f"{source}: is no backup; name a file that `weightstream backup` made")
+        raise ConfigError(f"{source}: is not a backup; name a file that `weightstream backup` made")
     if path.exists() and not overwrite:
-        raise StoreError(f"{path} is there already; --overwrite puts the backup in its place")
+        raise StoreError(f"{path} exists; use --overwrite to replace it by the backup")
     lines = [f"{source}: {sound(source)}"]
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive_lock(data_dir), appearing(path) as unfinished:
@@ -57,7 +58,7 @@ def restore(config: Config, source: Path, overwrite: bool = False) -> list[str]:
         if path.exists():
             lines.append(keep_former(path))
     flush(path)
-    return [*lines, "restored; `weightstream dashboards` draws the pages anew"]
+    return [*lines, "restored; run `weightstream dashboards` to draw the pages again"]
 
 
 def erase_again(former: Path, copy: Path, data_dir: Path) -> Iterator[str]:
@@ -108,4 +109,4 @@ def keep_former(path: Path) -> str:
     for ending in ("-wal", "-shm"):  # of a store that could not be opened; they would be applied
         with suppress(FileNotFoundError):
             os.replace(f"{path}{ending}", f"{former}{ending}")
-    return f"the store that was there is {former} now; delete it when nobody needs it"
+    return f"the replaced store is kept as {former}; delete it when you no longer need it"

@@ -59,7 +59,7 @@ def _holds(
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
     if depth == 0 and head.startswith(PACKED):
-        raise InputError("it is packed too often")
+        raise InputError("it is packed in too many layers")
     if head.startswith(PARQUET_MAGIC):
         return _in_parquet(stream, user_id)
     if head.startswith(ZIP_MAGIC):
@@ -101,7 +101,7 @@ def _parts(stream: Any, most: int, overlap: int = 4096) -> Iterator[bytes]:
     while part := stream.read(CHUNK):
         read += len(part)
         if read > most:
-            raise InputError("it unpacks to far more than it is")
+            raise InputError("it unpacks to far more than its size")
         yield before + part
         before = part[-overlap:] if overlap else b""
 

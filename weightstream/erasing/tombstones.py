@@ -34,7 +34,7 @@ def read_key(connection: sqlite3.Connection, data_dir: Path) -> bytes:
     try:
         key = bytes.fromhex(path.read_text("ascii").strip())
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds no key"
+        reason = error.strerror if isinstance(error, OSError) else "it does not hold a key"
         raise StoreError(_lost(path, str(reason))) from None
     if not hmac.compare_digest(check_of(key), queries.setting(connection, CHECK) or "none"):
         raise StoreError(_lost(path, "it is not the key of this store"))
@@ -43,7 +43,7 @@ def read_key(connection: sqlite3.Connection, data_dir: Path) -> bytes:
 
 def _lost(path: Path, reason: str) -> str:
     return (
-        f"{path} cannot be used ({reason}), and without it nobody knows who was erased from "
+        f"{path} cannot be used ({reason}); it is needed to recognise persons erased from "
         f"{path.with_name(STORE_NAME)}; restore it from a backup"
     )
 

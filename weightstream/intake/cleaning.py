@@ -124,7 +124,7 @@ def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator
                 try:
                     pending.append(pool.submit(one))
                 except RuntimeError:
-                    logger.warning("read: a thread cannot be started; going on without it")
+                    logger.warning("read: a thread cannot be started; continuing without it")
                     yield from (future.result() for future in pending)
                     pending.clear()
                     yield one()
@@ -357,7 +357,7 @@ def required_person(name: str) -> str:
     said = encode(pa.chunked_array([[name]]))
     if said.is_blank()[0] or _no_names(said)[0]:
         raise ConfigError(
-            f"{name[:60]!r} is no user id; give one of 1 to {MAX_NAME:,} characters, without "
+            f"{name[:60]!r} is not a user id; give one of 1 to {MAX_NAME:,} characters, without "
             "control characters, that is not the word NULL"
         )
     return name

@@ -148,7 +148,7 @@ def check_report(path: Path, sources: Sequence[Path]) -> None:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
     if start not in (b"", _START):
-        raise ConfigError(f"{path} is no earlier report; name another file for the report")
+        raise ConfigError(f"{path} is not an earlier report; name another file for the report")
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
@@ -183,7 +183,7 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     counts = ", ".join(f"{file[name]:,} {name}" for name in ("duplicates", "excluded", "skipped"))
     yield f"{file['file']} ({file['format']}): {file['rows_in']:,} rows, {counts}"
     if file["refused"]:
-        yield "  refused: nothing of it counts"
+        yield "  refused: none of its rows count"
         return
     if file["columns"]:
         chosen = (f"{role} = {_names(names)}" for role, names in file["columns"].items())
@@ -196,8 +196,8 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
         yield f"  times: {', '.join(map(_time_told, file['times']))}"
     for clock, rows in file["clocks"].items():
         yield (
-            f"  {rows:,} times of {clock} are taken for dates alone: it stands on day after day, as"
-            " it does where nobody knows the time of day"
+            f"  {rows:,} times of {clock} count as dates without a time: it appears day after "
+            "day, as it does if nobody knows the time of day"
         )
     for reason, found in file["quarantined"].items():
         lines = ", ".join(str(example["line"]) for example in found["examples"])
@@ -235,15 +235,15 @@ def unread_text(unread: Sequence[Unread]) -> Iterator[str]:
     if len(unknown) < len(unread):
         names = [one.name for one in unread if one.known]
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-        yield f"passed over, since such files hold no weighings: {names[0]}{more}"
+        yield f"ignored, since such files hold no weighings: {names[0]}{more}"
 
 
 def shared_ids_text(who: str, rows: int) -> str:
     """A sentence on `rows` readings whose record id is that of others. who: which gives it."""
     return (
         f"{who} gives one record id to readings of a person at several times ({rows:,} readings), "
-        "so that each replaces the one before; if they are readings of their own, let them have "
-        "other ids or none (data.columns.record_id = []) and read the file again"
+        "so each replaces the one before; if they are separate readings, give them other ids or "
+        "none (data.columns.record_id = []) and read the file again"
     )
 
 

@@ -256,12 +256,13 @@ def _take_over(claims: Claims, folder: Path) -> None:
         name = path.relative_to(folder)
         if attempts > MOST_ATTEMPTS:
             sentence = (
-                f"{MOST_ATTEMPTS} runs were killed before they had read it; see Prefect's log, and "
-                "put it back into the inbox, alone, to try again"
+                f"{MOST_ATTEMPTS} runs were killed while reading it; see Prefect's log, and put it "
+                "back into the inbox, alone, to try again"
             )
             fail(path, claims.inbox, name, sentence)
             claims.problems.append(
-                f"{MOST_ATTEMPTS} runs were killed at a file; it is in the inbox's failed folder"
+                f"{MOST_ATTEMPTS} runs were killed while reading a file; it is in the inbox's "
+                "failed folder"
             )
         else:
             claims.files.append(Claimed(path, name, seen))
@@ -293,7 +294,9 @@ def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
     if links:
         claims.problems.append(f"{links} links or devices are in the inbox's failed folder")
     if stuck:
-        claims.problems.append(f"{stuck} files cannot be moved; see who owns them and their folder")
+        claims.problems.append(
+            f"{stuck} files cannot be moved; check the owner of them and of their folder"
+        )
 
 
 def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
@@ -377,8 +380,7 @@ def folder_within(inbox: Path, name: Path, make: bool = True) -> Iterator[int]:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR):
                     raise
                 raise InputError(
-                    f"the inbox's own folder {name.parts[0]!r} leads through something that is no "
-                    "folder; remove it"
+                    f"the inbox's own folder {name.parts[0]!r} is not a folder; remove it"
                 ) from None
             os.close(folder)
             folder = inner

@@ -36,9 +36,9 @@ def refuse_retimed(
         if moved:
             line, before, now = moved
             raise InputError(
-                f"{path} is stored already with its times in another timezone: what stands in line"
-                f" {line} was {before} and would be {now}; give the --timezone that it was read"
-                " with, or read it into a new store (--data-dir)"
+                f"{path} is already stored with its times in another timezone: the time in line"
+                f" {line} was {before} and would be {now}; give the same --timezone"
+                " as before, or read it into a new store (--data-dir)"
             )
 
 

@@ -300,7 +300,7 @@ def check_source(path: Path, options: ReadOptions) -> None:
 def check_options(options: ReadOptions, data: Data) -> None:
     """Raise ConfigError for a wrong format, person, unit, timezone, role or list of persons."""
     if options.format not in ("auto", *FORMATS):
-        raise ConfigError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+        raise ConfigError(f"{options.format!r} is not a format; choose one of {', '.join(FORMATS)}")
     if options.user is not None:
         required_person(options.user)
     if options.unit is not None:

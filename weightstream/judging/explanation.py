@@ -15,8 +15,8 @@ EXPLAINED_BY = (
 """Columns of the export, in the order of the arguments of `explain`."""
 
 LOOKS_LIKE = {
-    "unit_lb_as_kg": "looks like pounds taken for kg",
-    "unit_kg_as_lb": "looks like kg taken for pounds",
+    "unit_lb_as_kg": "looks like pounds read as kg",
+    "unit_kg_as_lb": "looks like kg read as pounds",
     "decimal_shift": "looks like a decimal point out of place",
     "hundreds_off": "looks like a hundred too many or too few",
     "digit_swap": "looks like two digits swapped",
@@ -24,8 +24,8 @@ LOOKS_LIKE = {
     "bmi_as_weight": "looks like a body-mass index",
     "other_person": "looks like another person",
     "wrong_date": "looks like a reading of another day",
-    "repeat": "tells the weighing before it once more",
-    "implausible": "is no weight of an adult",
+    "repeat": "repeats the weighing before it",
+    "implausible": "is not a possible body weight",
     "outlier": "fits no explanation",
 }
 """By reason; the reasons that say nothing against a reading are not in it."""
@@ -34,9 +34,9 @@ LIKELY = 0.6
 """Share of a reason among all errors that a reading may be; below it a second one is near."""
 
 HUMAN_REASON_TEXTS = {
-    "override": "a person decided so",
+    "override": "a reviewer decided so",
     "superseded": "the source corrected this record",
-    "retracted": "the source took this record back",
+    "retracted": "the source retracted this record",
 }
 """By reason that is not the engine's."""
 
@@ -56,7 +56,7 @@ def explain(
     Probability: that the reading is wrong.
     p_reason: probability of the reason among all errors that it may be; below LIKELY the name is
     only "possibly" the right one.
-    "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998"
+    "expected 82.1-84.3 kg; 183.0 looks like pounds read as kg: 83.0 kg; probability 0.998"
     """
     if reason in HUMAN_REASON_TEXTS:
         return HUMAN_REASON_TEXTS[reason]

@@ -24,7 +24,7 @@ def from_json(text: str) -> Parameters:
         return _checked(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise ConfigError(
-            f"this is no set of parameters of this version ({_said(problem)}); "
+            f"this is not a set of parameters of this version ({_said(problem)}); "
             "run `weightstream learn` again"
         ) from None
 
@@ -86,4 +86,4 @@ def _checked(read: dict[str, Any]) -> Parameters:
 
 def _number(key: str, value: Any, above: float = 0.0, below: float = math.inf) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < below:
-        raise ValueError(f"{key} is {value!r}, which is no possible value")
+        raise ValueError(f"{key} is {value!r}, which is not a possible value")

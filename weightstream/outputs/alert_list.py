@@ -32,7 +32,7 @@ def alert_list(config: Config, user: str | None = None) -> list[dict[str, Any]]:
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         if user is not None and user not in queries.user_ids(connection):
-            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+            raise ConfigError(f"the store {pool.path} has no person called {user!r}")
         users = queries.user_ids(connection) if user is None else [user]
         drawing = drawing_of(data_dir / "dashboards", config, judging_on(connection, config))
         found, newest = [], ""

@@ -59,9 +59,8 @@ class DrawingProcesses:
             rows, process, megabytes = future.result()
         except BrokenProcessPool:
             raise BatchError(
-                "a process that draws pages was killed, perhaps for want of memory; lower "
-                "threading.viz_pool_size, and run `weightstream dashboards` for the pages that are "
-                "missing"
+                "a process that draws pages was killed, perhaps for lack of memory; lower "
+                "threading.viz_pool_size, and run `weightstream dashboards` for the missing pages"
             ) from None
         self._private_mb[process] = max(megabytes, self._private_mb.get(process, 0.0))
         return rows

@@ -45,8 +45,8 @@ def _goal(row: Mapping[str, str | None], where: str) -> Goal:
     except ValueError:
         amount = float("nan")
     if not (isfinite(amount) and LEAST_KG <= amount <= MOST_KG):
-        raise ConfigError(f"{where}: {kg!r} is no goal; write kg, {LEAST_KG:g} to {MOST_KG:g}")
+        raise ConfigError(f"{where}: {kg!r} is not a goal; write kg, {LEAST_KG:g} to {MOST_KG:g}")
     try:
         return Goal(amount, date.fromisoformat(by).isoformat() if by else None)
     except ValueError:
-        raise ConfigError(f"{where}: {by!r} is no date; write YYYY-MM-DD, or nothing") from None
+        raise ConfigError(f"{where}: {by!r} is not a date; write YYYY-MM-DD, or nothing") from None

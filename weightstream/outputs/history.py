@@ -143,7 +143,7 @@ def _overridden(connection: sqlite3.Connection, measured: Measured) -> Iterator[
         done = {"accept": "accepted", "reject": "rejected", "assign": "assigned"}[action]
         yield Event(made, "override", f"{done}{where} by {by}{why}", facts)
         if withdrawn:
-            sentence = f"what {by} decided ({action}) was withdrawn or replaced by {who}"
+            sentence = f"the decision of {by} ({action}) was withdrawn or replaced by {who}"
             yield Event(withdrawn, "override", sentence, {"withdrawn": action, "by": who})
 
 

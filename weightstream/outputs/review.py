@@ -53,7 +53,7 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         if user is not None and user not in StoredPersons(connection).persons([user]):
-            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+            raise ConfigError(f"the store {pool.path} has no person called {user!r}")
         connection.execute("begin")  # candidates and what stands, as of one moment
         rows = least_certain(connection, user, limit)
     found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]

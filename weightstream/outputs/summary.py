@@ -77,7 +77,7 @@ class Summary:
     def retro_text(self) -> str:
         """What retro did, in one line."""
         return (
-            "{readings:,} readings of {persons:,} persons looked at again; accepted to rejected "
+            "{readings:,} readings of {persons:,} persons judged again; accepted to rejected "
             "{accepted_to_rejected:,}, rejected to accepted {rejected_to_accepted:,}; the level of "
             "{levels_moved:,} persons moved by more than {moved_kg} kg"
         ).format(**self.retro, moved_kg=LEVEL_MOVED_KG)

@@ -56,7 +56,7 @@ class CommaEvidence:
 class Amounts:
     """What V texts say.
 
-    amount: (V,) string, the normal form; null where the text is no positive number.
+    amount: (V,) string, the normal form; null where the text is not a positive number.
     value: (V,) float64, the float nearest to it; nan where there is none.
     """
 

@@ -55,7 +55,7 @@ def _of_missing(lacking: Sequence[str], weight: str | None) -> str:
     # A cell with words may have stated the unit, had it been understood.
     worded = weight is not None and any(map(str.isalpha, weight))
     if "unit" in lacking and worded and quantity_of(weight or "") is None:
-        return f"{quoted(weight)} is no weight that can be read, and {told}"
+        return f"{quoted(weight)} cannot be read as a weight, and {told}"
     return told
 
 
@@ -68,20 +68,20 @@ def _of_unit(unit: str | None, weight: str | None) -> str:
     stated = canonical_unit(unit or "")
     if own and own.unit and stated:
         return f"{quoted(weight)} says {own.unit} and its unit is {stated}; correct one of them"
-    return f"{quoted(unit)} is no unit of weight that is known"
+    return f"{quoted(unit)} is not a known unit of weight"
 
 
 def _of_number(weight: str | None) -> str:
     if weight and may_be_either(weight):
         point, none = (weight.strip().replace(",", mark) for mark in (".", ""))
         return f"{quoted(weight)} may be {point} or {none}; give --decimal comma or --decimal point"
-    return f"{quoted(weight)} is no positive number"
+    return f"{quoted(weight)} is not a positive number"
 
 
 def _of_time(time: str | None, order: DateOrder | None) -> str:
     text = time or ""
     looks = _like_a_date(text, order) or _like_a_number(text) or _like_a_part(text)
-    return f"{quoted(time)} {looks or 'is no time that can be read without doubt'}"
+    return f"{quoted(time)} {looks or 'cannot be read as a time'}"
 
 
 def _like_a_date(text: str, order: DateOrder | None) -> str | None:
@@ -90,7 +90,7 @@ def _like_a_date(text: str, order: DateOrder | None) -> str | None:
         return None
     first, second = int(match[1]), int(match[2])
     if order in ORDERS and (1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12):
-        return f"is no date with {ORDERS[order]}, as the file's dates or --dates say"
+        return f"is not a date with {ORDERS[order]}, as the file's dates or --dates say"
     if len(match[3]) == 2 and (first > 31 or "-" in match[0]):
         return "may have the day, the month or the year first; give --dates dmy, mdy or ymd"
     if first <= 12 and second <= 12:
@@ -122,11 +122,11 @@ def _like_a_part(text: str) -> str | None:
     if re.search(r"\b24:00", text):
         return "may be the start or the end of the day; write 00:00 of the day that is meant"
     if match := _REGION.search(text):
-        return f"names no timezone that is known, {match[1]!r}"
+        return f"names an unknown timezone, {match[1]!r}"
     layout = layout_of(re.sub(rb"\d", b"0", text.encode(errors="replace")))
     if layout and layout.abbr:
         return (
-            f"names its timezone {layout.abbr!r}, which may be several; give --timezone with the"
-            " one that is meant, such as Europe/Oslo or America/New_York"
+            f"names its timezone {layout.abbr!r}, which has several meanings; give --timezone,"
+            " such as Europe/Oslo or America/New_York"
         )
     return None

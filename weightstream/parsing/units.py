@@ -104,5 +104,5 @@ def required_unit(text: str) -> str:
     """The canonical name of a unit that a person gave. Raises InputError if it is none."""
     unit = canonical_unit(text)
     if unit is None:
-        raise InputError(f"{text!r} is no unit of weight; give kg, g, lb, oz or st")
+        raise InputError(f"{text!r} is not a known unit of weight; give kg, g, lb, oz or st")
     return unit

@@ -56,7 +56,7 @@ def parses(path: Path, options: ReadOptions) -> Iterator[Parse]:
     Raises InputError, at any block, when the file cannot be used; then nothing of it counts.
     """
     if options.format not in ("auto", *FORMATS):
-        raise InputError(f"{options.format!r} is no format; choose one of {', '.join(FORMATS)}")
+        raise InputError(f"{options.format!r} is not a format; choose one of {', '.join(FORMATS)}")
     if is_zip(path):
         return parses_of_zip(path, options)
     name = recognise(path) if options.format == "auto" else options.format

@@ -78,7 +78,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             line += data.count(b"\n", 0, cut)
             carry = data[cut:]
     if not carry.rstrip().endswith(b"</HealthData>"):
-        raise InputError(f"{source} is cut off: it does not end as it should; export it again")
+        raise InputError(f"{source} is truncated, its end is missing; export it again")
     yield partial(_parse, carry, line, user, options.unit)
 
 
@@ -164,7 +164,7 @@ def _tag(data: bytes, opening: int) -> _Tag | None:
     pairs = list(_pairs(text))
     attributes = _attributes(pairs)
     again = [name for name in _TAKEN if len({pair[1:] for pair in pairs if pair[0] == name}) > 1]
-    fault = f"the record tells its {again[0].decode()} twice" if again else None
+    fault = f"the record states its {again[0].decode()} twice" if again else None
     closed = ending is not None and ending[0].startswith(b"/")
     return _Tag(attributes, end, closed, _IS_WEIGHT.search(text) is not None, fault)
 

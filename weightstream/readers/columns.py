@@ -88,7 +88,7 @@ def resolve(table: Table) -> Choice:
         roles["timezone"] = zone
     in_utc = _in_utc(table, times.chosen, zone)
     if passed:
-        table.notes.append(f"passed over as no weighing: {table.listing(passed)}")
+        table.notes.append(f"ignored, not a weighing: {table.listing(passed)}")
     choice = Choice(
         tuple(column.name.text for column in table.columns),
         roles,
@@ -125,7 +125,7 @@ def _roles_by_name(table: Table) -> dict[str, int]:
         # With persons beside them, ids come again for each person and source, and for corrections.
         unsure = role == "record_id" and "user_id" not in roles and not told
         if unsure and found is not None and _repeats(found):
-            table.notes.append(f"{table.listing([found])} repeats, and so holds no ids of records")
+            table.notes.append(f"{table.listing([found])} repeats, so it does not hold record ids")
             continue
         # A timestamp is the time unless another column is; then it tells when a row was changed.
         if found is not None and (told or role != "updated"):
@@ -149,8 +149,8 @@ def _refuse_persons(table: Table) -> None:
         if column.name.phrase in _IDS and _repeats(column):
             name = column.name.text
             raise InputError(
-                f"{table.where} has a column {plain(name)!r} whose ids repeat, so that they may be"
-                f" of persons or of records; give {table.how_to_name('user_id', name)} without"
+                f"{table.where} has a column {plain(name)!r} whose ids repeat, so they may identify"
+                f" persons or records; give {table.how_to_name('user_id', name)} without"
                 f" --user, or {table.how_to_name('record_id', name)}"
             )
 
@@ -234,13 +234,13 @@ def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:
     in_utc = [column for column in columns if names.is_in_utc(column.name)]
     if in_utc:
         table.notes.append(
-            f"times without an offset in {table.listing(in_utc)} are taken as UTC, as its name says"
+            f"times without an offset in {table.listing(in_utc)} are read as UTC, as its name says"
         )
         return True
     beside = table.columns[zone].name.phrase if zone is not None else ""
     samsung = [column for column in columns if column.name.phrase in _IN_UTC]
     if beside == _OFFSET_OF_SAMSUNG and samsung:
-        table.notes.append("start_time is taken as UTC, with time_offset beside it")
+        table.notes.append("start_time is read as UTC, with time_offset beside it")
         return True
     return False
 
@@ -251,7 +251,7 @@ def _zone(table: Table) -> int | None:
     found = [told] if told else [c for c in table.left if names.is_timezone(c.name) and c.cells]
     for column in found:
         if told or 2 * sum(map(is_zone, column.texts)) >= len(column.texts):
-            table.notes.append(f"times are told in the zone that {table.listing([column])} names")
+            table.notes.append(f"times are in the zone that {table.listing([column])} names")
             return column.index
     if found:
         table.notes.append(

@@ -35,8 +35,8 @@ def with_query(sources: Sequence[str], query: str | None) -> list[str]:
     if without and not query:
         name = without[0].partition("?")[0].rpartition("@")[2]
         raise ConfigError(
-            f"{name} is a database; say with --query what to ask it (SQL that gives user_id, "
-            "time, weight and unit of each reading)"
+            f"{name} is a database; give an SQL query with --query (user_id, time, weight and "
+            "unit of each reading)"
         )
     if query and not without:
         raise ConfigError("--query is for a SOURCE that is a database's URL without a query")

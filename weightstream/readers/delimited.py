@@ -105,7 +105,7 @@ def plan_of(source: Source, options: ReadOptions) -> Plan:
     choice = resolve(table)
     if header.above:
         lines = "1 line" if header.above == 1 else f"{header.above} lines"
-        choice = choice.with_note(f"{lines} above the header passed over")
+        choice = choice.with_note(f"{lines} above the header skipped")
     coded = {choice.roles[role] for role in _CODED_ROLES if role in choice.roles}
     layout = Layout(
         header.delimiter,

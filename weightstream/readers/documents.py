@@ -24,7 +24,7 @@ Records = Iterable[tuple[int, Any]]
 once.
 """
 Convert = Callable[[Records], Block]
-_NOT_JSON = {"fault": "missing_field", "detail": "the line holds no whole JSON object"}
+_NOT_JSON = {"fault": "missing_field", "detail": "the line is not a complete JSON object"}
 Flatten = Callable[[Any], Iterator[Any]]
 """From a document to its records."""
 
@@ -144,7 +144,7 @@ def read_json(
     lines = document.splitlines() if ndjson else [document]
     values, broken = _parsed([line for line in lines if line.strip()])
     if not values:
-        raise InputError(f"{source} is no whole JSON; fetch it again")
+        raise InputError(f"{source} is not complete JSON; fetch it again")
     yield partial(_convert_documents, values if ndjson else values[0], broken, flatten, convert)
 
 

@@ -58,7 +58,7 @@ class Evidence:
         if given is not None:
             if found.order not in (None, given):
                 raise InputError(
-                    f"{self.where} shows by its dates that they are {found.order}; leave"
+                    f"{self.where} has dates that prove the order {found.order}; leave"
                     f" --dates {given} out"
                 )
             return given

@@ -60,7 +60,7 @@ def _database(source: Source) -> Iterator[sqlite3.Connection]:
         except (sqlite3.Error, UnicodeDecodeError):
             raise InputError(f"{source} is damaged, or no database; export it again") from None
         if not joined and size > path.stat().st_size:
-            raise InputError(f"{source} is cut off; export it again")
+            raise InputError(f"{source} is truncated; export it again")
         yield connection
 
 

@@ -61,7 +61,7 @@ def _opened(source: Source) -> Iterator[parquet.ParquetFile]:
                 _check_size(file, source)
                 yield file
         except (pa.ArrowException, OSError, UnicodeDecodeError, RuntimeError):
-            raise InputError(f"{source} is damaged or cut off Parquet; fetch it again") from None
+            raise InputError(f"{source} is damaged or truncated Parquet; fetch it again") from None
 
 
 def _is_text(kind: pa.DataType) -> bool:

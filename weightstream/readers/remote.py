@@ -126,7 +126,7 @@ def files_at(source: str) -> list[Path]:
     except Exception as error:  # each system has errors of its own
         raise _unreachable(name, error) from None
     if not names:
-        raise InputError(f"{name} names no file; check the pattern")
+        raise InputError(f"{name} matches no file; check the pattern")
     return [RemotePath(system.unstrip_protocol(name)) for name in names]
 
 
@@ -173,7 +173,7 @@ def _unreachable(name: str, error: Exception) -> InputError:
         return InputError(f"{name} does not exist; check the address")
     if status in (401, 403) or isinstance(error, PermissionError):
         return InputError(
-            f"{name} may not be read ({status or 'no permission'}); see to its access"
+            f"{name} may not be read ({status or 'no permission'}); check its permissions"
         )
     said = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(f"{name} cannot be read ({said})")

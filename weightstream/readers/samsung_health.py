@@ -14,7 +14,7 @@ from weightstream.readers import exports
 from weightstream.readers.block import FORMAT, Parse, ReadOptions, given
 from weightstream.readers.source import Source
 
-_NOTE = "start_time is taken as UTC, with time_offset beside it"
+_NOTE = "start_time is read as UTC, with time_offset beside it"
 _PREFIXES = ("com.samsung.health.weight,", "com.samsung.shealth.weight,")
 
 

@@ -206,7 +206,9 @@ def _most_bytes(packed: int) -> int:
 
 
 def _bomb(source: Source) -> InputError:
-    return InputError(f"{source} unpacks to far more than it is; unpack it yourself and look")
+    return InputError(
+        f"{source} unpacks to far more than its size; unpack it yourself and check it"
+    )
 
 
 @contextmanager
@@ -227,7 +229,7 @@ def reading(path: Path, source: Source | None = None) -> Iterator[None]:
         raise InputError(f"{path} is a folder; name the files in it") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error):
         raise InputError(
-            f"{source or path} is a damaged or cut off gzip or zip file; fetch it again"
+            f"{source or path} is a damaged or truncated gzip or zip file; fetch it again"
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -163,7 +163,7 @@ def table_of(
         if index < len(units):
             name = with_unit_below(name, units[index])
         columns.append(Column(index, name, cells))
-    notes = ["the row below the header is taken for the units"] if units else []
+    notes = ["the row below the header is read as units"] if units else []
     return Table(where, columns, options, is_frame, notes=notes)
 
 
@@ -187,7 +187,7 @@ def check_roles(named: Mapping[str, str]) -> None:
     for role in named:
         if role not in ROLES:
             raise ConfigError(
-                f"{plain(role[:40])!r} is no role of a column; choose one of {', '.join(ROLES)}"
+                f"{plain(role[:40])!r} is not a role of a column; choose one of {', '.join(ROLES)}"
             )
 
 

@@ -104,8 +104,8 @@ def _of_instants(
     day = differing[0]
     if _is_of_import(instant, day):
         table.notes.append(
-            f"{table.listing([day])} is taken for the time; {table.listing([instant])} lies within"
-            " days for all rows, as times of an import do"
+            f"{table.listing([day])} is used as the time; {table.listing([instant])} is within"
+            " a few days in all rows, like times of an import"
         )
         return _chosen(table, [day], [instant])
     raise table.refuse_several([instant, day], "time", "the time")
@@ -115,7 +115,7 @@ def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = (
     table.taken |= {column.index for column in chosen}
     unread = [c for c in table.left if c.cells and names.speaks_of_clock(c.name)]
     if len(chosen) == 1 and _kind(chosen[0]) != INSTANT and unread:
-        table.notes.append(f"{table.listing(unread)} is not read: the day alone is the time")
+        table.notes.append(f"{table.listing(unread)} is not read: the date alone is the time")
     changed = [
         column
         for column in table.left
@@ -137,9 +137,7 @@ def _by_content(table: Table) -> ChosenTimes:
     if len(found) > 1 and not all(_says_the_same(found[0], other) for other in found[1:]):
         raise table.refuse_several(found, "time", "the time")
     if found:
-        table.notes.append(
-            f"{table.listing(found[:1])} is taken for the time, by what its cells hold"
-        )
+        table.notes.append(f"{table.listing(found[:1])} is used as the time, because of its cells")
         return _chosen(table, found[:1])
     # Without cells that can be read the name tells; each row then says what is wrong with it.
     named = [c for c in table.left if names.time_fit(c.name) and not _holds_clocks(c)]

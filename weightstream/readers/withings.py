@@ -88,7 +88,9 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     if b'"measuregrps"' in head:
         return read_json(source, options, partial(_convert, user=user), _groups)
     if not _is_table(head):
-        raise InputError(f"{source} has not the columns of a Withings export; see docs/formats.md")
+        raise InputError(
+            f"{source} does not have the columns of a Withings export; see docs/formats.md"
+        )
     if options.unit is not None:
         raise InputError(f"{source} states its unit in its header; leave --unit out")
     cells = records.cells_of(exports.first_lines(head)[0], ",")

@@ -47,15 +47,15 @@ def say(config: Config, key: Key, status: str, by: str, note: str | None = None)
     in the store, and as open_writer does.
     """
     if status not in get_args(Status):
-        raise ConfigError(f"{status!r} is no status; it is one of {', '.join(get_args(Status))}")
+        raise ConfigError(f"{status!r} is not a status; it is one of {', '.join(get_args(Status))}")
     if not by.strip():
-        raise ConfigError("it must be said who sets the status (by)")
+        raise ConfigError("the name of who sets the status is missing (by)")
     data_dir = config.data.data_dir.absolute()
     path = data_dir / STORE_NAME
     with open_writer(data_dir) as connection, explained(path), transaction(connection):
         known = connection.execute("select 1 from users where user_id = ?", key[:1]).fetchone()
         if known is None:
-            raise StoreError(f"{path} knows no person called {key[0]!r}")
+            raise StoreError(f"{path} has no person called {key[0]!r}")
         connection.execute(
             "insert or replace into alert_statuses "
             "(user_id, kind, began, status, made_by, made_at, note) values (?, ?, ?, ?, ?, ?, ?)",

@@ -114,7 +114,7 @@ def pending_migrations(connection: sqlite3.Connection, path: Path) -> bool:
         )
     if applied & FORMER_STEPS and not applied >= FORMER_STEPS:
         raise StoreError(
-            f"{path} was written by a weightstream older than 0.1.0, which nothing reads any more; "
+            f"{path} was written by a weightstream older than 0.1.0, which is no longer supported; "
             "ingest the source files again into another --data-dir"
         )
     return bool(migrations.pending(database))
@@ -175,14 +175,14 @@ def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"{path}: no space left on the device; free some and run again")
     if code == sqlite3.SQLITE_IOERR:
-        return StoreError(f"{path}: {error}; see that the disk has space and is sound")
+        return StoreError(f"{path}: {error}; check that the disk has space and is healthy")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"{path}: cannot be written ({error}); check its owner and permissions")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return StoreError(f"{path} is not a weightstream store ({error}); restore it from a backup")
     if "decode to UTF-8" in str(error):  # its text is somebody's
         return StoreError(
-            f"{path} is damaged: a text in it is none any more; restore it from a backup"
+            f"{path} is damaged: it contains a text that cannot be read; restore it from a backup"
         )
     return StoreError(f"{path}: {error}")
 
@@ -268,7 +268,7 @@ class ReadPool:
         try:
             if pending_migrations(connection, self.path):
                 raise StoreError(
-                    f"{self.path} was made by an older weightstream; an ingest brings it up to date"
+                    f"{self.path} was made by an older weightstream; run an ingest to migrate it"
                 )
         except BaseException:
             connection.close()

@@ -56,7 +56,7 @@ def metadata() -> dict[str, Any]:
         for name in [*views, *database.table_names()]
     }
     store = {
-        "description": "Body weights of many people, and what was decided on each of them. "
+        "description": "Body weights of many people, and the decision on each. "
         "Start at current_decisions.",
         "tables": tables,
         "queries": {

@@ -290,8 +290,8 @@ def _empty_wal(connection: sqlite3.Connection, path: Path, until: float) -> None
     while connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
         if time.monotonic() > until:
             raise RunsUnderWay(
-                f"{path}: the person is out of it, but a program that reads it keeps the pages "
-                "that held them on disk; close that program and run erase again"
+                f"{path}: the person is erased from it, but another program that reads it keeps "
+                "old pages on disk; close that program and run erase again"
             )
         time.sleep(0.1)
 

@@ -60,7 +60,7 @@ def learned_text(learned: Learned) -> str:
     lines += [
         "",
         f"search: {ended} after {learned.fit.steps} steps (gain of another {learned.fit.gain:.2g})",
-        f"test on {test.readings:,} readings that did not teach: "
+        f"test on {test.readings:,} held-out readings: "
         f"log density {test.log_density:+.4f} each, "
         f"predictions off by {test.error_kg[1]:.2f} kg (before {test.error_kg[0]:.2f}), "
         f"levels moved by {test.level_kg:+.2f} kg",

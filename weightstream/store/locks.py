@@ -44,7 +44,7 @@ def shared_run_lock(data_dir: Path) -> Iterator[None]:
     try:
         if gate is not None and runs is not None and not _entered(gate, runs):
             raise StoreLocked(
-                f"{data_dir}: a person has been being erased for {PRESENT_SECONDS / 60:.0f} "
+                f"{data_dir}: an erasure has been running for {PRESENT_SECONDS / 60:.0f} "
                 "minutes; try again later"
             )
         yield
@@ -67,8 +67,8 @@ def exclusive_lock(data_dir: Path) -> Iterator[None]:
             got = _locked(gate, fcntl.LOCK_EX, until) and _locked(runs, fcntl.LOCK_EX, until)
         except OSError as error:
             raise StoreError(
-                f"{data_dir}: its file system cannot lock files ({error.strerror}), so that an "
-                "erasure cannot know who is at work there; move it to a local disk"
+                f"{data_dir}: its file system cannot lock files ({error.strerror}), so an "
+                "erasure cannot detect runs in it; move it to a local disk"
             ) from None
         if not got:
             raise RunsUnderWay(

@@ -54,8 +54,8 @@ class OverrideReport:
 
     def to_text(self) -> str:
         lines = [f"{name}: {verdict}" for name, verdict in self.verdicts.items()]
-        counts = f"{len(self.verdicts)} changed, {self.unchanged} as they were"
-        return "\n".join([*lines, f"{counts}; {self.persons} persons judged anew"])
+        counts = f"{len(self.verdicts)} changed, {self.unchanged} unchanged"
+        return "\n".join([*lines, f"{counts}; {self.persons} persons judged again"])
 
 
 def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
@@ -101,9 +101,9 @@ def fault_of(request: OverrideRequest) -> str | None:
     if not request.measurement_id:
         return "there is no measurement id"
     if request.action not in ACTIONS:
-        return f"{request.action!r} is no action; it is one of {', '.join(ACTIONS)}"
+        return f"{request.action!r} is not an action; it is one of {', '.join(ACTIONS)}"
     if not request.by.strip():
-        return "there is no name of who decides (by)"
+        return "the name of who decides is missing (by)"
     if request.action == "assign" and not request.user:
         return "assign needs the user whose reading it is"
     if request.action != "assign" and request.user:
@@ -189,16 +189,16 @@ def refusal(
     if measured is None:
         return f"the store has no measurement {name!r}; exports and `review` show the ids"
     if request.action == "withdraw":
-        return None if current else f"nothing is decided on {name}, so there is nothing to withdraw"
+        return None if current else f"{name} has no override to withdraw"
     if measured.superseded:
         how = "corrected" if measured.superseded == "superseded" else "retracted"
         return (
             f"the source {how} the record of {name}; `history {name}` shows what is current instead"
         )
     if request.action == "accept" and not KG[0] <= measured.weight_kg <= KG[1]:
-        return f"{name} says {measured.weight_kg:g} kg, which nobody weighs; it cannot be accepted"
+        return f"{name} is {measured.weight_kg:g} kg; no body weighs that, so it cannot be accepted"
     if request.user is not None and not overrides.is_known(connection, request.user):
-        return f"the store knows no person called {request.user!r} to assign {name} to"
+        return f"the store has no person called {request.user!r} to assign {name} to"
     return None
 
 

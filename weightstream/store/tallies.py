@@ -127,7 +127,7 @@ def readings(connection: sqlite3.Connection) -> Iterator[ReadingTally]:
     """Of all measurements by their current decision. About 3 s for a million of them."""
     for source, week, *rest in connection.execute(_READINGS):
         if week is None:
-            raise StoreError("a time in the store is none any more; see `weightstream check`")
+            raise StoreError("a time in the store cannot be read; run `weightstream check`")
         yield ReadingTally(source, _monday(week), *rest)
 
 

@@ -68,7 +68,7 @@ class Damage:
         """Return what is wrong, in one clause that names nobody."""
         parts = [f"{count:,} rows of {table} changed" for table, count in self.rows.items()]
         if self.missing:
-            parts.append(f"rows of {len(self.missing):,} persons are missing, or too many")
+            parts.append(f"rows of {len(self.missing):,} persons are missing or surplus")
         if self.structure:
             parts.append(f"its structure is broken ({self.structure[0]})")
         return "; ".join(parts)
@@ -177,8 +177,8 @@ def complain(connection: sqlite3.Connection, found: Damage) -> None:
     if found:
         path = connection.execute("pragma database_list").fetchone()[2]
         raise StoreError(
-            f"{path} is damaged: {found.to_text()}; `weightstream check` tells whose, "
-            "`weightstream restore` puts a backup in its place"
+            f"{path} is damaged: {found.to_text()}; `weightstream check` names the persons, "
+            "`weightstream restore` replaces it by a backup"
         )
 
 

@@ -50,7 +50,7 @@ def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
     """
     (status,) = connection.execute("select status from runs where id = ?", (run,)).fetchone()
     if status != "running":
-        raise StoreError(f"{path}: a person was erased while this run was under way; run it again")
+        raise StoreError(f"{path}: a person was erased during this run; run it again")
 
 
 def check_revisions(

@@ -60,7 +60,7 @@ def test_a_mouse_over_a_rejected_reading_reads_out_why(viewer: Any, eventful: Pe
     text = hover.text_content().replace(" ", "")  # its lines are broken anywhere
     lo, hi = (eventful.columns[f"expected_{end}_kg"][row] for end in ("lo", "hi"))
     kg = eventful.columns["weight_kg"][row]
-    said = f"rejected: expected {lo:.1f}-{hi:.1f} kg; {kg:.1f} looks like pounds taken for kg: "
+    said = f"rejected: expected {lo:.1f}-{hi:.1f} kg; {kg:.1f} looks like pounds read as kg: "
     assert f"{said}{suggested:.1f} kg; probability 0.990".replace(" ", "") in text
 
 

@@ -63,7 +63,7 @@ def test_what_is_dropped_is_decided_smoothed_and_drawn_and_prefect_knows_nobody(
     status, said = served.run("server", "check")
     assert (status, said.splitlines()[-1:]) == (
         0,
-        ["the server has everything, and nothing on it is stuck"],
+        ["the server is set up completely, and nothing is stuck"],
     )
 
 

@@ -104,5 +104,5 @@ def test_the_server_keeps_the_store_and_what_was_done_shows(serve, tmp_path):
         status, said = served.run("server", "check", "--monitor")
         assert (status, said.splitlines()[-1:]) == (
             0,
-            ["the server has everything, and nothing on it is stuck"],
+            ["the server is set up completely, and nothing is stuck"],
         )

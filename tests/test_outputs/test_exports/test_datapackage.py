@@ -96,7 +96,7 @@ def test_pandas_and_duckdb_read_what_was_written(store, tmp_path):
 
 def test_a_file_where_the_folder_should_be(store, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ConfigError, match="is no folder to write to"):
+    with pytest.raises(ConfigError, match="is not a folder that can be written to"):
         export_store(configured(store), tmp_path / "file", None, export_package)
 
 

@@ -68,7 +68,7 @@ def test_one_row_per_measurement_with_what_was_received(store, tmp_path):
     assert (first["expected_kg"], first["expected_lo_kg"]) == (None, None)
     assert second["verdict"] == "rejected"
     assert second["reason"] == "implausible"
-    assert "9999.0 is no weight of an adult" in second["explanation"]
+    assert "9999.0 is not a possible body weight" in second["explanation"]
     assert second["explanation"].endswith("probability above 0.999")
     assert first["explanation"] is None
     assert {first["stage"], first["model"], first["version"]} == {"causal", "prior-1", 1}

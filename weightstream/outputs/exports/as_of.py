@@ -72,7 +72,7 @@ def moment(text: str, timezone: str) -> str:
         at = None
     if at is None:
         raise ConfigError(
-            f"--as-of {text!r} is no time; write a day as 2024-05-31, or 2024-05-31T12:00:00Z"
+            f"--as-of {text!r} is not a time; write a day as 2024-05-31, or 2024-05-31T12:00:00Z"
         )
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -25,7 +25,7 @@ ALLOWED = {
     "quarantined_as": list(QUARANTINE_REASONS),
 }
 TITLES = {
-    "decisions": "Every measurement with the decision that stands",
+    "decisions": "Every measurement with its current decision",
     "received": "Every stored row as it was received; quarantined ones last",
 }
 
@@ -37,13 +37,15 @@ def export_package(
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{out}: is no folder to write to ({error.strerror})") from None
+        raise ConfigError(
+            f"{out}: is not a folder that can be written to ({error.strerror})"
+        ) from None
     rows = export(connection, out / "decisions.csv", timezone, users)
     rows += export_received(connection, out / "received.csv", timezone, users)
     described = {
         "profile": "tabular-data-package",
         "name": "weightstream",
-        "title": "Body weights and what was decided on them",
+        "title": "Body weights and the decisions on them",
         "resources": [resource("decisions", EXPORT), resource("received", RECEIVED)],
     }
     with appearing(out / "datapackage.json") as unfinished:

@@ -93,7 +93,7 @@ def export_store(config: Config, out: Path, user: str | None = None, write: Writ
         timezone = queries.setting(connection, "timezone") or config.data.timezone
         user = None if user is None else trimmed(user)
         if user is not None and not _holds(connection, user):
-            raise ConfigError(f"the store {pool.path} knows no person called {user!r}")
+            raise ConfigError(f"the store {pool.path} has no person called {user!r}")
         return write(connection, out, timezone, None if user is None else [user])
 
 

@@ -31,5 +31,5 @@ def form(
     if out.name.endswith(ENDING):
         wanted[ENDING] = export_observations
     if len(wanted) > 1:
-        raise ConfigError(f"{' and '.join(wanted)} are different exports; ask for one at a time")
+        raise ConfigError(f"{' and '.join(wanted)} are different exports; choose one")
     return next(iter(wanted.values()), export)
