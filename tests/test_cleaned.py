@@ -68,5 +68,5 @@ def test_what_is_wrong_is_one_sentence(cleaned):
         weightstream.summary(cleaned.drop(columns="level_kg"))
     with pytest.raises(InputError, match="there are no judged measurements of a person called 'z'"):
         weightstream.plot(cleaned, "z")
-    with pytest.raises(InputError, match="a dict is no frame"):
+    with pytest.raises(InputError, match="a dict is not a frame"):
         weightstream.summary({})

@@ -380,7 +380,7 @@ def test_what_reviewers_decided_and_what_was_learnt_holds_without_a_store(tmp_pa
         last = weightstream.clean(frame, overrides=given).iloc[-1]
         assert (last["verdict"], last["reason"]) == ("accepted", "override")
         assert (last["override"], last["override_by"]) == ("accept", "eva")
-    with pytest.raises(ConfigError, match="row 0: 'keep' is no action"):
+    with pytest.raises(ConfigError, match="row 0: 'keep' is not an action"):
         weightstream.clean(frame, overrides=words.assign(action="keep"))
     with pytest.raises(ConfigError, match="no column by"):
         weightstream.clean(frame, overrides=words.drop(columns="by"))

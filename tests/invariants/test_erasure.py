@@ -204,7 +204,7 @@ def test_an_unknown_person_is_one_sentence_unless_in_advance(
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("weightstream: ")
     assert done.stderr.count("\n") == 1
-    assert "knows no person" in done.stderr
+    assert "has no person" in done.stderr
     assert tables(data_dir) == before
     assert not (data_dir / "erasure.key").exists()
     assert command("erase", USER, "--in-advance", "--data-dir", data_dir).exit_code == 0

@@ -233,7 +233,7 @@ def test_what_fails_in_a_thread_is_raised_to_the_caller(tmp_path):
 
 def test_options_are_checked_and_used(tmp_path):
     path = write(tmp_path, "u1,2024-01-31 07:00,s,80,kg\n")
-    with pytest.raises(InputError, match="'bananas' is no unit"):
+    with pytest.raises(InputError, match="'bananas' is not a known unit"):
         list(read_clean(path, ReadOptions(unit="bananas"), RULES, 0))
     (part,) = read_clean(path, ReadOptions(timezone="Asia/Tokyo"), RULES, 0)
     assert part.measurements["effective_at"].to_pylist() == ["2024-01-30T22:00:00Z"]

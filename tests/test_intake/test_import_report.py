@@ -57,7 +57,7 @@ def test_units_times_and_quarantine_of_a_file(report, tmp_path):
     }
     (example,) = file["quarantined"]["bad_timestamp"]["examples"]
     assert (example["line"], example["time"], example["user_id"]) == (7, "soon", "u1")
-    assert "'soon' is no time" in example["detail"]
+    assert "'soon' cannot be read as a time" in example["detail"]
 
 
 def test_the_timezone_that_a_person_gave(report, tmp_path):
@@ -176,7 +176,7 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_is_read(command
         "none/report.json": "No such file",
         "weights.csv/report.json": "Not a directory",
         "r" * 300: "File name too long",
-        "other.txt": "is no earlier report",
+        "other.txt": "is not an earlier report",
     }.items():
         ran = command(*arguments, "--json-report", tmp_path / place)
         assert ran.exit_code == 2, place
@@ -198,7 +198,7 @@ def test_a_terminal_is_told_the_cells(report, tmp_path, monkeypatch, capsys):
     write_report(path, report(save(tmp_path, MIXED)))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     publish_import_report(path)
-    assert "'soon' is no time" in capsys.readouterr().err
+    assert "'soon' cannot be read as a time" in capsys.readouterr().err
 
 
 def test_the_artifact_names_file_line_and_reason_only(ingested, tmp_path):

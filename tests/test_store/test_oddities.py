@@ -55,4 +55,4 @@ def test_a_time_that_is_none_any_more_is_damage(store):
     connection.close()
     done = run("report", "--data-dir", store)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-    assert "see `weightstream check`" in done.stderr
+    assert "run `weightstream check`" in done.stderr

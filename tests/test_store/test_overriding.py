@@ -271,11 +271,11 @@ def test_the_command(store, tmp_path, id_of):
         (["{id}", "assign", "nobody", "--by", "x"], "no person called 'nobody'"),
         (["{id}", "accept", "b", "--by", "x"], "only assign does"),
         (["0123", "accept", "--by", "x"], "no measurement '0123'"),
-        (["{id}", "--withdraw", "--by", "x"], "nothing to withdraw"),
+        (["{id}", "--withdraw", "--by", "x"], "no override to withdraw"),
         (["{id}", "accept", "--withdraw", "--by", "x"], "give no action with it"),
-        (["{id}", "--by", "x"], "is no action"),
+        (["{id}", "--by", "x"], "is not an action"),
         (["--csv", "{csv}"], "cannot be read"),
-        (["{id}", "--csv", "{csv}"], "give nothing else"),
+        (["{id}", "--csv", "{csv}"], "give no other argument"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(store, tmp_path, arguments, words, tables, id_of):
@@ -295,7 +295,7 @@ def test_a_file_without_lines_says_that_nothing_changed(store, tmp_path):
     path.write_text("measurement_id,action,by\n")
     done = run("override", "--csv", path, "--data-dir", store)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == "0 changed, 0 as they were; 0 persons judged again\n"
+    assert done.stdout == "0 changed, 0 unchanged; 0 persons judged again\n"
 
 
 def test_many_in_a_file(store, tmp_path, id_of, shown):
