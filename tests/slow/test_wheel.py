@@ -149,7 +149,7 @@ def test_other_pythons_read_what_this_one_reads(other_python, place, source):
         assert len(out.read_text().splitlines()) == 3
     program = "import weightstream as w; w.clean({'a': 1})"
     done = run(other_python / "python", "-c", program, cwd=place, env={"NUMBA_DISABLE_JIT": "1"})
-    assert "a dict is no frame" in done.stderr
+    assert "a dict is not a frame" in done.stderr
 
 
 @pytest.mark.long

@@ -167,7 +167,7 @@ BEYOND = ["9999-12-31", "0000-01-01", "0001-01-01T00:00+05:00", "9999-12-31T23:5
 
 @pytest.mark.parametrize("text", [*UNUSABLE, *BEYOND])
 def test_an_unusable_time_is_one_sentence(store, tmp_path, text):
-    with pytest.raises(ConfigError, match="is no time"):
+    with pytest.raises(ConfigError, match="is not a time"):
         moment(text, "UTC")
     done = run("export", tmp_path / "out.csv", "--as-of", text, "--data-dir", store)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)

@@ -1,4 +1,4 @@
-"""From raw rows to measurements: every row becomes one, or goes to quarantine with a reason."""
+"""Cleaning: every raw row becomes a measurement, or goes to quarantine with a reason."""
 
 import logging
 from collections import deque
@@ -32,7 +32,7 @@ from weightstream.parsing.units import (
 from weightstream.readers import NO_DIALECT, Dialect, Parse, ReadOptions, Unread, parses
 
 MAX_NAME = 1000
-"""Characters of a user id or source; what is longer is no name. Quarantined cells are cut there."""
+"""The longest user id or source, in characters. Quarantined cells are cut to this length."""
 FUTURE = timedelta(hours=24)
 
 logger = logging.getLogger("weightstream")
@@ -44,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rules:
-    """What cleaning has to know. started: aware; the run's start, never "now"."""
+    """The rules of cleaning. started: an aware datetime, the run's start, never "now"."""
 
     started: datetime
     timezone: str = "UTC"
@@ -55,11 +55,11 @@ class Rules:
 class Cleaned:
     """measurements: schema.MEASUREMENT; quarantine: schema.QUARANTINE; both in input order.
 
-    retractions: schema.RETRACTION, records that their source took back; they count as rows.
-    skipped: records of other kinds, which count as no row. others: those of them whose kind has a
-    name. units: measurements by unit and by who said it. times: measurements by how their time is
-    written, as import_report.TIMES. unread: members of a zip file that are not read. columns,
-    notes: see readers.block.Block.
+    retractions: schema.RETRACTION, records that their source retracted; they count as rows.
+    skipped: records of other kinds, which do not count as rows. others: those of them whose kind
+    has a name, by name. units: measurements by unit and by what stated it. times: measurements by
+    how their time is written, as import_report.TIMES. unread: members of a zip file that are not
+    read. columns, notes: see readers.block.Block.
     """
 
     measurements: pa.Table
@@ -80,11 +80,11 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class _Parsed:
-    """What the cells of N rows mean.
+    """The parsed cells of N rows.
 
-    code: (N,) unit of the weight, index into CODES; -1 where there is none. clash: (N,) the cell
-    of the weight names another unit than that of the unit. kg: (N,) nan where weight or unit is
-    none.
+    code: (N,) unit of the weight, index into CODES; -1 if there is none. clash: (N,) whether the
+    cell of the weight names another unit than the cell of the unit. kg: (N,) nan if the weight or
+    the unit is missing.
     """
 
     user: Coded
@@ -102,10 +102,10 @@ class _Parsed:
 def read_clean(
     path: Path, options: ReadOptions, rules: Rules, file: int, threads: int = 2
 ) -> Iterator[Cleaned]:
-    """Read and clean a file block by block, in its order; at most threads + 1 blocks are held.
+    """Read and clean a file block by block, in order; at most threads + 1 blocks are in memory.
 
-    threads: how many blocks are parsed and cleaned at a time; 1 uses no other thread.
-    Raises InputError, at any block, when the file cannot be used; then nothing of it counts.
+    threads: the number of blocks that are parsed and cleaned at a time; 1 uses no other thread.
+    Raises InputError, at any block, if the file cannot be used; then none of its rows count.
     """
     if options.unit is not None:
         required_unit(options.unit)
@@ -116,7 +116,7 @@ def read_clean(
 
 
 def _in_threads(work: Iterator[Callable[[], Cleaned]], threads: int) -> Iterator[Cleaned]:
-    """Results in their order. Where no thread can be started, this one does what is left."""
+    """Yield results in order. If no thread can be started, this thread does the rest."""
     pending: deque[Future[Cleaned]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="clean") as pool:
         try:
@@ -157,11 +157,11 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
 
 
 def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALECT) -> Cleaned:
-    """Judge the form of N raw rows: units, numbers, times.
+    """Parse the units, numbers and times of N raw rows.
 
     block: schema.RAW (plain strings will do); each row ends in exactly one of the tables.
-    The reason is the first of schema.QUARANTINE_REASONS that fits, the reader's own fault among
-    them.
+    The reason is the first of schema.QUARANTINE_REASONS that applies, including the reader's own
+    fault.
     """
     block, retractions = _without_retracted(block.combine_chunks(), rules, file)
     parsed = _parsed(block, rules, dialect)
@@ -190,7 +190,7 @@ def _parsed(block: pa.Table, rules: Rules, dialect: Dialect) -> _Parsed:
 def _units_of_rows(
     weight: Coded, unit: Coded, amounts: Quantities, units: Units
 ) -> tuple[npt.NDArray[np.int32], Bools]:
-    """(N,) the unit of each row, and where the weight's cell and the unit's contradict."""
+    """Return (N,) the unit of each row, and whether the cells of weight and unit contradict."""
     stated = unit.spread(units.code, -1)
     if not np.any(amounts.unit >= 0):
         return stated, np.zeros(len(stated), dtype=bool)
@@ -202,11 +202,11 @@ def _units_of_rows(
 
 
 def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
-    """By what is missing, (N,) whether it is."""
+    """Return for each required field (N,) whether it is missing."""
     return {
         "user": parsed.user.is_blank(),
         f"user id {_THAT_CAN_BE_KEPT}": _no_names(parsed.user),
-        # Of a record without time a reader may know more, and says so as its fault.
+        # A reader may know more about a record without time; then it sets a fault.
         "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
         "weight": parsed.weight.is_blank(),
         "unit": parsed.unit.is_blank() & (parsed.code < 0),
@@ -217,7 +217,7 @@ def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
 def _reasons(
     block: pa.Table, parsed: _Parsed, missing: dict[str, Bools], rules: Rules
 ) -> npt.NDArray[np.int8]:
-    """(N,) index into QUARANTINE_REASONS of the first that fits, -1 for none."""
+    """Return (N,) the index into QUARANTINE_REASONS of the first that applies, -1 for none."""
     times, kg = parsed.times, parsed.kg
     latest = int((rules.started + FUTURE).timestamp() * 1e6)
     found = {
@@ -241,7 +241,7 @@ def _reasons(
 
 
 def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Table, pa.Table]:
-    """The rows that stand, and schema.RETRACTION of the others."""
+    """Return the rows that are not retracted, and schema.RETRACTION of the others."""
     if "retracted" not in block.column_names or not pc.any(block["retracted"]).as_py():
         return block, schema.RETRACTION.empty_table()
     taken_back = block["retracted"].fill_null(False)
@@ -261,7 +261,7 @@ def _without_retracted(block: pa.Table, rules: Rules, file: int) -> tuple[pa.Tab
 def _measurements(
     block: pa.Table, parsed: _Parsed, kept: Ints, file: int, rules: Rules
 ) -> pa.Table:
-    """schema.MEASUREMENT of the rows `kept`."""
+    """Return schema.MEASUREMENT of the rows `kept`."""
     rows = pa.array(kept)
 
     def chosen(column: Any) -> Any:
@@ -291,7 +291,7 @@ def _measurements(
 
 
 def _raw_units(parsed: _Parsed, kept: Ints) -> pa.DictionaryArray:
-    """The units as written; where only the weight's cell names it, that one."""
+    """Return the units as written, or as the cell of the weight names them."""
     unit = parsed.unit
     absent = unit.is_blank()[kept]
     if not absent.any():
@@ -302,7 +302,7 @@ def _raw_units(parsed: _Parsed, kept: Ints) -> pa.DictionaryArray:
 
 
 def _updated(texts: pa.ChunkedArray, record_id: pa.ChunkedArray, rules: Rules) -> pa.ChunkedArray:
-    """UTC with microseconds, so that texts compare as times do; null where it serves no purpose."""
+    """Return UTC with microseconds, so that texts sort like times; null if it is not needed."""
     if texts.null_count == len(texts) or record_id.null_count == len(record_id):
         return pa.nulls(len(texts), pa.string())
     times = parse_times(plain(texts), rules.timezone, None)
@@ -313,7 +313,7 @@ def _updated(texts: pa.ChunkedArray, record_id: pa.ChunkedArray, rules: Rules) -
 
 
 def _sources(source: Coded, kept: Ints) -> pa.DictionaryArray:
-    """Sources of the kept rows; an empty one is "unknown"."""
+    """Return the sources of the kept rows; an empty one becomes "unknown"."""
     named = pc.if_else(pa.array(blank(source.texts)), "unknown", source.texts)
     names = pa.concat_arrays([named, pa.array(["unknown"])]).dictionary_encode()
     codes = source.codes[kept]  # -1 finds the last, which is "unknown"
@@ -353,7 +353,7 @@ def _quarantine(
 
 
 def required_person(name: str) -> str:
-    """The name as a user id. Raises ConfigError if no row could bear it."""
+    """Return a name as a user id. Raises ConfigError if no row could have it."""
     said = encode(pa.chunked_array([[name]]))
     if said.is_blank()[0] or _no_names(said)[0]:
         raise ConfigError(
@@ -364,7 +364,7 @@ def required_person(name: str) -> str:
 
 
 def _no_names(column: Coded) -> Bools:
-    """(N,) whether the text is no name: too long, or with control characters."""
+    """Return (N,) whether a text cannot be a name: too long, or with control characters."""
     long = pc.greater(pc.utf8_length(column.texts), MAX_NAME)
     odd = pc.or_(long, pc.match_substring_regex(column.texts, _NO_NAME)).fill_null(False)
     return column.spread(odd.to_numpy(zero_copy_only=False), False)

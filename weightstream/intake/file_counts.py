@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass
 class FileCounts:
-    """One source file of a run. sha256 of its bytes; counts of its rows by outcome."""
+    """One source file of a run: the sha256 of its bytes, and counts of its rows by outcome."""
 
     path: Path
     importer: str
@@ -24,6 +24,6 @@ class FileCounts:
             self.excluded[reason] = self.excluded.get(reason, 0) + rows
 
     def refuse(self) -> None:
-        """Nothing of the file counts: it cannot be used as a whole."""
+        """Reset the counts of a file that cannot be used."""
         self.rows_in = self.duplicates = self.quarantined = self.skipped = 0
         self.excluded, self.refused = {}, True

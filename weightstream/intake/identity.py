@@ -1,4 +1,4 @@
-"""Which measurements are the same: their identity, their order, and one of each kept.
+"""The identity and order of measurements, and keeping one of each.
 
 Identity is person, source, instant and mass, not spelling: an offset, `Z` and the file's zone name
 one instant; 80, 80.0, 80000 g and 88849.999998 g name one mass.
@@ -15,15 +15,15 @@ import pyarrow.compute as pc
 from weightstream.types import Bools, Floats, Ints
 
 LARGEST_WHOLE = 2.0**53
-"""From here on int64 could overflow; Python writes the text instead, the same one."""
+"""Above this int64 could overflow, so Python writes the text instead, with the same result."""
 
 
 @dataclass(frozen=True)
 class Deduplicated:
     """measurements: schema.MEASUREMENT, sorted by user (bytes of the id), time_us, source,
-    weight_kg, id; each id once. ids: (N,) string, of those. dropped: user_id and file of the
-    other rows. copies: as measurements, with measurement_id: those that came several times and as
-    records.
+    weight_kg, id; each id once. ids: (N,) string, their ids. dropped: user_id and file of the
+    other rows. copies: like measurements, with measurement_id: rows with a record id whose
+    measurement came several times.
     """
 
     measurements: pa.Table
@@ -65,9 +65,9 @@ def grams_text(weight_kg: Floats) -> pa.StringArray:
 
 
 def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
-    """Sort, and keep one of the measurements that share an id, whatever their order.
+    """Sort measurements, and keep one of those that share an id, whatever their order.
 
-    Kept is the one with the smallest raw_weight, raw_unit, raw_time, file, line. Its record_id is
+    It keeps the one with the smallest raw_weight, raw_unit, raw_time, file, line. Its record_id is
     the smallest that a copy has, with that record's latest `updated`.
     """
     order = _sorted_rows(measurements, ids)
@@ -91,7 +91,7 @@ def deduplicate(measurements: pa.Table, ids: pa.StringArray) -> Deduplicated:
 
 
 def _sorted_rows(measurements: pa.Table, ids: pa.StringArray) -> Ints:
-    """(N,) row order: user, time, then, where these are equal, source, kg, id."""
+    """Return (N,) the order of rows: user, time, then, if these are equal, source, kg, id."""
     user = _ranks(measurements["user_id"])
     time = _plain_numbers(measurements["time_us"])
     order = np.lexsort((time, user))
@@ -114,7 +114,7 @@ def _sorted_rows(measurements: pa.Table, ids: pa.StringArray) -> Ints:
 
 
 def _choose(rows: pa.Table, group: Ints, shared: Ints, keep: Bools) -> tuple[Bools, pa.Table]:
-    """Among the rows `shared`, by group: which stay, and the rows with their record ids."""
+    """Return for each group of the rows `shared` the row that stays, and rows with record ids."""
     copies = rows.take(pa.array(shared)).select(
         ["raw_weight", "raw_unit", "raw_time", "file", "line", "record_id", "updated"]
     )
@@ -141,14 +141,14 @@ def _choose(rows: pa.Table, group: Ints, shared: Ints, keep: Bools) -> tuple[Boo
 
 
 def _first_of_group(copies: pa.Table, keys: list[tuple[str, str]]) -> Ints:
-    """Row of each group, in the order of the groups, that comes first by the keys."""
+    """Return the row of each group, in the order of the groups, that is first by the keys."""
     order = pc.sort_indices(copies, sort_keys=keys).to_numpy()
     group = _plain_numbers(copies["group"])[order]
     return order[np.flatnonzero(np.append(True, np.diff(group) != 0))]
 
 
 def _ranks(column: pa.ChunkedArray) -> Ints:
-    """(N,) ranks of texts by their bytes, the order of SQLite's BINARY collation."""
+    """Return (N,) ranks of texts by their bytes, the order of SQLite's BINARY collation."""
     coded = column.unify_dictionaries().combine_chunks()
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)

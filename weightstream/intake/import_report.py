@@ -1,6 +1,6 @@
-"""What was found in each source: counts, units and times, and the first rows that were put aside.
+"""The import report: counts, units, times and the first quarantined rows of each source.
 
-The whole of it, with cells of the files, is for the terminal and for a file that a person asks for.
+The full report, with cells of the files, goes only to a terminal or to a file that a user asks for.
 """
 
 import json
@@ -20,11 +20,11 @@ from weightstream.errors import ConfigError, plain
 from weightstream.readers.block import Unread
 
 EXAMPLES = 3
-"""Quarantined rows that are shown of each file and reason: the first."""
+"""The number of quarantined rows that are shown for each file and reason."""
 UNREAD_TOLD = 5
-"""Files that are not read and are named on a terminal."""
+"""The number of unread files that are named on a terminal."""
 FILES_SHOWN = 20
-"""Files that are told one by one on a terminal."""
+"""The number of files that are reported one by one on a terminal."""
 TIMES = ("with an offset", "without an offset", "a date alone")
 """How a time is written."""
 
@@ -34,13 +34,13 @@ _CELLS = ("user_id", "time", "source", "weight", "unit")
 
 
 def units_of(measurements: pa.Table, unit_from: str) -> dict[tuple[str, str], int]:
-    """Rows of schema.MEASUREMENT by canonical unit, beside who said it."""
+    """Return the rows of schema.MEASUREMENT by canonical unit and what stated it."""
     counts = pc.value_counts(measurements["unit"].combine_chunks().cast(pa.string()))
     return {(row["values"], unit_from): row["counts"] for row in counts.to_pylist()}
 
 
 def times_of(measurements: pa.Table) -> dict[str, int]:
-    """Rows of schema.MEASUREMENT by TIMES."""
+    """Return the rows of schema.MEASUREMENT by TIMES."""
     wall = measurements["wall"].combine_chunks()
     dates = int(np.isnan(measurements["hour"].to_numpy()).sum())
     instants = pc.sum(pc.ends_with(wall, "Z")).as_py() or 0
@@ -51,13 +51,13 @@ def times_of(measurements: pa.Table) -> dict[str, int]:
 
 @dataclass
 class Findings:
-    """What was found in one file, beside its counts.
+    """The import report of one file, except its counts.
 
     shared_ids: by source, new readings whose record id is that of readings at several other times.
     others: records of other kinds, by the name of their kind. unread: members that are not read.
     columns: the names of the columns that hold each role. notes: sentences on how the file was
-    understood. clocks: readings by the time of day that was taken for unknown. refused: why
-    nothing of it counts.
+    understood. clocks: readings by the time of day that counts as unknown. refused: why
+    none of its rows count.
     """
 
     units: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -88,23 +88,23 @@ class Findings:
             shown += rows.select(["line", "detail", *_CELLS])[: EXAMPLES - len(shown)].to_pylist()
 
     def add_others(self, others: Mapping[str, int], unread: Sequence[Unread]) -> None:
-        """Count what of the file is no weighing, and keep what is not read."""
+        """Count the records of a file that are not weighings, and keep the members not read."""
         self.others.update(others)
         self.unread += unread
 
     def add_choices(self, columns: Mapping[str, tuple[str, ...]], notes: Sequence[str]) -> None:
-        """Keep how the columns were chosen; of a zip file, those of its first table."""
+        """Keep the chosen columns; of a zip file, those of its first table."""
         self.columns = self.columns or dict(columns)
         self.notes += [note for note in notes if note not in self.notes]
 
     def refuse(self, sentence: str) -> None:
-        """Nothing of the file counts."""
+        """Mark the file as refused."""
         self.units, self.times, self.reasons = Counter(), Counter(), Counter()
         self.examples, self.others, self.unread, self.refused = {}, Counter(), [], sentence
         self.columns, self.notes = {}, []
 
     def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
-        """timezone: of times without an offset, by what zone_from says."""
+        """timezone: the zone of times without an offset; zone_from: what set it."""
         return {
             "units": [
                 {"unit": unit, "rows": rows, "because": because}
@@ -133,9 +133,7 @@ class Findings:
 
 
 def check_report(path: Path, sources: Sequence[Path]) -> None:
-    """Raises ConfigError if the report cannot be written there, or would be written over a source
-    or another file that is none.
-    """
+    """Raise ConfigError if the report cannot be written there, or would overwrite another file."""
     place = Path(os.path.realpath(path))
     if place in {Path(os.path.realpath(source)) for source in sources}:
         raise ConfigError(f"{path} is one of the sources; name another file for the report")
@@ -152,14 +150,14 @@ def check_report(path: Path, sources: Sequence[Path]) -> None:
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """For its owner alone, since it holds cells of the files. Raises ConfigError."""
+    """Write the report, readable only by its owner since it has cells. Raises ConfigError."""
     with appearing(path) as unfinished:
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
 
 
 def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The examples of all files as file, line and reason: nothing that stood in them."""
+    """Return the examples of all files as file, line and reason, without any content."""
     return [
         {"file": name, "line": example["line"], "reason": reason}
         for name, found in zip(names, findings, strict=True)
@@ -169,7 +167,7 @@ def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> lis
 
 
 def to_text(report: Mapping[str, Any], with_cells: bool) -> str:
-    """The report for a person. with_cells: quote what stood in quarantined rows."""
+    """Return the report as text. with_cells: quote the cells of quarantined rows."""
     files = report["files"]
     lines = [line for file in files[:FILES_SHOWN] for line in _file_told(file, with_cells)]
     if len(files) > FILES_SHOWN:
@@ -220,14 +218,12 @@ def _names(names: Sequence[str]) -> str:
 
 
 def left_out(unread: Sequence[Unread]) -> list[Unread]:
-    """Those that may hold weighings: a run with any ends with exit status 1, unless that is asked
-    to be ignored.
-    """
+    """Return those that may hold weighings; with any, a run exits with 1 unless they are ignored.
     return [one for one in unread if not one.known]
 
 
 def unread_text(unread: Sequence[Unread]) -> Iterator[str]:
-    """Sentences on files or members that are not read: the first, and how many more there are."""
+    """Yield sentences on files or members that are not read: the first ones, and a count."""
     unknown = left_out(unread)
     yield from (f"not read: {one.sentence}" for one in unknown[:UNREAD_TOLD])
     if len(unknown) > UNREAD_TOLD:
@@ -239,7 +235,7 @@ def unread_text(unread: Sequence[Unread]) -> Iterator[str]:
 
 
 def shared_ids_text(who: str, rows: int) -> str:
-    """A sentence on `rows` readings whose record id is that of others. who: which gives it."""
+    """Return a sentence on `rows` readings that share a record id. who: the source."""
     return (
         f"{who} gives one record id to readings of a person at several times ({rows:,} readings), "
         "so each replaces the one before; if they are separate readings, give them other ids or "

@@ -1,17 +1,17 @@
-"""A folder that files are dropped into: they are claimed, read, and moved to done/ or failed/.
+"""The inbox: files dropped into a folder are claimed, read, and moved to done/ or failed/.
 
     <inbox>/...                  what was dropped, in folders of any depth
-    <inbox>/.claimed/<claim>/... what a run works on, in the same folders
-    <inbox>/done/...  failed/... what was read; what could not be, each with a report beside it
+    <inbox>/.claimed/<claim>/... files that a run is reading, in the same folders
+    <inbox>/done/...  failed/... files that were read, and those that could not be, with a report
 
-A file is claimed by renaming it, so that of two runs one gets it. A claim belongs to the process
-that holds the lock of its file `.owner`; when that process ends, however it does, the next run
-takes the claim over. A file leaves its claim for done/ only when what it held is committed; of a
-run that fails, all go back to the inbox.
+A run claims a file by renaming it, so only one of two runs gets it. A claim belongs to the process
+that holds the lock of its file `.owner`. When that process ends, in whatever way, the next run
+takes over the claim. A file leaves its claim for done/ only after its rows are committed. If a run
+fails, all its files go back to the inbox.
 
-Whoever may drop files may also put a link where a folder was, at any moment. So nothing is moved or
-made by its path: each folder on the way is opened within the one before it, and never through a
-link.
+Anybody who may drop files may also replace a folder by a link at any moment. So no file is moved
+or made by its path: each folder on the way is opened relative to the one before, and never through
+a link.
 """
 
 import errno
@@ -30,7 +30,7 @@ CLAIMED, DONE, FAILED = Path(".claimed"), Path("done"), Path("failed")
 OWNER = ".owner"
 REPORT = ".report.txt"
 PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", "~")
-"""Endings that programs give to files which they are still writing."""
+"""Endings of files that a program is still writing."""
 USER_FOLDER = "user="
 MOST_ATTEMPTS = 3
 NAME_BYTES = 255
@@ -39,7 +39,7 @@ NAME_BYTES = 255
 
 @dataclass(frozen=True)
 class Dropped:
-    """Something in the inbox. name: relative to it. seen: size and times, in ns, when looked at."""
+    """An entry of the inbox. name: relative to it. seen: size and times, in ns, when looked at."""
 
     path: Path
     name: Path
@@ -51,7 +51,7 @@ class Dropped:
         return stat.S_ISREG(self.kind)
 
     def rested(self, now_ns: int, seconds: float) -> bool:
-        """Whether nothing has changed it for so long. A time in the future says nothing."""
+        """Return whether it has not changed for so long. A time in the future is ignored."""
         _, modified, changed = self.seen
         newest = max(changed, modified if modified <= now_ns else 0)
         return now_ns - newest >= seconds * 1e9
@@ -59,7 +59,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A file that this run has to itself. user: whom its folder names, for formats that don't."""
+    """A file that this run has claimed. user: the person that its folder names, or None."""
 
     path: Path
     name: Path
@@ -73,7 +73,7 @@ class Claimed:
 
 @dataclass
 class Claims:
-    """What a run has claimed. troubles: sentences without names, on what it could not."""
+    """The files that a run has claimed. troubles: sentences, without names, on what failed."""
 
     inbox: Path
     files: list[Claimed] = field(default_factory=list)
@@ -84,10 +84,10 @@ class Claims:
         return {file.path: file.user for file in self.files if file.user is not None}
 
     def finish(self, outcomes: Mapping[Path, str | None]) -> int:
-        """Move each file to done/, or to failed/ where its fate is a sentence.
+        """Move each file to done/, or to failed/ if its outcome is a sentence.
 
-        One that has changed since it was claimed goes back to the inbox, as somebody is still
-        writing it; returns how many did.
+        A file that has changed since it was claimed goes back to the inbox, because somebody is
+        still writing it. Returns the number of such files.
         """
         back = 0
         while self.files:
@@ -104,7 +104,7 @@ class Claims:
         return back
 
     def give_back(self) -> None:
-        """Return every file that has not been settled to where it was dropped."""
+        """Move every remaining file back to where it was dropped."""
         while self.files:
             file = self.files.pop()
             _move(file.path, self.inbox, file.name)
@@ -112,10 +112,10 @@ class Claims:
 
 @contextmanager
 def claiming(inbox: Path, run: str, rest_seconds: float) -> Iterator[Claims]:
-    """Claim what rests in the inbox, and what runs that have died had claimed.
+    """Claim the unchanged files of the inbox, and the files of runs that were killed.
 
-    Files that changed within rest_seconds are waited for once; those that go on changing stay.
-    Links, devices and the like go to failed/. Raises InputError if the inbox cannot be used.
+    It waits once for files that changed within rest_seconds; those that change again stay. Links,
+    devices and the like go to failed/. Raises InputError if the inbox cannot be used.
     """
     make_folders(inbox)
     with _usable():
@@ -152,7 +152,7 @@ def make_folders(inbox: Path) -> None:
 
 
 def at_rest(inbox: Path, rest_seconds: float) -> list[Dropped]:
-    """What has not changed for rest_seconds; for what has, it waits once and looks again."""
+    """Return files unchanged for rest_seconds; wait once for the others and look again."""
     first = list(_dropped(inbox))
     now = time.time_ns()
     rested = [one for one in first if not one.plain or one.rested(now, rest_seconds)]
@@ -183,14 +183,14 @@ def _dropped(inbox: Path, folder: Path | None = None) -> Iterator[Dropped]:
 
 
 def _look(path: Path) -> tuple[int, tuple[int, int, int]]:
-    """Mode; size and times of change. A rename changes the last, so that it is left out then."""
+    """Return mode, size and times of change. A rename changes the last, which is left out then."""
     found = path.lstat()
     return found.st_mode, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 @contextmanager
 def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
-    """Claims whose owner has ended, and if `own` is set a new one, the last; all locked by us."""
+    """Lock claims whose owner has ended and, if `own` is set, a new one, which comes last."""
     folders, locks = [], []
     try:
         for folder in sorted((inbox / CLAIMED).iterdir()):
@@ -216,7 +216,7 @@ def _locked_folders(inbox: Path, run: str, own: bool) -> Iterator[list[Path]]:
 
 
 def _lock(inbox: Path, name: Path) -> int | None:
-    """The lock of a claim, or None if somebody has it or has just ended it."""
+    """Return the lock of a claim, or None if another process has it or has just ended it."""
     try:
         flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NOFOLLOW
         with folder_within(inbox, name, make=False) as place:
@@ -235,7 +235,7 @@ def _lock(inbox: Path, name: Path) -> int | None:
 
 
 def _end(inbox: Path, folder: Path) -> None:
-    """Remove a claim, of which nothing but folders should be left; a file would stay."""
+    """Remove a claim, which has only empty folders left; a file would stay."""
     with folder_within(inbox, CLAIMED) as claimed:
         os.unlink(f"{folder.name}/{OWNER}", dir_fd=claimed)
         with suppress(FileNotFoundError):  # another run that came upon it removes it too
@@ -245,7 +245,8 @@ def _end(inbox: Path, folder: Path) -> None:
 
 
 def _take_over(claims: Claims, folder: Path) -> None:
-    """The files of a claim whose run has died. What several runs have died of goes to failed/."""
+    """Take over the files of a killed run. A file at which several runs were killed goes to
+    failed/."""
     attempts = (folder / OWNER).stat().st_size
     # Its owner may still be removing the folders in it, which stops os.walk nowhere.
     found = [Path(inside) / name for inside, _, names in os.walk(folder) for name in names]
@@ -269,7 +270,7 @@ def _take_over(claims: Claims, folder: Path) -> None:
 
 
 def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
-    """Rename files into the claim; a file that another run has taken is no longer there."""
+    """Rename files into the claim, except those that another run has taken."""
     stuck = links = 0
     for one in dropped:
         if not one.plain:
@@ -300,7 +301,7 @@ def _claim(claims: Claims, dropped: list[Dropped], folder: Path) -> None:
 
 
 def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
-    """Move to failed/, with the sentence in a file beside it; False if it is gone."""
+    """Move a file to failed/, with the sentence in a file beside it; False if it is gone."""
     try:
         failed = _move(path, inbox, FAILED / name)
     except FileNotFoundError:
@@ -314,9 +315,9 @@ def fail(path: Path, inbox: Path, name: Path, sentence: str) -> bool:
 
 
 def _move(path: Path, inbox: Path, name: Path) -> Path:
-    """Rename to a name below the inbox, or to one beside it where that is taken; the new path.
+    """Rename to a name below the inbox, or to a free name beside it; returns the new path.
 
-    Raises FileNotFoundError for what is not there any more, also if a link is in its way now.
+    Raises FileNotFoundError if the file is gone, or if a link is in its way now.
     """
     with ExitStack() as held:
         try:
@@ -333,7 +334,7 @@ def _move(path: Path, inbox: Path, name: Path) -> Path:
 
 @contextmanager
 def _moving(inbox: Path) -> Iterator[None]:
-    """One run at a time: a rename would silently replace what has the name already."""
+    """Allow one run at a time, since a rename would silently replace a file of the same name."""
     with folder_within(inbox, CLAIMED) as claimed:
         flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
         lock = os.open(".moving", flags, 0o600, dir_fd=claimed)
@@ -345,7 +346,7 @@ def _moving(inbox: Path) -> Iterator[None]:
 
 
 def _free(folder: int, stem: str, ending: str) -> str:
-    """That name, or the next that nothing in the folder has: `name-2.csv`."""
+    """Return the name, or the next that is free in the folder: `name-2.csv`."""
     name, number = _short(stem, ending), 1
     with suppress(FileNotFoundError):
         while os.stat(name, dir_fd=folder, follow_symlinks=False):
@@ -355,7 +356,7 @@ def _free(folder: int, stem: str, ending: str) -> str:
 
 
 def _short(stem: str, ending: str) -> str:
-    """Both as a file name, of which the stem is cut where it would be too long."""
+    """Return stem and ending as a file name; the stem is cut if it would be too long."""
     room = NAME_BYTES - len(os.fsencode(ending))
     name = os.fsencode(stem)
     return (stem if len(name) <= room else name[:room].decode(errors="ignore")) + ending
@@ -363,9 +364,9 @@ def _short(stem: str, ending: str) -> str:
 
 @contextmanager
 def folder_within(inbox: Path, name: Path, make: bool = True) -> Iterator[int]:
-    """Open a folder below the inbox, and yield its descriptor. make: where there is none.
+    """Open a folder below the inbox, and yield its descriptor. make: create it if it is missing.
 
-    Raises InputError where a link or no folder is in the way; FileNotFoundError if not made.
+    Raises InputError if a link or a file is in the way; FileNotFoundError if it is missing.
     """
     folder = os.open(inbox, os.O_RDONLY | os.O_DIRECTORY)
     try:

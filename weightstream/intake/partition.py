@@ -46,7 +46,7 @@ class Partition:
 
     @property
     def files(self) -> set[int]:
-        """The numbers, in this run, of the files that the rows came from."""
+        """Return the numbers, in this run, of the files from which the rows came."""
         return set(self.table["file"].to_numpy()[self.rows].tolist())
 
 
@@ -154,7 +154,7 @@ def concat(tables: list[pa.Table]) -> pa.Table:
 
 
 def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
-    """Divide a partition into size-balanced batches of whole persons, in the order of their ids.
+    """Split a partition into size-balanced batches of whole persons, in the order of their ids.
 
     table: as `concat` makes it. width: threads. users_per_task: see `split`.
     """
@@ -176,9 +176,9 @@ def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
 
 
 def split(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
-    """Return slices over persons, one a task, for `width` threads.
+    """Return slices over persons, one per task, for `width` threads.
 
-    users_per_task: 0 = one person a task while that makes few tasks, else balanced by rows
+    users_per_task: 0 = one person per task if that makes few tasks, else balanced by rows
     (docs/architecture.md says why few).
     """
     users = len(rows_per_user)

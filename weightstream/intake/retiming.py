@@ -1,4 +1,4 @@
-"""Files that are stored already, and would now get their times in another timezone."""
+"""Refusing files that are already stored with their times in another timezone."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ from weightstream.readers import ReadOptions
 from weightstream.readers.source import reading
 
 _PERSONS = 20
-"""As many of a file's first persons are compared with what is stored of them."""
+"""The number of a file's first persons whose readings are compared with the store."""
 _DATE = len("2024-01-31")
 
 
@@ -24,8 +24,8 @@ def refuse_retimed(
 ) -> None:
     """Raise InputError if a file is stored with other times than it would get now.
 
-    Each of its readings would otherwise stand twice, hours apart. connection: of the store. Looks
-    at the first block of a file whose content the store knows, and at no other file.
+    Otherwise each of its readings would be stored twice, hours apart. connection: of the store.
+    Looks at the first block of a file whose content the store knows, and at no other file.
     """
     for path in sources:
         file = _known_file(connection, path)
@@ -43,7 +43,7 @@ def refuse_retimed(
 
 
 def _known_file(connection: sqlite3.Connection, path: Path) -> int:
-    """The number of the file with this content, 0 if the store has none."""
+    """Return the number of the file with this content, 0 if the store has none."""
     with reading(path):
         if not path.is_file():
             return 0
@@ -58,9 +58,7 @@ def _known_file(connection: sqlite3.Connection, path: Path) -> int:
 def _moved(
     connection: sqlite3.Connection, file: int, measurements: pa.Table
 ) -> tuple[int, str, str] | None:
-    """The first line whose text stands at another time in the store: the line, that time, the new
-    one.
-    """
+    """Return the first line whose text has another time in the store: line, that time, new time."""
     persons = pc.unique(measurements["user_id"].cast(pa.string())).to_pylist()[:_PERSONS]
     query = (
         "select line, raw_time, effective_at from measurements "

@@ -1,4 +1,4 @@
-"""Who and what is processed: a list of persons, a range of days, a window over all persons."""
+"""Selecting rows: a list of persons, a range of days, a window over all persons."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ OUTSIDE_WINDOW = "outside_user_window"
 
 
 class Selection:
-    """Rows are dropped as they come; the window over persons is cut once all of them are known."""
+    """Rows are dropped as they arrive; the window over persons is applied once all are known."""
 
     def __init__(self, data: Data, tombstones: Tombstones = NOBODY) -> None:
         self.tombstones = tombstones
@@ -32,12 +32,12 @@ class Selection:
 
     @property
     def persons(self) -> int:
-        """How many are in the window, of those seen so far."""
+        """Return the number of persons in the window, of those seen so far."""
         return len(range(len(self._seen))[self._window])
 
     @property
     def user_ids(self) -> list[str]:
-        """Those in the window, ascending, once all sources are read."""
+        """Return the persons in the window, ascending. Call it once all sources are read."""
         return sorted(self._seen)[self._window]
 
     @property
@@ -45,7 +45,7 @@ class Selection:
         return self._window != slice(0, None)
 
     def of_rows(self, measurements: pa.Table) -> tuple[pa.Table, dict[str, int]]:
-        """The rows that the list and the range of days leave in; counts of the others."""
+        """Return the rows that the list and the range of days select, and counts of the others."""
         excluded = {}
         if self._listed is not None:
             listed = pc.is_in(measurements["user_id"].cast(pa.string()), self._listed)
@@ -61,19 +61,19 @@ class Selection:
         return measurements, {reason: count for reason, count in excluded.items() if count}
 
     def of_listed(self, retractions: pa.Table) -> pa.Table:
-        """Those of persons whom the list leaves in."""
+        """Return the rows of persons in the list."""
         if self._listed is None:
             return retractions
         return retractions.filter(pc.is_in(retractions["user_id"], self._listed))
 
     def end_of_source(self, usable: bool) -> None:
-        """Its persons count towards the window, unless nothing of the source counts."""
+        """Count the persons of a source towards the window, unless the source was refused."""
         if usable:
             self._seen |= self._of_source
         self._of_source.clear()
 
     def of_persons(self, measurements: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """Rows of the persons inside the window, and the others, once all sources are read."""
+        """Return the rows of persons inside the window, and the others. Call it at the end."""
         if not self.windowed:
             return measurements, measurements.slice(0, 0)
         if self._chosen is None:

@@ -1,4 +1,4 @@
-"""Sources in, clean measurements out: partitioned by person, with every other row accounted for."""
+"""Read sources into clean measurements, partitioned by person, and count every other row."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,9 +42,9 @@ QUARANTINE_ROWS_HELD = 100_000
 
 @dataclass
 class Intake:
-    """What was read of all sources. findings: of each of the files.
+    """The rows of all sources. findings: the import report of each file.
 
-    timezone: of dates alone. refused: one sentence for each source that cannot be used.
+    timezone: of dates without a time. refused: a sentence for each source that cannot be used.
     """
 
     partitions: Partitions
@@ -63,13 +63,13 @@ class Intake:
 
     @property
     def unread(self) -> list[Unread]:
-        """Members of zip files that were not read; what of a folder was not, `look_up` tells."""
+        """Return members of zip files that were not read; `look_up` returns those of folders."""
         return [one for found in self.findings for one in found.unread]
 
     def parts(self, width: int, users_per_task: int) -> Iterator[Partition]:
-        """Batches of whole persons, partition by partition; who is not selected is counted.
+        """Yield batches of whole persons, partition by partition, and count those not selected.
 
-        What is taken back comes with its person's measurements, or after all others.
+        Retractions come with their person's measurements, or after all others.
         """
         left = self._usable(pa.concat_tables([RETRACTION.empty_table(), *self.retractions]))
         left, _ = self.selection.of_persons(left)
@@ -95,7 +95,7 @@ class Intake:
         yield from map(self._usable, self.quarantine.tables())
 
     def _usable(self, table: pa.Table) -> pa.Table:
-        """Without the rows that were read of a file before it turned out to be unusable."""
+        """Drop the rows of a file that were read before it turned out to be unusable."""
         unusable = [number for number, file in enumerate(self.files) if file.refused]
         if not unusable:
             return table
@@ -113,11 +113,10 @@ def take_in(
     threads: int,
     users: Mapping[Path, str] = MappingProxyType({}),
 ) -> Intake:
-    """Read every source once; on_rows is told of rows as they are read.
+    """Read every source once; on_rows is called with the number of rows as they are read.
 
-    users: whose readings a source's are, before what the options say.
-
-    A source that cannot be used is refused as a whole, with a sentence, and the others go on.
+    users: the person of a source, which takes precedence over the options.
+    A source that cannot be used is refused as a whole, with a sentence; the others continue.
     """
     intake = Intake(
         Partitions(spill, spill_rows),
@@ -141,7 +140,7 @@ def take_in(
             _refuse(intake, str(error))
         except (OSError, MemoryError):
             raise  # of the spill folder or the machine, not of this file
-        except Exception as error:  # a file that a reader trips over must not stop the others
+        except Exception as error:  # a file at which a reader fails must not stop the others
             _refuse(intake, f"{path} cannot be read ({type(error).__name__})")
         if isinstance(path, RemotePath):
             path.release()
@@ -150,7 +149,7 @@ def take_in(
 
 
 def _refuse(intake: Intake, sentence: str) -> None:
-    """The newest of the files cannot be used."""
+    """Refuse the newest of the files."""
     file = intake.files[-1]
     intake.refused[file.path] = sentence
     intake.findings[-1].refuse(sentence)
@@ -194,15 +193,15 @@ def _read(
 
 
 def _of_part(retractions: pa.Table, part: Partition) -> tuple[pa.Table, pa.Table]:
-    """Those of the part's persons, and the others."""
+    """Return the retractions of the partition's persons, and the others."""
     own = pc.is_in(retractions["user_id"], pc.unique(part.take()["user_id"].cast(pa.string())))
     return retractions.filter(own), retractions.filter(pc.invert(own))
 
 
 def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:
-    """The import report, once the files' counts are complete. timezone: the configured one.
+    """Return the import report, once the files' counts are complete. timezone: the configured one.
 
-    It holds cells of the files: see import_report.
+    It contains cells of the files: see import_report.
     """
     zone = options.timezone or timezone, "--timezone" if options.timezone else "data.timezone"
     files = [
@@ -222,7 +221,7 @@ def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, 
 
 
 def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
-    """Dates without a time at 12:00 of the store's timezone, as they are when read back from it."""
+    """Put dates without a time at 12:00 of the store's timezone, as when they are read back."""
     dates = np.isnan(measurements["hour"].to_numpy())
     time_us = measurements["time_us"].to_numpy().copy()
     texts = measurements["effective_at"].filter(pa.array(dates)).combine_chunks()
@@ -232,27 +231,27 @@ def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:
 
 
 def digest_of(path: Path) -> tuple[str, int]:
-    """SHA-256 and size of a file's bytes as they lie on disk."""
+    """Return SHA-256 and size of a file's bytes on disk."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256")
         return digest.hexdigest(), stream.tell()
 
 
 def named_format(path: Path, options: ReadOptions) -> str:
-    """The format that is asked for, or that the content shows. Raises InputError."""
+    """Return the format that an option names, or that the content shows. Raises InputError."""
     return recognise(path) if options.format == "auto" else options.format
 
 
 def files_of(sources: Sequence[str]) -> list[Path]:
-    """The files that paths, patterns and URLs mean: see `look_up`."""
+    """Return the files that paths, patterns and URLs name: see `look_up`."""
     return look_up(sources).files
 
 
 def look_up(sources: Sequence[str]) -> Folder:
-    """The files that are meant: of a folder, those in it whose format is known, and what is left.
+    """Return the files that sources name; of a folder, those in a known format, and the rest.
 
-    A folder without any stands for itself, to be refused like a file that cannot be used.
-    Raises InputError for a name that is empty, which would mean the working directory.
+    A folder without any is returned itself, to be refused like a file that cannot be used.
+    Raises InputError for an empty name, which would mean the working directory.
     """
     if not all(source.strip() for source in sources):
         raise InputError("the name of a source is empty; name a file or a folder")
@@ -267,11 +266,11 @@ def look_up(sources: Sequence[str]) -> Folder:
 
 
 def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> None:
-    """Raise InputError, with every source's sentence, if not one can be used.
+    """Raise InputError, with every source's sentence, if none can be used.
 
-    Raises ConfigError as check_options does. Looks at the start of each file, so that it can be
-    asked before anything is started: a missing --user, a column that is not there or could be two,
-    a file that cannot be read.
+    Raises ConfigError as check_options does. It reads only the start of each file, so it can run
+    before anything is started. It finds a missing --user, a column that is missing or ambiguous, a
+    file that cannot be read.
     """
     check_options(options, data)
     refused = []
@@ -286,7 +285,7 @@ def check_sources(sources: Sequence[Path], options: ReadOptions, data: Data) -> 
 
 
 def check_source(path: Path, options: ReadOptions) -> None:
-    """Raise InputError if a file cannot be used, as far as its start tells."""
+    """Raise InputError if the start of a file shows that it cannot be used."""
     if is_zip(path):
         check_zip(path, options)
         return

@@ -1,4 +1,4 @@
-"""Leave out rows of erased persons, whom keyed digests of their ids identify."""
+"""Leaving out rows of erased persons, who are known by keyed digests of their ids."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ from weightstream.parsing.coded import encode
 from weightstream.types import Bools
 
 OTHER_CELLS = ("time", "source", "weight", "unit")
-"""Cells of a quarantined row that names nobody which may hold an id."""
+"""The cells that may contain an id, in a quarantined row that names nobody."""
 SHORT_ID = 4
 """An id of fewer characters counts only as a word of its own."""
 
 
 @dataclass(frozen=True)
 class Tombstones:
-    """Digests of the erased, and the ids looked up so far: each is digested once a run."""
+    """Digests of erased persons, and the ids looked up so far; each is digested once per run."""
 
     key: bytes = b""
     tokens: frozenset[str] = frozenset()
@@ -54,10 +54,10 @@ NOBODY = Tombstones()
 def rows_naming(
     rows: pa.Table, cells: Sequence[str], wanted: Callable[[list[str]], Bools]
 ) -> Bools:
-    """Return (N,) whether a row is of a wanted person.
+    """Return (N,) whether a row belongs to a wanted person.
 
-    wanted: of (V,) ids, whether they are. cells: columns in which an id may have ended up in rows
-    that name nobody; one of fewer than SHORT_ID characters may be anything there.
+    wanted: (V,) whether each id is wanted. cells: the columns that may contain an id in rows that
+    name nobody; ids of fewer than SHORT_ID characters are not searched there.
     """
     users = encode(rows["user_id"])
     theirs = users.spread(wanted(users.texts.to_pylist()), False)

@@ -1,8 +1,8 @@
-"""Times of day that stand for "unknown": a source, or a stretch of it, that has one for all days.
+"""Times of day that mean "unknown", since a source, or a stretch of it, has the same on all days.
 
 Fitbit writes 23:59:59 for weights that were typed in, spreadsheets and databases of dates write
-00:00:00, some 12:00:00. A reading at such a time is taken for a date alone: else a file that goes
-from 7:00 to 0:00 would show a fall of as much as a body loses overnight.
+00:00:00, some 12:00:00. A reading at such a time counts as a date without a time. Otherwise a
+file that changes from 7:00 to 0:00 would show the loss of weight of a night.
 """
 
 from collections import Counter
@@ -21,9 +21,9 @@ Bools = npt.NDArray[np.bool_]
 
 CLOCKS = ("00:00:00", "12:00:00", "23:59:59")
 FEWEST = 3
-"""Readings, and days, that make a stretch."""
+"""The smallest number of readings, and of days, of a stretch."""
 LAST_SECOND = CLOCKS.index("23:59:59")
-"""Nobody weighs then: two days of a person's source that have it are enough, wherever they lie."""
+"""A time at which nobody weighs: two days of a person's source that have it are enough."""
 
 _QUARTER_US = 900_000_000  # zones lie whole quarters of an hour apart
 _SECOND_US = 1_000_000
@@ -31,7 +31,7 @@ _SECOND_US = 1_000_000
 
 @dataclass
 class ClockTally:
-    """How many readings of each source of each file have a time of day, and which of CLOCKS."""
+    """Counts the readings of each source and file that have a time of day, by CLOCKS."""
 
     clocked: Counter[tuple[int, str]] = field(default_factory=Counter)
     suspect: Counter[tuple[int, str, int]] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class ClockTally:
                 seen.update(np.unique(day[same])[:FEWEST].tolist())
 
     def is_throughout(self, source: tuple[int, str], clock: int) -> bool:
-        """Whether all readings of a file's source have this time of day, on several days."""
+        """Return whether all readings of a file's source have this time of day, on several days."""
         key = (*source, clock)
         return (
             self.suspect[key] == self.clocked[source] >= FEWEST
@@ -66,7 +66,7 @@ class ClockTally:
 
 @dataclass(frozen=True)
 class _Groups:
-    """(N,) rows by file and source, as file * len(sources) + source."""
+    """Return (N,) the group of each row: file * len(sources) + source."""
 
     codes: Ints
     sources: list[str]
@@ -83,14 +83,15 @@ def _groups(measurements: pa.Table) -> _Groups:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """(N,) codes into the distinct texts of a column of schema.CODE, and these texts."""
+    """Return (N,) codes into the distinct texts of a column of schema.CODE, and these texts."""
     array = column.unify_dictionaries().combine_chunks()
     return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()
 
 
 def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
-    """Rows whose time of day, as written or at home, is one of CLOCKS: their positions, which
-    clock it is, and the day that it then is, in days since 1970-01-01.
+    """Return the rows whose time of day, as written or in the configured zone, is one of CLOCKS.
+
+    Returns their positions, the clock, and the day, in days since 1970-01-01.
     """
     us = measurements["time_us"].to_numpy()
     has_clock = ~np.isnan(measurements["hour"].to_numpy())
@@ -101,7 +102,7 @@ def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
     clock = written.fill_null(-1).to_numpy().astype(np.int64)
     day = pc.utf8_slice_codeunits(wall, 0, 10).to_numpy(zero_copy_only=False).astype("M8[D]")
     day = day.astype(np.int64)
-    # Midnight of a zone is written in UTC by many a program.
+    # Many programs write local midnight in UTC.
     at_home = local_from_utc(us[rows], timezone)
     instants = pc.ends_with(wall, "Z").to_numpy(zero_copy_only=False) & (clock < 0)
     home = _clock_of(at_home % DAY_US)
@@ -111,7 +112,7 @@ def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
 
 
 def _clock_of(us: Ints) -> Ints:
-    """(N,) index into CLOCKS of microseconds since midnight, -1 for none."""
+    """Return (N,) the index into CLOCKS of microseconds since midnight, -1 for none."""
     known = [0, DAY_US // 2, DAY_US - _SECOND_US]
     return np.select([us == one for one in known], range(len(known)), -1)
 
@@ -119,9 +120,9 @@ def _clock_of(us: Ints) -> Ints:
 def as_dates(
     measurements: pa.Table, tally: ClockTally, timezone: str
 ) -> tuple[pa.Table, Counter[tuple[int, str]]]:
-    """schema.MEASUREMENT of whole persons, without times of day that stand for "unknown".
+    """Return schema.MEASUREMENT of whole persons, without times of day that mean "unknown".
 
-    Returns also how many rows of each file lost which of CLOCKS.
+    Also returns the number of rows of each file that lost each of CLOCKS.
     """
     rows, clock, day = suspects(measurements, timezone)
     if not len(rows):
@@ -147,14 +148,14 @@ def _throughout(measurements: pa.Table, tally: ClockTally, rows: Ints, clock: In
 
 
 def _series(measurements: pa.Table) -> Ints:
-    """(N,) which person's source each row is of."""
+    """Return (N,) the person and source of each row, as one number."""
     persons, _ = _coded(measurements["user_id"])
     sources, names = _coded(measurements["source"])
     return persons * max(len(names), 1) + sources
 
 
 def _on_two_days(series: Ints, clock: Ints, day: Ints) -> Bools:
-    """(K,) whether a person's source has the time of day on another day too."""
+    """Return (K,) whether a person's source has the time of day on another day too."""
     pairs = np.unique(np.stack([series, clock, day]), axis=1)
     days = Counter(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True))
     return np.array([days[key] > 1 for key in zip(series.tolist(), clock.tolist(), strict=True)])
@@ -163,8 +164,8 @@ def _on_two_days(series: Ints, clock: Ints, day: Ints) -> Bools:
 def _in_stretches(
     measurements: pa.Table, series: Ints, rows: Ints, clock: Ints, day: Ints
 ) -> Bools:
-    """(K,) which of the rows are in a run of FEWEST readings and days, in the order of time, in
-    which a person's source has no other time of day.
+    """Return (K,) which rows are in a stretch: FEWEST readings and days of a person's source, in
+    the order of time, without another time of day.
     """
     clocks = np.full(len(series), -1, dtype=np.int64)
     days = np.zeros(len(series), dtype=np.int64)
@@ -187,7 +188,7 @@ def _in_stretches(
 
 
 def _replaced(measurements: pa.Table, rows: Ints, day: Ints, timezone: str) -> pa.Table:
-    """The rows as dates alone."""
+    """Return the rows as dates without a time."""
     dates = pa.array(day.astype("M8[D]").astype(str), pa.string())
     mask = np.zeros(len(measurements), dtype=bool)
     mask[rows] = True

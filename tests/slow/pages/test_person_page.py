@@ -289,7 +289,7 @@ def test_an_arrow_points_to_what_it_should_have_been_while_pointed_at(viewer: An
     tab = viewer.person("eventful")
     assert tab.locator("#hint path").count() == 0
     tab.locator("#which button[value=rejected]").click()
-    row = tab.locator("#log tbody tr", has_text="pounds taken for kg").first
+    row = tab.locator("#log tbody tr", has_text="pounds read as kg").first
     row.locator("button.link").first.click()
     tab.locator("#hint path").wait_for(state="attached")
     tab.locator("#legend .chip", has_text="what it should have been").click()
