@@ -218,7 +218,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def left_out(unread: Sequence[Unread]) -> list[Unread]:
-    """Return those that may hold weighings; with any, a run exits with 1 unless they are ignored.
+    """Return those that may hold weighings; a run with any exits with 1, unless ignored."""
     return [one for one in unread if not one.known]
 
 
