@@ -1,4 +1,4 @@
-"""What a judged batch of persons adds to the store and changes in it, written in parts."""
+"""The result of judging a batch of persons: what to add to the store and what to change."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -52,7 +52,7 @@ ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
 
 @dataclass(frozen=True)
 class Judging:
-    """Everything but the readings that a decision depends on."""
+    """Everything that a decision depends on, except the readings."""
 
     kalman: Kalman
     sources: Mapping[str, Source]
@@ -62,9 +62,9 @@ class Judging:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return a digest of everything but the readings that a decision depends on.
+        """Return a digest of everything that a decision depends on, except the readings.
 
-        A filter never goes on from a state that was reached under another one.
+        A filter never continues from a state with another fingerprint.
         """
         sources = {name: source.model_dump_json() for name, source in self.sources.items()}
         text = json.dumps(
@@ -109,12 +109,12 @@ class Arrivals:
 
     @property
     def added(self) -> Ints:
-        """Return (U,) how many measurements are not stored yet."""
+        """Return (U,) the number of measurements that are not stored yet."""
         return np.bincount(self.user[self.fresh], minlength=len(self.persons.user_ids))
 
     @property
     def touched(self) -> Bools:
-        """Return (U,) whose series changes."""
+        """Return (U,) whether a person's series changes."""
         respelled = self.respelling.persons(len(self.persons.user_ids))
         return (self.added > 0) | self.links.linked | respelled
 
@@ -128,7 +128,7 @@ class Arrivals:
 
 
 def compare(new: pa.Table, links: pa.Table, stored: Stored, basis: str) -> Arrivals:
-    """Find out what a batch brings that is not stored. Arguments as of `decide`."""
+    """Compare a batch with the stored readings of its persons. Arguments as of `decide`."""
     persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
     user = np.repeat(np.arange(len(persons.user_ids)), np.diff(persons.indptr))
     incoming = incoming_records(persons, new, user)
@@ -180,7 +180,7 @@ def batch_result(
     judging: Judging,
     file_numbers: Ints,
 ) -> BatchResult:
-    """Return what there is to write of a judged batch. judged: (U,) bool."""
+    """Return the BatchResult of a judged batch. judged: (U,) bool."""
     new, persons, fresh, links = (
         arrivals.measurements, arrivals.persons, arrivals.fresh, arrivals.links,
     )  # fmt: skip
@@ -316,7 +316,7 @@ def user_rows(
 
 
 def first_of(values: Ints, indptr: Ints) -> Ints:
-    """Return (U,) the first value of each person; any value for who has none."""
+    """Return (U,) the first value of each person; any value for a person without values."""
     return np.append(values, 0)[indptr[:-1]]
 
 
@@ -383,7 +383,7 @@ def superseded_result(links_found: RecordLinks, every: pa.Table, persons: Person
 def outcomes_of_copies(dropped: pa.Table, result: BatchResult, files: int) -> Ints:
     """Count the rows that identity.deduplicate dropped, by file and outcome.
 
-    They are duplicates, but excluded where the person has too few readings to be judged.
+    They are duplicates, or excluded if the person has too few readings to be judged.
     """
     rows = result.outcome
     undecided = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))[

@@ -29,7 +29,7 @@ KEY = ("user_id", "effective_at", "measurement_id")
 class DecisionDiff:
     """The decisions of a pass over N readings, compared with the current ones.
 
-    decisions: new versions. estimates: current versions whose figures moved, with the new figures.
+    decisions: new versions. estimates: current versions whose estimates changed, with new values.
     accepted: (N,) bool, the verdicts in force afterwards. net_accepted: (N,) int64, 1 where a
     rejected reading is accepted now, -1 where an accepted one no longer is.
     """
@@ -51,9 +51,9 @@ def diff_decisions(
     """Compare the decisions of a pass with the stored ones.
 
     readings: N of U persons; filtered: the engine's result for each. whole: (U,) bool, whether
-    these are all that the person has. A causal pass leaves the decisions of retro as they are:
-    retro had seen more, and will judge again. It does not where a source has corrected or
-    retracted the record since, or does so no longer.
+    these are all readings of the person. A causal pass leaves the decisions of retro unchanged,
+    since retro has seen more and will judge again; unless a source has since corrected or
+    retracted the record, or has withdrawn that.
     """
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     columns = decision_columns(readings, filtered, stage, model)
@@ -188,7 +188,7 @@ def shift_rows(readings: AnnotatedSeries, filtered: Filtered) -> Rows:
 def _differs(
     columns: Mapping[str, Any], was: pa.Table, rows: Ints, names: tuple[str, ...]
 ) -> Bools:
-    """Where any of the named columns is not what it was; empty equals empty."""
+    """Return where any of the named columns has changed; empty equals empty."""
     different = np.zeros(len(rows), bool)
     for name in names:
         column = columns[name]

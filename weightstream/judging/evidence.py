@@ -1,8 +1,8 @@
-"""Parameters that make readings likely: the filter's own evidence, maximised with priors.
+"""Maximising the filter's evidence with priors, to learn parameters.
 
-The evidence of a series is the density of each reading given those before it, summed over all that
-it may be (right, after a move, an error of some kind): nothing is told apart first. Formulas:
-docs/judging.md.
+The evidence of a series is the density of each reading given those before it, summed over
+everything that it may be (valid, after a move, an error of some kind); readings are not classified
+first. Formulas: docs/judging.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from weightstream.engine.model import PRIOR, Parameters, Process
 from weightstream.types import Floats
 
 REFERENCE = "patient-device"
-"""The source whose bias is its prior's by convention: only differences between sources are seen."""
+"""The source whose bias is fixed at its prior, since only differences are identifiable."""
 PROCESS_SD = {
     "level_kg2_per_day": 0.5,
     "trend_kg_per_week": 0.5,
@@ -35,28 +35,29 @@ PROCESS_SD = {
     "leap_days": 0.3,
     "restless_days": 0.5,
 }
-"""How far a parameter is believed to lie from its prior: in log units, or its own where LINEAR."""
+"""Prior SD of each parameter, in log units; in its own units if LINEAR."""
 LINEAR = ("bias_kg", "week_cos", "week_sin")
-"""What may be negative; all else is learnt as a logarithm."""
+"""Parameters that may be negative; all others are learnt as logarithms."""
 BIAS_SD_KG = {"known": 0.6, "unknown": 1.0}
 NOISE_SD = 0.5
 HOURS_NEEDED = 0.5
-"""Share of readings with a known hour from which on the evening is learnt: from dates alone it
-cannot be told from the level."""
+"""The evening is learnt if at least this share of readings has an hour: from dates alone it is
+confounded with the level."""
 STEP = 0.05
-"""Of a difference quotient, in SDs of the prior: far above what rounding and pruning do."""
+"""Step of a difference quotient, in SDs of the prior: far above the effect of rounding and pruning.
+"""
 FURTHEST = 5.0
 """SDs of the prior; a share stays below one half."""
 MOST_STEPS = 20
 DAMPING = (0.0, 1.0, 10.0, 100.0, 1000.0)
 ENOUGH = 1.0
-"""Converged: what one more step promises, twice the rise of the log evidence. It is the squared
-distance from the best in standard errors, in the direction that is furthest off."""
+"""The search has converged if one more step gains less: twice the rise of the log evidence, which
+is the squared distance from the optimum in standard errors, in the worst direction."""
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One number of the vector that is searched."""
+    """One coordinate of the search vector."""
 
     source: str | None
     key: str
@@ -74,10 +75,10 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Space:
-    """What is learnt of a batch, with its priors and its gauge.
+    """The coordinates that are learnt from a batch, with priors and gauge.
 
-    counts: readings by source. The level is fixed exactly: by the reference source, whose bias is
-    no coordinate, or without one by the mean deviation of all readings' biases, which is 0.
+    counts: readings by source. The gauge fixes the level exactly: the bias of the reference source
+    is not a coordinate; without a reference, the mean deviation of all readings' biases is 0.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -100,7 +101,7 @@ class Space:
         return np.array([value if c.linear else np.log(value) for c, value in pairs])
 
     def parameters(self, vector: Floats, base: Parameters) -> Parameters:
-        """The parameters that a vector stands for; the rest is as in `base`."""
+        """Return the parameters of a vector; the others are those of `base`."""
         process: dict[str, Any] = asdict(base.process)
         own: dict[str, dict[str, Any]] = {}
         for coordinate, number in zip(self.coordinates, vector.tolist(), strict=True):
@@ -118,7 +119,7 @@ class Space:
         return replace(base, process=Process(**process), sources=sources)
 
     def _mean_deviation(self, own: dict[str, dict[str, Any]]) -> float:
-        """Mean deviation of the biases from their priors over all readings; 0 with a reference."""
+        """Return the mean deviation of biases from priors over all readings; 0 with a reference."""
         if REFERENCE in dict(self.counts):
             return 0.0
         total = sum(count for _, count in self.counts)
@@ -128,9 +129,9 @@ class Space:
 
 
 def space_of(batch: UserBatch, readings: Mapping[str, int], held: Sequence[str] = ()) -> Space:
-    """What can be learnt of a batch.
+    """Return the space of what can be learnt from a batch.
 
-    readings: by source, of all that there are. held: keys of Process that are not learnt.
+    readings: the number of all readings by source. held: keys of Process that are not learnt.
     """
     hours = float(np.isfinite(batch.hour).mean()) if len(batch.hour) else 0.0
     found = []
@@ -149,7 +150,7 @@ def space_of(batch: UserBatch, readings: Mapping[str, int], held: Sequence[str] 
 
 
 def log_densities(batch: UserBatch, parameters: Parameters, kalman: Kalman) -> Floats:
-    """(N,) log density of each reading given its person's earlier ones."""
+    """Return (N,) the log density of each reading given its person's earlier ones."""
     return filter_batch(batch, build_model(kalman, {}, batch.sources, parameters)).log_density
 
 
@@ -190,7 +191,7 @@ class Search:
         return float(0.5 * np.sum(off**2) - self.rows(vector).sum())
 
     def scores(self, vector: Floats) -> Floats:
-        """(P, N) derivative of each reading's log density by each coordinate."""
+        """Return (P, N) the derivative of each reading's log density by each coordinate."""
         found = np.empty((len(vector), len(self.batch.day)))
         for at, step in enumerate(STEP * self.space.sd):
             aside = np.zeros(len(vector))
@@ -199,7 +200,7 @@ class Search:
         return found
 
     def run(self) -> Fit:
-        """Damped Newton steps; the information is the sum of the readings' squared scores."""
+        """Take damped Newton steps; the information is the sum of the readings' squared scores."""
         precision = np.diag(self.space.sd**-2.0)
         vector = self.space.vector(self.base)
         cost, steps = self.cost(vector), 0
@@ -222,7 +223,7 @@ class Search:
     def _better(
         self, vector: Floats, cost: float, slope: Floats, information: Floats
     ) -> tuple[Floats, float] | None:
-        """The first of ever shorter steps that is one downhill; None where there is none."""
+        """Return the first of ever shorter steps that improves; None if none does."""
         low = self.space.prior - FURTHEST * self.space.sd
         high = self.space.prior + FURTHEST * self.space.sd
         for damping in DAMPING:
@@ -234,7 +235,7 @@ class Search:
         return None
 
     def _errors(self, vector: Floats, scores: Floats, information: Floats) -> dict[str, float]:
-        """Standard errors: from readings, or from persons' sums of scores where that is more."""
+        """Return standard errors: the larger of those from readings' and from persons' scores."""
         inverse = np.linalg.inv(information)
         starts = self.batch.indptr[:-1][np.diff(self.batch.indptr) > 0]
         summed = np.add.reduceat(scores, starts, axis=1)
@@ -246,7 +247,7 @@ class Search:
 
 
 def joined(batches: Sequence[UserBatch]) -> UserBatch:
-    """All persons of the batches as one batch; sources in the order of their names."""
+    """Return all persons of the batches as one batch, with sources in the order of their names."""
     names = sorted({source for batch in batches for source in batch.sources})
     offsets = np.cumsum([0, *(len(batch.day) for batch in batches)])
     ends = [batch.indptr[1:] + at for batch, at in zip(batches, offsets, strict=False)]
@@ -266,7 +267,7 @@ def joined(batches: Sequence[UserBatch]) -> UserBatch:
 
 
 def rows_of(batch: UserBatch, keep: np.ndarray) -> UserBatch:
-    """The readings where `keep`; persons without any stay, with none."""
+    """Return the readings selected by `keep`; persons without any stay in the batch."""
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
     counts = np.bincount(user[keep], minlength=len(batch.user_ids))
     return replace(

@@ -1,4 +1,4 @@
-"""Why a reading was rejected, in one sentence; the same words wherever it is told."""
+"""Explaining a rejected reading in one sentence, with the same words everywhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
@@ -28,17 +28,18 @@ LOOKS_LIKE = {
     "implausible": "is not a possible body weight",
     "outlier": "fits no explanation",
 }
-"""By reason; the reasons that say nothing against a reading are not in it."""
+"""Words by reason, for the reasons against a reading."""
 
 LIKELY = 0.6
-"""Share of a reason among all errors that a reading may be; below it a second one is near."""
+"""If the reason's share among all possible errors is smaller, a second reason is almost as likely.
+"""
 
 HUMAN_REASON_TEXTS = {
     "override": "a reviewer decided so",
     "superseded": "the source corrected this record",
     "retracted": "the source retracted this record",
 }
-"""By reason that is not the engine's."""
+"""Words by reason, for reasons that do not come from the engine."""
 
 
 def explain(
@@ -50,10 +51,10 @@ def explain(
     p_valid: float | None,
     p_reason: float | None = None,
 ) -> str:
-    """One sentence about a rejected reading; empty for an accepted one.
+    """Explain a rejected reading in one sentence; empty for an accepted one.
 
-    The arguments are called as the export's columns are. kg; None or NaN where there is none.
-    Probability: that the reading is wrong.
+    The arguments have the names of the export's columns. kg; None or NaN if there is none. The
+    probability in the sentence is that the reading is wrong.
     p_reason: probability of the reason among all errors that it may be; below LIKELY the name is
     only "possibly" the right one.
     "expected 82.1-84.3 kg; 183.0 looks like pounds read as kg: 83.0 kg; probability 0.998"
@@ -76,7 +77,7 @@ def explain(
 
 
 def explain_rows(columns: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> list[str]:
-    """`explain` for the named rows of columns of the export, lists or arrays of N values."""
+    """Explain the given rows of columns of the export, which are lists or arrays of N values."""
     names = [*EXPLAINED_BY, *(["p_reason"] if "p_reason" in columns else [])]
     own = [columns[name] for name in names]
     return [explain(*(column[row] for column in own)) for row in rows]
@@ -91,5 +92,5 @@ def _kg(value: float) -> str:
 
 
 def below_one(probability: float) -> str:
-    """Three places, but never rounded up to certainty."""
+    """Return a probability with three places, never rounded up to certainty."""
     return "above 0.999" if probability > 0.999 else f"{probability:.3f}"

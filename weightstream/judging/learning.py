@@ -1,9 +1,10 @@
 """Learn the parameters of sources and bodies from readings, and keep them only if they are better.
 
-Four persons in five teach: the filter's evidence is maximised over biases, noises and the way
-weight moves (`evidence`), and errors are counted by source and reason. The fifth tests: a set that
-predicts them worse, or moves their levels as a whole, is refused. Priors are those of prior-1, so
-what few data say is shrunk towards it. Deterministic. Formulas: docs/judging.md.
+From four persons in five it learns: the filter's evidence is maximised over biases, noises and the
+way weight moves (`evidence`), and errors are counted by source and reason. The fifth person is held
+out: a set that predicts these persons worse, or shifts their levels on average, is refused. Priors
+are those of prior-1, so estimates from few data are shrunk towards it. The result is deterministic.
+Formulas: docs/judging.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,27 +29,28 @@ from weightstream.schema import HUMAN_REASONS, REASONS
 from weightstream.types import Bools, Floats
 
 SAMPLE_READINGS = 20_000
-"""More say little more about a dozen parameters; persons are taken evenly over all of them."""
+"""The number of readings to learn from; more add little for a dozen parameters. Persons are taken
+evenly over all of them."""
 TESTED = 5
-"""Every fifth person tests; of fewer persons, the last fifth of each one's readings."""
+"""Every fifth person is held out; with fewer persons, the last fifth of each one's readings."""
 RATE_READINGS = 300.0
-"""An error rate counts as known from so many readings."""
+"""The weight of an error rate's prior, in readings."""
 MIX_ERRORS = {"prior": 15.0, "others": 10.0}
-"""A source's mix of errors counts as known from so many errors of it, and from others' so many."""
+"""The weights of the prior's mix and of all sources' mix, in errors."""
 COUNTED = tuple(reason for reason in REASONS if reason not in ("ok", "repeat", *HUMAN_REASONS))
 LEVEL_MOVED_KG = 0.1
-"""What a scale shows: levels may not move by that on average where nothing but the set changed."""
+"""The resolution of a scale: a new set must not shift levels by this on average."""
 WORSE = 0.01
-"""Share by which predictions may be further off, beside what chance explains."""
+"""The largest relative rise of the prediction error, beyond chance."""
 MOST_OFF_KG = 5.0
-"""An error of more counts as this much: a few readings shall not decide."""
+"""Larger errors are capped at this value, so that a few readings do not decide."""
 CHANCE = 2.0
 """Standard errors."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a set does to readings that did not teach it, against the set before.
+    """A new set compared with the old one on held-out readings.
 
     log_density: gain a reading. error_kg: mean error of predictions from all others, before and
     after; error_chance: standard error of the difference. level_kg: mean shift of the level of
@@ -62,7 +64,7 @@ class HeldOut:
     level_kg: float
 
     def refusal(self) -> str | None:
-        """Why the set is refused, as the end of a sentence; None if it is not."""
+        """Return why the set is refused, as the end of a sentence; None if it is accepted."""
         before, after = self.error_kg
         if self.readings == 0:
             return "there are too few readings to test it"
@@ -77,10 +79,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Learned:
-    """parameters: the set to use: the new one, or the old one where the new one was refused.
+    """parameters: the set to use, which is the new one, or the old one if the new one was refused.
 
-    refused: why, as a sentence, or None. fit, test: how the search ended and what the test found.
-    readings: how many of each source were seen.
+    refused: a sentence that says why, or None. fit, test: the results of search and test.
+    readings: the number of readings of each source.
     """
 
     parameters: Parameters
@@ -97,9 +99,9 @@ def learn(
     """Learn a set of parameters from the readings of the batches, each person in one of them.
 
     name: of the new set. kalman: rules of accepting. start: the set in use, from which the search
-    begins and with which the new one is compared; priors are those of prior-1 whatever it is, so
-    that learning twice does not count them twice. Needs no store.
-    Raises BatchError where there is no reading.
+    begins and with which the new one is compared. Priors are always those of prior-1, so that
+    learning twice does not count them twice. It needs no store.
+    Raises BatchError if there is no reading.
     """
     kalman = kalman or Kalman()
     readings = _readings(batches)
@@ -119,7 +121,7 @@ def learn(
 
 
 def _readings(batches: Sequence[UserBatch]) -> dict[str, int]:
-    """How many readings each source has, in the order of the sources' names."""
+    """Return the number of readings of each source, in the order of the sources' names."""
     readings = dict.fromkeys(sorted({s for batch in batches for s in batch.sources}), 0)
     for batch in batches:
         counts = np.bincount(batch.source, minlength=len(batch.sources)).tolist()
@@ -129,14 +131,14 @@ def _readings(batches: Sequence[UserBatch]) -> dict[str, int]:
 
 
 def _sample(batch: UserBatch) -> UserBatch:
-    """Every n-th person, so that about SAMPLE_READINGS remain."""
+    """Return every n-th person, so that about SAMPLE_READINGS remain."""
     stride = max(1, round(len(batch.day) / SAMPLE_READINGS))
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
     return rows_of(batch, user % stride == 0) if stride > 1 else batch
 
 
 def _testing(batch: UserBatch) -> Bools:
-    """Readings that do not teach."""
+    """Return (N,) which readings are held out."""
     counts = np.diff(batch.indptr)
     user = np.repeat(np.arange(len(counts)), counts)
     seen = np.cumsum(counts > 0)  # persons are counted where they have readings
@@ -150,7 +152,7 @@ def _testing(batch: UserBatch) -> Bools:
 def _tested(
     batch: UserBatch, tests: Bools, old: Parameters, new: Parameters, kalman: Kalman
 ) -> HeldOut:
-    """Compare two sets on readings that taught neither, each in its whole series."""
+    """Compare two sets on held-out readings, each in its whole series."""
     density = [log_densities(batch, made, kalman)[tests] for made in (old, new)]
     said = [
         smooth_batch(batch, build_model(kalman, {}, batch.sources, made)) for made in (old, new)
@@ -169,7 +171,7 @@ def _tested(
 
 
 def _gauged(batch: UserBatch) -> Bools:
-    """Readings of persons whose level the gauge fixes: by the reference alone, or all together."""
+    """Return the readings of persons whom only the reference weighs; all without a reference."""
     if REFERENCE not in batch.sources:
         return np.ones(len(batch.day), bool)
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))
@@ -183,7 +185,7 @@ def _mean(values: Floats) -> float:
 
 
 def _with_rates(batch: UserBatch, parameters: Parameters, kalman: Kalman) -> Parameters:
-    """Error rates and mixes: counts, with the prior's as if from RATE_READINGS readings.
+    """Estimate error rates and mixes from counts, with a prior worth RATE_READINGS readings.
 
     The mix of a source with few errors is also drawn to that of all sources together.
     """

@@ -37,7 +37,7 @@ RECORD = ("user_id", "source", "record_id")
 """Columns that name a record."""
 SUPERSEDED, RETRACTED = "superseded", "retracted"
 SEVERAL_TIMES = 3
-"""A correction keeps the time of a reading, or mends it: an id with so many times is shared by
+"""A correction keeps or corrects the time of a reading, so an id with this many times is shared by
 several records."""
 
 
@@ -95,7 +95,7 @@ def superseded_rows(statements: pa.Table) -> pa.Table:
 def shared(statements: pa.Table, times: pa.Table) -> pa.Array:
     """Return ids of measurements whose record states readings at SEVERAL_TIMES or more.
 
-    Corrections hardly do so; the id is then shared by several records.
+    Corrections rarely do; such an id is shared by several records.
     statements: RECORD_STATEMENTS. times: measurement_id, effective_at of all that they name.
     """
     named = statements.filter(

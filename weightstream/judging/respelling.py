@@ -1,7 +1,8 @@
-"""Measurements that arrive again in another spelling: the smallest text of all copies stays.
+"""Measurements that arrive again in another spelling: the store keeps the smallest text of all
+copies.
 
-So what is stored depends on the set of copies, not on which arrived first. Two spellings may differ
-by a part of a gram, or in the local hour that they state; then the series is judged anew.
+So the store depends on the set of copies, not on their order. Two spellings may differ by a
+fraction of a gram, or in their local hour; then the series is judged again.
 """
 
 from dataclasses import dataclass

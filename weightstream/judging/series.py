@@ -36,13 +36,13 @@ SERIES_ORDER = [(name, "ascending") for name in SERIES.names[:5]]
 
 @dataclass(frozen=True)
 class Persons:
-    """What was stored of the U persons of a batch when it was read.
+    """The stored data of the U persons of a batch, as they were when read.
 
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
-    the new readings can follow the stored state: the person is new, or settled, under the same
-    model, and all that is new is later than all that is stored. records: those that are known of
-    them. unsketched: (U,) bool, the store does not have that list.
+    the new readings can continue from the stored state: the person is new, or settled under the
+    same model, and all new readings are later than the stored ones. records: the known record ids.
+    unsketched: (U,) bool, the store does not have that list.
     """
 
     user_ids: tuple[str, ...]
@@ -59,7 +59,7 @@ class Persons:
 
 
 def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
-    """Read what is stored of the persons of a batch.
+    """Read the stored data of the persons of a batch.
 
     new: measurements sorted by person and time. others: persons of whom there are links only.
 
@@ -161,9 +161,10 @@ class AnnotatedSeries:
     """All readings of U persons, N rows in the order of the series, with their annotations.
 
     table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
-    superseded: (N,) int8, index into schema.REASONS of those that are no data, as their source
-    corrected or retracted them; 0: data. forced: as in UserBatch. received_user: (N,) string,
-    the person that the reading was received for, null where that is the same. None: none is so.
+    superseded: (N,) int8, index into schema.REASONS of readings that their source corrected or
+    retracted, which are not data; 0: data. forced: as in UserBatch. received_user: (N,) string, the
+    person that the reading was received for, null if it is the same. None: there are no such
+    readings.
     """
 
     table: pa.Table
@@ -234,7 +235,7 @@ def _spread(values: npt.NDArray[Any], data: Bools, default: Any) -> npt.NDArray[
 class Annotations:
     """What sources and reviewers stated about readings: corrections, retractions, overrides.
 
-    superseded: measurement_id and reason of those that are no data. overrides: stored.OVERRIDES.
+    superseded: measurement_id and reason of those that are not data. overrides: stored.OVERRIDES.
     """
 
     superseded: pa.Table
@@ -248,7 +249,8 @@ class Annotations:
     def apply_assignments(
         self, stored: Stored, history: pa.Table, user_ids: Sequence[str]
     ) -> pa.Table:
-        """Return HISTORY without what is assigned to others, with what is assigned to user_ids."""
+        """Return HISTORY without measurements assigned to others, and with those assigned to
+        user_ids."""
         moved = self._moved
         if not len(moved):
             return history
@@ -296,7 +298,7 @@ NO_ANNOTATIONS = Annotations(SUPERSEDED.empty_table(), OVERRIDES.empty_table())
 
 
 def load_annotations(stored: Stored, user_ids: Sequence[str]) -> Annotations:
-    """Return what is stored of the measurements of some persons, as theirs or assigned to them."""
+    """Return the stored measurements of some persons: their own, and those assigned to them."""
     overrides = stored.overrides(user_ids)
     elsewhere = overrides["user_id"].unique().to_pylist() if len(overrides) else []
     return Annotations(stored.superseded([*{*user_ids, *elsewhere}]), overrides)

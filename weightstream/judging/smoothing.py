@@ -24,8 +24,8 @@ def smooth_persons(
     """Judge every stored reading of some persons by all their others.
 
     user_ids: ascending. run: the store's number of this run, whose own rows are counted apart.
-    Persons below judging.min_readings stay as they are, and due, unless there is an override on a
-    reading of theirs.
+    Persons below judging.min_readings are not judged and stay due, unless one of their readings has
+    an override.
     """
     known = stored.persons(user_ids)
     persons = _enough(user_ids, known, stored, judging)
@@ -113,9 +113,9 @@ def ends(readings: AnnotatedSeries, known: Known) -> tuple[Ints, Ints]:
 def stale_states(
     smoothed: Filtered, readings: AnnotatedSeries, known: Known, judging: Judging
 ) -> Rows:
-    """Return the filter's state after each series where the stored one is of no use.
+    """Return the filter's state after each series if the stored one cannot be used.
 
-    That is so after an override, which changes the series, and under another fingerprint.
+    It cannot after an override, which changes the series, or under another fingerprint.
     """
     basis, users = judging.fingerprint, len(readings.user_ids)
     rows = []

@@ -1,4 +1,4 @@
-"""What judging has to know of stored persons: a protocol, and the tables that it returns."""
+"""The interface through which judging reads stored persons, and the tables that it returns."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -31,7 +31,7 @@ RECORDS = pa.schema(
         ("updated", pa.string()),
     ]
 )
-"""Which measurement a record stated (empty: it was retracted), and when it was updated."""
+"""The measurement that a record stated (empty: it was retracted), and its time of update."""
 
 SPELLINGS = pa.schema(
     [
@@ -45,7 +45,7 @@ SPELLINGS = pa.schema(
         ("local_hour", pa.float64()),
     ]
 )
-"""How stored measurements are written, and the numbers that depend on it."""
+"""The spelling of stored measurements, and the numbers that depend on it."""
 
 SUPERSEDED = pa.schema(
     [
@@ -114,8 +114,8 @@ class StoredPerson(NamedTuple):
     """A person's line in the store.
 
     first_us, last_us: oldest and newest measurement, microseconds since 1970 UTC. settled: a filter
-    can go on from `state`, which was reached under the fingerprint `basis`. record_hashes: of the
-    records that are known (record_statements.Sketch); None: not known.
+    can continue from `state`, which was computed under the fingerprint `basis`. record_hashes: of
+    the known records (record_statements.Sketch); None: not known.
     """
 
     revision: int
@@ -135,7 +135,7 @@ class StoredPerson(NamedTuple):
 
 
 def pack_state(state: Floats) -> bytes:
-    """Return what is stored of a filter's state: the version of its layout, then its float64s."""
+    """Return a filter's state as stored: the version of its layout, then its float64s."""
     return LAYOUT_HEAD + state.astype("<f8").tobytes()
 
 
@@ -147,7 +147,7 @@ def unpack_state(blob: bytes) -> Floats | None:
 
 
 class Stored(Protocol):
-    """What is stored of persons. Tables are in no particular order; user_ids may be unknown."""
+    """Reads stored persons. Tables have no particular order; user_ids may be unknown."""
 
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         """Return those of user_ids that are known."""
@@ -189,7 +189,7 @@ class Stored(Protocol):
 
 
 class NothingStored:
-    """Stored where there is no store: nobody is known."""
+    """A Stored without a store: no person is known."""
 
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         return {}

@@ -1,7 +1,7 @@
-"""What people said of alerts: seen, or done with, by whom and when.
+"""The status of alerts: acknowledged or closed, by whom and when.
 
-Alerts themselves are a function of the readings and are not stored: only what a person said of one
-is, by the person watched, the kind, and the reading with which it began.
+Alerts are computed from the readings and not stored. Only their status is, by person, kind, and the
+reading with which the alert began.
 """
 
 import json
@@ -17,12 +17,12 @@ from weightstream.store.runs import now
 
 Status = Literal["new", "acknowledged", "closed"]
 Key = tuple[str, str, str]
-"""user_id, kind, began (effective_at of the first reading that told it)."""
+"""user_id, kind, began (effective_at of the first reading that showed it)."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What a person said of an alert: by whom, when (UTC), and why."""
+    """The status of an alert: set by whom, when (UTC), and why."""
 
     status: Status
     by: str
@@ -31,7 +31,7 @@ class Statement:
 
 
 def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[Key, Statement]:
-    """Return what was said of alerts of some persons."""
+    """Return the statuses of alerts of some persons."""
     rows = connection.execute(
         "select user_id, kind, began, status, made_by, made_at, note from json_each(?) wanted "
         "join alert_statuses on user_id = wanted.value",
@@ -41,9 +41,9 @@ def alert_statuses(connection: sqlite3.Connection, user_ids: Sequence[str]) -> d
 
 
 def say(config: Config, key: Key, status: str, by: str, note: str | None = None) -> None:
-    """Set the status of an alert, and have the person's page drawn anew.
+    """Set the status of an alert, and mark the person's page to be drawn again.
 
-    Raises ConfigError for what is no status or names nobody; StoreError for a person who is not
+    Raises ConfigError for an unknown status or an empty name; StoreError for a person who is not
     in the store, and as open_writer does.
     """
     if status not in get_args(Status):

@@ -1,4 +1,4 @@
-"""Look at the whole store, and copy it to where it can be restored from (erasing/restoring.py)."""
+"""Verifying the whole store, and copying it to a backup (see erasing/restoring.py)."""
 
 import os
 import sqlite3
@@ -21,7 +21,7 @@ HELD = "select count(*), coalesce(sum(readings), 0) from users"
 
 
 def check(config: Config) -> tuple[Damage, str]:
-    """Look at every page and row of the store; return what is wrong, and what the store holds.
+    """Verify every page and row of the store; return what is damaged, and what the store holds.
 
     Raises StoreError if the store cannot be opened.
     """
@@ -38,7 +38,7 @@ def holds(connection: sqlite3.Connection) -> str:
 
 
 def backup(config: Config, out: Path) -> str:
-    """Copy the store to a file while runs go on; returns what is in it.
+    """Copy the store to a file while runs continue; returns what it holds.
 
     The file appears, or replaces an earlier backup, only once the copy is checked and on the disk.
     Raises StoreError for a damaged store, ConfigError for a place that cannot be.
@@ -54,7 +54,7 @@ def backup(config: Config, out: Path) -> str:
 
 
 def refuse_own(out: Path, data_dir: Path) -> None:
-    """Raise ConfigError for a place that a backup would destroy, or that an erasure would miss."""
+    """Raise ConfigError if a backup would destroy something there, or an erasure would miss it."""
     place = Path(os.path.realpath(out))
     if place.is_relative_to(os.path.realpath(data_dir)):
         raise ConfigError(f"{out}: is in the data directory, and would be lost with it")
@@ -63,7 +63,7 @@ def refuse_own(out: Path, data_dir: Path) -> None:
 
 
 def sound(path: Path) -> str:
-    """Return what a copy of a store holds. Raises StoreError if it is none, or is damaged."""
+    """Return what a copy of a store holds. Raises StoreError if it is damaged or not a store."""
     with explained(path), opened(path) as connection:
         if pending_migrations(connection, path):
             connection.execute("select 1 from measurements")  # of 0.1, which had no checksums
@@ -77,14 +77,14 @@ def sound(path: Path) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a store that nobody writes to; nothing appears beside it."""
+    """Open a store that nobody writes to, without creating files beside it."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         yield connection
 
 
 def flush(path: Path) -> None:
-    """See that a file, and its name, outlive a loss of power."""
+    """Flush a file and its name to disk, so that they survive a loss of power."""
     for place in (path, path.parent):
         descriptor = os.open(place, os.O_RDONLY)
         try:

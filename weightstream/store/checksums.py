@@ -1,4 +1,4 @@
-"""A checksum beside each row: what a disk or another program changes in the store is noticed.
+"""A checksum of each row, which shows changes by a failing disk or another program.
 
 Each table has a column `checksum` over the row's other columns. Where judging fills a table, whole
 columns are hashed before they are written; elsewhere triggers of the writing connection do it row
@@ -19,7 +19,7 @@ from weightstream.store.queries import listed
 from weightstream.store.tables import TABLES
 
 BOOKKEEPING = {"users": ("revision", "dirty"), "user_states": ("settled",)}
-"""Columns that change in many rows at once, and say who has to be looked at again."""
+"""Columns that change in many rows at once, and show who must be judged again."""
 RECEIVED = ("raw_weight", "raw_unit", "raw_time", "record_id", "updated", "run", "file", "line")
 """Columns of measurements that judging does not read: they have a checksum of their own."""
 OF_RESULTS = {
@@ -32,12 +32,12 @@ OF_RESULTS = {
     "shifts": "level_shifts",
     "superseded": "superseded",
 }
-"""What of a BatchResult goes into which table."""
+"""The table of each part of a BatchResult."""
 WITH_RUN = ("measurements", "decisions", "links")
-"""Of these, what gets the number of the run that writes it."""
+"""The tables whose rows get the number of the run."""
 COUNTED = ("measurements", "decisions")
 KEYS = {"former_ids": ("former_id",), "alert_statuses": ("user_id", "kind", "began")}
-"""Of tables without a rowid that are written row by row."""
+"""Keys of tables without a rowid that are written row by row."""
 FUNCTION = "row_checksum"
 
 Covered = Mapping[str, tuple[tuple[str, str], ...]]
@@ -90,7 +90,7 @@ def count_rows(connection: sqlite3.Connection, result: BatchResult, start: int, 
 
 
 def recount(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Count anew the rows of persons some of whose were deleted."""
+    """Count again the rows of persons of whom some were deleted."""
     counts = ", ".join(
         f"{table} = (select count(*) from {table} t where t.user_id = row_counts.user_id)"  # noqa: S608
         for table in COUNTED
@@ -102,7 +102,7 @@ def recount(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
 
 
 def keep_checksums(connection: sqlite3.Connection) -> None:
-    """Have a connection keep the checksums of rows that are written one by one."""
+    """Make a connection set the checksums of rows that are written one by one."""
     connection.create_function(FUNCTION, -1, hash_row, deterministic=True)
     for table in TABLES:
         if table in OF_RESULTS.values() or "checksum" not in TABLES[table]:
@@ -125,7 +125,7 @@ def _sums(table: str, prefix: str = "") -> str:
 
 
 def renew_all(connection: sqlite3.Connection) -> None:
-    """Set the checksums of all rows, and count them: of a store that had none."""
+    """Set the checksums and counts of all rows, in a store that had none."""
     connection.create_function(FUNCTION, -1, hash_row, deterministic=True)
     for table in TABLES:
         if "checksum" in TABLES[table]:

@@ -1,4 +1,4 @@
-"""Put a judged batch into the store; persons who changed meanwhile are judged again."""
+"""Writing a judged batch to the store; persons who changed meanwhile are judged again."""
 
 import sqlite3
 from collections.abc import Callable, Sequence

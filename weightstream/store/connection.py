@@ -23,7 +23,7 @@ STORE_NAME = "weightstream.db"
 LOCK_SECONDS = 30.0
 CHECKED_ON = "checked_on"
 WAL_BYTES = 256 << 20
-"""Above so much the writer waits until the WAL can be begun anew."""
+"""If the WAL is larger, the writer waits until it can be restarted."""
 
 
 @contextmanager
@@ -72,9 +72,9 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_daily(connection: sqlite3.Connection, path: Path) -> None:
-    """Look at the structure of the store once a day, before anything is added to it.
+    """Check the structure of the store once a day, before the first write.
 
-    Raises StoreError for a broken one. It reads the whole file; 1 M readings took 0.4 s.
+    Raises StoreError if it is damaged. It reads the whole file; 1 M readings took 0.4 s.
     """
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     row = connection.execute("select value from settings where key = ?", (CHECKED_ON,)).fetchone()
@@ -121,7 +121,7 @@ def pending_migrations(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def existing(data_dir: Path) -> None:
-    """Raise StoreError where there is no store."""
+    """Raise StoreError if there is no store."""
     path = data_dir / STORE_NAME
     with reachable(path):
         if not path.exists():
@@ -188,7 +188,7 @@ def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
 
 
 class Checkpointer:
-    """Moves committed pages from the WAL into the store while the writer goes on.
+    """Moves committed pages from the WAL into the store while the writer continues.
 
     SQLite would do it inside a commit and wait for the disk there: measured at 0.6 s of 7 s for
     1 M rows on a quiet disk, 9 s of 18 s on a busy one. If no thread can be started, it still does.
@@ -238,7 +238,7 @@ def on_read_only_medium(path: Path) -> bool:
 
 
 class ReadPool:
-    """At most `size` read-only connections, opened when first wanted; a caller waits its turn."""
+    """At most `size` read-only connections, opened when first needed; further callers wait."""
 
     def __init__(self, data_dir: Path, size: int) -> None:
         self.path = data_dir / STORE_NAME

@@ -1,4 +1,4 @@
-"""Delete a person's rows from the store, and the bytes that they leave behind."""
+"""Deleting a person's rows from the store, and overwriting their bytes."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def rows_of(connection: sqlite3.Connection, user_id: str) -> dict[str, int]:
 
 
 def erased_at(connection: sqlite3.Connection, token: str) -> str | None:
-    """Return when the bearer of a token was erased before."""
+    """Return when the person of a token was erased before."""
     row = connection.execute("select erased_at from erasures where token = ?", (token,)).fetchone()
     return row[0] if row else None
 
@@ -69,7 +69,7 @@ def source_files(connection: sqlite3.Connection, user_id: str) -> dict[str, int]
 
 @dataclass(frozen=True)
 class LeftToDo:
-    """What follows once a person's rows are deleted.
+    """What is left to do after a person's rows are deleted.
 
     persons: others whose series changed. names: of source files that held the id. files: SHA-256
     to size of the files that the person's rows were read from.
@@ -88,14 +88,13 @@ class LeftToDo:
 def delete_person(
     connection: sqlite3.Connection, path: Path, user_id: str, token: str, check: str
 ) -> LeftToDo:
-    """Delete a person's rows, and leave the token that keeps them out: one transaction.
+    """Delete a person's rows, and store the token that keeps them out, in one transaction.
 
-    What is left to do after it is stored in the same transaction and returned: it also holds what
-    an earlier erasure of the person that was cut short has left. Others with whom a reading was
-    exchanged are marked, so that the next command judges them anew.
-
-    Parameters that were learnt before are marked stale. Runs that the store takes to be under way
-    are dead, since nobody else is at work: they end as failed, and could not write if they lived.
+    What is left to do is stored in the same transaction and returned, together with what an earlier
+    erasure of the person that was cut short has left. Others with whom a reading was exchanged are
+    marked, so that the next command judges them again. Parameters that were learnt before are
+    marked stale. Runs that the store shows as running are dead, since nobody else holds the lock:
+    they end as failed, and could not write if they were alive.
     """
     connection.execute("pragma secure_delete = on")
     with explained(path), transaction(connection):
@@ -123,7 +122,7 @@ def delete_person(
 
 
 def _keep_out(connection: sqlite3.Connection, token: str, check: str, left: LeftToDo) -> None:
-    """Leave the token of a person, and what is left to do."""
+    """Store the token of a person, and what is left to do."""
     connection.execute(
         "insert or replace into settings (key, value) values ('erasure_key_check', ?)", (check,)
     )
@@ -135,15 +134,15 @@ def _keep_out(connection: sqlite3.Connection, token: str, check: str, left: Left
 
 
 def _unfinished(connection: sqlite3.Connection, token: str) -> LeftToDo:
-    """Return what an erasure of the person that was cut short has left to do."""
+    """Return what an interrupted erasure of the person has left to do."""
     row = connection.execute("select left_to_do from erasures where token = ?", (token,)).fetchone()
     return LeftToDo(**json.loads(row[0])) if row and row[0] else LeftToDo()
 
 
 def _part(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """Return the persons with whom this one exchanged readings by override, and part them.
+    """Separate the person from others with whom readings were exchanged by override; return those.
 
-    A reading of theirs that was assigned to this one stays out of their series, as a rejected one.
+    A reading of theirs that was assigned to this person returns to them, rejected.
     """
     rows = connection.execute(
         "select user_id from overrides where assigned_to = ?1 union "
@@ -180,8 +179,8 @@ def _quarantined(
 ) -> tuple[list[int], list[tuple[int, list[str | None]]]]:
     """Return quarantined rows of the person, and CELLS without the id of rows of others.
 
-    Quarantine holds cells as they were written. A row that names no known person may be anybody's
-    whose id stands in it; a row of somebody else who is known stays.
+    Quarantine holds cells as they were written. A row that names no known person may belong to
+    anybody whose id is in it; a row of another known person stays.
     """
     theirs, others, word = [], [], _word(user_id)
     query = f"select rowid, {', '.join(CELLS)} from quarantine where "  # noqa: S608
@@ -199,18 +198,18 @@ def _quarantined(
 
 
 def _forms(user_id: str) -> tuple[str, str]:
-    """Return how an id may stand in a cell: as it is, or as a detail quotes it."""
+    """Return how an id may appear in a cell: as it is, or as a detail quotes it."""
     return user_id, repr(user_id)[1:-1]
 
 
 def _word(user_id: str) -> re.Pattern[str]:
-    """Return what finds an id as a word, or as several, in a cell."""
+    """Return a pattern that finds an id as one or several words in a cell."""
     forms = "|".join(re.escape(form) for form in _forms(user_id))
     return re.compile(f"(?<!{_WITHIN_WORDS})(?:{forms})(?!{_WITHIN_WORDS})")
 
 
 def _redact_quarantine(connection: sqlite3.Connection, user_id: str) -> None:
-    """Take the id out of quarantined rows of others."""
+    """Remove the id from quarantined rows of others."""
     changes = ", ".join(f"{name} = ?" for name in CELLS)
     connection.executemany(
         f"update quarantine set {changes} where rowid = ?",  # noqa: S608
@@ -244,7 +243,7 @@ def _redact_names(
 
 
 def _sources(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """Return the sources that nobody else has: their names may be personal ("Ann's phone")."""
+    """Return the sources of this person alone: their names may be personal ("Ann's phone")."""
     return [
         source
         for (source,) in connection.execute(
@@ -303,6 +302,6 @@ def nothing_left(connection: sqlite3.Connection, path: Path, token: str) -> None
 
 
 def finish(connection: sqlite3.Connection, path: Path, token: str) -> None:
-    """Record that an erasure has come to its end."""
+    """Record that an erasure is finished."""
     with explained(path), transaction(connection):
         connection.execute("update erasures set finished_at = ? where token = ?", (now(), token))

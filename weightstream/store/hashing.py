@@ -1,7 +1,7 @@
 """A 64-bit hash over the cells of rows, whole columns at a time, and its twin for one row.
 
 A state is mixed with one 64-bit word after the other. Each step is a bijection of the state, so two
-rows that differ in one word never have the same. Not meant against who wants to deceive.
+rows that differ in one word never have the same. It does not protect against deliberate changes.
 """
 
 import struct

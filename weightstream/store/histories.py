@@ -1,4 +1,4 @@
-"""What is stored of some persons, in columns: the content of their pages."""
+"""The stored data of some persons in columns, for their pages."""
 
 import json
 import sqlite3
@@ -62,8 +62,8 @@ class Histories:
 
     user_ids: (U,), who has any. indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64,
     microseconds since 1970 UTC; a date alone is its noon. columns: N values each, by the names of
-    the export: float64 arrays of numbers (NaN where empty), lists of what else there is. replaced:
-    by person, measurement_id and REPLACED of versions that later ones replaced.
+    the export: float64 arrays of numbers (NaN where empty), lists of other values. replaced: by
+    person, measurement_id and REPLACED of versions that later ones replaced.
     """
 
     user_ids: tuple[str, ...]

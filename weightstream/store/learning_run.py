@@ -43,7 +43,7 @@ def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[Us
 
 
 def learned_text(learned: Learned) -> str:
-    """A table for a person, with standard errors, of what was found, kept or not."""
+    """Return a table of the learnt parameters with standard errors, accepted or refused."""
     made, test = learned.fit.parameters, learned.test
     lines = [f"{'source':<34}{'readings':>10}{'bias kg':>16}{'noise kg':>16}{'error rate':>12}"]
     for name, count in sorted(learned.readings.items()):

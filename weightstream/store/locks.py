@@ -1,10 +1,10 @@
-"""Locks on a data directory: runs and exports share one, an erasure is alone.
+"""Locks on a data directory: runs and exports share one, an erasure takes it exclusively.
 
-Two files are locked by `flock`, which the kernel undoes when a process ends, however it ends. A run
-shares RUNS with others, an erasure holds it alone. On the way to RUNS everyone passes GATE, which
-an erasure holds from the moment it waits: so it waits only for those who are at work already, and
-not for those who arrive later. Nobody may enter twice: the second time could wait for an erasure
-that waits for the first.
+Two files are locked with `flock`, which the kernel releases when a process ends, however it ends.
+Runs share the lock on RUNS, an erasure holds it exclusively. On the way to RUNS every process
+passes GATE, which an erasure holds from the moment it begins to wait. So it waits only for runs
+that are under way, and not for later ones. A process must not enter twice: the second time could
+wait for an erasure that waits for the first.
 """
 
 import errno
@@ -21,7 +21,7 @@ from weightstream.errors import RunsUnderWay, StoreError, StoreLocked
 GATE, RUNS, DRAWING = "erasure.lock", "runs.lock", ".drawing.lock"
 ALONE_SECONDS = 60.0
 PRESENT_SECONDS = 3600.0
-"""An erasure ends: it waits for others a minute, and then looks through files."""
+"""The longest time of an erasure: it waits a minute for others, and then searches files."""
 TOLD_SECONDS = 5.0
 POLL_SECONDS = 0.02
 NOT_THERE = (
@@ -35,10 +35,10 @@ logger = logging.getLogger("weightstream")
 
 @contextmanager
 def shared_run_lock(data_dir: Path) -> Iterator[None]:
-    """Be at work in a data directory. Raises StoreLocked if an erasure does not end.
+    """Share the data directory with other runs. Raises StoreLocked if an erasure does not end.
 
-    Where nothing can be locked (a medium that cannot be written, a file system without locks)
-    there is nothing to wait for: `alone` refuses there.
+    If nothing can be locked (a read-only medium, a file system without locks) it does not wait,
+    since `exclusive_lock` refuses there.
     """
     gate, runs = _opened(data_dir / GATE), _opened(data_dir / RUNS)
     try:
@@ -54,9 +54,9 @@ def shared_run_lock(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive_lock(data_dir: Path) -> Iterator[None]:
-    """Be the only one at work. Waits for those who are there, ALONE_SECONDS at most.
+    """Have the data directory alone. Waits up to ALONE_SECONDS for runs that are under way.
 
-    Raises RunsUnderWay if they are still there then; StoreError where nothing can be locked.
+    Raises RunsUnderWay if they do not end by then; StoreError if nothing can be locked.
     """
     until = time.monotonic() + ALONE_SECONDS
     gate, runs = _opened(data_dir / GATE), _opened(data_dir / RUNS)
@@ -82,10 +82,10 @@ def exclusive_lock(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def drawing_lock(dashboards: Path) -> Iterator[None]:
-    """Draw pages while nobody else does: of two pages of a person, the newer one stays.
+    """Draw pages while no other process does, so that the newer of two pages of a person stays.
 
-    A page shows what is read after this; one that was drawn earlier cannot come after it. Where
-    nothing can be locked, it goes on without.
+    A page must show what is read after the lock is taken. If nothing can be locked, it continues
+    without the lock.
     """
     lock = _opened(dashboards / DRAWING)
     try:
@@ -101,7 +101,7 @@ def drawing_lock(dashboards: Path) -> Iterator[None]:
 
 
 def _entered(gate: int, runs: int) -> bool:
-    """Pass the gate, and stay. False if the gate stayed shut."""
+    """Pass the gate and take the lock. Returns False if the gate stayed shut."""
     try:
         now = time.monotonic()
         if not _locked(gate, fcntl.LOCK_SH, now + TOLD_SECONDS):
@@ -117,7 +117,7 @@ def _entered(gate: int, runs: int) -> bool:
 
 
 def _locked(file: int, kind: int, until: float) -> bool:
-    """Whether the lock could be had in time."""
+    """Return whether the lock was taken in time."""
     while True:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -130,7 +130,7 @@ def _locked(file: int, kind: int, until: float) -> bool:
 
 
 def _opened(path: Path) -> int | None:
-    """A descriptor that no child process keeps; None where the file can be neither had nor made."""
+    """Return a descriptor that child processes do not inherit; None if no file can be made."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except IsADirectoryError:

@@ -1,4 +1,4 @@
-"""The steps that make a store, or bring an older one up to date; sqlite-utils records them."""
+"""The steps that create a store or migrate an older one; sqlite-utils records them."""
 
 from sqlite_utils import Database, Migrations
 

@@ -15,7 +15,7 @@ from weightstream.store.runs import now
 
 
 def active(connection: sqlite3.Connection) -> Parameters:
-    """The set that ingest and retro use; prior-1 until another was learnt."""
+    """Return the set that ingest and retro use; prior-1 until another was learnt."""
     row = connection.execute("select parameters from models where active").fetchone()
     return from_json(row[0]) if row else PRIOR
 
@@ -28,7 +28,7 @@ def next_name(connection: sqlite3.Connection) -> str:
 def activate(
     connection: sqlite3.Connection, path: Path, parameters: Parameters, readings: Mapping[str, int]
 ) -> None:
-    """Store a new set; it is the active one from now on, and everyone is looked at again."""
+    """Store a new set and make it active, so that everyone is due for retro."""
     with explained(path), transaction(connection):
         connection.execute("update models set active = 0")
         connection.execute(

@@ -90,7 +90,7 @@ def is_known(connection: sqlite3.Connection, user_id: str) -> bool:
 
 
 def touch(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Mark persons whose readings count differently from now on: the next command judges them."""
+    """Mark persons whose overrides changed, so that the next command judges them."""
     wanted = json.dumps(list(user_ids))
     touch_persons(connection, "select value from json_each(?)", wanted, OVERRIDE_DUE)
 

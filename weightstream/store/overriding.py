@@ -24,7 +24,7 @@ ACTIONS = ("accept", "reject", "assign", "withdraw")
 COLUMNS = ("measurement_id", "action", "user", "by", "note")
 NEEDED = ("measurement_id", "action", "by")
 KG = (1.0, 1000.0)
-"""No person can accept what is beyond: there a state would lose its last digits."""
+"""Weights outside cannot be accepted: a state would lose its last digits."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OverrideRequest:
 
 @dataclass
 class OverrideReport:
-    """What was done.
+    """The result of applying overrides.
 
     verdicts: such as "accepted, override", by measurement. unchanged: requests that were in force
     already. persons: how many were judged again. faults: a sentence for each refused request.
@@ -205,8 +205,8 @@ def refusal(
 def apply_pending(connection: sqlite3.Connection, path: Path, config: Config) -> int:
     """Judge the persons whose overrides changed, also by a command that was cut short.
 
-    Returns how many. Whoever changes the store calls this first or last: an override is marked in
-    its own transaction, and never waits for more than the next command.
+    Returns their number. Every command that changes the store calls this first or last: an override
+    is marked in its own transaction, so at the latest the next command applies it.
     """
     persons = queries.awaiting_override(connection)
     if persons:

@@ -1,4 +1,4 @@
-"""Tables and figures out of the store."""
+"""Queries of the store."""
 
 import json
 import sqlite3
@@ -12,8 +12,8 @@ from weightstream.parsing.coded import trimmed
 
 ROWS_AT_A_TIME = 1000
 FETCHING = threading.Lock()
-"""Held while rows are fetched: the GIL is let go and taken at each of them, so that threads which
-fetch side by side wait for each other at each (four of them: twice the processor time of one)."""
+"""Held while rows are fetched. SQLite's binding releases and takes the GIL at each row, so threads
+that fetch in parallel wait for each other (four threads take twice the processor time of one)."""
 
 
 def human_decisions(
@@ -69,7 +69,7 @@ def user_ids(connection: sqlite3.Connection) -> list[str]:
 
 
 def revisions(connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Return everyone and the revision of their series."""
+    """Return all persons, and the revision of their series."""
     query = "select user_id, revision from users order by user_id"
     return connection.execute(query).fetchall()
 
@@ -81,7 +81,7 @@ def readings(connection: sqlite3.Connection, user_ids: Sequence[str]) -> dict[st
 
 
 def due(connection: sqlite3.Connection, basis: str) -> tuple[list[str], list[int]]:
-    """Return the persons that retro has to look at, in the order of their ids, and their readings.
+    """Return the persons who are due for retro, in the order of their ids, and their readings.
 
     Those are persons whose newest change it has not seen, and persons judged under another
     Judging.fingerprint than `basis`: by another engine, configuration or set of parameters.

@@ -23,7 +23,7 @@ def now() -> str:
 
 
 def remember_timezone(connection: sqlite3.Connection, path: Path, timezone: str) -> None:
-    """Keep the timezone that a store was begun with. Raises StoreError if another one is given."""
+    """Keep the timezone with which a store was created. Raises StoreError if another is given."""
     with explained(path), transaction(connection):
         connection.execute(
             "insert or ignore into settings (key, value) values ('timezone', ?)", (timezone,)
@@ -133,8 +133,8 @@ def store_quarantine(
 ) -> None:
     """Store quarantined rows of the files of a run (schema.QUARANTINE, some rows each).
 
-    A row that was faulty when its file was read before, and is not now, leaves the quarantine: such
-    as a time that lay in the future then.
+    A row that was faulty when its file was read before, and is not now, leaves the quarantine, for
+    example a time that was in the future.
     """
     released = _quarantined_before(connection, numbers)
     for rows in tables:

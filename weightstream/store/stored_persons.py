@@ -1,4 +1,4 @@
-"""What is stored of some persons, as judging asks for it."""
+"""The store as judging reads it: judging.stored.Stored over a connection."""
 
 import json
 import sqlite3

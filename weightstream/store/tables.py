@@ -202,7 +202,7 @@ create table overrides (
   withdrawn_by text,
   checksum integer
 )""",
-    # What people said of alerts, which are themselves a function of the readings.
+    # The status of alerts, which themselves are computed from the readings.
     "alert_statuses": """
 create table alert_statuses (
   user_id text not null,
@@ -223,7 +223,7 @@ create table erasures (
   left_to_do text,                  -- JSON, until it is finished: whom to judge and draw anew
   checksum integer
 )""",
-    # So that a row which vanished is missed; a row's own checksum says nothing then.
+    # To notice that a row is missing, which no checksum of a row shows.
     "row_counts": """
 create table row_counts (
   user_id text primary key,
@@ -231,7 +231,7 @@ create table row_counts (
   decisions integer not null
 ) without rowid""",
 }
-"""By name, in an order in which each comes after those that it refers to."""
+"""Tables by name; each comes after those that it refers to."""
 
 INDEXES = (
     "create unique index runs_run_id on runs(run_id)",

@@ -124,7 +124,7 @@ RUN_COLUMNS = (
 
 
 def readings(connection: sqlite3.Connection) -> Iterator[ReadingTally]:
-    """Of all measurements by their current decision. About 3 s for a million of them."""
+    """Count all measurements by their current decision. A million take about 3 s."""
     for source, week, *rest in connection.execute(_READINGS):
         if week is None:
             raise StoreError("a time in the store cannot be read; run `weightstream check`")
@@ -132,7 +132,7 @@ def readings(connection: sqlite3.Connection) -> Iterator[ReadingTally]:
 
 
 def days(connection: sqlite3.Connection) -> dict[str, list[date]]:
-    """By source, the days on which it has readings, ascending."""
+    """Return by source the days on which it has readings, ascending."""
     found: dict[str, list[date]] = {}
     for source, day in connection.execute(_DAYS):
         with suppress(ValueError):
@@ -146,12 +146,12 @@ def quarantine(connection: sqlite3.Connection) -> Iterator[QuarantineTally]:
 
 
 def revisions(connection: sqlite3.Connection) -> dict[int, Revisions]:
-    """By run; runs that revised nothing are not in it."""
+    """Return revisions by run, without runs that revised nothing."""
     return {row[0]: Revisions(*row) for row in connection.execute(_REVISIONS)}
 
 
 def runs(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """RUN_COLUMNS of every run, the newest first."""
+    """Return RUN_COLUMNS of every run, the newest first."""
     for row in connection.execute(_RUNS):
         yield dict(zip(RUN_COLUMNS, row, strict=True))
 

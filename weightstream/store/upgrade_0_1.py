@@ -1,9 +1,9 @@
-"""From a store of weightstream 0.1 to one of 0.2, within the caller's transaction.
+"""Migrating a store of weightstream 0.1 to 0.2, within the caller's transaction.
 
-0.1 told measurements apart by how they were written; 0.2 by person, source, instant and mass. So
-ids change, and measurements that were copies of each other become one: that of the smallest text.
-Its decisions stay; those on the other copies go, their records and reviewers' decisions pass to it.
-Every former id leads to the measurement that it is part of now, and everyone is due for retro.
+In 0.1 the identity of a measurement was its spelling; in 0.2 it is person, source, instant and
+mass. So ids change, and copies of a measurement become one, with the smallest text. Its decisions
+stay; decisions on the other copies are dropped, and their records and overrides pass to it. Every
+former id leads to its present measurement, and everyone is due for retro.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ PLAIN = (
     *("settings", "runs", "files", "users", "sources", "models", "quarantine", "erasures"),
     "overrides",
 )
-"""Tables that are taken over row by row; those with ids of measurements are mended after."""
+"""Tables that are copied row by row; ids of measurements in them are corrected afterwards."""
 
 # kept: the copy whose text stays.
 RENAMED = """
@@ -151,7 +151,7 @@ def set_tables_apart(connection: sqlite3.Connection) -> None:
 
 
 def restore_rows(connection: sqlite3.Connection) -> None:
-    """Fill the tables of 0.2 from those set apart, which go."""
+    """Fill the tables of 0.2 from the renamed ones, and drop those."""
     for name in PLAIN:
         _take_over(connection, name, f"{APART}{name} o")
     _rename_measurements(connection)
@@ -188,7 +188,7 @@ def _take_over(connection: sqlite3.Connection, name: str, rows: str) -> None:
 
 
 def _rename_measurements(connection: sqlite3.Connection) -> None:
-    """Tell by person which id of 0.1 is which of 0.2."""
+    """Map, by person, each id of 0.1 to its id of 0.2."""
     connection.execute(RENAMED)
     rows = connection.execute(
         "select user_id, effective_at, measurement_id, source, weight_kg from of_0_1_measurements"

@@ -1,4 +1,4 @@
-"""Find rows that are not as they were written (checksums.py)."""
+"""Finding rows that are not as they were written (see checksums.py)."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -22,14 +22,14 @@ OF_PERSON = {
     "level_shifts": "t.user_id = w.value",
     "overrides": "w.value in (t.user_id, t.assigned_to)",
 }
-"""What exports and pages show of a person, and which rows are theirs."""
+"""The tables that exports and pages show of a person, and the condition for the person's rows."""
 OF_ALL = ("settings", "runs", "files")
-"""What they show of everybody; small tables."""
+"""Small tables that they show of all persons."""
 ROWS_AT_A_TIME = 1000
 NO_CHECKSUM = 1 << 40
-"""No checksum is it."""
+"""A value that no checksum has."""
 STRUCTURE = 20
-"""So many faults of the structure are told."""
+"""The number of faults of the structure that are reported."""
 MISSING = " or ".join(
     f"coalesce(c.{table}, 0) <> (select count(*) from {table} t where t.user_id = p.user_id)"  # noqa: S608
     for table in COUNTED
@@ -44,9 +44,9 @@ PERSONS = (
 
 @dataclass
 class Damage:
-    """What is wrong with a store.
+    """The damage of a store.
 
-    structure: SQLite's own words. rows: how many are not as they were written, by table. missing:
+    structure: SQLite's own messages. rows: the number of damaged rows by table. missing:
     persons who have more or fewer rows than were written. persons: whose rows are damaged.
     """
 
@@ -75,10 +75,10 @@ class Damage:
 
 
 def damage_of(connection: sqlite3.Connection) -> Damage:
-    """Look at everything: each page, each row, and the number of rows of each person."""
+    """Verify each page, each row, and the number of rows of each person."""
     found = Damage(structure=structure_faults(connection, "integrity_check"))
     if found.structure:
-        return found  # what is read along broken pages says nothing
+        return found  # rows of damaged pages mean nothing
     found.structure += schema_faults(connection)
     for table in TABLES:
         if "checksum" in TABLES[table]:
@@ -116,7 +116,7 @@ def schema() -> dict[str, str]:
 
 
 def schema_faults(connection: sqlite3.Connection) -> list[str]:
-    """Return which definitions are not what weightstream made: a view may say something else."""
+    """Return the definitions that differ from ours: a changed view would show something else."""
     kept = dict(connection.execute(DEFINITIONS))
     return [
         f"{name} is defined otherwise" for name, sql in schema().items() if kept.get(name) != sql

@@ -1,4 +1,4 @@
-"""Write to the store: whole columns, one transaction for some persons at a time."""
+"""Writing to the store: whole columns, one transaction for some persons at a time."""
 
 import json
 import sqlite3
@@ -26,7 +26,7 @@ MEASUREMENT_KEY = ("user_id", "effective_at", "measurement_id")
 def write_result(
     connection: sqlite3.Connection, path: Path, result: BatchResult, run: int, users_per_commit: int
 ) -> Iterator[int]:
-    """Store a batch, `users_per_commit` persons to a transaction; yields how many are committed.
+    """Store a batch, `users_per_commit` persons per transaction; yields the number committed.
 
     Raises StaleRevision, with nothing of that transaction written, naming the persons whose series
     changed since they were read; StoreError if the store cannot be written.
@@ -43,10 +43,10 @@ def write_result(
 
 
 def check_running(connection: sqlite3.Connection, path: Path, run: int) -> None:
-    """Raise StoreError if an erasure ended the run: what it has read may be of the erased.
+    """Raise StoreError if an erasure ended the run, since it may have read the erased person.
 
-    An erasure waits for runs and lets none begin (locks.py); this is for one that it could not see,
-    such as where somebody removed the lock files.
+    An erasure waits for runs and lets none begin (locks.py). This check is for a run that it could
+    not see, for example if somebody removed the lock files.
     """
     (status,) = connection.execute("select status from runs where id = ?", (run,)).fetchone()
     if status != "running":
@@ -96,8 +96,8 @@ def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, sto
 def replace_superseded(connection: sqlite3.Connection, users: str, superseded: Columns) -> None:
     """Replace the superseded measurements of some persons (JSON).
 
-    A reading of theirs that is assigned to another person is in that one's series: who has to be
-    looked at again.
+    A reading of theirs that is assigned to another person is in that person's series, so that
+    person must be judged again.
     """
     connection.execute(
         "delete from superseded where user_id in (select value from json_each(?))", (users,)
@@ -117,7 +117,7 @@ def touch_persons(
     """Mark persons as changed, so that they are judged again from the start.
 
     which: SQL that gives user ids, of the one parameter `values`. dirty: RETRO_DUE or OVERRIDE_DUE.
-    To be called within the transaction of the change.
+    Call it within the transaction of the change.
     """
     connection.execute(
         f"update users set revision = revision + 1, dirty = max(dirty, {dirty}) "  # noqa: S608
