@@ -1,4 +1,4 @@
-"""What a Prefect server should hold: limits, work pool, queues, deployments, automations.
+"""The desired state of a Prefect server: limits, work pool, queues, deployments, automations.
 
 Plain data, from the configuration and prefect.yaml; `reconcile.py` compares it with a server.
 """
@@ -38,17 +38,17 @@ INBOX, MANUAL, RETRO, REFRESH = (
 )
 
 MANY_PERSONS = 1_000_000
-"""For the limit of a pool whose size depends on how many persons a run has."""
+"""The limit of a pool whose size depends on the number of persons in a run."""
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 """Seconds between heartbeats; prefect.yaml says it to each run, whatever its worker has."""
 SPARE = timedelta(seconds=10)
-"""For events that are late: an automation waits for three heartbeats, and this."""
+"""Allowance for late events: an automation waits for three heartbeats and this."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit by its name on the server. slots: at once. accepted: limits that are no drift."""
+    """A limit by its name on the server. slots: the limit. accepted: other values that may stay."""
 
     name: str
     slots: int
@@ -223,14 +223,14 @@ def _tagged(served: Served) -> ResourceSpecification:
 
 
 STATES_TOLD = ("Failed", "Crashed", "Degraded", "TimedOut")
-"""Names of states of a run that somebody has to look at."""
+"""States of a run that need attention."""
 RUN_TOLD = """{{ flow_run.name }} is {{ flow_run.state.name }}: {{ flow_run.state.message }}
 {{ flow_run|ui_url }}"""
 NEWS_TOLD = "{{ event.payload.sentence }}"
 
 
 def notifying_automations(served: Served, blocks: Sequence[UUID]) -> list[AutomationCore]:
-    """Return what tells each of these notification blocks of runs and of what they found."""
+    """Return the automations that send runs and findings to each of these notification blocks."""
     run_of_ours = EventTrigger(
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
         match_related=_tagged(served),

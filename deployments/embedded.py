@@ -27,8 +27,8 @@ NOT_NEEDED = (
 def server_beside() -> Iterator[None]:
     """Start the embedded server beside what is done inside, if a run needs one; ready afterwards.
 
-    It takes as long as our own imports, in a process of its own. Where it does not start, the flow
-    tries again, and says so.
+    It takes as long as our own imports, in a separate process. If it does not start, the flow tries
+    again and reports it.
     """
     choose_home()
     for service in NOT_NEEDED:

@@ -1,4 +1,4 @@
-"""How a command ends that is told to: as by Ctrl-C, and within ten seconds whatever hangs."""
+"""Ending a command on a signal: as by Ctrl-C, and within ten seconds even if something hangs."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SECONDS = 8.0
-"""Time to end in: to roll back, release slots, stop Prefect's embedded server."""
+"""The time to end: to roll back, release slots, stop Prefect's embedded server."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -21,9 +21,9 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_on_signals() -> None:
-    """Have SIGTERM and SIGHUP raise Terminated in the main thread.
+    """Make SIGTERM and SIGHUP raise Terminated in the main thread.
 
-    Ended by the signal itself, the process would leave Prefect's embedded server behind.
+    If the signal ended the process itself, Prefect's embedded server would be left running.
     """
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
@@ -44,7 +44,7 @@ def _terminate(number: int, _: FrameType | None) -> None:
 
 
 def _end_late(read: int) -> None:
-    """End the process some time after it was told to, if it is still there."""
+    """End the process some time after the signal, if it is still running."""
     while (number := os.read(read, 1)[0]) not in SIGNALS:
         pass
     time.sleep(SECONDS)

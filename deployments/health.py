@@ -103,7 +103,7 @@ def vacuumed(settings: dict[str, Any]) -> set[str]:
 def worker_findings(
     client: SyncPrefectClient, served: Served, wrong: bool = False
 ) -> Iterator[Finding]:
-    """Check whether runs that wait will be started. wrong: of a pool that nobody looks at."""
+    """Check whether waiting runs will be started. wrong: report a pool without a worker as wrong."""
     name = served.pool
     try:
         pool = client.read_work_pool(name)
@@ -148,7 +148,7 @@ def stuck_findings(
 
 
 def still_true(look: Callable[[], dict[str, str]], seconds: float) -> dict[str, str]:
-    """Return what every look finds for so many seconds, by name; at once if nothing is found."""
+    """Return what every look finds during some seconds, by name; at once if nothing is found."""
     until = time.monotonic() + seconds
     seen = look()
     while seen and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Where Prefect keeps its records, if its home cannot be written: as in a hardened container."""
+"""Prefect's home, if its default cannot be written, for example in a hardened container."""
 
 import os
 import tempfile
@@ -11,10 +11,10 @@ from weightstream.own_folder import own_temporary_folder
 
 
 def choose_home() -> None:
-    """Point Prefect to a folder of this user alone where its own home cannot be made or written.
+    """Give Prefect a private temporary folder if its own home cannot be created or written.
 
-    Says so once. Raises PrefectError where nothing can be written, and for a PREFECT_HOME that is
-    given and cannot be.
+    One message says so. Raises PrefectError if no folder can be written, or if a given PREFECT_HOME
+    cannot.
     """
     given = os.environ.get("PREFECT_HOME")
     if given or is_writable(Path("~/.prefect")):

@@ -1,4 +1,4 @@
-"""What goes wrong on a server that has everything: for a monitor that asks every few minutes."""
+"""Checks for a monitoring system: what goes wrong on a server that is set up completely."""
 
 import shutil
 import time
@@ -22,7 +22,7 @@ from weightstream.store.connection import STORE_NAME, ReadPool
 
 LATE = timedelta(minutes=5)
 WAITING_SECONDS = 1800.0
-"""Six of the inbox's usual looks: a file that waits for so long is not being fetched."""
+"""Six scheduled runs of the inbox: a file that waits longer is not picked up."""
 LEAST_FREE_MB = 1000.0
 LARGE_DATABASE_MB = 2000.0
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
@@ -34,7 +34,7 @@ GOOD_ENDS = ("Completed", "Cancelled")
 def monitor_findings(
     client: SyncPrefectClient, config: Config, served: Served
 ) -> Iterator[Finding]:
-    """Yield what is wrong with runs, files, readings and room."""
+    """Yield what is wrong with runs, files, readings and disk space."""
     for deployment in found_deployments(client, config, served):
         yield from run_findings(client, deployment, datetime.now(UTC))
     yield from inbox_findings(config.data.inbox_dir, time.time())
@@ -46,7 +46,7 @@ def monitor_findings(
 def run_findings(
     client: SyncPrefectClient, deployment: DeploymentResponse, now: datetime
 ) -> Iterator[Finding]:
-    """Check the runs of a deployment: how the newest ended, which are late, which make no sign."""
+    """Check the runs of a deployment: how the newest ended, which are late, which are silent."""
     name = deployment.name
     newest = runs_of(client, deployment, ENDED, limit=1)
     for run in newest:
@@ -96,7 +96,7 @@ def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
 
 
 def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:
-    """Check for files that could not be used, and for files that nobody fetches."""
+    """Check for files that could not be used, and for files that no run picks up."""
     if not inbox.is_dir():
         return  # reported as a missing resource
     failed = [

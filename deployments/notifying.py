@@ -1,4 +1,4 @@
-"""Who is told: the notification blocks of [notify] urls, and the automations that use them."""
+"""Notifications: the blocks of [notify] urls, and the automations that use them."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ def notifying_resources(
 ) -> Iterator[Resource]:
     """Yield a block for each address, then the automations, which need the blocks.
 
-    Where nobody is to be told any more, what is left of it is taken away.
+    If there is no address any more, the remaining blocks and automations are removed.
     """
     urls = notify_urls(config)
     names = [f"{served.pool}-{number}" for number in range(1, len(urls) + 1)]

@@ -1,7 +1,7 @@
 """Embedded servers whose command was killed: each is recorded, and ended by the next command.
 
-Only `kill -9`, or the machine, leaves one. A record names command and server by process id and
-start time, so that never another process is ended that has got the id since.
+Only `kill -9` or a crash of the machine leaves one. A record identifies command and server by
+process id and start time, so that a later process with the same id is never ended.
 """
 
 import json
@@ -40,7 +40,7 @@ def end_orphans(home: Path) -> int:
 
 
 def identity(pid: int) -> dict[str, int | str]:
-    """Return what tells a process from any that gets its id later."""
+    """Return what distinguishes a process from any that gets its id later."""
     return {"pid": pid, "started": started(pid)}
 
 

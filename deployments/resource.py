@@ -1,4 +1,4 @@
-"""One thing that a server should hold: what it differs in, and how to make it so."""
+"""A resource that a server should have: its differences, and how to change it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from prefect.events.schemas.automations import AutomationCore
 
 @dataclass(frozen=True)
 class Resource:
-    """One thing that a server should hold.
+    """A resource that a server should have.
 
-    differences: from what is desired; empty if there are none, None if it is missing. make:
+    differences: from the desired state; empty if there are none, None if it is missing. make:
     creates or changes it. cost: what happens without it.
     """
 

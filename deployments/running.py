@@ -1,4 +1,4 @@
-"""Run a deployment and wait for its end, with an exit status that tells Degraded from Completed."""
+"""Running a deployment and waiting for it; the exit status shows whether it was degraded."""
 
 import time
 from typing import Any
@@ -37,7 +37,7 @@ def _final_state(client: SyncPrefectClient, run: Any) -> State[Any]:
     while True:
         try:
             state = client.read_flow_run(run).state
-        except ObjectNotFound:  # of an inbox in which nothing was
+        except ObjectNotFound:  # the inbox was empty, and the run deleted itself
             return State(type="COMPLETED", name="Completed", message="there was nothing to do")
         if state is not None and state.is_final():
             return state

@@ -63,8 +63,7 @@ def paths_of(
 ) -> Paths:
     """Return absolute paths of data directory and config: given, else those of the server.
 
-    Raises ConfigError where neither says where the store is: the folder that a command happens to
-    be started in is never taken for it.
+    Raises ConfigError if neither names the store: the working directory is never used for it.
     """
     known = read_paths(client, served) or _of_0_1(client, served) or {}
     if config is None and known.get("config"):
@@ -99,7 +98,7 @@ def _of_0_1(client: SyncPrefectClient, served: Served) -> Paths | None:
 
 
 def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterator[str]:
-    """Make the server hold what is desired; yield a line for each resource: what was done."""
+    """Bring the server to the desired state; yield a line for each resource."""
     with api() as client:
         paths = paths_of(client, served, config, data_dir)
         yield f"store    {paths['data_dir']}, config {paths['config'] or 'of the defaults'}"
@@ -122,7 +121,7 @@ def configured_by(paths: Paths) -> Config:
 def find_problems(
     served: Served, config: Path | None, data_dir: Path | None, monitor: bool = False
 ) -> Iterator[Finding]:
-    """Find what is missing, drifted or stuck on the server; monitor: and what goes wrong on it."""
+    """Find what is missing, changed or stuck on the server; monitor: also what goes wrong on it."""
     with api() as client:
         yield from server_findings(client)
         try:

@@ -1,6 +1,6 @@
-"""Ingest what a run has claimed in the inbox, and say of each file what became of it.
+"""Ingesting the claimed files of the inbox, with the outcome of each.
 
-Apart from flows/inbox.py, which looks into the inbox before it imports all this.
+It is separate from flows/inbox.py, which checks the inbox before it imports all this.
 """
 
 import logging
@@ -72,11 +72,11 @@ def ingest_files(
 
 
 REMEDIES = (("give --user", "put it into a folder user=ID of the inbox"),)
-"""What to do on the command line, and with a file of the inbox."""
+"""Remedies on the command line, and those for a file of the inbox."""
 
 
 def outcomes_by_file(context: RunContext, claims: Claims) -> dict[Path, str | None]:
-    """Return why each file failed, or None. The sentences may name persons: Prefect gets none."""
+    """Return why each file failed, or None. Prefect gets no sentence, since it may name persons."""
     outcomes: dict[Path, str | None] = {file.path: None for file in claims.files}
     intake = context.batches.intake
     for number in context.tallies.failed_files:

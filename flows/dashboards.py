@@ -1,4 +1,4 @@
-"""Store to pages."""
+"""The dashboards flow: the store to pages."""
 
 import logging
 from collections.abc import Sequence
@@ -44,9 +44,9 @@ def dashboards(
     """Draw the page of every person in the store, and the index.
 
     Args:
-        data_dir: Where the store and the dashboards live; as configured if not given.
-        config: A config.toml; ./config.toml or the defaults if not given.
-        png: A picture beside each page, if there is a browser.
+        data_dir: The folder of the store and the dashboards; by default as configured.
+        config: A configuration file; by default ./config.toml, or the defaults.
+        png: Draw a picture beside each page, if there is a browser.
     """
     clock = RunClock()
     try:

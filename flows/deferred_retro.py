@@ -1,4 +1,4 @@
-"""Whether retro runs in this run, later as its own deployment, or not at all."""
+"""Deciding whether retro runs in this run, later as its own deployment, or not at all."""
 
 import logging
 from pathlib import Path
@@ -24,10 +24,10 @@ Place = Literal["here", "elsewhere", "later"]
 
 
 def retro_place(retro: When | None) -> Place:
-    """Return where retro runs: in this run, as a run of RETRO after it, or when asked for.
+    """Return where retro runs: in this run, as a run of RETRO after it, or on request.
 
-    Without a server a deferred retro waits for `weightstream retro`; the persons are marked. With a
-    server that does not have the deployment, retro runs here, and the log says so.
+    Without a server a deferred retro waits for `weightstream retro`; the persons are marked. If the
+    server does not have the deployment, retro runs in this run, and the log says so.
     """
     served = PREFECT_API_URL.value() is not None
     retro = retro or ("defer" if served else "inline")
@@ -58,7 +58,7 @@ def start_elsewhere(
     It is a subflow, so the UI shows it under its ingest. It is cancelled with that run, but stays
     scheduled when that run has ended (measured against a server). The key is new each time: a
     repeated one would return the earlier run, even a failed one.
-    Returns whether it follows at once, with no other run of it before, and what went wrong.
+    Returns whether it follows at once, with no other run queued before it, and what went wrong.
     """
     settings = Path(config or "config.toml").absolute()
     parameters = {

@@ -1,4 +1,4 @@
-"""Events of ours on a Prefect server, for automations to act on. They name no person."""
+"""Our events on a Prefect server, for automations. They name no person."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from prefect.settings import PREFECT_API_URL
 from flows.served import served_here
 
 BREACHED = "weightstream.quality.breached"
-"""Limits of [quality] are passed."""
+"""Limits of [quality] are newly exceeded."""
 ALERTED = "weightstream.alerts.new"
-"""Persons whom a run has seen have alerts that they did not have before."""
+"""Persons of a run have new alerts."""
 NEWS = (BREACHED, ALERTED)
 
 
 def emit_of_store(event: str, sentence: str, **counts: Any) -> None:
-    """Say something of the store, if there is a server to hear it."""
+    """Emit an event about the store, if there is a server."""
     if PREFECT_API_URL.value() is None:
         return
     emit_event(

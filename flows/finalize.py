@@ -1,4 +1,4 @@
-"""How a run ends: its summary, its line in the store, its final state in Prefect."""
+"""Ending a run: its summary, its row in the store, its final state in Prefect."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ BELOW_MIN_READINGS = "below_min_readings"
 
 
 def error_message(state: State) -> str:
-    """Return why a task failed, in one sentence; our own errors are such already."""
+    """Return in one sentence why a task failed."""
     reason = state.result(raise_on_failure=False)
     if isinstance(reason, OUTAGES):
         return outage_message(reason)
@@ -30,7 +30,7 @@ def error_message(state: State) -> str:
 
 
 def stop_without_store(state: State[Any]) -> None:
-    """Raise the error of a batch if it would end every other one too."""
+    """Raise the error of a batch if every other batch would fail too."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, StoreLocked | StoreFull):
         raise error
@@ -44,7 +44,7 @@ def failed(error: WeightstreamError) -> State[WeightstreamError]:
 def record_outcomes(context: RunContext) -> None:
     """Record in the store the outcome of every row that came in, once all are judged.
 
-    To be called before the page on data quality is drawn, which shows this run too.
+    Call it before the page on data quality is drawn, which shows this run too.
     """
     store, intake, tallies = context.store, context.batches.intake, context.tallies
     outcomes = dict(zip(OUTCOMES, tallies.counts.sum(axis=0).tolist(), strict=True))
@@ -95,7 +95,7 @@ def summarise(context: RunContext, clock: RunClock, problems: list[str]) -> Summ
 
 
 def announce(context: RunContext) -> None:
-    """Send what is new as events, which [notify] passes on. They name nobody."""
+    """Emit events for new breaches and alerts, which [notify] forwards. They name nobody."""
     if breaches := context.tallies.new_breaches:
         of = counted(breaches, "more limit")
         emit_of_store(BREACHED, f"{of} of [quality] passed; see quality.html", limits=breaches)

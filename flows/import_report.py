@@ -1,4 +1,4 @@
-"""Publish what an ingest found in its sources: in a file if asked for, in Prefect without cells."""
+"""Publishing the import report: to a file if requested, and to Prefect without cells."""
 
 import logging
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Ingest the files of the inbox, and move each to done/ or failed/.
 
-A server starts this every few minutes, mostly for nothing. So what is heavy is imported only once
-something has been claimed, and a scheduled run that found nothing is deleted when it has ended.
+A server starts this every few minutes, mostly for an empty inbox. So heavy modules are imported
+only after a file was claimed, and a scheduled run that found nothing is deleted when it ends.
 """
 
 import logging
@@ -34,7 +34,7 @@ NOTHING = "the inbox has no file that is ready"
 
 
 def forget_empty_look(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Delete a scheduled run that found nothing: 288 of them a day would bury the others."""
+    """Delete a scheduled run that found nothing, since 288 of them a day would hide the others."""
     if not flow_run.auto_scheduled or state.message != NOTHING:
         return
     emit_left()  # its heartbeat may come after its end, and nobody would be found to have crashed
@@ -58,18 +58,15 @@ def inbox(
     png: bool = False,
     retro: When | None = None,
 ) -> State[Any]:
-    """Ingest the files that rest in the inbox, and move each to done or, with a report, to failed.
+    """Ingest the unchanged files of the inbox, and move each to done or, with a report, to failed.
 
-    Args:
-        data_dir: Where the store and the dashboards live. As set up; another is refused.
-        config: A config.toml, which may name the inbox. As set up; another is refused.
-        unit: The unit of the readings, for formats that name none.
-        timezone: Of times without an offset, for formats that have such (IANA name).
-        format: auto, or the name of a format to force.
-        dashboards: Draw the pages of the persons who changed.
-        png: A picture beside each page, if there is a browser.
-        retro: When earlier decisions are looked at again: inline (in this run), defer (as a run
-            of retro/deferred), or off. If not given, as for ingest/manual.
+    Args: data_dir: The folder of the store and the dashboards; any other than that of the server is
+    refused. config: A configuration file, which may name the inbox; any other than that of the
+    server is refused. unit: The unit of the readings, for formats that name none. timezone: The
+    timezone of times without an offset (IANA name). format: auto, or the name of a format to force.
+    dashboards: Draw the pages of the persons who changed. png: Draw a picture beside each page, if
+    there is a browser. retro: When to judge by all readings: inline (in this run), defer (as a run
+    of retro/deferred), or off. By default as for ingest/manual.
     """
     try:
         with redacted_errors("inbox"):

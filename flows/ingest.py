@@ -1,4 +1,4 @@
-"""Sources to decisions to pages."""
+"""The ingest flow: sources to decisions to pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,28 +62,20 @@ def ingest(
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
-    Args:
-        sources: Files and folders to read; a file that was seen before is read again and changes
-            nothing.
-        data_dir: Where the store and the dashboards live; as configured if not given.
-        config: A config.toml; ./config.toml or the defaults if not given.
-        user: Whose readings these are, for formats that name no person. Not for a run of a
-            deployment, where Prefect would record it: the inbox has folders for that.
-        unit: The unit of the readings, for formats that name none.
-        timezone: Of times without an offset, for formats that have such (IANA name).
-        format: auto, or the name of a format to force.
-        dashboards: Draw the pages of the persons who changed.
-        png: A picture beside each page, if there is a browser.
-        retro: When earlier decisions are looked at again: inline (in this run), defer (the
-            persons are marked, and retro/deferred is started where it is deployed), or off. If
-            not given, inline without a Prefect server and defer with one.
-        json_report: A file to write, of what was found in each source: counts, units, times, and
-            the first quarantined rows of each reason with their cells.
-        dates: How to take dates that could be two, such as 03/04/2024 or 45292.
-        decimal: How to take numbers such as 80,500.
-        column: ROLE=NAME each, the column that holds a role.
-        ignore_unreadable: Whether files of a folder or zip file that are in no known format leave
-            the run as it is.
+    Args: sources: Files and folders to read. Reading a file again changes nothing. data_dir: The
+    folder of the store and the dashboards; by default as configured. config: A configuration file;
+    by default ./config.toml, or the defaults. user: The person, for formats that name none. A run
+    of a deployment refuses it, because Prefect would record it: use the folders of the inbox. unit:
+    The unit of the readings, for formats that name none. timezone: The timezone of times without an
+    offset (IANA name). format: auto, or the name of a format to force. dashboards: Draw the pages
+    of the persons who changed. png: Draw a picture beside each page, if there is a browser. retro:
+    When to judge by all readings: inline (in this run), defer (mark the persons, and start
+    retro/deferred if it is deployed), or off. By default inline without a Prefect server, and defer
+    with one. json_report: A file for the import report: counts, units, times, and the first
+    quarantined rows of each reason with their cells. dates: How to read ambiguous dates, such as
+    03/04/2024 or 45292. decimal: How to read numbers such as 80,500. column: ROLE=NAME each, the
+    column that holds a role. ignore_unreadable: Do not degrade the run if a folder or zip file has
+    files in no known format.
     """
     clock = RunClock()
     try:
@@ -128,7 +120,7 @@ def judge_and_draw(
 ) -> list[str]:
     """Judge, store and draw what was read; return what went wrong.
 
-    Where retro follows at once as a run of its own, that draws the pages, and only that.
+    If retro follows at once as a run of its own, only retro draws the pages.
     """
     problems = judge_and_store(context)
     place = retro_place(retro)
@@ -147,11 +139,11 @@ def judge_and_draw(
 
 
 def read_sources(context: RunContext) -> None:
-    """Read the sources; register them and what was quarantined."""
+    """Read the sources; register the files and the quarantined rows."""
     progress, store = context.tallies.progress, context.store
     progress.begin("read", None, "rows")
     state = state_of(read, context.settings.run_id)
-    state.result()  # raises what it raised: there is nothing to go on with
+    state.result()  # raises what the task raised, since there is nothing to continue with
     context.batches.follows(state)
     progress.end("read")
     intake = context.batches.intake
@@ -196,7 +188,7 @@ def judge_and_store(context: RunContext) -> list[str]:
 
 
 def numbered_batches(context: RunContext, pool_size: int) -> Iterator[int]:
-    """Make the next batch of new measurements each time that one is asked for."""
+    """Yield batches of new measurements, each made when it is needed."""
     settings, batches = context.settings, context.batches
     wanted, persons = settings.config.execution.users_per_task, batches.intake.selection.persons
     each = persons_per_task(wanted, persons, pool_size, "filter" in settings.limits)

@@ -1,4 +1,4 @@
-"""Stored persons to smoothed decisions, the next version where they say something else."""
+"""The retro flow: smooth stored persons, and store new versions of changed decisions."""
 
 from typing import Any
 
@@ -34,13 +34,13 @@ def retro(
     dashboards: bool = True,
     png: bool = False,
 ) -> State[Any]:
-    """Judge the readings of every person who changed by all their others.
+    """Judge the readings of each changed person by all other readings of that person.
 
     Args:
-        data_dir: Where the store and the dashboards live; as configured if not given.
-        config: A config.toml; ./config.toml or the defaults if not given.
+        data_dir: The folder of the store and the dashboards; by default as configured.
+        config: A configuration file; by default ./config.toml, or the defaults.
         dashboards: Draw the pages of those persons.
-        png: A picture beside each page, if there is a browser.
+        png: Draw a picture beside each page, if there is a browser.
     """
     clock = RunClock()
     run_id = str(flow_run.get_id())

@@ -1,4 +1,4 @@
-"""Names of runs: what is done to which store. Sources are counted, for a name may be a person's."""
+"""Names of runs: the action and the store. Sources are only counted, as they may name persons."""
 
 from pathlib import Path
 

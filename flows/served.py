@@ -1,6 +1,6 @@
-"""Which store a run of a deployment works on: said once, in a variable on the Prefect server.
+"""The store of a run of a deployment, which is named only in a variable on the Prefect server.
 
-Deployments keep no paths of their own, so that making them anew, by whatever command, moves no
+Deployments have no paths of their own, so that no command that creates them again can change the
 store. A server may serve several stores, each under a name with a variable, a work pool and
 deployments of its own.
 """
@@ -34,7 +34,7 @@ NAME_OF_STORE = "WEIGHTSTREAM_SERVED_AS"
 
 @dataclass(frozen=True)
 class Served:
-    """The names on a server of what belongs to one store. name: of the store; "" for the only."""
+    """The names of one store's objects on a server. name: the store's; "" if it is the only one."""
 
     name: str = ""
 
@@ -57,7 +57,7 @@ class Served:
 
     @property
     def setup(self) -> str:
-        """The command that makes all of it."""
+        """Return the command that creates them."""
         return "weightstream server setup" + (f" --name {self.name}" if self.name else "")
 
 

@@ -1,4 +1,4 @@
-"""The stages as Prefect sees them: one task a stage, which calls one function of the domain."""
+"""The stages as Prefect tasks: one task per stage, which calls one function of the domain."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""What the tasks of one run share beside Prefect: four objects, one for each kind of thing.
+"""The run context, which the tasks of one run share beside Prefect: four objects.
 
-Prefect keeps whatever a task is given or returns until the flow ends; so tasks are handed a run's
-key and a batch number, and find the arrays here. The writer takes them away when they are stored.
+Prefect keeps the parameters and results of tasks until the flow ends. So tasks get a run's key and
+a batch number, and find the arrays here. The writer removes them when they are stored.
 """
 
 import sqlite3
@@ -40,7 +40,7 @@ ROWS_IN_FLIGHT = 140_000
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is to do. Nothing of it changes while it runs.
+    """The settings of a run, which do not change while it runs.
 
     run_id: of the flow run in Prefect. started: no measurement may be later. spill: a folder of
     this run alone. limits: slots of the stages that have a limit on the Prefect server, and the MB
@@ -90,9 +90,9 @@ class StoreHandles:
 
     @contextmanager
     def reader(self) -> Iterator[Stored]:
-        """What is stored of persons; nothing where there was nobody when the run began.
+        """Return the stored persons; an empty store if there were none when the run began.
 
-        If somebody has come since, the revision that the writer checks tells.
+        If persons were stored since, the writer notices it by their revisions.
         """
         if not self.has_persons:
             yield NOTHING_STORED
@@ -123,16 +123,16 @@ class Batches:
     before: list[State[Any]] = field(default_factory=list)
 
     def follows(self, state: State[Any]) -> None:
-        """Say that what comes next follows a task, if that has done its work."""
+        """Record, for Prefect's graph, that the next tasks follow this one, if it succeeded."""
         if state.is_completed():
             self.before = [state]
 
     def has_memory(self) -> bool:
-        """Whether another batch may be taken beside those in flight."""
+        """Return whether another batch may be started beside those in flight."""
         return sum(len(part.rows) for part in self.partitions.values()) < ROWS_IN_FLIGHT
 
     def forget(self, batch: int) -> int:
-        """Let go of a batch of new measurements; return its rows."""
+        """Release a batch of new measurements; return its rows."""
         self.results.pop(batch, None)
         return len(self.partitions.pop(batch).rows)
 
@@ -187,7 +187,7 @@ class Tallies:
 
     @property
     def retro_counts(self) -> dict[str, int]:
-        """What retro did in this run; empty where it did not run."""
+        """Return what retro did in this run; empty if it did not run."""
         counts = dict(zip(RETRO_COUNTS, self.retro_changes.tolist(), strict=True))
         return counts if self.smoothed else {}
 

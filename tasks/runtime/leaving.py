@@ -1,15 +1,15 @@
-"""The event of a run that its process leaves before it has ended."""
+"""The event for a run that its process leaves before the run has ended."""
 
 from prefect.events import emit_event
 from prefect.events.related import tags_as_related_resources
 from prefect.runtime import flow_run
 
 LEFT = "weightstream.run.left"
-"""It sends no more heartbeats, as one that is suspended; so nobody should wait for them."""
+"""Such a run, for example a suspended one, sends no more heartbeats."""
 
 
 def emit_left() -> None:
-    """Say that its process leaves this run, so that nobody waits for its heartbeat."""
+    """Emit the event, so that no automation waits for this run's heartbeat."""
     emit_event(
         LEFT,
         resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.get_id()}"},

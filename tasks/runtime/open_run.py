@@ -1,4 +1,4 @@
-"""Open what a run needs before its first task, and close it after the last."""
+"""Opening the run context before the first task, and closing it after the last."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +44,7 @@ def open_run(
 ) -> Iterator[RunContext]:
     """Open the context of a run; its tasks find it by run_id while it is open.
 
-    Creates the store where there is none. Raises StoreError, and PrefectError where a stage has no
-    slot.
+    Creates the store if there is none. Raises StoreError, and PrefectError if a stage has no slot.
     """
     give_back()
     log_to_run()

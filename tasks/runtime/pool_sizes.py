@@ -1,4 +1,4 @@
-"""How many tasks of a stage run at once: the size of its task runner, and the limit of its tag."""
+"""Pool sizes: the size of each stage's task runner, and the limit of its tag."""
 
 import os
 
@@ -14,7 +14,7 @@ def filter_pool_size(threading: Threading, users: int) -> int:
 
 
 def persons_per_task(wanted: int, persons: int, pool_size: int, limited: bool) -> int:
-    """Return what is wanted; 0 = one while there are few persons, else balanced by rows.
+    """Return the persons per task; 0 = one per task for few persons, else balanced by rows.
 
     limited: whether the stage has slots on the server. Asking for one takes longer than judging a
     person (60 persons, measured on SQLite: 4 s in 3 tasks, 64 s in 60), so there are then no more

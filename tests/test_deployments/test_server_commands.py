@@ -37,7 +37,7 @@ def test_a_parameter_is_json_or_text():
         ([Running(), Completed()], 0),
         ([Completed(name="Degraded", message="1 file not done")], 1),
         ([Crashed(message="killed")], 2),
-        ([Running(), None], 0),  # of an inbox in which nothing was: its run is gone
+        ([Running(), None], 0),  # the inbox was empty, and the run deleted itself: its run is gone
     ],
 )
 def test_how_a_run_ended_is_an_exit_status(monkeypatch, ends, status):

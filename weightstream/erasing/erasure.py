@@ -1,6 +1,6 @@
-"""`weightstream erase`: remove a person from the data directory, and keep them out.
+"""`weightstream erase`: remove a person from the data directory, and keep later data out.
 
-docs/erasure.md says what goes and what stays.
+docs/erasure.md says what is removed and what remains.
 """
 
 import re
@@ -46,7 +46,8 @@ _UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 @dataclass
 class Erased:
-    """What was done. rows: by table. files: what was, or can be, done to each. left: why not."""
+    """The result of an erasure. rows: by table. files: done, or possible. left: not erased, and
+    why."""
 
     rows: dict[str, int]
     files: dict[Path, str] = field(default_factory=dict)

@@ -75,7 +75,7 @@ class Held:
 
 
 class Unfit(Exception):
-    """The rows cannot be taken out of this file without doubt."""
+    """The rows cannot be removed from this file safely."""
 
 
 def holdings(

@@ -1,4 +1,4 @@
-"""Dashboards from the store: the pages of some persons at a time, then the index of all."""
+"""Drawing dashboards from the store: the pages of some persons at a time, then the index."""
 
 import logging
 import os
@@ -78,7 +78,7 @@ def draw_persons(
 ) -> list[IndexRow]:
     """Write the page of each of user_ids; returns their rows of the index.
 
-    Who has no decided reading, any more or yet, has no page and no row.
+    A person without a decided reading has no page and no row.
     """
     rows = []
     for page, content, row in rendered(connection, drawing, user_ids):

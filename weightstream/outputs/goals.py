@@ -1,4 +1,4 @@
-"""What persons want to weigh, from a table."""
+"""Goals of persons, from a table."""
 
 import csv
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ COLUMNS = ("user_id", "kg", "by")
 
 @dataclass(frozen=True)
 class Goal:
-    """kg, and by when (YYYY-MM-DD); None where no day is set."""
+    """A goal in kg, and its day (YYYY-MM-DD), or None."""
 
     kg: float
     by: str | None = None

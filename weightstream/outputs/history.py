@@ -1,4 +1,4 @@
-"""The story of one measurement, in dated sentences."""
+"""The history of one measurement, in dated sentences."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ OVERRIDES = """
 select action, assigned_to, made_by, note, made_at, withdrawn_at, withdrawn_by
 from overrides where measurement_id = ? order by id
 """
-# Every record that ever said the measurement, and all that those records said.
+# Every record that ever stated the measurement, with all statements of those records.
 RECORDS = """
 with said as (
   select source, record_id, measurement_id, updated, run, file, line from measurements
@@ -77,7 +77,7 @@ class Event:
 
 
 def history(config: Config, measurement_id: str) -> list[Event]:
-    """What happened to a measurement, oldest first. Raises StoreError if nobody knows it."""
+    """Return the history of a measurement, oldest first. Raises StoreError if it is unknown."""
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         connection.execute("begin")
@@ -97,7 +97,7 @@ def history(config: Config, measurement_id: str) -> list[Event]:
 
 
 def to_text(events: list[Event]) -> str:
-    """Lines for a person."""
+    """Return the history as text."""
     return "\n".join(f"{event.at[:19].replace('T', ' ')}Z  {event.sentence}" for event in events)
 
 
@@ -117,7 +117,7 @@ def _received(connection: sqlite3.Connection, measured: Measured) -> Iterator[Ev
 
 
 def _records(connection: sqlite3.Connection, measured: Measured) -> Iterator[Event]:
-    """What its records said beside it."""
+    """Yield the other statements of its records."""
     rows = connection.execute(RECORDS, (measured.user_id, measured.measurement_id)).fetchall()
     own = next((row for row in rows if row[1] == measured.measurement_id), None)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would take for a formula: `=cmd|...` may be somebody's user id.
+"""Cells that a spreadsheet would execute as a formula: a user id may be `=cmd|...`.
 
 https://owasp.org/www-community/attacks/CSV_Injection
 """
@@ -13,7 +13,7 @@ _NUMBER = r"^[+\-]?[0-9]+([.,][0-9]+)?([eE][+\-]?[0-9]+)?$"
 def excel_safe(table: pa.Table) -> pa.Table:
     """Put an apostrophe before each text that a spreadsheet would compute; numbers stay.
 
-    It changes such ids, so that the file no longer says what was received: an option, not the rule.
+    It changes such ids, so the file no longer has them as received. Therefore it is an option.
     """
     for place, field in enumerate(table.schema):
         if _is_text(field.type):

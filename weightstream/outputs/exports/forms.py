@@ -1,4 +1,4 @@
-"""Which form of export is meant."""
+"""Choosing the form of an export."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ def form(
     as_of: str | None = None,
     for_excel: bool = False,
 ) -> Write:
-    """What writes it. Raises ConfigError where two forms are asked for at once."""
+    """Return the function that writes it. Raises ConfigError if two forms are requested at once."""
     wanted: dict[str, Write] = {}
     if raw:
         wanted["--raw"] = export_received

@@ -1,4 +1,4 @@
-"""Where judged measurements go without a store: one file, or a folder as a Parquet data set."""
+"""The output of judging without a store: one file, or a folder as a Parquet data set."""
 
 import json
 import os
@@ -24,7 +24,7 @@ MANIFEST = "_manifest.json"
 QUARANTINE = "_quarantine.parquet"
 ROWS_PER_PART = 1_000_000
 RANGES = 64
-"""Into so many ranges of user ids rows go on disk, before they are sorted one range at a time."""
+"""The number of ranges of user ids on disk, which are sorted one at a time."""
 RANGE_ROWS_HELD = 8_192
 
 
@@ -34,7 +34,7 @@ def is_dataset(out: Path) -> bool:
 
 
 def check_out(out: Path, sources: Sequence[Path], overwrite: bool) -> None:
-    """Raise ConfigError if nothing can, or should, be written there. Takes milliseconds.
+    """Raise ConfigError if the output cannot or must not be written there. Takes milliseconds.
 
     sources: the files and folders that will be read.
     """
@@ -140,7 +140,7 @@ def write_dataset(
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Say what a data set is made of; written last."""
+    """Write the manifest of a data set, last of all."""
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", "utf-8")
 

@@ -1,4 +1,4 @@
-"""Outputs by URL: made here, and put where fsspec says when they are complete."""
+"""Outputs by URL: written locally, and uploaded with fsspec when they are complete."""
 
 import secrets
 import tempfile
@@ -13,7 +13,7 @@ from weightstream.readers.remote import shown_url, system_of
 
 
 def shown_place(out: Path | str) -> str:
-    """`out` without what may be secret in a URL."""
+    """Return `out` without secrets of a URL."""
     return str(out) if isinstance(out, Path) else shown_url(out)
 
 
@@ -56,7 +56,7 @@ def _check(system: Any, path: str, out: str, overwrite: bool) -> None:
 
 
 def _put(system: Any, local: Path, path: str) -> None:
-    """Copy beside the place first, so that a copy that breaks off leaves what was there."""
+    """Copy to a temporary name first, so that an interrupted copy leaves the old content."""
     unfinished = f"{path}.{secrets.token_hex(4)}.tmp"
     system.makedirs(path.rpartition("/")[0], exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""Files that exports write: whole, or not at all."""
+"""Files of exports, which are written completely or not at all."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +21,9 @@ class Writer(Protocol):
 
 
 def write_tables(out: Path, columns: pa.Schema, tables: Iterable[pa.Table]) -> int:
-    """Write tables of one schema as one file, by its ending; returns the rows. Raises ConfigError.
+    """Write tables of one schema to one file; its ending sets the format. Returns the rows.
+
+    Raises ConfigError for another ending.
 
     The file appears when it is complete.
     """
@@ -61,7 +63,7 @@ def csv_file(path: Path, columns: pa.Schema) -> Writer:
 def parquet_writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
     """Write Parquet to a path or an open file, with dictionaries of texts that repeat alone.
 
-    Those of numbers and ids are given up half-way, which doubles the time of writing.
+    Dictionaries of numbers and ids are abandoned half-way, which doubles the time of writing.
     """
     repeating = [
         field.name

@@ -1,4 +1,4 @@
-"""What of a person's course is told as an alert: rules of care programmes, and unusual changes."""
+"""Alerts on a person's weight: rules of care programmes, and unusual changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

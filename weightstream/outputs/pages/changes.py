@@ -1,4 +1,4 @@
-"""Change of a person's level over a time, with its 95 % interval: what people mean by a trend."""
+"""The change of a person's level over a time, with its 95 % interval."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ class Change:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves no doubt about the direction."""
+        """Return whether the interval excludes 0."""
         return self.lo > 0.0 or self.hi < 0.0
 
 
@@ -92,7 +92,7 @@ def change_over(days: float, known: Levels, process: Process) -> Estimate:
 
 
 def newest_changes(known: Levels, process: Process) -> list[list[Change]]:
-    """Say of each person what became of the level until the newest, over each time known."""
+    """Return for each person the changes of the level until the newest reading."""
     people = np.flatnonzero(np.diff(known.indptr) >= 2)
     times = [(person, *asked) for person in people.tolist() for asked in _times(known, person)]
     now = known.indptr[np.array([person + 1 for person, _, _ in times], np.int64)] - 1
@@ -164,10 +164,10 @@ def with_four_weeks(changes: list[Change], newest: Floats, level: float) -> list
 
 
 def direction(changes: list[Change]) -> tuple[str, Change] | None:
-    """Say where the level goes: "losing", "gaining" or "unclear", and the change that says so.
+    """Return the direction, "losing", "gaining" or "unclear", and the change that shows it.
 
-    The change over four weeks where it is clear; else the one over eight, where it is clear and the
-    last four weeks went on with it, half of it being in their interval. None where neither is
+    That is the change over four weeks if it is clear; else the one over eight weeks, if it is clear
+    and the last four weeks continue it, half of it being in their interval. None if neither is
     known.
     """
     known = {change.name: change for change in changes}

@@ -1,9 +1,9 @@
-"""Two persons on one account, by what the judge made of the readings.
+"""Two persons on one account, found from the decisions on the readings.
 
-The judge rejects single readings as another person's. Where such readings come again and again, of
-one weight and in turn with the person's own, two persons share the account. Where both weights are
-near, or both come as often, the judge cannot always tell who is who; then all that may be a body's
-falls into two weights that take turns.
+The engine rejects single readings as another person's. If such readings come again and again, with
+one weight and in turn with the person's own, two persons share the account. If both weights are
+close, or both come equally often, the engine cannot always distinguish them; then the plausible
+readings form two weights that take turns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class CoUsers:
 
 
 def co_users(columns: Mapping[str, Sequence[Any]], day: Floats) -> CoUsers | None:
-    """Say who shares an account, where two persons seem to.
+    """Return the two persons of an account that seems to be shared, or None.
 
     columns: verdict, reason, weight_kg and effective_at of N readings of one person, in the order
     of time; reason a list. day: (N,).
