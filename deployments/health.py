@@ -103,7 +103,7 @@ def vacuumed(settings: dict[str, Any]) -> set[str]:
 def worker_findings(
     client: SyncPrefectClient, served: Served, wrong: bool = False
 ) -> Iterator[Finding]:
-    """Check whether waiting runs will be started. wrong: report a pool without a worker as wrong."""
+    """Check whether waiting runs will be started. wrong: whether a pool without a worker is."""
     name = served.pool
     try:
         pool = client.read_work_pool(name)

@@ -60,13 +60,18 @@ def inbox(
 ) -> State[Any]:
     """Ingest the unchanged files of the inbox, and move each to done or, with a report, to failed.
 
-    Args: data_dir: The folder of the store and the dashboards; any other than that of the server is
-    refused. config: A configuration file, which may name the inbox; any other than that of the
-    server is refused. unit: The unit of the readings, for formats that name none. timezone: The
-    timezone of times without an offset (IANA name). format: auto, or the name of a format to force.
-    dashboards: Draw the pages of the persons who changed. png: Draw a picture beside each page, if
-    there is a browser. retro: When to judge by all readings: inline (in this run), defer (as a run
-    of retro/deferred), or off. By default as for ingest/manual.
+    Args:
+        data_dir: The folder of the store and the dashboards; any other than that of the server is
+            refused.
+        config: A configuration file, which may name the inbox; any other than that of the server is
+            refused.
+        unit: The unit of the readings, for formats that name none.
+        timezone: The timezone of times without an offset (IANA name).
+        format: auto, or the name of a format to force.
+        dashboards: Draw the pages of the persons who changed.
+        png: Draw a picture beside each page, if there is a browser.
+        retro: When to judge by all readings: inline (in this run), defer (as a run of
+            retro/deferred), or off. By default as for ingest/manual.
     """
     try:
         with redacted_errors("inbox"):

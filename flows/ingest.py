@@ -62,20 +62,27 @@ def ingest(
 ) -> State[Any]:
     """Read sources, judge every measurement, store the decisions and draw the pages.
 
-    Args: sources: Files and folders to read. Reading a file again changes nothing. data_dir: The
-    folder of the store and the dashboards; by default as configured. config: A configuration file;
-    by default ./config.toml, or the defaults. user: The person, for formats that name none. A run
-    of a deployment refuses it, because Prefect would record it: use the folders of the inbox. unit:
-    The unit of the readings, for formats that name none. timezone: The timezone of times without an
-    offset (IANA name). format: auto, or the name of a format to force. dashboards: Draw the pages
-    of the persons who changed. png: Draw a picture beside each page, if there is a browser. retro:
-    When to judge by all readings: inline (in this run), defer (mark the persons, and start
-    retro/deferred if it is deployed), or off. By default inline without a Prefect server, and defer
-    with one. json_report: A file for the import report: counts, units, times, and the first
-    quarantined rows of each reason with their cells. dates: How to read ambiguous dates, such as
-    03/04/2024 or 45292. decimal: How to read numbers such as 80,500. column: ROLE=NAME each, the
-    column that holds a role. ignore_unreadable: Do not degrade the run if a folder or zip file has
-    files in no known format.
+    Args:
+        sources: Files and folders to read. Reading a file again changes nothing.
+        data_dir: The folder of the store and the dashboards; by default as configured.
+        config: A configuration file; by default ./config.toml, or the defaults.
+        user: The person, for formats that name none. A run of a deployment refuses it, because
+            Prefect would record it: use the folders of the inbox.
+        unit: The unit of the readings, for formats that name none.
+        timezone: The timezone of times without an offset (IANA name).
+        format: auto, or the name of a format to force.
+        dashboards: Draw the pages of the persons who changed.
+        png: Draw a picture beside each page, if there is a browser.
+        retro: When to judge by all readings: inline (in this run), defer (mark the persons, and
+            start retro/deferred if it is deployed), or off. By default inline without a Prefect
+            server, and defer with one.
+        json_report: A file for the import report: counts, units, times, and the first quarantined
+            rows of each reason with their cells.
+        dates: How to read ambiguous dates, such as 03/04/2024 or 45292.
+        decimal: How to read numbers such as 80,500.
+        column: ROLE=NAME each, the column that holds a role.
+        ignore_unreadable: Do not degrade the run if a folder or zip file has files in no known
+            format.
     """
     clock = RunClock()
     try:

@@ -23,9 +23,7 @@ class Writer(Protocol):
 def write_tables(out: Path, columns: pa.Schema, tables: Iterable[pa.Table]) -> int:
     """Write tables of one schema to one file; its ending sets the format. Returns the rows.
 
-    Raises ConfigError for another ending.
-
-    The file appears when it is complete.
+    The file appears when it is complete. Raises ConfigError for another ending.
     """
     make = writer_of(out)
     rows = 0
