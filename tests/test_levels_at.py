@@ -5,7 +5,7 @@ import pytest
 
 from weightstream.engine.model import PRIOR
 from weightstream.engine.process import USUAL_KG
-from weightstream.levels_at import Course, level_at, readings_near, variogram
+from weightstream.levels_at import LevelSeries, level_at, readings_near, variogram
 
 P = PRIOR.process
 
@@ -24,30 +24,32 @@ def test_between_two_known_levels_it_is_that_of_the_process_given_both(target, l
     full = covariance([start, start + target, start + last])
     ends, cross = full[np.ix_([0, 2], [0, 2])], full[1, [0, 2]]
     weights = np.linalg.solve(ends, cross)
-    course = Course(
+    series = LevelSeries(
         np.array([0, 2]), np.array([0.0, last]), np.array([USUAL_KG, 80.0]), np.zeros(2)
     )
-    kg, sd = level_at(course, np.array([target]), P)
+    kg, sd = level_at(series, np.array([target]), P)
     expected = USUAL_KG + weights[1] / weights.sum() * (80.0 - USUAL_KG)
     assert kg[0] == pytest.approx(expected, abs=1e-3)
     assert sd[0] ** 2 == pytest.approx(full[1, 1] - weights @ cross, rel=1e-2, abs=1e-3)
 
 
 def test_a_level_has_its_own_sd_at_its_reading_and_more_beyond():
-    course = Course(np.array([0, 2]), np.array([0.0, 10.0]), np.full(2, USUAL_KG), np.full(2, 0.3))
-    at, beyond = (level_at(course, np.array([day]), P)[1][0] for day in (10.0, 40.0))
+    series = LevelSeries(
+        np.array([0, 2]), np.array([0.0, 10.0]), np.full(2, USUAL_KG), np.full(2, 0.3)
+    )
+    at, beyond = (level_at(series, np.array([day]), P)[1][0] for day in (10.0, 40.0))
     assert at == pytest.approx(0.3)
     added = variogram(np.array([30.0]), np.array([USUAL_KG]), P)[0]
     assert beyond == pytest.approx(np.sqrt(0.09 + added))
 
 
 def test_persons_do_not_mix_and_who_has_nothing_has_no_level():
-    course = Course(
+    series = LevelSeries(
         np.array([0, 2, 2, 3]), np.array([5.0, 6.0, 5.5]), np.array([70.0, 71.0, 90.0]), None
     )
-    kg, _ = level_at(course, np.array([5.4, 5.4, 5.4]), P)
+    kg, _ = level_at(series, np.array([5.4, 5.4, 5.4]), P)
     assert kg[[0, 2]].tolist() == [70.0, 90.0]
     assert np.isnan(kg[1])
-    assert readings_near(course, np.array([4.0, 5.0, 7.5]), 1).tolist() == [1, 0, 0]
-    assert readings_near(course, np.array([4.9, 5.0, 6.5]), 1).tolist() == [1, 0, 1]
-    assert readings_near(course, np.array([4.9, 5.0, 6.5]), 2).tolist() == [2, 0, 1]
+    assert readings_near(series, np.array([4.0, 5.0, 7.5]), 1).tolist() == [1, 0, 0]
+    assert readings_near(series, np.array([4.9, 5.0, 6.5]), 1).tolist() == [1, 0, 1]
+    assert readings_near(series, np.array([4.9, 5.0, 6.5]), 2).tolist() == [2, 0, 1]

@@ -18,7 +18,7 @@ Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
-class Course:
+class LevelSeries:
     """The accepted readings of U persons: N values in the order of person and time.
 
     indptr: (U+1,) int64; person u owns indptr[u]:indptr[u+1]. day: (N,) float64, days since
@@ -63,32 +63,32 @@ def variogram(days: Floats, kg: Floats, process: Process) -> Floats:
     return size * usual_variance(days, process)
 
 
-def level_at(course: Course, day: Floats, process: Process) -> tuple[Floats, Floats]:
+def level_at(series: LevelSeries, day: Floats, process: Process) -> tuple[Floats, Floats]:
     """Return each person's level on a day and its SD, kg; NaN for a person without values.
 
     day: (U,) float64, one day per person. Outside a person's readings the level stays constant and
     its SD grows. For readings without SD the level is the nearest one (of two, the earlier), and
     its SD is 0.
     """
-    if not len(course.day):
+    if not len(series.day):
         return np.full(len(day), np.nan), np.full(len(day), np.nan)
-    position = _positions(course.indptr, course.day, day, "right")
-    has_before, has_after = position > course.indptr[:-1], position < course.indptr[1:]
-    before, after = np.maximum(position - 1, 0), np.minimum(position, len(course.day) - 1)
-    back, ahead = day - course.day[before], course.day[after] - day
-    if course.sd is None:
+    position = _positions(series.indptr, series.day, day, "right")
+    has_before, has_after = position > series.indptr[:-1], position < series.indptr[1:]
+    before, after = np.maximum(position - 1, 0), np.minimum(position, len(series.day) - 1)
+    back, ahead = day - series.day[before], series.day[after] - day
+    if series.sd is None:
         is_later = has_after & ~(has_before & (back <= ahead))
-        kg = course.kg[np.where(is_later, after, before)]
+        kg = series.kg[np.where(is_later, after, before)]
         return np.where(has_before | has_after, kg, np.nan), np.zeros(len(day))
     own = np.where(has_before, before, after)
-    away = np.abs(day - course.day[own])
-    alone = course.sd[own] ** 2 + variogram(away, course.kg[own], process)
-    share, bridge = _between(back, ahead, course.kg[before], process)
+    away = np.abs(day - series.day[own])
+    alone = series.sd[own] ** 2 + variogram(away, series.kg[own], process)
+    share, bridge = _between(back, ahead, series.kg[before], process)
     both = has_before & has_after
-    left, right = course.sd[before], course.sd[after]
+    left, right = series.sd[before], series.sd[after]
     between = ((1.0 - share) * left + share * right) ** 2 + bridge
-    middle = course.kg[before] + share * (course.kg[after] - course.kg[before])
-    kg = np.where(both, middle, course.kg[own])
+    middle = series.kg[before] + share * (series.kg[after] - series.kg[before])
+    kg = np.where(both, middle, series.kg[own])
     sd = np.sqrt(np.where(both, between, alone))
     known = has_before | has_after
     return np.where(known, kg, np.nan), np.where(known, sd, np.nan)
@@ -103,9 +103,9 @@ def _between(back: Floats, ahead: Floats, kg: Floats, process: Process) -> tuple
     return together / whole, np.maximum(so_far - together**2 / whole, 0.0)
 
 
-def readings_near(course: Course, day: Floats, window: float) -> Ints:
+def readings_near(series: LevelSeries, day: Floats, window: float) -> Ints:
     """Return the number of values of each person within `window` calendar days (UTC) of a day."""
-    dates, date = np.floor(course.day), np.floor(day)
-    last = _positions(course.indptr, dates, date + window, "right")
-    first = _positions(course.indptr, dates, date - window, "left")
+    dates, date = np.floor(series.day), np.floor(day)
+    last = _positions(series.indptr, dates, date + window, "right")
+    first = _positions(series.indptr, dates, date - window, "left")
     return np.where(np.isnan(day), 0, last - first)

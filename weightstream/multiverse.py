@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import UserBatch
-from weightstream.levels_at import Course
+from weightstream.levels_at import LevelSeries
 from weightstream.outcome_rows import (
     LOSSES,
     Change,
@@ -46,8 +46,8 @@ def all_outcomes(table: pa.Table, question: Question, multiverse: bool) -> pa.Ta
     if multiverse:
         kg = table["weight_kg"].to_numpy()
         for rule, kept in _kept_by_rules(table, persons):
-            course = persons.course(kept, kg)
-            tables += [rows_of(rule, persons, course, at, question) for at in question.at]
+            series = persons.level_series(kept, kg)
+            tables += [rows_of(rule, persons, series, at, question) for at in question.at]
         tables += [one for at in question.at for one in _draws(persons, levels, at, question)]
     rows = pa.concat_tables(tables).combine_chunks()
     by_person = np.arange(len(rows)).reshape(-1, max(len(persons.user_ids), 1)).T.ravel()
@@ -79,7 +79,7 @@ def _batch(table: pa.Table, persons: Persons, rows: np.ndarray) -> UserBatch:
 
 
 def _draws(
-    persons: Persons, levels: Course, at: int | date, question: Question
+    persons: Persons, levels: LevelSeries, at: int | date, question: Question
 ) -> Iterator[pa.Table]:
     """OUTCOMES drawn from the posterior of both levels; a person's are always the same."""
     found = change_by(persons, levels, at, question)

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 from weightstream.engine import SCALE_SD_KG
 from weightstream.engine.densities import Z95
 from weightstream.engine.model import Process
-from weightstream.levels_at import Course, level_at, readings_near, variogram
+from weightstream.levels_at import LevelSeries, level_at, readings_near, variogram
 from weightstream.study_question import Question
 from weightstream.types import Bools, Floats, Ints
 
@@ -66,11 +66,11 @@ class Persons:
     day: Floats
     index_day: Floats
 
-    def course(self, counts: Bools, kg: Floats, sd: Floats | None = None) -> Course:
+    def level_series(self, counts: Bools, kg: Floats, sd: Floats | None = None) -> LevelSeries:
         """Return the values of these persons in the rows that `counts`, (N,), selects."""
         rows = np.flatnonzero(counts & (self.row_user >= 0) & np.isfinite(kg))
         indptr = np.searchsorted(self.row_user[rows], np.arange(len(self.user_ids) + 1))
-        return Course(indptr, self.day[rows], kg[rows], None if sd is None else sd[rows])
+        return LevelSeries(indptr, self.day[rows], kg[rows], None if sd is None else sd[rows])
 
 
 def persons_of(table: pa.Table, index: Mapping[str, date] | None) -> Persons:
@@ -91,13 +91,13 @@ def noon_of(day: date) -> float:
     return day.toordinal() - date(1970, 1, 1).toordinal() + 0.5
 
 
-def levels_of(table: pa.Table, persons: Persons) -> Course:
+def levels_of(table: pa.Table, persons: Persons) -> LevelSeries:
     """Return the levels at accepted readings, without the scale's own offset, which both ends
     share."""
     level, low, high = (table[f"level{end}_kg"].to_numpy() for end in ENDS)
     sd = np.sqrt(np.maximum(((high - low) / (2.0 * Z95)) ** 2 - SCALE_SD_KG**2, 0.0))
     accepted = table["rejected"].to_numpy() == 0
-    return persons.course(accepted & np.isfinite(sd), level, sd)
+    return persons.level_series(accepted & np.isfinite(sd), level, sd)
 
 
 @dataclass(frozen=True)
@@ -117,41 +117,41 @@ class Change:
     missing: np.ndarray[Any, np.dtype[np.str_]]
 
 
-def change_by(persons: Persons, course: Course, at: int | date, question: Question) -> Change:
-    """Return the change of each person until a time, from the values of `course`."""
-    start = np.where(np.isnan(persons.index_day), course.first_day(), persons.index_day)
+def change_by(persons: Persons, series: LevelSeries, at: int | date, question: Question) -> Change:
+    """Return the change of each person until a time, from the values of `series`."""
+    start = np.where(np.isnan(persons.index_day), series.first_day(), persons.index_day)
     target = np.full(len(start), noon_of(at)) if isinstance(at, date) else start + at
-    missing = _missing(course, start, target, question.window)
+    missing = _missing(series, start, target, question.window)
     index_kg, index_sd, level_kg, level_sd, change_sd = (
         np.where(missing == "", one, np.nan)
-        for one in _ends(course, start, target, question.process)
+        for one in _ends(series, start, target, question.process)
     )
     return Change(start, target, index_kg, index_sd, level_kg, level_sd, change_sd, missing)
 
 
 def _ends(
-    course: Course, start: Floats, target: Floats, process: Process
+    series: LevelSeries, start: Floats, target: Floats, process: Process
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Return the levels and SDs of a Change."""
-    index_kg, index_sd = level_at(course, start, process)
-    level_kg, level_sd = level_at(course, target, process)
+    index_kg, index_sd = level_at(series, start, process)
+    level_kg, level_sd = level_at(series, target, process)
     moved = variogram(np.abs(target - start), index_kg, process)
     change_sd = np.sqrt(np.minimum(index_sd**2 + level_sd**2, moved))
     return index_kg, index_sd, level_kg, level_sd, change_sd
 
 
 def _missing(
-    course: Course, start: Floats, target: Floats, window: int | None
+    series: LevelSeries, start: Floats, target: Floats, window: int | None
 ) -> np.ndarray[Any, np.dtype[np.str_]]:
     if window is None:
-        first, last = np.floor(course.first_day()), np.floor(course.last_day())
+        first, last = np.floor(series.first_day()), np.floor(series.last_day())
         off_index = (np.floor(start) < first) | (np.floor(start) > last)
         off_target = np.floor(target) > last
     else:
-        off_index = readings_near(course, start, window) == 0
-        off_target = readings_near(course, target, window) == 0
+        off_index = readings_near(series, start, window) == 0
+        off_target = readings_near(series, target, window) == 0
     faults = [
-        np.diff(course.indptr) == 0,
+        np.diff(series.indptr) == 0,
         off_index,
         np.floor(target) < np.floor(start),
         off_target,
@@ -160,18 +160,18 @@ def _missing(
 
 
 def rows_of(
-    rule: str, persons: Persons, course: Course, at: int | date, question: Question
+    rule: str, persons: Persons, series: LevelSeries, at: int | date, question: Question
 ) -> pa.Table:
     """Return OUTCOMES at one time under one rule."""
-    change = change_by(persons, course, at, question)
-    near = readings_near(course, change.target, question.window or 0)
-    plateau_day, plateau_kg = plateaus(course, change.start)
+    change = change_by(persons, series, at, question)
+    near = readings_near(series, change.target, question.window or 0)
+    plateau_day, plateau_kg = plateaus(series, change.start)
     more = {
         "readings": None if question.window is None else near,
         "plateau_date": _dates(plateau_day),
         "plateau_kg": plateau_kg,
     }
-    return table_of(rule, persons, at, change, more, certain=course.sd is None)
+    return table_of(rule, persons, at, change, more, certain=series.sd is None)
 
 
 def table_of(
@@ -242,15 +242,15 @@ def p_loss(change: Change, share: float) -> Floats:
     return np.where(np.isnan(left), np.nan, p)
 
 
-def plateaus(course: Course, start: Floats) -> tuple[Floats, Floats]:
+def plateaus(series: LevelSeries, start: Floats) -> tuple[Floats, Floats]:
     """Return the day from which each person's level is stable, and its mean from then on, kg.
 
     start: (U,) days; earlier values do not count. NaN if there is no plateau: see STABLE_SHARE.
     """
     day, kg = np.full((2, len(start)), np.nan)
-    for user, (a, b) in enumerate(zip(course.indptr[:-1], course.indptr[1:], strict=True)):
-        first = a + int(np.searchsorted(course.day[a:b], np.floor(start[user])))
-        values, days = course.kg[first:b], course.day[first:b]
+    for user, (a, b) in enumerate(zip(series.indptr[:-1], series.indptr[1:], strict=True)):
+        first = a + int(np.searchsorted(series.day[a:b], np.floor(start[user])))
+        values, days = series.kg[first:b], series.day[first:b]
         if not len(values):
             continue
         highest = np.maximum.accumulate(values[::-1])[::-1]
