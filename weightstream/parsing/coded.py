@@ -1,4 +1,4 @@
-"""Columns of text as codes into their distinct texts: what is judged once per text, not per row."""
+"""Columns of text as codes into their distinct texts, so that each text is parsed only once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,16 +19,16 @@ class Coded:
     texts: pa.StringArray
 
     def spread(self, values: npt.NDArray[Any], default: Any) -> npt.NDArray[Any]:
-        """(N,) of (V,) values; `default` where the cell is null."""
+        """Return (N,) of (V,) values; `default` if the cell is null."""
         return np.append(values, np.array([default], dtype=values.dtype))[self.codes]
 
     def is_blank(self) -> Bools:
-        """(N,) whether there is no text, or the word NULL."""
+        """Return (N,) whether there is no text, or the word NULL."""
         return self.spread(blank(self.texts), True)
 
 
 def encode(cells: pa.ChunkedArray) -> Coded:
-    """From a column of texts, plain or as a dictionary."""
+    """Encode a column of texts, plain or as a dictionary."""
     array = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     codes = coded.indices.fill_null(-1).to_numpy().astype(np.int32, copy=False)
@@ -41,17 +41,17 @@ def encode(cells: pa.ChunkedArray) -> Coded:
 
 
 def trimmed(text: str) -> str:
-    """A text as `encode` takes it from a cell, such as a user id that a person types."""
+    """Return a text as `encode` reads it from a cell, for example a user id from an option."""
     return str(pc.utf8_trim_whitespace(pa.scalar(text)))
 
 
 def dictionary(codes: Indices, texts: pa.StringArray) -> pa.DictionaryArray:
-    """schema.CODE of codes that are all in the texts."""
+    """Return schema.CODE of codes that are all in the texts."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)
 
 
 def blank(texts: pa.StringArray) -> Bools:
-    """(N,) whether there is no text, or the word NULL, in any case and with spaces around."""
+    """Return (N,) whether there is no text, or NULL in any case, with surrounding spaces."""
     short = pc.less_equal(pc.binary_length(texts), 4)
     padded = pc.or_(pc.starts_with(texts, " "), pc.starts_with(texts, "\t"))
     if not pc.any(pc.or_(short, padded).fill_null(True)).as_py():
@@ -61,6 +61,6 @@ def blank(texts: pa.StringArray) -> Bools:
 
 
 def plain(texts: pa.ChunkedArray) -> pa.StringArray:
-    """One array of plain strings."""
+    """Return one array of plain strings."""
     array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     return array.cast(pa.string())

@@ -1,4 +1,4 @@
-"""Dates like 03/04/2024: whether the day or the month comes first, as other dates prove it."""
+"""Dates like 03/04/2024: finding from other dates whether the day or the month comes first."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from weightstream.parsing.layouts import DateOrder, layout_of
 from weightstream.parsing.times import is_doubtful
 
 _HANDFUL = 0.1
-"""Share of dates in the other order that are taken for slips."""
+"""The largest share of dates in the other order that count as mistakes."""
 
 
 @dataclass(frozen=True)
 class OrderEvidence:
-    """How many texts are dates like 03/04/2024, and what they tell.
+    """The number of dates like 03/04/2024, by what they prove.
 
-    dmy, mdy: dates that can only be read so. either: dates that can be read in both orders, with
-    two different days; short: those of them that may begin with the year too, as 24-01-31. other:
-    times of a layout that leaves no doubt.
+    dmy, mdy: dates with only this order. either: dates that are possible in both orders, with two
+    different days; short: those of them that may begin with the year too, like 24-01-31. other:
+    times of an unambiguous layout.
     """
 
     dmy: int = 0
@@ -39,7 +39,7 @@ class OrderEvidence:
 
     @property
     def order(self) -> DateOrder | None:
-        """The order that all but a handful prove."""
+        """Return the order that all but a few dates prove, or None."""
         least, most = sorted((self.dmy, self.mdy))
         if most == 0 or least > _HANDFUL * most:
             return None
@@ -47,7 +47,7 @@ class OrderEvidence:
 
 
 def order_evidence(texts: pa.StringArray) -> OrderEvidence:
-    """What N texts tell about dates like 03/04/2024."""
+    """Count what N texts prove about dates like 03/04/2024."""
     total = OrderEvidence()
     texts = with_plain_spaces(texts)
     for shape, members in by_shape(texts):
@@ -73,7 +73,7 @@ def order_evidence(texts: pa.StringArray) -> OrderEvidence:
 
 
 def may_need_order(texts: pa.StringArray) -> bool:
-    """Whether some text could be a date like 03/04/2024: cheap, and sometimes wrongly yes."""
+    """Return whether some text could be a date like 03/04/2024; cheap, with false positives."""
     offsets, data = buffers(texts)
     if len(data) == 0:
         return False

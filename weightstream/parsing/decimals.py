@@ -1,8 +1,8 @@
-"""Exact decimals: from the text of a number to its one normal form and the nearest float.
+"""Exact decimals: from the text of a number to its normal form and the nearest float.
 
-80, 80.0, 080, +80 and 8e1 are all "80". Only ASCII digits count, and only positive numbers.
-80,5 and 1,234.5 and 1.234,5 have one meaning each; 80,123 has two, and which of them a file means
-its other numbers show.
+80, 80.0, 080, +80 and 8e1 are all "80". Only ASCII digits count, and only positive numbers. 80,5
+and 1,234.5 and 1.234,5 have one meaning each; 80,123 has two, and the file's other numbers show
+which is meant.
 """
 
 import re
@@ -32,7 +32,7 @@ _HANDFUL = 0.1
 
 @dataclass(frozen=True)
 class CommaEvidence:
-    """How many texts have a comma that can only be a decimal one, only one of thousands, either."""
+    """The number of texts whose comma can only be decimal, only one of thousands, or either."""
 
     decimal: int = 0
     thousands: int = 0
@@ -45,7 +45,7 @@ class CommaEvidence:
 
     @property
     def decimal_comma(self) -> bool | None:
-        """What all but a handful of the commas that leave no doubt are; None if that is open."""
+        """Return the meaning of all but a few of the unambiguous commas; None if it is open."""
         least, most = sorted((self.decimal, self.thousands))
         if most == 0 or least > _HANDFUL * most:
             return None
@@ -54,9 +54,9 @@ class CommaEvidence:
 
 @dataclass(frozen=True)
 class Amounts:
-    """What V texts say.
+    """The parsed numbers of V texts.
 
-    amount: (V,) string, the normal form; null where the text is not a positive number.
+    amount: (V,) string, the normal form; null if the text is not a positive number.
     value: (V,) float64, the float nearest to it; nan where there is none.
     """
 
@@ -65,10 +65,10 @@ class Amounts:
 
 
 def normal_form(text: str, decimal_comma: bool | None = None) -> str | None:
-    """The exact positive decimal that the text writes, without exponent and idle zeros; else None.
+    """Return the exact positive decimal of a text, without exponent and redundant zeros; else None.
 
-    decimal_comma: whether the comma of "80,500" is a decimal one or one of thousands; without it
-    such a text is left out.
+    decimal_comma: whether the comma of "80,500" is a decimal one or one of thousands; if None, such
+    a text gives None.
     """
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
@@ -88,7 +88,7 @@ def normal_form(text: str, decimal_comma: bool | None = None) -> str | None:
 
 
 def _without_commas(text: str, decimal_comma: bool | None) -> str:
-    """With a decimal point at most, where it is clear what the text means; else unchanged."""
+    """Return a text with at most a decimal point, if its meaning is clear; else unchanged."""
     if _DECIMAL_COMMA.fullmatch(text) or (decimal_comma and _EITHER.fullmatch(text)):
         return text.replace(",", ".")
     if _COMMA_GROUPS.fullmatch(text) or (decimal_comma is False and _EITHER.fullmatch(text)):
@@ -99,7 +99,7 @@ def _without_commas(text: str, decimal_comma: bool | None) -> str:
 
 
 def comma_evidence(texts: pa.StringArray) -> CommaEvidence:
-    """What N distinct texts tell about the comma in numbers."""
+    """Count what N distinct texts prove about the comma in numbers."""
     with_comma = texts.filter(pc.match_substring(texts, ",").fill_null(False)).to_pylist()
     # A unit may stand behind the number.
     numbers = [match[0] for text in with_comma if (match := _LEADING_NUMBER.match(text.strip()))]
@@ -116,7 +116,7 @@ def _kind_of_comma(number: str) -> str | None:
 
 
 def may_be_either(text: str) -> bool:
-    """Whether the comma in a text's number may be a decimal one or one of thousands."""
+    """Return whether the comma in a text may be a decimal one or one of thousands."""
     match = _LEADING_NUMBER.match(text.strip())
     return match is not None and _EITHER.fullmatch(match[0]) is not None
 

@@ -1,4 +1,4 @@
-"""Why a row is quarantined, in one sentence: what stands there, what decides."""
+"""Details of quarantined rows: one sentence on what is wrong and how to decide."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def detail_of(
     order: DateOrder | None,
     min_date: date,
 ) -> str:
-    """One sentence on a row; it depends on the row, how its file is written, and options only."""
+    """Return a sentence on a row, which depends on the row, its file's notation, and options."""
     unit, weight, time = cells["unit"], cells["weight"], cells["time"]
     match reason:
         case "missing_field":

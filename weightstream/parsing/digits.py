@@ -1,4 +1,4 @@
-"""Columns of text as bytes: grouped by layout, and digits to numbers and back, without a loop."""
+"""Columns of text as bytes: grouping by layout, and converting digits without a loop."""
 
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,7 @@
-"""How a time is laid out: patterns over texts whose digits are all 0, letters as they are.
+"""Layouts of times: patterns over texts with every digit replaced by 0.
 
-Each layout is understood once, however many texts have it. Names of months, halves of the day and
-zones are letters, so that a layout knows them.
+Each layout is parsed once, however many texts have it. Names of months, AM and PM, and zones are
+letters, so a layout contains them.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Literal
 from zoneinfo import available_timezones
 
 DateOrder = Literal["dmy", "mdy", "ymd", "excel1900", "excel1904"]
-"""How to take what can be read in several ways: the order of day, month and year in dates such as
-03/04/2024, or the date system of Excel in which plain numbers are days."""
+"""How to read ambiguous dates: the order of day, month and year in dates such as 03/04/2024, or the
+date system of Excel in which plain numbers are days."""
 
 EXCEL_ORIGINS = {"excel1900": -25_569, "excel1904": -24_107}
 """Day 0 of Excel's date systems, in days since 1970-01-01."""
 
 MAX_LAYOUT = 100
-"""Bytes; longer texts are no times."""
+"""The longest time, in bytes."""
 
 _MONTHS = (
     "jan ene gen", "feb fév fev", "mar mär mrt mrz", "apr abr avr", "may mai mei maj mag",
@@ -76,7 +76,7 @@ _YEAR_FIRST_SHORT = re.compile(
     rb"\s*(?P<y>00)(?P<sep>[-/])(?P<m>00?)(?P=sep)(?P<d>00?)(?:"
     + _AFTER_DATE + _TIME + _ZONE + rb")?\s*", re.IGNORECASE,
 )  # fmt: skip
-# Most texts that are no times begin as none does: they need not be compared with every layout.
+# Most texts that are not times begin unlike any time, so they need no comparison with all layouts.
 _BEGINNING = re.compile(
     rb"\s*'?(?:0|"
     + _WEEKDAYS.encode()
@@ -111,7 +111,7 @@ class Layout:
 
     @property
     def has_dashes(self) -> bool:
-        """Whether dashes part the date."""
+        """Return whether the date is written with dashes."""
         start, end = self.spans["sep"]
         return self.shape[start:end] == b"-"
 
@@ -122,7 +122,7 @@ class Layout:
 
 @lru_cache(maxsize=4096)
 def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
-    """Understand a text whose digits are all 0; None if it is no known layout.
+    """Parse a text whose digits are all 0; None if its layout is not known.
 
     order: with "ymd" dates such as 00-00-00 begin with the year; with a date system of Excel,
     numbers of five digits are days.
@@ -142,7 +142,7 @@ def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
 
 
 def layout_of_text(text: str) -> Layout | None:
-    """The layout of a text as it is written."""
+    """Return the layout of a text as written."""
     return layout_of(re.sub(rb"[0-9]", b"0", text.encode(errors="replace")))
 
 
@@ -176,7 +176,7 @@ def _zones() -> set[str]:
 
 
 def is_timezone_name(text: str) -> bool:
-    """Whether a text is an IANA name such as Europe/Oslo, which has its place in it."""
+    """Return whether a text is an IANA name with a place, such as Europe/Oslo."""
     return "/" in text and text in _zones()
 
 

@@ -1,4 +1,4 @@
-"""What stands in the cell of a weight: a number, or numbers with their units, as 12 st 4 lb."""
+"""The cell of a weight: a number, or numbers with their units, such as 12 st 4 lb."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from weightstream.parsing.units import CODES, KILOGRAMS, canonical_unit
 
 _PART = re.compile(r"\s*(\+?[0-9][0-9.,]*)\s*([^\W\d_][^\s\d,]*)?(?:,?\s+(?:and\s+)?|\s*|$)")
 _SMALLER = {"st": ("lb", 14), "lb": ("oz", 16), "kg": ("g", 1000)}
-"""The unit in which the rest is told, and how many of it make one."""
+"""The next smaller unit of each unit, and how many of it make one."""
 
 
 @dataclass(frozen=True)
 class Quantities:
-    """What V texts say.
+    """The parsed quantities of V texts.
 
-    amount: (V,) string, the exact decimal in its normal form; null where the text is no positive
+    amount: (V,) string, the exact decimal in its normal form; null if the text is not a positive
     quantity. value: (V,) float64, the float nearest to it, or nan. unit: (V,) int32, index into
     units.CODES of the unit that the text itself names, else -1. complete: (V,) bool, it names
     several units, such as stones and pounds, so that no other can be meant.
@@ -59,7 +59,7 @@ def parse_quantities(texts: pa.StringArray, decimal_comma: bool | None = None) -
 
 
 def quantity_of(text: str, decimal_comma: bool | None = None) -> Quantity | None:
-    """The quantity that one text writes; None if it is none.
+    """Return the quantity of one text; None if it is not a quantity.
 
     Several parts are added up in the smallest unit: 12 st 4 lb is 172 lb, also without the word
     for pounds. Each part but the first is in the next smaller unit.
@@ -96,9 +96,9 @@ def _added_up(parts: list[tuple[str, str | None]], decimal_comma: bool | None) -
 
 
 def as_measured(raw_weight: str, raw_unit: str, weight_kg: float) -> Quantity | None:
-    """The quantity of a measurement, from its texts and the mass that was taken from them.
+    """Return the quantity of a measurement, from its texts and the mass parsed from them.
 
-    The mass tells what a comma meant in its file.
+    The mass shows what a comma meant in its file.
     """
     found = [
         quantity if quantity.unit else Quantity(quantity.amount, canonical_unit(raw_unit))

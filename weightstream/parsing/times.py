@@ -1,6 +1,6 @@
-"""Times: from how they are written to UTC, never to "now".
+"""Times: from text to UTC, never to "now".
 
-Texts are grouped by their layout (the text with every digit made 0), each layout is understood
+Texts are grouped by their layout (the text with every digit replaced by 0). Each layout is parsed
 once, and its rows are then computed as columns of digits.
 """
 
@@ -38,7 +38,7 @@ Bools = npt.NDArray[np.bool_]
 
 NOON_US = DAY_US // 2
 _PIVOT = 69
-"""Years of two digits below it are of this century (POSIX)."""
+"""Years of two digits below it are in this century (POSIX)."""
 _EARLIEST_EPOCH_US = 1_000_000_000_000_000  # 2001-09-09: a number with fewer digits may be anything
 _LATEST_EPOCH_US = 4_102_444_800_000_000  # 2100
 
@@ -47,9 +47,9 @@ _CANONICAL = re.compile(rb"0000-00-00(T00:00:00Z?)?")
 
 @dataclass(frozen=True)
 class Times:
-    """What N texts say; of bad ones the other fields are null or meaningless.
+    """The parsed times of N texts; if a text is bad, its other fields are null or meaningless.
 
-    us: (N,) int64, microseconds since 1970 UTC; a date alone stands at 12:00 local.
+    us: (N,) int64, microseconds since 1970 UTC; a date alone is at 12:00 local.
     day: (N,) int64, days since 1970-01-01 of the date as written.
     hour: (N,) float32, local hour of the day; nan where only the date is known.
     wall, effective_at: (N,) string, see schema.MEASUREMENT. bad: (N,) bool.
@@ -66,9 +66,9 @@ class Times:
 def parse_times(texts: pa.StringArray, timezone: str, date_order: DateOrder | None) -> Times:
     """Parse N texts; times without an offset are wall times of the IANA zone `timezone`.
 
-    A wall time that a clock change repeats is taken the first time; one that it skips is moved
-    on by what was skipped. Without date_order, dates such as 03/04/2024 are bad unless they can be
-    read in one order only.
+    A wall time that a clock change repeats means the first; one that it skips is moved forward by
+    the skipped amount. Without date_order, dates such as 03/04/2024 are bad unless only one order
+    is possible.
     """
     texts = with_plain_spaces(texts)
     parts: list[Times] = []
@@ -119,7 +119,7 @@ def _parse_group(
     wall = texts if canonical else _wall(local, digits, layout, east if zoned else None)
     us = local - east if zoned else utc_from_local(local, timezone)
     clock_us = local % DAY_US
-    if layout.has("zone") and np.any(east == 0):  # zero tells the instant, not where one was
+    if layout.has("zone") and np.any(east == 0):  # offset zero gives the instant, not the place
         at_home = local_from_utc(us, layout.region or timezone) % DAY_US
         clock_us = np.where(east == 0, at_home, clock_us)
     at = _effective_at(us, local, wall, digits, layout, zoned)
@@ -132,7 +132,7 @@ def _hours(clock_us: Ints) -> npt.NDArray[np.float32]:
 
 
 def _date(digits: Bytes, layout: Layout, order: DateOrder | None) -> tuple[Ints, Bools]:
-    """(N,) days since 1970-01-01, and where they are no date or could be two."""
+    """Return (N,) days since 1970-01-01, and where a text is not a date or is ambiguous."""
     year, month, date = (field_of(digits, layout, name) for name in ("y", "m", "d"))
     doubtful = np.zeros(len(digits), dtype=bool)
     if layout.month is not None:
@@ -153,7 +153,7 @@ def _date(digits: Bytes, layout: Layout, order: DateOrder | None) -> tuple[Ints,
 
 
 def is_doubtful(first: Ints, second: Ints, layout: Layout) -> Bools:
-    """(N,) whether dates that begin with two numbers could be several days.
+    """Return (N,) whether dates that begin with two numbers could mean several days.
 
     24-01-31 may begin with the year, as well as with the day.
     """
@@ -163,14 +163,14 @@ def is_doubtful(first: Ints, second: Ints, layout: Layout) -> Bools:
 
 
 def _dates(day: Ints, bad: Bools, timezone: str, texts: pa.StringArray | None = None) -> Times:
-    """Dates alone. texts: as they are written, where that is the normal form."""
+    """Return times of dates alone. texts: as written, if that is the normal form."""
     us = utc_from_local(np.where(bad, 0, day) * DAY_US + NOON_US, timezone)
     wall = texts if texts is not None else strings(date_digits(day))
     return Times(us, day, np.full(len(us), np.nan, dtype=np.float32), wall, wall, bad)
 
 
 def _since_1970(digits: Bytes, layout: Layout) -> tuple[Ints, Bools]:
-    """(N,) microseconds since 1970 of seconds, ms, µs or ns, told by their size."""
+    """Return (N,) microseconds since 1970 from seconds, ms, µs or ns, distinguished by size."""
     number = field_of(digits, layout, "n")
     width = layout.digits("n")
     us = number * 10 ** (16 - width) if width <= 16 else number // 1000
@@ -194,7 +194,7 @@ def _instants(us: Ints, bad: Bools, timezone: str) -> Times:
 
 
 def _excel_days(digits: Bytes, layout: Layout, timezone: str, origin: int) -> Times:
-    """Days of Excel with their fraction as wall times, to the second; whole ones as dates."""
+    """Return days of Excel with a fraction as wall times, to the second; whole ones as dates."""
     day = field_of(digits, layout, "n") + origin
     none = np.zeros(len(day), dtype=bool)
     if not layout.has("f"):
@@ -208,7 +208,7 @@ def _excel_days(digits: Bytes, layout: Layout, timezone: str, origin: int) -> Ti
 
 
 def _clock(digits: Bytes, layout: Layout) -> tuple[Ints, Bools]:
-    """(N,) microseconds since midnight, and where they are no time of day."""
+    """Return (N,) microseconds since midnight, and where a text is not a time of day."""
     hour, minute, second = (field_of(digits, layout, name) for name in ("h", "mi", "s"))
     bad = (hour > 23) | (minute > 59) | (second > 59)
     if layout.half:
@@ -219,7 +219,7 @@ def _clock(digits: Bytes, layout: Layout) -> tuple[Ints, Bools]:
 
 
 def _fraction_us(digits: Bytes, layout: Layout) -> Ints:
-    """(N,) microseconds of the field "f", cut off, not rounded; 0 where there is none."""
+    """Return (N,) microseconds of the field "f", truncated; 0 if there is none."""
     fraction = np.zeros(len(digits), dtype=np.int64)
     if layout.has("f"):
         start, end = layout.spans["f"]
@@ -231,7 +231,7 @@ def _fraction_us(digits: Bytes, layout: Layout) -> Ints:
 def _east_of_utc(
     digits: Bytes, local: Ints, layout: Layout, timezone: str
 ) -> tuple[Ints | None, Bools]:
-    """(N,) microseconds east of UTC, None where nothing tells; and where it is no offset.
+    """Return (N,) microseconds east of UTC, None if not stated; and where it is not an offset.
 
     An offset in digits comes before a zone's name beside it. An abbreviation such as CET stands
     for the offset that it has in `timezone`; there may be other zones that use it.
@@ -248,7 +248,7 @@ def _east_of_utc(
 
 
 def _offset(digits: Bytes, layout: Layout) -> tuple[Ints, Bools]:
-    """(N,) microseconds east of UTC, 0 where the layout has no offset in digits."""
+    """Return (N,) microseconds east of UTC, 0 if the layout has no offset in digits."""
     if not layout.has("sign"):
         zero = np.zeros(len(digits), dtype=np.int64)
         return zero, zero.astype(bool)
@@ -259,7 +259,7 @@ def _offset(digits: Bytes, layout: Layout) -> tuple[Ints, Bools]:
 
 
 def _wall(local: Ints, digits: Bytes, layout: Layout, east_us: Ints | None) -> pa.StringArray:
-    """The time as written in the one normal form: T, seconds, no idle zeros, Z for no offset."""
+    """Return the time in its normal form: T, seconds, no redundant zeros, Z for offset zero."""
     seconds = second_digits(local)
     if east_us is None:
         return _with_fraction(strings(seconds), digits, layout)

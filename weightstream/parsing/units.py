@@ -1,4 +1,4 @@
-"""Units of body weight: from how people write them to a canonical name and kilograms.
+"""Units of body weight: from their spellings to a canonical name and kilograms.
 
 Spellings: UCUM (https://ucum.org) and habit. `[lb_ap]`, the apothecary pound, is in practice
 written for, and weighs as much as, the ordinary one.
@@ -48,9 +48,9 @@ _BODY_SURFACE = {"bsa", "m2", "m^2", "m²", "m**2", "sqm"}
 
 @dataclass(frozen=True)
 class Units:
-    """What V spellings mean.
+    """The units of V spellings.
 
-    code: (V,) int32, index into CODES, -1 where it is no unit of weight.
+    code: (V,) int32, index into CODES, -1 if it is not a unit of weight.
     not_body_weight: (V,) bool, a body mass index or a body surface.
     """
 
@@ -62,9 +62,10 @@ CODES = tuple(KILOGRAMS)
 
 
 def canonical_unit(text: str) -> str | None:
-    """kg, g, lb, oz or st; None where the text is no unit of weight. Case and spaces are free.
+    """Return kg, g, lb, oz or st; None if the text is not a unit of weight. Case and spaces are
+    ignored.
 
-    "pounds (lb)" is lb: what stands in brackets may repeat a unit, and not change it.
+    "pounds (lb)" is lb: brackets may repeat a unit, but not change it.
     """
     key = "".join(text.split()).lower()
     found = _CANONICAL.get(key)
@@ -75,7 +76,7 @@ def canonical_unit(text: str) -> str | None:
 
 
 def measures_something_else(text: str) -> bool:
-    """Whether the text is the unit of a body mass index or of a body surface."""
+    """Return whether the text is the unit of a body mass index or of a body surface."""
     key = "".join(text.split()).lower()
     return key in _BODY_MASS_INDEX or key in _BODY_SURFACE
 
@@ -92,7 +93,7 @@ def parse_units(texts: list[str]) -> Units:
 def kilograms(
     amounts: npt.NDArray[np.float64], codes: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.float64]:
-    """(N,) kg of amounts in the units `codes`; where there is no unit (-1), the amount itself."""
+    """Return (N,) kg of amounts in the units `codes`; without a unit (-1), the amount itself."""
     # Grams are divided by 1000, since a product with 0.001 would not be the nearest float.
     multiplier = np.array([*(1.0 if n == "g" else float(KILOGRAMS[n]) for n in CODES), 1.0])
     divisor = np.array([*(1000.0 if name == "g" else 1.0 for name in CODES), 1.0])

@@ -33,7 +33,7 @@ __all__ = [
 
 
 def recognise(path: Path) -> str:
-    """The name of the file's format, told by its content; of a zip file, that of its content.
+    """Return the name of the file's format, recognised from its content, also inside a zip file.
 
     Raises InputError if it has none.
     """
@@ -51,9 +51,9 @@ def recognise(path: Path) -> str:
 
 
 def parses(path: Path, options: ReadOptions) -> Iterator[Parse]:
-    """Read a file in its format: blocks still to be parsed, on any thread, in their order.
+    """Read a file in its format. Yields blocks, in order, that any thread may parse.
 
-    Raises InputError, at any block, when the file cannot be used; then nothing of it counts.
+    Raises InputError, at any block, if the file cannot be used; then none of its rows count.
     """
     if options.format not in ("auto", *FORMATS):
         raise InputError(f"{options.format!r} is not a format; choose one of {', '.join(FORMATS)}")
@@ -65,8 +65,8 @@ def parses(path: Path, options: ReadOptions) -> Iterator[Parse]:
 
 @dataclass(frozen=True)
 class Folder:
-    """files: those to read, in the order of their paths. unread: those that have content and are
-    in no format that is known.
+    """files: those to read, in the order of their paths. unread: those with content in no known
+    format.
     """
 
     files: list[Path]
@@ -76,8 +76,8 @@ class Folder:
 def look_into(folder: Path) -> Folder:
     """Sort out the files below a folder.
 
-    To read are those that a format other than plain CSV recognises, or that look like our CSV, and
-    those that cannot be read: what might hold weighings is to be refused, not passed over.
+    Files to read are those that a format other than plain CSV recognises, those that look like our
+    CSV, and those that cannot be read: a file that may hold weighings is refused, not ignored.
     """
     inventory, damaged, unknown = Inventory(), [], []
     for path in sorted(folder.rglob("*")):

@@ -27,7 +27,7 @@ from weightstream.readers.records import decode
 from weightstream.readers.source import Source, open_source
 
 MAX_TAG = 1 << 20
-"""Longer tags are no part of a real export."""
+"""The longest tag of a real export, in bytes."""
 
 _TYPE = "HKQuantityTypeIdentifierBodyMass"
 _WEIGHT = re.compile(rb"HKQuantityTypeIdentifierBodyMass(?!\w)")
@@ -57,13 +57,13 @@ def recognise(head: bytes, name: str) -> bool:
 
 
 def accompanies(head: bytes, place: str) -> bool:
-    """The same data as a clinical document, the routes of workouts, and electrocardiograms."""
+    """Recognise the same data as a clinical document, routes of workouts, and ECGs."""
     return bool(_COMPANION.search(head)) or "/electrocardiograms/" in f"/{place}"
 
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
-    """See readers.block.Reader. The file names no person: --user is required. --unit serves
-    records without unit.
+    """See readers.block.Reader. The file names no person, so --user is required. --unit is for
+    records without a unit.
     """
     user = given(options.user, source, "whose weights it holds", "--user")
     line, carry = 1, b""
@@ -83,7 +83,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 
 
 def _without_comments(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
-    """The content in blocks; of comments and CDATA sections only the line ends are left."""
+    """Yield the content in blocks; comments and CDATA sections are reduced to their line ends."""
     carry, closing = b"", b""
     while more := stream.read(block_bytes):
         data, position = carry + more, 0
@@ -91,7 +91,7 @@ def _without_comments(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
         while position < len(data):
             if closing:
                 end = data.find(closing, position)
-                if end < 0:  # the closing mark may be cut in two
+                if end < 0:  # the closing mark may be split between blocks
                     rest = max(position, len(data) - 2)
                     kept.append(b"\n" * data.count(b"\n", position, rest))
                     carry = data[rest:]
@@ -116,9 +116,9 @@ def _may_open(tail: bytes) -> bool:
 
 
 def _cut(data: bytes) -> int:
-    """Where data can be parted: before its last record, so that each comes with what is in it.
+    """Return where data can be split: before its last record, so that no record is divided.
 
-    Where none begins in the last MAX_TAG bytes, before its last tag.
+    If no record begins in the last MAX_TAG bytes, before its last tag.
     """
     cut = data.rfind(b"<Record", max(len(data) - MAX_TAG, 0))
     return cut if cut >= 0 else max(data.rfind(b"<"), 0)
@@ -151,7 +151,7 @@ class _Tag:
 
 
 def _tag(data: bytes, opening: int) -> _Tag | None:
-    """The tag that opens there, by XML's grammar or by what is left of it."""
+    """Return the tag that begins there, parsed as XML or attribute by attribute."""
     whole = _TAG.match(data, opening)
     if whole:
         attributes = _attributes(_ATTRIBUTES.findall(whole[1]))
@@ -198,7 +198,7 @@ def _row(tag: _Tag, by_hand: bool, line: int, user: str, unit: str | None) -> di
 
 
 def _by_hand(data: bytes, tag: _Tag) -> bool:
-    """Whether the record says that a person typed it in."""
+    """Return whether the record says that a person typed it in."""
     if tag.attributes.get("HKWasUserEntered") == "1":
         return True
     if tag.closed:

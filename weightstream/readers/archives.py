@@ -1,7 +1,7 @@
-"""Zip files: every member in a known format is read, and what is not read is named.
+"""Zip files: every member in a known format is read, and other members are named.
 
-Of one member among several nothing counts until it is read to its end: a damaged one is left out
-by itself, whatever of it was parsed before the damage showed.
+If there are several members, the rows of one count only after it is read to its end. So a damaged
+member is left out completely, even if its beginning was parsed.
 """
 
 import tempfile
@@ -23,21 +23,21 @@ from weightstream.readers.formats import FORMATS, Inventory, UnknownFormat, is_l
 from weightstream.readers.source import CHECKED_BYTES, Source, members
 
 HELD_BYTES = 32 << 20
-"""Of a member's parsed rows; more are held in a temporary file until it is read to its end."""
+"""The bytes of a member's parsed rows in memory; more go to a temporary file until its end."""
 JOINED_ROWS, JOINED_BLOCKS = 50_000, 1_000
-"""Of small members as many are parsed as one block."""
+"""The number of small members that are parsed as one block."""
 NAMED = 3
-"""Members that are named in the sentence on a zip file of which nothing is read."""
+"""The number of members that are named if nothing in a zip file can be read."""
 
 
 def format_of_zip(path: Path) -> str:
-    """The format of the first member that is read. Raises InputError if there is none."""
+    """Return the format of the first member that is read. Raises InputError if there is none."""
     with members(path) as sources:
         return _sorted_out(path, sources, "auto").usable[0][1]
 
 
 def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
-    """Read the members; lines are numbered through, so that each is one record's.
+    """Read the members; lines count through all of them, so that each belongs to one record.
 
     Raises InputError if none can be read.
     """
@@ -56,7 +56,7 @@ def parses_of_zip(path: Path, options: ReadOptions) -> Iterator[Parse]:
 
 
 def check_zip(path: Path, options: ReadOptions) -> None:
-    """Raise InputError if no member can be used, as far as their starts tell."""
+    """Raise InputError if the starts of all members show that none can be used."""
     with members(path) as sources:
         refused = []
         for source, name in _sorted_out(path, sources, options.format).usable:
@@ -72,7 +72,7 @@ def check_zip(path: Path, options: ReadOptions) -> None:
 
 
 def try_start(parsed: Iterator[Parse]) -> None:
-    """Parse what comes first, up to about CHECKED_BYTES. Raises InputError as reading would."""
+    """Parse the start, up to about CHECKED_BYTES. Raises InputError as reading would."""
     try:
         for parse in islice(parsed, CHECKED_BYTES // ReadOptions.block_bytes):
             parse()
@@ -133,14 +133,14 @@ def _one_by_one(
 
 
 class _Joined:
-    """Small blocks joined to large ones, as far as they are written alike: each costs its time."""
+    """Joins small blocks with the same notation into large ones, since each block takes time."""
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._rows: list[pa.Table] = []
 
     def add(self, block: Block, rows: pa.Table) -> Iterator[Parse]:
-        """Take a block's rows; gives those before it, where these cannot be joined to them."""
+        """Add a block's rows; yields the earlier ones if the block cannot be joined to them."""
         if self._blocks and _way(self._blocks[0]) != _way(block):
             yield from self.take()
         self._blocks.append(block)
@@ -149,7 +149,7 @@ class _Joined:
             yield from self.take()
 
     def take(self) -> Iterator[Parse]:
-        """What was added and not given yet."""
+        """Yield the rows that were added and not yielded yet."""
         if self._blocks:
             block = replace(
                 self._blocks[0],
@@ -162,7 +162,7 @@ class _Joined:
 
 
 def _way(block: Block) -> tuple[object, ...]:
-    """All of a block that says how its rows are to be taken."""
+    """Return everything in a block that says how to read its rows."""
     counted = ("rows", "skipped", "others")
     return tuple(getattr(block, one.name) for one in fields(block) if one.name not in counted)
 
@@ -172,7 +172,7 @@ def _same(block: Block) -> Block:
 
 
 def _held(block: Block, held: IO[bytes]) -> Block:
-    """The block without its rows, which are written away."""
+    """Return the block without its rows, which are stored elsewhere."""
     rows = block.rows.combine_chunks()
     with pa.ipc.new_stream(held, rows.schema) as stream:
         stream.write_table(rows)
@@ -185,5 +185,5 @@ def _with_lines(rows: pa.Table, lines: pa.ChunkedArray) -> pa.Table:
 
 
 def _nothing(unread: tuple[Unread, ...]) -> Block:
-    """A block that only tells what is not read."""
+    """Return a block that only names unread members."""
     return Block(schema.RAW.empty_table(), EACH_RECORD, unread=unread)

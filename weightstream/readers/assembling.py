@@ -1,4 +1,4 @@
-"""From the chosen columns of a table to raw rows: columns joined, filtered, filled, compared."""
+"""Raw rows from the chosen columns of a table: joining, filtering, filling, comparing."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What every reader takes and gives."""
+"""The interface of readers: their options and results."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from weightstream.readers.source import Source
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a person says about a source that does not say it itself.
+    """Options for what a source does not state itself.
 
     unit: a spelling of kg, g, lb, oz or st. timezone: IANA name, of times without an offset.
-    dates, decimal: how to take what the file does not show: dates such as 03/04/2024, or numbers
+    dates, decimal: how to read what the file does not show: dates such as 03/04/2024, or numbers
     of five digits, and a comma before three digits. format: "auto" or a name in readers.FORMATS.
     columns: names of columns that the configuration prefers; named: the one that holds each role,
-    as --column says. of_one: the source is one person's export, so that `user` stands for whomever
-    its records name. every_row: an erasure looks for a person, also in rows of other measures, and
-    does not mind how dates are to be taken. block_bytes: about how much is parsed at a time; the
-    result does not depend on it.
+    as --column says. of_one: the source is one person's export, so `user` replaces whomever its
+    records name. every_row: for an erasure, which searches for a person in rows of other measures
+    too and ignores how dates are read. block_bytes: about how much is parsed at a time; the result
+    does not depend on it.
     """
 
     format: str = "auto"
@@ -42,10 +42,10 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file writes what can be written in two ways; None where nothing shows it.
+    """The notation of a file where two are possible; None if nothing shows it.
 
     decimal_comma: the comma of "80,500" is a decimal one, or (False) one of thousands.
-    date_order: how to take dates like 03/04/2024.
+    date_order: how to read dates like 03/04/2024.
     """
 
     decimal_comma: bool | None = None
@@ -57,15 +57,15 @@ NO_DIALECT = Dialect()
 
 EACH_RECORD, HEADER, OPTION = "each record", "its header", "--unit"
 BMI, FORMAT = "its bmi", "the format"
-"""Who says in which unit a weight is."""
+"""What states the unit of a weight."""
 
 
 @dataclass(frozen=True)
 class Unread:
     """A file of a folder, or a member of a zip file, that has content and is not read.
 
-    name: path of the file, or of the zip file with the member in brackets. sentence: on why.
-    known: it is of an export of which something is read, and is known to hold no weighings.
+    name: path of the file, or of the zip file with the member in brackets. sentence: why not.
+    known: it belongs to an export that is read, and is known to hold no weighings.
     """
 
     name: str
@@ -77,11 +77,10 @@ class Unread:
 class Block:
     """Some records of a source, in its order.
 
-    rows: schema.RAW. unit_from: who says the unit. skipped: records of other kinds (resources that
-    are no body weight). others: those of them whose kind has a name, by that name.
-    unread: members that are not read, told in the first block that knows of them.
-    columns: of a table, the names of the columns that hold each role. notes: sentences on how the
-    file was understood.
+    rows: schema.RAW. unit_from: what states the unit. skipped: the number of records of other kinds
+    (resources that are not body weights). others: those of them whose kind has a name, by name.
+    unread: members that are not read, in the first block after they are found. columns: of a table,
+    the names of the columns of each role. notes: sentences on how the file was read.
     """
 
     rows: pa.Table
@@ -95,24 +94,24 @@ class Block:
 
 
 Parse = Callable[[], Block]
-"""Parsing that is still to be done: reading goes on in order, parsing on several threads."""
+"""Parses a block when called: files are read in order, and blocks parsed on several threads."""
 
 
 class Reader(Protocol):
     """A module of this package."""
 
     def recognise(self, head: bytes, name: str) -> bool:
-        """Whether a file that is called so and starts so (uncompressed) is of this format."""
+        """Return whether a file with this name and this start (uncompressed) is in this format."""
 
     def read(self, source: Source, options: ReadOptions) -> Iterator[Parse]:
-        """Parse a file in blocks. Raises InputError, also from a Parse, when it cannot be used."""
+        """Parse a file in blocks. Raises InputError, also from a Parse, if it cannot be used."""
 
     # A module may also have `accompanies(head, place)`: whether a file that lies beside one of
     # this format, in the same folder or zip file, is of the same export and holds no weighings.
 
 
 def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
-    """A schema.RAW table of `count` rows; columns that are not given are null."""
+    """Return a schema.RAW table of `count` rows; columns that are not given are null."""
     arrays = [
         columns[name].cast(kind) if name in columns else pa.nulls(count, kind)
         for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True)
@@ -121,7 +120,7 @@ def raw_table(columns: dict[str, Any], count: int) -> pa.Table:
 
 
 def raw_table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
-    """The same from one dict per record; keys that are missing are null."""
+    """Return a schema.RAW table from one dict per record; missing keys are null."""
     columns = {}
     for name, kind in zip(schema.RAW.names, schema.RAW.types, strict=True):
         values = [row.get(name) for row in rows]
@@ -130,7 +129,7 @@ def raw_table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def raw_table_of_tuples(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pa.Table:
-    """The same from one tuple per record, in the order of the names; half the time."""
+    """Return a schema.RAW table from one tuple per record, in half the time."""
     columns = {}
     for name, *values in zip(names, *rows, strict=True):
         kind = schema.RAW.field(name).type
@@ -139,18 +138,18 @@ def raw_table_of_tuples(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
 
 
 def given(value: str | None, source: Source, what: str, option: str) -> str:
-    """What only a person can say of a source. Raises InputError if they did not."""
+    """Return an option that the source requires. Raises InputError if it was not given."""
     if value is None:
         raise InputError(f"{source} does not say {what}; give {option}")
     return value
 
 
 NAMELESS = {"fault": "missing_field", "detail": "the record names no person; give --user"}
-"""Of a raw row where records may name their person, and this one does not."""
+"""The fault of a record that names no person, in a format whose records may."""
 
 
 def named_user(record_user: str | None, source: Source, options: ReadOptions) -> str | None:
-    """Whose a record is. Raises InputError if both the record and the options say."""
+    """Return the person of a record. Raises InputError if record and option both name one."""
     if record_user and options.user is not None:
         if options.of_one:
             return options.user

@@ -1,4 +1,4 @@
-"""What the name of a column says: which role it may play, and the unit that it states."""
+"""Column names: the roles that a name fits, and the unit that it states."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from functools import lru_cache
 from weightstream.parsing.units import canonical_unit
 
 PLAIN, QUALIFIED = 2, 1
-"""How well a name fits a role: by words of the role alone, or beside words that are not known."""
+"""How well a name fits a role: by words of the role alone, or beside unknown words."""
 
 _UNBRACKETED = re.compile(r"^[(\[{]|[)\]}]$")
 _PATTERN = re.compile(r"[dmyhjatins:./ -]{2,20}", re.IGNORECASE)
@@ -142,7 +142,7 @@ _DELETED_BESIDE = word_set("is flag record row entry measurement was")
 DELETED = word_set(
     "1 1.0 y yes t true deleted voided retracted removed entered-in-error cancelled canceled"
 ) | {"entered in error"}
-"""What such a column says of a row that was taken back."""
+"""The cells of such a column for a row that was retracted."""
 _NOT_DELETED = word_set("0 0.0 n no f false")
 _OTHER_UNITS = word_set(
     "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"

@@ -1,8 +1,8 @@
-"""Which columns of a table hold what: for delimited text, Parquet, sheets and frames alike.
+"""Choosing the columns of a table, for delimited text, Parquet, sheets and frames alike.
 
-A role is filled by what --column or the configuration names, else by the one column whose name and
-cells fit it. Where several fit and do not say the same, nothing is guessed: the table is refused in
-a sentence that names them.
+--column or the configuration names the column of a role; otherwise it is the one column whose name
+and cells fit. If several fit with different content, the table is refused in a sentence that names
+them; nothing is guessed.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ class Choice:
 
 
 def resolve(table: Table) -> Choice:
-    """Choose the columns. Raises InputError where a role is open or could be filled in two ways."""
+    """Choose the columns. Raises InputError if a role has no column, or several possible ones."""
     roles = _roles_by_name(table)
     weights = choose_weights(table)
     if weights.measure is not None:
@@ -106,7 +106,7 @@ def resolve(table: Table) -> Choice:
 
 
 def _roles_by_name(table: Table) -> dict[str, int]:
-    """Roles that a column plays by its whole name: the person, the source, ids."""
+    """Choose the columns of roles that go by the whole name: the person, the source, ids."""
     roles: dict[str, int] = {}
     redcap = any(column.name.phrase.startswith(_REDCAP) for column in table.columns)
     for role in ("user_id", "source", "record_id", "updated", "birth_date", "sex"):
@@ -179,7 +179,8 @@ def _by_configuration(table: Table, role: str) -> Column | None:
 
 
 def _person(table: Table) -> Column | None:
-    """The column of the person. Several must tell the same persons apart."""
+    """Return the column of the person. If there are several, they must distinguish the same
+    persons."""
     found = [column for column in table.left if names.is_user(column.name)]
     # A name may also be that of what is measured.
     found = [c for c in found if c.name.phrase not in NAMES or not any(map(is_known, c.texts))]
@@ -201,7 +202,7 @@ def _person(table: Table) -> Column | None:
 
 
 def _tells_apart(one: Column, other: Column) -> bool:
-    """Whether two columns of ids name the same persons, each in its way, or one nobody at all."""
+    """Return whether two columns of ids distinguish the same persons, or one is empty."""
     pairs = {(one.cells[row], other.cells[row]) for row in one.cells.keys() & other.cells.keys()}
     return len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
 
@@ -320,7 +321,7 @@ def _incomplete(table: Table, missing: list[str]) -> InputError:
 
 
 def _looks_like_names(table: Table) -> bool:
-    """Whether the header holds names and not the first record."""
+    """Return whether the header has names and is not the first record."""
     texts = [column.name.text for column in table.columns if column.name.text]
     return bool(texts) and not any(_is_data(text) for text in texts)
 

@@ -1,4 +1,4 @@
-"""Sources that are no files: what a query of a database gives, and what a Delta table holds.
+"""Sources that are not files: queries of databases, and Delta tables.
 
 Both are streamed into a temporary Parquet file, which is read like any other source.
 """
@@ -30,7 +30,7 @@ def is_database(url: str) -> bool:
 
 
 def with_query(sources: Sequence[str], query: str | None) -> list[str]:
-    """Sources in which every database has its query. Raises ConfigError where one has none."""
+    """Return sources in which every database has its query. Raises ConfigError if one has none."""
     without = [one for one in sources if is_database(one) and "query=" not in one]
     if without and not query:
         name = without[0].partition("?")[0].rpartition("@")[2]
@@ -47,9 +47,9 @@ def with_query(sources: Sequence[str], query: str | None) -> list[str]:
 
 
 def copy_query(url: str, shown: str, place: Path) -> None:
-    """Write what the query in a URL gives to a Parquet file, as text. Raises InputError.
+    """Write the result of the query in a URL to a Parquet file, as text. Raises InputError.
 
-    Rows are streamed, where the database's driver can.
+    Rows are streamed if the database's driver supports it.
     """
     try:
         import sqlalchemy
@@ -60,7 +60,7 @@ def copy_query(url: str, shown: str, place: Path) -> None:
         address = sqlalchemy.make_url(url)
         query = str(address.query["query"])
         engine = sqlalchemy.create_engine(_driven(address.difference_update_query(["query"])))
-        # A query is the person's own: a colon or percent sign in it is no parameter.
+        # The query is the user's: a colon or percent sign in it is not a parameter.
         options = {"stream_results": True, "no_parameters": True, "max_row_buffer": _ROWS}
         with engine.connect().execution_options(**options) as connection:
             result = connection.exec_driver_sql(query)

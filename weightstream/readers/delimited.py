@@ -1,4 +1,5 @@
-"""CSV and its like: one record a line, cells apart by comma, semicolon, tab or bar, under a header.
+"""Delimited text: a header, and one record per line with comma, semicolon, tab or bar between
+cells.
 
 Regular stretches of a file are parsed by pyarrow; stretches with line ends inside quotes, ragged
 rows, stray quotes or bytes that are no UTF-8 go record by record through `records`. Both give the
@@ -28,7 +29,7 @@ from weightstream.schema import CODE
 
 NULLS = ("", "NULL", "null", "Null")
 HEAD_BYTES = 256 << 10
-"""How much is looked at to find the header and to see what the columns hold."""
+"""The number of bytes that are read to find the header and examine the columns."""
 
 _CODED_ROLES = ("user_id", "source", "measure", "sex")
 
@@ -51,7 +52,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known of a file before its rows are read."""
+    """The plan for a file, made before its rows are read."""
 
     where: str
     line: int
@@ -63,12 +64,12 @@ class Plan:
 
 
 def recognise(head: bytes, name: str) -> bool:
-    """Whether it is text at all: this is the format that others are told apart from."""
+    """Return whether it is text; this format is tried last."""
     return headers.is_text(head)
 
 
 def has_columns(head: bytes) -> bool:
-    """Whether a line near the start names a time and a weight."""
+    """Return whether a line near the start names a time and a weight."""
     return headers.names_weighings(head)
 
 
@@ -80,8 +81,10 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
 def read_table(
     source: Source, options: ReadOptions, made_by: str | None = None, unit_from: str | None = None
 ) -> Iterator[Parse]:
-    """Read a table, as `read` does. made_by: source of the rows of an app's export, which has no
-    column for it. unit_from: who says the unit, where a format and not a person gives it.
+    """Read a table as `read` does.
+
+    made_by: the source of an app's export, which has no column for it. unit_from: what states the
+    unit, if it is the format.
     """
     plan = replace(plan_of(source, options), made_by=made_by, unit_from=unit_from)
 
@@ -96,7 +99,7 @@ def read_table(
 
 
 def plan_of(source: Source, options: ReadOptions) -> Plan:
-    """Find the header and choose the columns. Raises InputError where the file cannot be used."""
+    """Find the header and choose the columns. Raises InputError if the file cannot be used."""
     with open_source(source) as stream:
         head = stream.read(HEAD_BYTES)
     where = str(source)

@@ -1,4 +1,4 @@
-"""What a whole file shows of how it is written: the order of day and month, the decimal comma."""
+"""Evidence from a whole file on its notation: the order of day and month, the decimal comma."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ Scan = Callable[[], Iterator[tuple[Any, Any]]]
 
 @dataclass
 class Evidence:
-    """Asks the whole file, once, and only where a block needs to know.
+    """Searches the whole file for evidence, once, and only if a block needs it.
 
-    refuses: a file most of whose dates could be read in two ways, instead of each of these rows.
+    refuses: whether to refuse a file most of whose dates are ambiguous, instead of those rows.
     """
 
     where: str
@@ -35,10 +35,9 @@ class Evidence:
     _lock: Any = field(default_factory=Lock)
 
     def dialect(self, times: Any, weights: Any) -> Dialect:
-        """How the cells of a block are to be taken.
+        """Return how to read the cells of a block.
 
-        Raises InputError if most dates of the file could be read in two ways, or if --dates says
-        what the file disproves.
+        Raises InputError if most dates of the file are ambiguous, or if the file disproves --dates.
         """
         if self.options.every_row:
             return NO_DIALECT

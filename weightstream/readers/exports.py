@@ -1,4 +1,4 @@
-"""Small tables that apps export of one person: what their readers have in common."""
+"""Common parts of the readers of small tables that apps export for one person."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,15 +10,15 @@ from weightstream.readers.block import NO_DIALECT, Block, Dialect, Parse, raw_ta
 from weightstream.readers.source import Source, open_source
 
 Cells = dict[str, str | None]
-"""One record by the names of its columns, in lower case; cells without the spaces around them."""
+"""One record by the names of its columns, in lower case; cells without surrounding spaces."""
 Convert = Callable[[Cells], dict[str, Any] | None]
-"""From the cells of a record to a raw row without line; None: it is no weighing at all."""
+"""From the cells of a record to a raw row without line; None: it is not a weighing."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 def first_lines(head: bytes, count: int = 6) -> list[str]:
-    """The first lines of a text, for `recognise`; none of what is no text."""
+    """Return the first lines of a text, for `recognise`; none if it is not a text."""
     if b"\x00" in head[:1024]:
         return []
     lines = head.removeprefix(_BOM).split(b"\n", count)[:count]
@@ -26,7 +26,7 @@ def first_lines(head: bytes, count: int = 6) -> list[str]:
 
 
 def names_of(line: str, delimiter: str) -> list[str]:
-    """Column names in lower case, without spaces around them."""
+    """Return column names in lower case, without surrounding spaces."""
     return [name.strip().lower() for name in records.cells_of(line, delimiter)]
 
 

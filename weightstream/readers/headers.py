@@ -46,7 +46,7 @@ def is_text(head: bytes) -> bool:
 
 
 def names_weighings(head: bytes) -> bool:
-    """Whether a line near the start names a time and a weight."""
+    """Return whether a line near the start names a time and a weight."""
     return any(is_header(cells) for _, _, cells in _candidates(head.removeprefix(BOM)))
 
 

@@ -1,8 +1,8 @@
-"""Opening source files: plain, gzip or in a zip, told by content; every failure is one sentence.
+"""Opening source files: plain, gzip or in a zip, recognised by content; each failure is one
+sentence.
 
-Text in UTF-16 is given as UTF-8.
-
-Nothing is unpacked into the file system but a database, into a temporary file of our own name.
+Text in UTF-16 is converted to UTF-8. Nothing is unpacked to disk except databases, which go to a
+temporary file with a name of our own.
 """
 
 import codecs
@@ -57,7 +57,7 @@ class Source:
 
     @property
     def unpacked_bytes(self) -> int:
-        """How large a member is, as its zip file says; 0 for what is none."""
+        """Return the size of a member, as its zip file states it; 0 if it is not a member."""
         archive = self.archive
         return archive.infolist()[self.entry].file_size if archive and self.member else 0
 
@@ -68,7 +68,7 @@ class Source:
 
 @contextmanager
 def open_source(source: Source) -> Iterator[BinaryIO]:
-    """The content of a source, unpacked. Raises InputError for whatever goes wrong in reading it.
+    """Open the content of a source, unpacked. Raises InputError for any error in reading it.
 
     A gzip file is unpacked to its end once before its first byte is used: of one that was cut off
     nothing is read.

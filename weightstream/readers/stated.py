@@ -1,4 +1,4 @@
-"""What a person states of their sources, as options of a command or parameters of a flow."""
+"""Options on sources, from a command or the parameters of a flow."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from weightstream.readers.block import ReadOptions
 
 
 def read_options(columns: Columns, column: Iterable[str] = (), **stated: Any) -> ReadOptions:
-    """ReadOptions of what is stated: format, user, unit, timezone, dates, decimal.
+    """Return ReadOptions from the stated format, user, unit, timezone, dates and decimal.
 
     columns: as configured. column: ROLE=NAME each, the column that holds a role.
     Raises ConfigError for a column that is written in another way.

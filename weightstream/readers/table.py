@@ -1,4 +1,4 @@
-"""A table whose columns are to be chosen: their names, a sample of their cells, what is wanted."""
+"""A table whose columns are to be chosen: their names, a sample of their cells, and the options."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ ROLES = (
     "age_years",
     "timezone",
 )
-"""What a column can hold, by the names that --column and [data.columns] use."""
+"""The roles of columns, by the names that --column and [data.columns] use."""
 SAMPLE_ROWS = 400
-"""Rows from which is told what the columns hold."""
+"""The number of rows from which the roles of columns are recognised."""
 
 NAME = "NAME"
-"""Stands for the name that a person has to write."""
+"""The placeholder for a name in a sentence."""
 
 _DEFAULT = Columns()
 
