@@ -1,4 +1,4 @@
-"""What every table and column means, and in which unit it is: for data packages and Datasette."""
+"""The meaning and unit of every table and column, for data packages and Datasette."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ SHARED = {
     "measurement_id": Meaning(
         "Identity of a measurement: a hash over person, source, instant and mass"
     ),
-    "effective_at": Meaning("When the person was weighed: UTC, or the day alone"),
+    "effective_at": Meaning("When the person was weighed: in UTC, or only the day"),
     "source": Meaning("Where the reading is from: a device, a questionnaire, a feed"),
     "weight_kg": Meaning("The weight as received, in kg", KG),
     "raw_weight": Meaning("The number as it was written"),
@@ -26,33 +26,35 @@ SHARED = {
     "raw_time": Meaning("The time as it was written"),
     "record_id": Meaning("The source's own id of the record"),
     "verdict": Meaning("accepted, or rejected"),
-    "reason": Meaning("Why: ok, a named error, outlier, or whose decision it was"),
-    "override": Meaning("A reviewer's decision: accept, reject or assign"),
-    "override_by": Meaning("Who decided it"),
+    "reason": Meaning("ok, or why it was rejected or decided otherwise"),
+    "override": Meaning("A reviewer's decision in force: accept, reject or assign"),
+    "override_by": Meaning("The reviewer"),
     "updated": Meaning("When the source last changed the record, UTC"),
-    "p_reason": Meaning("Probability of the reason among all explanations of the reading", "1"),
+    "p_reason": Meaning("Probability of the reason among all errors that the reading may be", "1"),
     "p_valid": Meaning("Probability that the reading is valid", "1"),
     "expected_kg": Meaning(
-        "What this source should have shown, predicted without this reading", KG
+        "The value that this source should have shown, predicted without this reading", KG
     ),
     "expected_lo_kg": Meaning("Lower end of the 95 % interval of expected_kg", KG),
     "expected_hi_kg": Meaning("Upper end of the 95 % interval of expected_kg", KG),
-    "level_kg": Meaning("The person's slow weight then, as on a reference scale at morning", KG),
+    "level_kg": Meaning(
+        "The person's underlying weight, as a reference scale would show it in the morning", KG
+    ),
     "level_lo_kg": Meaning("Lower end of the 95 % interval of level_kg", KG),
     "level_hi_kg": Meaning("Upper end of the 95 % interval of level_kg", KG),
-    "trend_kg_per_week": Meaning("How fast the level moves", KG_A_WEEK),
+    "trend_kg_per_week": Meaning("How fast the level changes", KG_A_WEEK),
     "change_28d_kg": Meaning("How much the level changed over the 28 days before", KG),
     "change_28d_lo_kg": Meaning("Lower end of the 95 % interval of change_28d_kg", KG),
     "change_28d_hi_kg": Meaning("Upper end of the 95 % interval of change_28d_kg", KG),
-    "suggested_kg": Meaning("What the value probably should have been, by its reason", KG),
-    "stage": Meaning("causal: judged by earlier readings; retro: by all others"),
+    "suggested_kg": Meaning("The value that was probably meant, if the reason is right", KG),
+    "stage": Meaning("causal: judged by earlier readings; retro: judged by all others"),
     "version": Meaning("Rises when verdict, reason or suggestion changes"),
     "run_id": Meaning("The run that decided it; Prefect's flow run id"),
-    "model": Meaning("The named set of parameters that was used"),
+    "model": Meaning("The set of parameters that was used"),
     "file": Meaning("Name of the file it came from"),
     "line": Meaning("Line of the file from 1, or position of the record"),
     "explanation": Meaning("Why it was rejected, in one sentence"),
-    "checksum": Meaning("Over the row's other columns: `weightstream check` compares"),
+    "checksum": Meaning("Hash of the row's other columns, which `weightstream check` verifies"),
     "detail": Meaning("What is wrong with the row, in one sentence"),
     "rows_in": Meaning("Body-weight records"),
     "accepted": Meaning("Rows that were accepted"),
@@ -66,9 +68,9 @@ SHARED = {
 
 TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     "current_decisions": ("Every measurement with its current decision: start here", {}),
-    "rejected_readings": ("Readings that were rejected, and what they probably should be", {}),
+    "rejected_readings": ("Rejected readings, and the values that were probably meant", {}),
     "persons": (
-        "One line a person",
+        "One row per person",
         {
             "first_at": Meaning("Their first reading, UTC"),
             "last_at": Meaning("Their newest reading, UTC"),
@@ -78,28 +80,28 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "quarantine_by_reason": (
-        "How many rows of each file are in quarantine, and why",
+        "The number of quarantined rows by file and reason",
         {
             "rows": Meaning("Rows in quarantine"),
-            "first_line": Meaning("The first of them"),
+            "first_line": Meaning("Line of the first of them"),
             "example": Meaning("What is wrong with the first of them"),
         },
     ),
     "measurements": (
-        "What was received, as text, beside the normalised values; never updated",
+        "Measurements as received, with the normalised values; replaced only by a smaller spelling",
         {
-            "local_hour": Meaning("Hour of the day there; empty for a day alone", "h"),
+            "local_hour": Meaning("Local hour of the day; empty if only the day is known", "h"),
             "run": Meaning("The run that stored it: runs.id"),
             "file": Meaning("The file it came from: files.id"),
-            "checksum": Meaning("Over the columns that judging reads"),
-            "received_checksum": Meaning("Over the columns that tell how it was received"),
+            "checksum": Meaning("Hash of the columns that judging reads"),
+            "received_checksum": Meaning("Hash of the columns that show how it was received"),
         },
     ),
     "decisions": (
-        "What was decided on each measurement, version by version",
+        "All versions of the decision on each measurement",
         {
-            "user_id": Meaning("The person whose reading it counts as"),
-            "received_user": Meaning("The person it was received for, where that is another"),
+            "user_id": Meaning("The person in whose series the reading is"),
+            "received_user": Meaning("The person it was received for, if that is another"),
             "verdict": Meaning("accepted, rejected, or moved: to another person's series"),
             "expected_margin_kg": Meaning("Half of the 95 % interval of expected_kg", KG),
             "level_margin_kg": Meaning("Half of the 95 % interval of level_kg", KG),
@@ -108,14 +110,14 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "row_counts": (
-        "How many rows each person has, so that a row which vanished is missed",
+        "The number of rows of each person, to notice missing rows",
         {
             "measurements": Meaning("Rows in measurements"),
             "decisions": Meaning("Rows in decisions, of all versions"),
         },
     ),
     "level_shifts": (
-        "Where several readings agreed on a new level",
+        "Changes to a new level on which several readings agree",
         {
             "effective_at": Meaning("Of the first reading on the new level"),
             "measurement_id": Meaning("The first reading on the new level"),
@@ -124,7 +126,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "quarantine": (
-        "Rows that could not be used, as they stood",
+        "Rows that could not be used, as written",
         {
             "file_id": Meaning("The file it came from: files.id"),
             "reason": Meaning("The first fault that was found"),
@@ -139,7 +141,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {
             "revision": Meaning("Rises with every change of the person's series"),
             "dirty": Meaning(
-                "1: retro has not seen the newest change; 2: nor is a reviewer's decision applied"
+                "1: retro has not seen the newest change; 2: an override is not applied yet"
             ),
             "first_us": Meaning("The oldest reading, since 1970 UTC", "us"),
             "last_us": Meaning("The newest reading, since 1970 UTC", "us"),
@@ -147,40 +149,42 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "user_states": (
-        "The filter after the newest reading of each person",
+        "The state of the filter after each person's newest reading",
         {
             "basis": Meaning("Fingerprint of engine, parameters and configuration"),
-            "settled": Meaning("0: later readings may still revise earlier decisions"),
-            "state": Meaning("The filter's state, behind the version of its layout"),
-            "records": Meaning("Hashes of the records that are known of the person"),
+            "settled": Meaning("0: later readings may still change earlier decisions"),
+            "state": Meaning("The version of the layout, then the filter's state"),
+            "records": Meaning("Hashes of the known record ids of the person"),
         },
     ),
     "records": (
-        "Statements of sources' records besides the measurements' own rows",
+        "Statements of records that the rows of measurements do not show",
         {
             "record_id": Meaning(
                 "The source's own id; empty: the measurement arrived without one too"
             ),
-            "measurement_id": Meaning("What it states; empty: that the record is retracted"),
+            "measurement_id": Meaning(
+                "The measurement that it states; empty: the record is retracted"
+            ),
             "run": Meaning("The run that stored it: runs.id"),
             "file": Meaning("The file it came from: files.id"),
         },
     ),
     "superseded": (
-        "Measurements that their source corrected or retracted: no data",
+        "Measurements that their source corrected or retracted",
         {"reason": Meaning("superseded or retracted")},
     ),
     "former_ids": (
-        "What weightstream 0.1 called its measurements",
-        {"former_id": Meaning("The id of 0.1; history and override take it as well")},
+        "Ids of measurements in weightstream 0.1",
+        {"former_id": Meaning("The id of 0.1, which history and override accept too")},
     ),
     "sources": (
-        "What was learnt of each source",
+        "Learnt parameters of each source",
         {
-            "bias_kg": Meaning("How much more it shows than a reference scale at morning", KG),
+            "bias_kg": Meaning("How much more it shows than a reference scale in the morning", KG),
             "noise_kg": Meaning("Standard deviation of one reading", KG),
             "error_rate": Meaning("Share of its readings that are grossly wrong", "1"),
-            "readings": Meaning("Readings that it was learnt from"),
+            "readings": Meaning("Number of readings that it was learnt from"),
         },
     ),
     "files": (
@@ -188,10 +192,10 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {
             "id": Meaning("Number of the file"),
             "sha256": Meaning("Hash of its bytes"),
-            "name": Meaning("What it was called when first seen"),
+            "name": Meaning("Its name when it was first read"),
             "importer": Meaning("The format it was read as"),
             "bytes": Meaning("Its size on disk", "By"),
-            "reads": Meaning("How often it was read"),
+            "reads": Meaning("Number of times it was read"),
             "last_run": Meaning("The run that last read it: runs.id"),
             "excluded_reasons": Meaning("Excluded rows by reason, as JSON"),
             "skipped": Meaning("Records of other kinds"),
@@ -209,7 +213,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "failed": Meaning("Rows whose batch failed"),
             "users": Meaning("Persons of the run"),
             "seconds": Meaning("Seconds by stage, as JSON"),
-            "results": Meaning("What stages did, as JSON"),
+            "results": Meaning("Results of stages, as JSON"),
         },
     ),
     "models": (
@@ -218,9 +222,9 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "name": Meaning("Of the set"),
             "active": Meaning("1: ingest and retro use it"),
             "learnt_at": Meaning("UTC"),
-            "readings": Meaning("Readings that it was learnt from"),
+            "readings": Meaning("Number of readings that it was learnt from"),
             "parameters": Meaning("The set, as JSON"),
-            "stale": Meaning("1: a person was erased since; learn again"),
+            "stale": Meaning("1: a person was erased since, so learn again"),
         },
     ),
     "overrides": (
@@ -234,16 +238,16 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "note": Meaning("Why"),
             "made_at": Meaning("UTC"),
             "withdrawn_at": Meaning("UTC; empty while it is in force"),
-            "withdrawn_by": Meaning("Who withdrew it, or decided otherwise"),
+            "withdrawn_by": Meaning("Who withdrew or replaced it"),
         },
     ),
     "alert_statuses": (
-        "What people said of alerts; an alert itself is a function of the readings",
+        "The status of alerts, which themselves are computed from the readings",
         {
             "kind": Meaning("rapid_gain, weight_loss, unusual or unconfirmed"),
-            "began": Meaning("When the first reading was that told it: as effective_at"),
+            "began": Meaning("effective_at of the first reading that showed it"),
             "status": Meaning("new, acknowledged or closed"),
-            "made_by": Meaning("Who said so"),
+            "made_by": Meaning("Who set it"),
             "made_at": Meaning("UTC"),
             "note": Meaning("Why"),
         },
@@ -253,12 +257,12 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {
             "token": Meaning("Keyed hash of the person"),
             "erased_at": Meaning("UTC"),
-            "finished_at": Meaning("UTC; empty: cut short, erase goes on with it"),
-            "left_to_do": Meaning("Whom to judge and draw anew, as JSON, until it is finished"),
+            "finished_at": Meaning("UTC; empty: under way or cut short"),
+            "left_to_do": Meaning("Persons to judge and draw again, as JSON, until it is finished"),
         },
     ),
     "received": (
-        "Every stored row as it was received: of `export --raw`",
+        "Every stored row as received, from `export --raw`",
         {
             "effectiveDateTime": SHARED["raw_time"],
             "source_type": SHARED["source"],
@@ -269,11 +273,11 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         },
     ),
     "settings": (
-        "What the store was begun with",
+        "Settings with which the store was created",
         {"key": Meaning("Name"), "value": Meaning("Value")},
     ),
 }
-"""Table, view or file -> its meaning, and columns that SHARED lacks or describes otherwise."""
+"""Table, view or file -> its meaning, and columns that are not in SHARED or differ from it."""
 
 
 def column_of(table: str, name: str) -> Meaning | None:
