@@ -171,9 +171,9 @@ def test_what_happened_is_marked(viewer: Any) -> None:
     assert any("days<br>no reading" in note for note in notes)
     assert "In 4 weeks" in facts(tab)
     keys = tab.locator("#legend .key").all_inner_texts()
-    assert {"a person decided", "alert"} <= {*keys}
+    assert {"a reviewer decided", "alert"} <= {*keys}
     few = viewer.person("once").locator("#legend .key").all_inner_texts()
-    assert "a person decided" not in few
+    assert "a reviewer decided" not in few
     bands = tab.evaluate("chart.data.filter(t => t.yaxis === 'y2' && t.fill).map(t => t.y.length)")
     assert bands[0] > 100  # the rate's interval
     log = tab.locator("#log tbody").inner_text()

@@ -33,7 +33,7 @@
   function sinceStart(data, unit) {
     if (!("start" in data.changes)) return [];
     const { since, days, kg, lo, hi } = change(data, "start");
-    if (days < 35) return data.direction ? [] : ["Too short a time to say where it goes."];
+    if (days < 35) return data.direction ? [] : ["Too short a time to show a direction."];
     const interval = Words.changeBetween(lo, hi, unit);
     return [`Since ${Words.date(since)}: ${Words.change(kg, unit)} (${interval}).`];
   }
@@ -48,7 +48,7 @@
   }
 
   function sentence(data, unit) {
-    if (newestLevel(data) < 0) return data.ms.length ? "No reading counts, so nothing is known of the level." : "No reading is decided yet.";
+    if (newestLevel(data) < 0) return data.ms.length ? "No reading is accepted, so the level is not known." : "No reading is decided yet.";
     if (mixed(data)) return `${levelNow(data, unit)} Of which of two persons it is, nobody can tell.`;
     return [levelNow(data, unit), ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
   }

@@ -160,7 +160,7 @@
     };
   }
 
-  /* A dark ring says that a person decided. */
+  /* A dark ring marks an override. */
   function ring(data, rows, theme) {
     const overridden = rows.map((i) => data.overrideBy.has(i));
     if (!overridden.includes(true)) return { width: 0.6, color: theme.paper }; // one look draws faster

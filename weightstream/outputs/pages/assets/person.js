@@ -86,7 +86,7 @@
     if (copies) legend.push(viewChip(glyph("ring", theme.muted), `copies (${copies})`, "showCopies"));
     legend.push(key("line", theme.ink, "level"), key("band", theme.band, "95 % interval"));
     if (data.suggestedBy.size) legend.push(viewChip(glyph("arrow", theme.hint), "what it should have been", "allHints"));
-    if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a person decided"));
+    if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a reviewer decided"));
     if (data.alertMarks.some((a) => a.kind !== "unconfirmed")) legend.push(key("ring", theme.alert, "alert"));
     if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), "projection", "showOutlook"));
     if (data.goal) legend.push(key("dash", theme.hint, "goal"));
