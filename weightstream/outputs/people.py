@@ -30,7 +30,7 @@ def persons_of(
     watchers: Watchers,
     shifts: Mapping[str, Sequence[Shift]],
 ) -> Iterator[Person]:
-    """Put together what the page of each person of `found` says, but for what only a store knows.
+    """Yield the content of each person's page, except what only a store has.
 
     shifts: level shifts by person.
     """
@@ -58,7 +58,7 @@ def persons_of(
 
 
 def trends(found: Histories, process: Process) -> list[Trend]:
-    """Changes of each person's level, over four weeks at each reading, and until the newest one.
+    """Return changes of each person's level, over four weeks at each reading, and until the newest.
 
     Over four weeks it is the engine's own, from the joint posterior of both ends, as exports have
     it; where it is not known, as in a store of an earlier version, that of the levels.
@@ -100,7 +100,7 @@ def clear_shifts(shifts: Sequence[Shift], columns: Mapping[str, Any]) -> list[Sh
 
 
 def _outlook(columns: Mapping[str, Any], process: Process) -> Outlook | None:
-    """Project from the newest level as it stands: what retro made of it, not the filter."""
+    """Project from the newest level in the store, which is that of retro, not of the filter."""
     known = np.flatnonzero(~np.isnan(columns["level_kg"]))
     if not len(known):
         return None

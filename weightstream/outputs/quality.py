@@ -1,8 +1,8 @@
-"""How good the data of each source is, week by week, and what of it passes a limit.
+"""The data quality of each source, week by week.
 
-The words are those of Kahn et al. 2016 (doi:10.13063/2327-9214.1244). Conformance: values are
-written as they should be. Completeness: they are there. Plausibility: they can be believed, each by
-itself, in time, and beside the others.
+The terms are those of Kahn et al. 2016 (doi:10.13063/2327-9214.1244). Conformance: values are
+written as they should be. Completeness: they are present. Plausibility: they are credible, by
+themselves, over time, and compared with others.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ from weightstream.store import tallies
 CONFORMANCE = ("not_body_weight", "unknown_unit", "bad_number", "bad_timestamp")
 COMPLETENESS = ("missing_field",)
 PLAUSIBILITY = ("too_old", "future_timestamp")
-"""Reasons of quarantine by what they say of the data; those of rejection are of plausibility."""
+"""Reasons of quarantine by quality term; reasons of rejection belong to plausibility."""
 
 WITHDRAWN = ("superseded", "retracted")
 COPY_REASONS = ("repeat",)
@@ -55,27 +55,27 @@ class Tally:
 
     @property
     def rows(self) -> int:
-        """Stored or quarantined; duplicates and excluded rows are known by file only."""
+        """Return stored and quarantined rows; others are known only by file."""
         return self.readings + self.quarantined.total()
 
     @property
     def withdrawn(self) -> int:
-        """Readings that their source corrected or took back: nothing that it got wrong stands."""
+        """Return readings that their source corrected or retracted: no longer its errors."""
         return sum(self.rejected[reason] for reason in WITHDRAWN)
 
     @property
     def copies(self) -> int:
-        """Readings that show a weighing once more: no errors."""
+        """Return copies of weighings, which are not errors."""
         return sum(self.rejected[reason] for reason in COPY_REASONS)
 
     @property
     def errors(self) -> int:
-        """Readings rejected for what they say."""
+        """Return readings that were rejected for their value."""
         return self.rejected.total() - self.withdrawn - self.copies
 
     @property
     def judged(self) -> int:
-        """Readings that could be rejected for what they say."""
+        """Return readings that could be rejected for their value."""
         return self.readings - self.withdrawn - self.copies
 
     @property
@@ -84,7 +84,7 @@ class Tally:
 
     @property
     def error_of_mean(self) -> float:
-        """Standard error of mean_difference, as if readings were independent; kg."""
+        """Return the standard error of mean_difference, kg, as if readings were independent."""
         if self.compared < 2:
             return float("inf")
         variance = self.squares / self.compared - (self.difference / self.compared) ** 2
@@ -92,7 +92,7 @@ class Tally:
 
     def take_in(self, found: tallies.ReadingTally) -> None:
         self.date_only += found.date_only
-        if found.verdict in ("rejected", MOVED):  # moved: a person said that it is another's
+        if found.verdict in ("rejected", MOVED):  # moved: a reviewer assigned it to another person
             self.rejected[found.reason] += found.readings
             return
         if found.verdict != "accepted":
@@ -128,7 +128,7 @@ class Measured:
         return max((week for weeks in self.weeks.values() for week in weeks if week), default=None)
 
     def of(self, source: str, since: date | None = None, before: date | None = None) -> Tally:
-        """All of a source's weeks, or those from `since` on, or those before `before`."""
+        """Return the sum of a source's weeks: all, or since, or before, a Monday."""
         return total(
             tally
             for week, tally in self.weeks[source].items()
@@ -154,7 +154,7 @@ def measure(connection: sqlite3.Connection, asked: datetime | None = None) -> Me
         weeks[found.source][found.week].take_in(found)
     known = {week for some in weeks.values() for week in some}
     for row in tallies.quarantine(connection):
-        # A week in which nobody weighed himself is more likely a wrong year.
+        # A week without weighings before it is more likely a wrong year.
         week = row.week if row.week in known else None
         weeks[row.source][week].quarantined[row.reason] += row.rows
     rows = {source: total(some.values()).rows for source, some in weeks.items()}
@@ -172,8 +172,8 @@ def measure(connection: sqlite3.Connection, asked: datetime | None = None) -> Me
 
 
 def _state(run: Mapping[str, Any], newer: Sequence[Mapping[str, Any]], asked: datetime) -> str:
-    """How a run ended. One that was killed could not say so: it is known by its age, or by a newer
-    one of its kind that has ended."""
+    """Return how a run ended. A killed run is recognised by its age, or by a newer run of its kind
+    that has ended."""
     if run["status"] != "running":
         return str(run["status"])
     started = datetime.fromisoformat(run["started_at"])
@@ -187,9 +187,10 @@ def _revision(found: tallies.Revisions | None) -> dict[str, int]:
 
 
 def drift(measured: Measured, source: str, limits: Quality) -> tuple[float, float] | None:
-    """Mean difference in the checked weeks less that of the weeks before, kg; its standard error.
+    """Return the mean difference in the checked weeks minus that before, kg, and its standard
+    error.
 
-    None where either has too few readings to say.
+    None if either has too few readings.
     """
     since = checked_since(measured, limits)
     if since is None:
@@ -202,7 +203,7 @@ def drift(measured: Measured, source: str, limits: Quality) -> tuple[float, floa
 
 
 def checked_since(measured: Measured, limits: Quality) -> date | None:
-    """The first Monday of the weeks that are checked; None: all are."""
+    """Return the first Monday of the checked weeks; None if all are checked."""
     if not limits.weeks or measured.newest_week is None:
         return None
     return measured.newest_week - timedelta(weeks=limits.weeks - 1)

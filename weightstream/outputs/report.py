@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 
 def write_report(connection: sqlite3.Connection, dashboards: Path, config: Config) -> Document:
-    """Measure the store; write quality.html and quality.json. Returns what they say."""
+    """Measure the store; write quality.html and quality.json. Returns their content."""
     found = document(connection, config)
     checked = found.pop("validation")
     write_assets(dashboards)
@@ -36,7 +36,7 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
 
 
 def report_on_store(config: Config) -> Document:
-    """As write_report, on the store of the configuration. Raises StoreError, ConfigError."""
+    """Call write_report on the configured store. Raises StoreError, ConfigError."""
     data_dir = config.data.data_dir.absolute()
     dashboards = data_dir / "dashboards"
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
@@ -61,9 +61,9 @@ def failed(quality: Document) -> set[tuple[str, str]]:
 
 
 def document(connection: sqlite3.Connection, config: Config) -> Document:
-    """What is known of the data of each source, of its weeks, and of the newest runs.
+    """Return the figures of each source, of its weeks, and of the newest runs.
 
-    Shares are of 1, weights are in kg; null where there is nothing to tell. No person is in it.
+    Shares are of 1, weights in kg; null if there is no value. It names no person.
     """
     measured = quality.measure(connection)
     in_use = models.active(connection)
@@ -99,7 +99,7 @@ def document(connection: sqlite3.Connection, config: Config) -> Document:
 
 
 def _judged(tally: Tally) -> dict[str, Any]:
-    """A tally in the words of the field."""
+    """Return a tally in the terms of the field."""
     return {
         "rows": tally.rows,
         "readings": tally.readings,
@@ -184,7 +184,7 @@ TABLE = (
 
 
 def report_text(found: Document, path: Path) -> str:
-    """The sources and what passes a limit, for a terminal."""
+    """Return the sources and exceeded limits as text."""
     total = found["total"]
     lines = [
         f"{total['rows_in']:,} rows came in, {total['duplicates']:,} were duplicates; "

@@ -1,4 +1,4 @@
-"""The readings whose verdict is least certain, for a person to look at."""
+"""The readings whose verdict is least certain, for a reviewer."""
 
 import json
 import sqlite3
@@ -29,7 +29,7 @@ COLUMNS = (
     "suggested_kg",
     "p_valid",
 )
-# Versions, old ones and decided ones too: to look at a million through the view takes seconds.
+# Reads all versions directly, since a million rows through the view take seconds.
 CANDIDATES = """
 select user_id, effective_at, measurement_id, version from decisions
 where p_valid is not null and reason <> 'repeat' and {whose}
@@ -46,15 +46,15 @@ where v.override is null order by c.key
 
 
 def review(config: Config, user: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
-    """COLUMNS and explanation of readings that nobody decided on, the least certain first.
+    """Return COLUMNS and explanation of readings without an override, the least certain first.
 
-    Raises StoreError; ConfigError for a person that the store does not know.
+    Raises StoreError; ConfigError for a person who is not in the store.
     """
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         if user is not None and user not in StoredPersons(connection).persons([user]):
             raise ConfigError(f"the store {pool.path} has no person called {user!r}")
-        connection.execute("begin")  # candidates and what stands, as of one moment
+        connection.execute("begin")  # candidates and current decisions, as of one moment
         rows = least_certain(connection, user, limit)
     found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     return [row | {"explanation": explained(row)} for row in found]
@@ -63,7 +63,7 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
 def least_certain(
     connection: sqlite3.Connection, user: str | None, limit: int
 ) -> list[tuple[Any, ...]]:
-    """COLUMNS of at most `limit` standing decisions that are no person's."""
+    """Return COLUMNS of at most `limit` current decisions without an override."""
     query = CANDIDATES.format(whose="?1 is null" if user is None else "user_id = ?1")
     wanted = 2 * limit
     while True:
@@ -75,7 +75,7 @@ def least_certain(
 
 
 def explained(row: dict[str, Any]) -> str:
-    """Why a reading is in doubt, accepted or rejected."""
+    """Explain why a reading, accepted or rejected, is uncertain."""
     if row["verdict"] == "rejected":
         return explain(*(row[name] for name in COLUMNS[5:]))
     low, high = row["expected_lo_kg"], row["expected_hi_kg"]
@@ -84,7 +84,7 @@ def explained(row: dict[str, Any]) -> str:
 
 
 def reviewed(rows: list[dict[str, Any]]) -> str:
-    """Lines for a person; ids first, to be given to `override`."""
+    """Return the readings as text; each line begins with the id for `override`."""
     if not rows:
         return "nothing to review"
     return "\n".join(

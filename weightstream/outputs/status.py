@@ -1,4 +1,4 @@
-"""What the store holds, in a few lines for a person."""
+"""`weightstream status`: what the store holds, in a few lines."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ from weightstream.store.histories import histories
 
 NEWEST = 5
 PERSONS_AT_A_TIME = 50
-# A copy shows a weighing once more: no error.
+# A copy of a weighing is not an error.
 COPIES = """
 select count(*) from decisions d where reason = 'repeat' and verdict = 'rejected' and version = (
   select max(version) from decisions v
@@ -54,7 +54,7 @@ REJECTED_USERS = "select user_id, last_us from users where rejected order by las
 
 
 def status_text(config: Config) -> str:
-    """Counts by kind, quarantine by reason, newest runs and rejections. Raises StoreError."""
+    """Return counts, quarantine by reason, newest runs and rejections. Raises StoreError."""
     data_dir = config.data.data_dir.absolute()
     with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         judging = models.judging_on(connection, config)
@@ -84,7 +84,7 @@ def _lines(connection: sqlite3.Connection, path: Path, basis: str) -> list[str]:
 
 
 def _unfinished(connection: sqlite3.Connection, basis: str) -> Iterator[str]:
-    """What somebody has to do, or the next command does by itself."""
+    """Yield what must be done, or what the next command does by itself."""
     if otherwise := queries.judged_otherwise(connection, basis):
         yield (
             f"  {otherwise:,} persons were judged by another engine, configuration or set of "

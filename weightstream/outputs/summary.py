@@ -1,4 +1,4 @@
-"""What a run did, as numbers: the one line of --json, and what a person reads."""
+"""The summary of a run: numbers, one line of JSON, a text, and an artifact in Prefect."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from weightstream.schema import LEVEL_MOVED_KG, OUTCOMES
 
 @dataclass
 class Summary:
-    """Counts of rows by outcome, persons, seconds by stage; troubles are one sentence each.
+    """Counts of rows by outcome, persons, seconds by stage; problems are one sentence each.
 
-    retro: counts by schema.RETRO_COUNTS; empty where retro did not run.
+    retro: counts by schema.RETRO_COUNTS; empty if retro did not run.
     """
 
     run_id: str
@@ -35,13 +35,13 @@ class Summary:
 
     @property
     def exit_status(self) -> int:
-        """0 done; 1 done but something failed; 2 nothing usable."""
+        """Return 0: done; 1: done but something failed; 2: nothing could be used."""
         if self.sources and self.unusable_sources == self.sources:
             return 2
         return 1 if self.problems else 0
 
     def to_json(self) -> str:
-        """The line of `--json`. A run that read no rows also tells what retro did."""
+        """Return the line of `--json`. A run that read no rows also has the results of retro."""
         told = {"retro": self.retro} if self.retro and not self.sources else {}
         return json.dumps(
             {
@@ -59,7 +59,7 @@ class Summary:
         )
 
     def to_text(self) -> str:
-        """A few lines for a person; the last names the dashboards where there are any."""
+        """Return the summary as text; the last line names the dashboards, if there are any."""
         lines = [f"{self.rows_in:,} rows of {self.users:,} persons"]
         lines += [f"  {name:<12}{count:>12,}" for name, count in self.counts.items()]
         spent = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
@@ -75,7 +75,7 @@ class Summary:
         return "\n".join(lines)
 
     def retro_text(self) -> str:
-        """What retro did, in one line."""
+        """Return in one line what retro did."""
         return (
             "{readings:,} readings of {persons:,} persons judged again; accepted to rejected "
             "{accepted_to_rejected:,}, rejected to accepted {rejected_to_accepted:,}; the level of "
@@ -83,7 +83,8 @@ class Summary:
         ).format(**self.retro, moved_kg=LEVEL_MOVED_KG)
 
     def to_markdown(self) -> str:
-        """The artifact of the run in Prefect: counts, rates and the slowest stage; no person."""
+        """Return the artifact of the run in Prefect: counts, rates and the slowest stage; no
+        person."""
         lines = [f"**{self.rows_in:,} rows** of {self.users:,} persons", ""]
         lines += ["| outcome | rows | share |", "| --- | ---: | ---: |"]
         for name, count in self.counts.items():

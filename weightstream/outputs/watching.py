@@ -1,7 +1,7 @@
-"""What alerts are made from: the stored readings, filtered anew as they came, and who is watched.
+"""The input of alerts: stored readings, filtered again causally, and the rules for each person.
 
-The store keeps the levels that retro made from past and future. An alert must not know the future,
-so the causal filter runs again over the readings of a page.
+The store keeps the levels of retro, which use past and future. An alert must not use the future, so
+the causal filter runs again over the readings of a page.
 """
 
 import csv
@@ -25,7 +25,7 @@ from weightstream.outputs.pages.rules import Scales
 from weightstream.store.histories import Histories
 
 NOT_OF_A_BODY = frozenset({"superseded", "retracted"})
-"""Reasons of readings that their source took back: they are in no series."""
+"""Reasons of readings that their source corrected or retracted, which are in no series."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,7 +41,7 @@ class Filtered:
 
 @dataclass(frozen=True)
 class Watchers:
-    """Which rules are watched: for whom `persons` names none, those of `config`."""
+    """The rules that are watched: those in `persons`, and those of `config` for all others."""
 
     config: Alerts
     persons: Mapping[str, Sequence[str]]
@@ -82,7 +82,7 @@ def _named(path: Path, line: int, text: str | None) -> tuple[str, ...]:
 
 
 def watch(found: Histories, judging: Judging, watchers: Watchers) -> list[list[Alert]]:
-    """Alerts of each person of `found`, oldest first."""
+    """Return the alerts of each person of `found`, oldest first."""
     people, sources = filtered(found, judging)
     scales = scales_of(sources, judging.parameters, judging.sources)
     process = judging.parameters.process
@@ -117,7 +117,7 @@ def filtered(found: Histories, judging: Judging) -> tuple[Filtered, tuple[str, .
 
 
 def expectations(found: Histories, judging: Judging) -> dict[str, float]:
-    """What each source of some persons shows above the level in the morning, kg."""
+    """Return how much each source of some persons shows above the level in the morning, kg."""
     names = sorted(set(found.columns["source"]))
     bias = scales_of(names, judging.parameters, judging.sources).bias
     return dict(zip(names, bias.tolist(), strict=True))
@@ -126,7 +126,7 @@ def expectations(found: Histories, judging: Judging) -> dict[str, float]:
 def scales_of(
     names: Sequence[str], parameters: Parameters, configured: Mapping[str, Source]
 ) -> Scales:
-    """What is believed of the named sources."""
+    """Return the parameters of the named sources."""
     models = [source_model(name, configured, parameters) for name in names]
     return Scales(
         np.array([model.bias_kg for model in models]),

@@ -77,7 +77,7 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
 
 
 def _changes(person: Person) -> dict[str, Any]:
-    """What became of the level; nothing where it is of two persons."""
+    """Return the changes of the level; empty if it is of two persons."""
     said = person.direction
     row: dict[str, Any] = {"direction": said and said[0]}
     newest: Sequence[Change] = person.trend.newest if person.trend and said else ()
@@ -89,7 +89,7 @@ def _changes(person: Person) -> dict[str, Any]:
 
 
 def index_page(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """HTML of the index; rows as index_row makes them, in any order."""
+    """Return the HTML of the index; rows as from index_row, in any order."""
     ordered = sorted(rows, key=lambda row: str(row["user_id"]))
     table = {name: [row[name] for row in ordered] for name in INDEX_COLUMNS}
     before, after = template("index", "All persons")
@@ -97,7 +97,7 @@ def index_page(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def read_index(path: Path) -> dict[str, dict[str, Any]] | None:
-    """The rows that an index page was made of, by user id; None where there is no such page.
+    """Return the rows of an index page by user id; None if there is no such page.
 
     So an ingest of a few persons rewrites their rows only, without reading all the others.
     """
@@ -138,7 +138,7 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
 
 
 def identity_of(alert: Sequence[Any] | None) -> tuple[Any, ...]:
-    """What tells the alert of a row from others of the person: its kind, and when it began."""
+    """Return what distinguishes the alert of a row from others of the person: kind and begin."""
     return (alert[0], alert[-1]) if alert else ()
 
 

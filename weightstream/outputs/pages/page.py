@@ -1,7 +1,7 @@
 """One person's readings and decisions as a small HTML page, and the files that pages share.
 
-A page holds the numbers; how they are drawn stands in assets/, once beside all pages. So a page
-costs its numbers only, and a better drawing reaches old pages too. Nothing comes from a network.
+A page holds the numbers; the scripts that draw them are in assets/, once beside all pages. So pages
+stay small, and an improved drawing applies to old pages too. Nothing comes from a network.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def person_page(person: Person, timezone: str = "UTC") -> bytes:
 
 
 def embedded(data: Any) -> bytes:
-    """JSON that can stand inside a script element: no text in it can close the element."""
+    """Return JSON for a script element: no text in it can close the element."""
     return orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY).replace(b"<", b"\\u003c")
 
 
@@ -64,7 +64,7 @@ def write_assets(dashboards: Path) -> None:
 
 
 def write_page(path: Path, content: bytes) -> bool:
-    """Replace a file atomically, mode 0600. False, and nothing written, if it is the same."""
+    """Replace a file atomically, mode 0600. Returns False, without writing, if it is the same."""
     with suppress(FileNotFoundError):
         if path.stat().st_size == len(content) and path.read_bytes() == content:
             return False

@@ -1,4 +1,4 @@
-"""What a page shows of a person: the measurements with their decisions, as columns."""
+"""The content of a person's page: measurements with their decisions, as columns."""
 
 import re
 from collections import Counter
@@ -22,15 +22,15 @@ ACTIONS = {
     "reject": "set to rejected",
     "assign": "moved here from another person",
 }
-"""What a person's word did to a measurement."""
+"""What an override did to a measurement."""
 VERDICTS = ("accepted", "rejected", "undecided")
 COPY_REASONS = frozenset({"repeat"})
-"""A reading that shows a weighing once more is no error: it is counted and drawn apart."""
+"""A copy of a weighing is not an error: it is counted and drawn separately."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """A person's word on a measurement: accept, reject or assign, by whom, when (UTC), and why."""
+    """An override of a measurement: accept, reject or assign, by whom, when (UTC), and why."""
 
     measurement_id: str
     action: str
@@ -92,17 +92,17 @@ class Person:
 
     @property
     def direction(self) -> tuple[str, Change] | None:
-        """Where the level goes, and the change that says so; None where it is of two persons."""
+        """Return the direction of the level and the change that shows it; None for two persons."""
         if self.trend is None or (self.shared is not None and self.shared.mixed):
             return None
         return direction(list(self.trend.newest))
 
 
 def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
-    """Columns for figure.js and person.js, rounded to what can be seen.
+    """Return columns for figure.js and person.js, rounded to what can be seen.
 
-    Texts that repeat are codes into a list; a code that all rows share stands once.
-    Raises KeyError where a column of the export is missing.
+    Texts that repeat are codes into a list; a code that all rows share is given once.
+    Raises KeyError if a column of the export is missing.
     """
     column = person.columns
     sources, source = _by_frequency(column["source"])
@@ -119,14 +119,7 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
         "source": source,
         "verdicts": VERDICTS,
         "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
-        "reasons": [
-            (
-                name,
-                HUMAN_REASON_TEXTS.get(name) or LOOKS_LIKE.get(name, ""),
-                "person" if name in HUMAN_REASON_TEXTS else "copy" if is_copy(name) else "",
-            )
-            for name in reasons
-        ],
+        "reasons": list(map(_reason_entry, reasons)),
         "reason": reason,
         **_numbers(column),
         **_changes(person),
@@ -151,13 +144,20 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
 _VERDICT_CODE = {name: code for code, name in enumerate(VERDICTS)}
 
 
+def _reason_entry(name: str) -> tuple[str, str, str]:
+    """Return a reason, its words, and its class: of a person, a copy, or the engine ("")."""
+    words = HUMAN_REASON_TEXTS.get(name) or LOOKS_LIKE.get(name, "")
+    kind = "person" if name in HUMAN_REASON_TEXTS else "copy" if is_copy(name) else ""
+    return name, words, kind
+
+
 def is_copy(reason: str | None) -> bool:
-    """Whether a decision's reason says that the reading repeats another one."""
+    """Return whether a reason says that the reading repeats another one."""
     return reason in COPY_REASONS
 
 
 def _changes(person: Person) -> dict[str, Any]:
-    """The change over four weeks at each reading, the newest changes, and what they say."""
+    """Return the change over four weeks at each reading, the newest changes, and a direction."""
     count = len(person.columns["measurement_id"])
     trend = person.trend or Trend(np.full((3, count), np.nan))
     said, shared = person.direction, person.shared
@@ -175,7 +175,7 @@ def _changes(person: Person) -> dict[str, Any]:
 
 
 def _usual(person: Person, sources: Sequence[str]) -> dict[str, Any]:
-    """How far a level moves in how many days (variance, kg²), and what lifts a reading."""
+    """Return the variance of a level's change by days (kg²), and what adds to a reading."""
     process = person.process
     return {
         "moved": process and {"days": TABLE_DAYS.tolist(), "kg2": variogram(process)},
@@ -185,7 +185,7 @@ def _usual(person: Person, sources: Sequence[str]) -> dict[str, Any]:
 
 
 def _zones(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """The offsets from UTC that times were received with; None where they had none."""
+    """Return the offsets from UTC with which times were received; None for those without."""
     texts = column.get("raw_time")
     if texts is None:
         return {"offsets": [None], "offset": 0}
@@ -235,7 +235,7 @@ def _rounded_together(
 
 
 def _happenings(person: Person, reasons: list[str], stages: list[str]) -> dict[str, Any]:
-    """What only some persons have; the lists are short, and rows are indexes into the columns."""
+    """Return what only some persons have, as short lists; rows are indexes into the columns."""
     row: dict[str, int] = {}
     if person.overrides or person.earlier:
         row = {name: i for i, name in enumerate(_listed(person.columns["measurement_id"]))}
@@ -291,7 +291,7 @@ def _short(text: str | None) -> str | None:
 
 
 def _coded(values: Sequence[Any], more: Sequence[Any] = ()) -> tuple[list[Any], Any]:
-    """Distinct values in order of appearance, and each row's index into them."""
+    """Return distinct values in order of appearance, and each row's index into them."""
     values = _listed(values)
     names = list(dict.fromkeys([*values, *more]))
     if len(names) == 1 < len(values):
@@ -301,7 +301,7 @@ def _coded(values: Sequence[Any], more: Sequence[Any] = ()) -> tuple[list[Any], 
 
 
 def _by_frequency(values: Sequence[Any]) -> tuple[list[Any], Any]:
-    """As _coded, the commonest first: it gets the first colour."""
+    """Return the same as _coded, the most frequent first, which gets the first colour."""
     counts = Counter(values)
     names = sorted(counts, key=lambda name: (-counts[name], str(name)))
     index = {name: code for code, name in enumerate(names)}
@@ -309,5 +309,5 @@ def _by_frequency(values: Sequence[Any]) -> tuple[list[Any], Any]:
 
 
 def _same(values: Any) -> Any:
-    """One value instead of a column, where all rows have it."""
+    """Return one value instead of a column if all rows have it."""
     return values[0] if len(values) > 1 and len(set(values)) == 1 else values

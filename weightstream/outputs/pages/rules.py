@@ -1,14 +1,14 @@
 """Gains and losses that care programmes act on, in readings as they came and in filtered levels.
 
-A rule is broken where a reading differs by more than the rule's limit from the first reading within
-its days; or a filtered level from the first such level. Readings count before any of them is
-rejected: only known slips, copies and what a person rejected are left out. So a gain is told on the
-day, whatever the judgement on its first readings is.
+A rule is broken if a reading differs by more than the rule's limit from the first reading within
+its days, or a filtered level from the first such level. Readings count even if they are rejected:
+only named errors, copies and readings that a reviewer rejected are left out. So a gain is reported
+on the day, whatever the verdict on its first readings is.
 
-The probability is that the body changed by more than the limit. What two readings differ by is
-usual movement, a rapid spell, a spread that meals and coats add, or an error of either reading;
-each is normal around 0, with the variances and shares below, and by Bayes each has its share in
-what is seen. A second reading that shows the same makes errors and coats a tenth as likely.
+The probability is that the body changed by more than the limit. The difference of two readings is
+usual movement, a rapid spell, the spread of meals and coats, or an error of either reading; each is
+normal around 0, with the variances and shares below, and Bayes' theorem gives the share of each in
+the difference. A second reading that shows the same makes errors and coats a tenth as likely.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ a = d exp(-d/tau). C is not stored; it is about 0.27 s sqrt(P) (measured on the 
 default model: 0.25 to 0.27 for weighings 1 to 14 days apart). An alert is a change whose z, in SDs
 of that, passes a threshold that is chosen, for how often this person is weighed, to give a stated
 number of false alerts a year. The levels next to both of its ends must show it, too: the filter may
-follow one strange reading, which comes more often than a real change of its size, until the reading
-after it. A change that the newest reading alone shows is told as unconfirmed.
+follow one wrong reading, which is more frequent than a real change of its size, until the next
+reading. A change that only the newest reading shows is reported as unconfirmed.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from weightstream.outputs.pages.movement import Z95, Floats, Ints, Process, usua
 WINDOWS = (7.0, 30.0)
 """Days over which changes are watched."""
 UNUSUAL_PER_YEAR = 0.5
-"""Prior: how often a person's weight really moves otherwise than usual."""
+"""Prior: how often a person's weight really changes in an unusual way."""
 UNUSUAL_SPREAD = 6.0
 """Prior: SD of such a change, in SDs of a usual one."""
 TAILS = {7.0: 1.35, 30.0: 1.0}
