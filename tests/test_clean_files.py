@@ -359,7 +359,7 @@ def test_what_is_learnt_from_files_is_judged_by(simulated, tmp_path):
     assert "learnt from" in done.stdout
     clean(source, tmp_path / "out.csv", "--parameters", tmp_path / "mine.json")
     assert {row["model"] for row in rows_of(tmp_path / "out.csv")} == {"mine"}
-    assert "name SOURCEs and --out" in run("learn", source).stderr
+    assert "give both SOURCEs and --out" in run("learn", source).stderr
 
 
 def test_a_column_and_how_it_is_written_can_be_stated(tmp_path):
@@ -372,7 +372,7 @@ def test_a_column_and_how_it_is_written_can_be_stated(tmp_path):
     clean(source, tmp_path / "out.csv", *stated)
     (row,) = rows_of(tmp_path / "out.csv")
     assert (row["weight_kg"], row["effective_at"]) == ("80.5", "2024-04-03")
-    for wrong, words in (("weight", "takes ROLE=NAME"), ("wait=weight at home", "is no role")):
+    for wrong, words in (("weight", "takes ROLE=NAME"), ("wait=weight at home", "is not a role")):
         done = run("clean", source, "-o", tmp_path / "no.csv", "--column", wrong)
         assert done.exit_code == 2
         assert words in done.stderr

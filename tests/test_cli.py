@@ -69,7 +69,7 @@ def test_status_and_export(store, tmp_path):
         (["status"], "there is no store yet"),
         (["export", "out.csv", "--data-dir", "{store}", "--user", "z"], "no person called 'z'"),
         (["export", "out.xlsx", "--data-dir", "{store}"], "must end in"),
-        (["status", "--config", "missing.toml"], "no such configuration file"),
+        (["status", "--config", "missing.toml"], "this configuration file does not exist"),
         (["config", "--config", "{bad}"], "did you mean"),
         (["export", "{bad}/out.csv", "--data-dir", "{store}"], "cannot be written (Not a dir"),
         (["export", "o" * 250 + ".csv", "--data-dir", "{store}"], "File name too long"),

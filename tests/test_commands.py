@@ -324,7 +324,7 @@ def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
     assert capsys.readouterr().err.count("\n") == 1
     home.parent.chmod(0o777)  # others could have put anything there
     monkeypatch.delenv("PREFECT_HOME")
-    with pytest.raises(PrefectError, match="of this user alone"):
+    with pytest.raises(PrefectError, match="a private temporary folder"):
         choose_home()
 
 

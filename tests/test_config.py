@@ -108,7 +108,7 @@ def test_a_wrong_value_is_one_sentence(tmp_path, text, words):
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(ConfigError, match="no such configuration file"):
+    with pytest.raises(ConfigError, match="this configuration file does not exist"):
         load(tmp_path / "missing.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)

@@ -34,7 +34,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(command, name):
 def said(differences):
     findings = list(
         findings_of(
-            Resource("limit tag:kalman", differences, lambda: None, "nothing bounds"), Served()
+            Resource("limit tag:kalman", differences, lambda: None, "its stage has no limit"), Served()
         )
     )
     return [finding.sentence for finding in findings if finding.wrong]
@@ -42,7 +42,7 @@ def said(differences):
 
 def test_a_part_is_missing_or_drifted_or_fine():
     assert said([]) == []
-    assert "missing: nothing bounds; run `weightstream server setup`" in said(None)[0]
+    assert "missing: its stage has no limit; run `weightstream server setup`" in said(None)[0]
     assert "drifted: it is 3, not 8; run `weightstream server setup`" in said(["it is 3, not 8"])[0]
 
 

@@ -28,8 +28,8 @@ def test_goals_are_read(tmp_path):
     [
         ("user_id,kg\nann,72\n", r"line 1: .* needs the columns user_id, kg, by"),
         ("user_id,kg,by\nann,72,\nbob,few,\n", "line 3: 'few' is not a goal; write kg, 1 to 700"),
-        ("user_id,kg,by\nann,nan,\n", "line 2: 'nan' is no goal"),
-        ("user_id,kg,by\nann,7200,\n", "line 2: '7200' is no goal"),
+        ("user_id,kg,by\nann,nan,\n", "line 2: 'nan' is not a goal"),
+        ("user_id,kg,by\nann,7200,\n", "line 2: '7200' is not a goal"),
         ("user_id,kg,by\nann,72,June\n", "line 2: 'June' is not a date; write YYYY-MM-DD"),
     ],
 )

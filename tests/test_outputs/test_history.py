@@ -44,10 +44,10 @@ def test_the_story_of_a_reading(store, decide, id_of):
         "assigned to b by eva: her sister's",
         "left the series of a",
         "in the series of b",
-        "what eva decided (assign) was withdrawn or replaced by max",
+        "the decision of eva (assign) was withdrawn or replaced by max",
         "accepted by max",
         "accepted in the series of b (rejected before): a reviewer decided so",
-        "what max decided (accept) was withdrawn or replaced by kim",
+        "the decision of max (accept) was withdrawn or replaced by kim",
         "left the series of b",
         "rejected in the series of a",
     ]
@@ -234,4 +234,4 @@ def test_a_copy_names_what_it_repeats(store_files, csv_of, fresh_dir, smooth, id
     told = sentences(data_dir, id_of(data_dir, "177.3"))
     query = "select measurement_id from measurements where effective_at = '2024-01-08T07:00:00Z'"
     ((repeated,),) = rows_of(data_dir, query)
-    assert any(f"once more ({repeated} from scale)" in one for one in told), told
+    assert any(f"the weighing before it ({repeated} from scale)" in one for one in told), told
