@@ -49,7 +49,7 @@ def findings_of(resource: Resource, served: Served) -> Iterator[Finding]:
         yield Finding(f"{resource.name} is missing: {resource.cost}; {remedy}", kind="setup")
     elif resource.differences:
         what = ", ".join(resource.differences)
-        yield Finding(f"{resource.name} was changed: {what}; {remedy}", kind="setup")
+        yield Finding(f"{resource.name} has drifted: {what}; {remedy}", kind="setup")
 
 
 def server_findings(client: SyncPrefectClient) -> Iterator[Finding]:
