@@ -34,7 +34,8 @@ def test_a_server_that_does_not_answer_is_one_sentence(command, name):
 def said(differences):
     findings = list(
         findings_of(
-            Resource("limit tag:kalman", differences, lambda: None, "its stage has no limit"), Served()
+            Resource("limit tag:kalman", differences, lambda: None, "its stage has no limit"),
+            Served(),
         )
     )
     return [finding.sentence for finding in findings if finding.wrong]
