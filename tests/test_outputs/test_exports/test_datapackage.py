@@ -78,7 +78,9 @@ def test_pandas_and_duckdb_read_what_was_written(store, tmp_path):
     for ending in ("csv", "parquet", "ndjson"):
         export_store(configured(store), tmp_path / f"out.{ending}")
     wanted = pd.read_parquet(tmp_path / "out.parquet")
-    from_csv = pd.read_csv(tmp_path / "out.csv", dtype={"raw_weight": str})
+    from_csv = pd.read_csv(
+        tmp_path / "out.csv", dtype={"raw_weight": str, "run_id": str, "measurement_id": str}
+    )
     pd.testing.assert_frame_equal(from_csv, wanted, check_dtype=False)
     with duckdb.connect() as database:
         count = "select count(*), count(distinct user_id), sum(weight_kg), max(line) from"
