@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.prefect_server import Harness, harness, migrated_database
+
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
@@ -27,8 +29,12 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_KEY"):
     os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only `make torture` runs."""
+    """Mark what needs a server of Prefect; leave out what only `make torture` runs."""
+    for item in items:
+        if "prefect_harness" in getattr(item, "fixturenames", ()):
+            item.add_marker("flow")
     if "torture" in config.getoption("-m"):
         return
     left_out = [item for item in items if item.get_closest_marker("torture")]
@@ -41,25 +47,16 @@ ASIDE = ("run_id", "version", "file", "line")
 """Columns of the export that may differ between runs that come to the same decisions."""
 
 
-@dataclass(frozen=True)
-class Harness:
-    """A Prefect server with an empty database, for the session."""
-
-    home: Path
-    database: Path
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest) -> Path:
+    """An empty database of Prefect's, to be copied."""
+    return migrated_database(request.config.cache.mkdir("prefect"))
 
 
 @pytest.fixture(scope="session")
-def prefect_harness() -> Iterator[Harness]:
-    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
-    from prefect.testing.utilities import prefect_test_harness
-
-    usual, tempfile.tempdir = tempfile.tempdir, str(HOME)  # where the harness puts its database
-    with prefect_test_harness(server_startup_timeout=200):
-        tempfile.tempdir = usual
-        url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
-        assert url is not None
-        yield Harness(HOME, Path(str(url).partition("///")[2]))
+def prefect_harness(migrated: Path) -> Iterator[Harness]:
+    with harness(HOME, migrated) as started:
+        yield started
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
 
 @pytest.fixture
 def command(prefect_harness: Harness) -> Iterator[Callable[..., Any]]:
-    """`weightstream ARGUMENTS` in this process; gives click's Result."""
+    """`weightstream ARGUMENTS` in this process, flows too; gives click's Result."""
     import logging
 
     from click.testing import CliRunner
@@ -168,6 +165,17 @@ HEADER = ("user_id", "effectiveDateTime", "weight", "unit", "source_type")
 def data_dir(tmp_path: Path) -> Path:
     """A data directory that does not exist yet."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """fsspec's file system in memory: a bucket to read from and write to, empty."""
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
 
 
 @pytest.fixture(scope="session")

@@ -10,18 +10,13 @@ from pathlib import Path
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
-from weightstream.cli_files import cli
+from tests.running import run
 from weightstream.outputs.exports.judged import JUDGED
 from weightstream.schema import EXPORT_COLUMNS
 
 OF_RUNS = {"version", "run_id"}
 GOOD = ("a", "2024-01-01T07:00:00Z", "80.0")
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def clean(source, out, *options, status=0):

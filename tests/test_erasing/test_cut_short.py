@@ -6,13 +6,10 @@ import sqlite3
 
 import pytest
 
-from weightstream.config import Config
+from tests.running import configured, draw_pages
 from weightstream.erasing import erasure
 from weightstream.erasing.erasure import erase_person
-from weightstream.outputs.drawing import draw_index, draw_persons, drawing_of
-from weightstream.outputs.pages.page import write_assets
-from weightstream.store.connection import STORE_NAME, open_writer
-from weightstream.store.models import judging_on
+from weightstream.store.connection import STORE_NAME
 
 STEPS = (
     "apply_pending", "erase_pages", "_redraw", "_sweep",
@@ -25,10 +22,6 @@ class Killed(BaseException):
     pass
 
 
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
-
-
 @pytest.fixture
 def shared(store, decide, id_of):
     """Ann's reading is Ben's by a reviewer's word; pages are drawn; a source lies in the inbox."""
@@ -36,12 +29,7 @@ def shared(store, decide, id_of):
     source = store / "inbox/done/weights.csv"
     source.parent.mkdir(parents=True)
     source.write_text(f"{HEAD}a,2024-01-01,80,kg,scale\nb,2024-01-01,60,kg,scale\n")
-    with open_writer(store) as connection:
-        config = configured(store)
-        drawing = drawing_of(store / "dashboards", config, judging_on(connection, config))
-        write_assets(drawing.dashboards)
-        rows = draw_persons(connection, drawing, ["a", "b"])
-        draw_index(connection, store / "dashboards", rows, drawing.naming)
+    draw_pages(store)
     return store
 
 
