@@ -54,6 +54,13 @@ def migrated(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def prefect_home(migrated: Path) -> Path:
+    """Where processes of ours keep what is Prefect's, with a database that they find migrated."""
+    shutil.copy(migrated, HOME / "prefect.db")
+    return HOME
+
+
+@pytest.fixture(scope="session")
 def prefect_harness(migrated: Path) -> Iterator[Harness]:
     with harness(HOME, migrated) as started:
         yield started
@@ -69,7 +76,10 @@ class Ran:
 
 @pytest.fixture
 def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
-    """Run the ingest flow here; keys of `settings` as in config.toml, dotted."""
+    """Run the ingest flow here; keys of `settings` as in config.toml, dotted.
+
+    With few tasks unless told otherwise: each costs Prefect more than its persons cost us.
+    """
     from flows.ingest import ingest
 
     def run(
@@ -79,7 +89,8 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
         **parameters: Any,
     ) -> Ran:
         given = [sources] if isinstance(sources, Path) else sources
-        config = write_config(data_dir.with_name(data_dir.name + ".toml"), settings or {})
+        settings = {"execution.users_per_task": 16, **(settings or {})}
+        config = write_config(data_dir.with_name(data_dir.name + ".toml"), settings)
         state = ingest(
             [str(path) for path in given],
             str(data_dir),
