@@ -47,6 +47,7 @@ def migrated_database(cache: Path) -> Path:
 @contextmanager
 def harness(home: Path, migrated: Path) -> Iterator[Harness]:
     """Run flows of this process on a server of its own. migrated: what its database begins as."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
     folder = home / "harness"
@@ -56,5 +57,7 @@ def harness(home: Path, migrated: Path) -> Iterator[Harness]:
     with (
         patch("prefect.testing.utilities.mkdtemp", lambda: str(folder)),
         prefect_test_harness(server_startup_timeout=STARTUP_SECONDS),
+        # The end of each flow waits up to a second for the thread that sends them.
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield Harness(home, database)
