@@ -56,25 +56,27 @@ def sdist(place):
     return place / done.stdout.splitlines()[-1]
 
 
-def pythons():
-    """Of each version that we name, besides this one: those that are there."""
-    for minor in (11, 12, 13):
-        if (3, minor) == sys.version_info[:2]:
-            continue
-        named = [shutil.which(f"python3.{minor}")]
-        named += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
-        for program in filter(None, named):
-            said = subprocess.run([program, "-c", "import sys, ensurepip"], capture_output=True)
-            if said.returncode == 0:
-                yield pytest.param(str(program), id=f"3.{minor}")
-                break
+def found_python(minor):
+    named = [shutil.which(f"python3.{minor}")]
+    named += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+    for program in filter(None, named):
+        said = subprocess.run([program, "-c", "import sys, ensurepip"], capture_output=True)
+        if said.returncode == 0:
+            return program
+    return None
 
 
-@pytest.fixture(scope="module", params=pythons())
+OTHERS = [minor for minor in (11, 12, 13) if (3, minor) != sys.version_info[:2]]
+
+
+@pytest.fixture(scope="module", params=OTHERS, ids="3.{}".format)
 def other_python(request, place, sdist):
     """The bin/ of another Python's environment, with what the source distribution builds."""
-    folder = place / f"other-{request.param_index}"
-    subprocess.run([request.param, "-m", "venv", folder], check=True)
+    program = found_python(request.param)
+    if program is None:
+        pytest.skip(f"there is no Python 3.{request.param} here")
+    folder = place / f"other-{request.param}"
+    subprocess.run([program, "-m", "venv", folder], check=True)
     done = run(folder / "bin/python", "-m", "pip", "install", "-q", sdist)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
