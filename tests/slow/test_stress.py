@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slow.conftest import ROOT, environment
+from tests.running import ROOT, environment
 
 SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "120"))
 SEED = int(os.environ.get("WEIGHTSTREAM_STRESS_SEED", secrets.randbelow(10**6)))

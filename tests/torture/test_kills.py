@@ -136,8 +136,16 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
 
 
 @pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("command", ["ingest", "erase", "learn", "retro", "migration", "restore"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "erase",
+        *(
+            pytest.param(command, marks=pytest.mark.long)
+            for command in ("ingest", "learn", "retro", "migration", "restore")
+        ),
+    ],
+)
 def test_a_longer_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command)
 
