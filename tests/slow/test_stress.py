@@ -30,7 +30,7 @@ KILLED = 0.25
 """Share of the processes that are killed."""
 
 logger = logging.getLogger("stress")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 900)]
 
 FORKER = """
 import json, os, signal, sys, time, traceback

@@ -34,7 +34,21 @@ def environment(place, wheel):
     done = run(python, "-m", "pip", "install", "-q", wheel)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
+    (site,) = place.glob("venv/lib/python*/site-packages")
+    take_kernels(site)
     return place / "venv/bin"
+
+
+def take_kernels(site):
+    """Ours, which numba takes for those of the sources there if these are as old: compiling them
+    again takes a minute. That they are compiled anywhere is asked below, of a read-only place."""
+    for path in (ROOT / "weightstream").rglob("*"):
+        there = site / path.relative_to(ROOT)
+        if path.suffix in (".nbi", ".nbc"):
+            there.parent.mkdir(exist_ok=True)
+            shutil.copy2(path, there)
+        elif path.suffix == ".py":
+            shutil.copystat(path, there)
 
 
 @pytest.fixture(scope="module")
