@@ -50,7 +50,8 @@ ASIDE = ("run_id", "version", "file", "line")
 @pytest.fixture(scope="session")
 def migrated(request: pytest.FixtureRequest) -> Path:
     """An empty database of Prefect's, to be copied."""
-    return migrated_database(request.config.cache.mkdir("prefect"))
+    cache = getattr(request.config, "cache", None)  # absent with -p no:cacheprovider
+    return migrated_database(cache.mkdir("prefect") if cache else HOME)
 
 
 @pytest.fixture(scope="session")
