@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # A locale-independent sort and no stray user configuration: the same result on every machine.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Without bytecode every process compiles us anew, and pytest rewrites every assertion again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install browser postgresql run test test-all test-long lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
+.PHONY: install browser postgresql run test test-flows test-all test-long lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -37,18 +39,27 @@ postgresql:
 run: install browser
 	$(BIN)/weightstream ingest sample/weights.csv --data-dir sample-data
 
+PYTEST := $(BIN)/python -m pytest -q
+PARALLEL := -n logical --dist
+
 # Kernels are compiled before the workers start, which would each do it.
 test: install
 	$(BIN)/python -c "import weightstream.engine"
-	$(BIN)/python -m pytest -m "not slow" -q -n logical --dist worksteal
+	$(PYTEST) -m "not flow and not slow" $(PARALLEL) worksteal
 
-test-all: test browser postgresql
-	$(BIN)/python -m pytest -m "slow and not long" -q
+# Each worker starts a Prefect server of its own.
+test-flows: install
+	$(PYTEST) -m "flow and not slow" $(PARALLEL) worksteal
+
+# By files: what is slow to start, as a browser, is started for each.
+test-all: test test-flows browser postgresql
+	$(PYTEST) -m "slow and not long and not alone" $(PARALLEL) loadfile
+	$(PYTEST) -m "slow and not long and alone"
 
 # Failures of a server in the middle of a run, strangers on it, other Pythons, an image's steps, kills at
 # every point: most of an hour.
 test-long: install browser postgresql
-	$(BIN)/python -m pytest -m long -q
+	$(PYTEST) -m long
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -67,7 +78,7 @@ fuzz: install
 
 # Twenty minutes of faults, with figures at the end; docs/reliability.md has those of the release.
 torture: install
-	$(BIN)/python -m pytest -m torture -q tests/torture
+	$(PYTEST) -m torture tests/torture
 
 # What is known of the packages in the lock, and what they are; both ask the network.
 audit: install

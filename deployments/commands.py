@@ -7,7 +7,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ def report(
     check_threads()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
-        with tagged_for_automations():
+        with watched_on_server():
             outcome = flow(**given, return_state=True).result(raise_on_failure=False)
     except KeyboardInterrupt as stopped:
         click.echo(
@@ -220,14 +220,24 @@ def check_threads() -> None:
         )
 
 
-def tagged_for_automations() -> AbstractContextManager[Any]:
-    """Tag a run on a server as those of its deployments are, so that its death is noticed too."""
+def watched_on_server() -> AbstractContextManager[Any]:
+    """Tag a run on a server as those of its deployments are, so that its death is noticed too.
+
+    Without a server nobody would notice: no heartbeats, for whose thread each flow waits up to a
+    second at its end.
+    """
     from prefect import tags
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     from flows.served import served_here
 
-    return tags(served_here().tag) if PREFECT_API_URL.value() else nullcontext()
+    if PREFECT_API_URL.value():
+        return tags(served_here().tag)
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 def plain_logging() -> None:

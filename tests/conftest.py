@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.prefect_server import Harness, harness, migrated_database
+
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
@@ -27,8 +29,12 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_KEY"):
     os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only `make torture` runs."""
+    """Mark what needs a server of Prefect; leave out what only `make torture` runs."""
+    for item in items:
+        if "prefect_harness" in getattr(item, "fixturenames", ()):
+            item.add_marker("flow")
     if "torture" in config.getoption("-m"):
         return
     left_out = [item for item in items if item.get_closest_marker("torture")]
@@ -41,25 +47,24 @@ ASIDE = ("run_id", "version", "file", "line")
 """Columns of the export that may differ between runs that come to the same decisions."""
 
 
-@dataclass(frozen=True)
-class Harness:
-    """A Prefect server with an empty database, for the session."""
-
-    home: Path
-    database: Path
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest) -> Path:
+    """An empty database of Prefect's, to be copied."""
+    cache = getattr(request.config, "cache", None)  # absent with -p no:cacheprovider
+    return migrated_database(cache.mkdir("prefect") if cache else HOME)
 
 
 @pytest.fixture(scope="session")
-def prefect_harness() -> Iterator[Harness]:
-    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_home(migrated: Path) -> Path:
+    """Where processes of ours keep what is Prefect's, with a database that they find migrated."""
+    shutil.copy(migrated, HOME / "prefect.db")
+    return HOME
 
-    usual, tempfile.tempdir = tempfile.tempdir, str(HOME)  # where the harness puts its database
-    with prefect_test_harness(server_startup_timeout=200):
-        tempfile.tempdir = usual
-        url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
-        assert url is not None
-        yield Harness(HOME, Path(str(url).partition("///")[2]))
+
+@pytest.fixture(scope="session")
+def prefect_harness(migrated: Path) -> Iterator[Harness]:
+    with harness(HOME, migrated) as started:
+        yield started
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,10 @@ class Ran:
 
 @pytest.fixture
 def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
-    """Run the ingest flow here; keys of `settings` as in config.toml, dotted."""
+    """Run the ingest flow here; keys of `settings` as in config.toml, dotted.
+
+    With few tasks unless told otherwise: each costs Prefect more than its persons cost us.
+    """
     from flows.ingest import ingest
 
     def run(
@@ -82,7 +90,8 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
         **parameters: Any,
     ) -> Ran:
         given = [sources] if isinstance(sources, Path) else sources
-        config = write_config(data_dir.with_name(data_dir.name + ".toml"), settings or {})
+        settings = {"execution.users_per_task": 16, **(settings or {})}
+        config = write_config(data_dir.with_name(data_dir.name + ".toml"), settings)
         state = ingest(
             [str(path) for path in given],
             str(data_dir),
@@ -98,7 +107,7 @@ def ingested(prefect_harness: Harness) -> Callable[..., Ran]:
 
 @pytest.fixture
 def command(prefect_harness: Harness) -> Iterator[Callable[..., Any]]:
-    """`weightstream ARGUMENTS` in this process; gives click's Result."""
+    """`weightstream ARGUMENTS` in this process, flows too; gives click's Result."""
     import logging
 
     from click.testing import CliRunner
@@ -171,6 +180,17 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """fsspec's file system in memory: a bucket to read from and write to, empty."""
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
+
+
 @pytest.fixture(scope="session")
 def fresh_dir() -> Iterator[Callable[[], Path]]:
     """Makes data directories, in memory where the system has such: many stores, no waiting."""
@@ -197,95 +217,11 @@ def csv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return write
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What `store_files` did. outcomes: rows by schema.OUTCOMES."""
-
-    intake: Any
-    outcomes: dict[str, int]
-
-
 @pytest.fixture(scope="session")
-def store_files() -> Callable[..., Stored]:
-    """An ingest without Prefect: read, judge batch by batch, commit, count."""
-    import secrets
-    from datetime import UTC, datetime
+def store_files() -> Callable[..., Any]:
+    from tests.ingesting import store_files
 
-    import numpy as np
-
-    from weightstream import pipeline
-    from weightstream.config import Config
-    from weightstream.engine.model import PRIOR
-    from weightstream.erasing.tombstones import read_tombstones
-    from weightstream.intake.partition import spill_folder
-    from weightstream.judging.causal import judging_of
-    from weightstream.readers import ReadOptions
-    from weightstream.schema import OUTCOMES
-    from weightstream.store.committing import commit
-    from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
-    from weightstream.store.runs import (
-        begin_run,
-        record_counts,
-        register_files,
-        remember_timezone,
-        store_quarantine,
-    )
-    from weightstream.store.stored_persons import StoredPersons
-
-    def store(
-        data_dir: Path, *sources: Path, settings: dict[str, Any] | None = None, **options: Any
-    ) -> Stored:
-        config = Config.model_validate(settings or {})
-        data, path = config.data, data_dir / STORE_NAME
-        judging = judging_of(config, PRIOR)
-        with open_writer(data_dir) as connection, ReadPool(data_dir, 2) as pool:
-            remember_timezone(connection, path, data.timezone)
-            run = begin_run(connection, path, secrets.token_hex(4), "ingest")
-            intake = pipeline.read(
-                sources,
-                ReadOptions(columns=data.columns, **options),
-                data,
-                datetime(2026, 1, 1, tzinfo=UTC),
-                spill_folder(data_dir),
-                tombstones=read_tombstones(connection, data_dir),
-                threads=1,
-            )
-            numbers = register_files(connection, path, intake.files, run)
-            quarantined = intake.quarantined()
-            store_quarantine(connection, path, quarantined, intake.files, numbers, run)
-            counts = np.zeros((len(numbers), len(OUTCOMES)), np.int64)
-
-            def count(decided: Any, start: int, stop: int) -> None:
-                counts[:] += decided.counts(start, stop, len(numbers))
-                for (file, source), rows in decided.shared_ids(start, stop).items():
-                    intake.findings[file].shared_ids[source] += rows
-
-            for part in intake.parts(2, config.execution.users_per_task):
-
-                def judge(persons: Any = None, part: Any = part) -> Any:
-                    with pool.connection() as reader:
-                        return pipeline.judge_for_store(
-                            part, judging, np.array(numbers), StoredPersons(reader), persons
-                        )
-
-                decided, copies = judge()
-                counts += copies
-                commit(
-                    connection,
-                    path,
-                    decided,
-                    lambda persons, judge=judge: judge(persons)[0],
-                    run,
-                    config.threading.db_write_batch_size,
-                    count,
-                )
-            record_counts(connection, path, intake.files, numbers)
-        outcomes = dict(zip(OUTCOMES, counts.sum(axis=0).tolist(), strict=True))
-        outcomes["quarantined"] = sum(file.quarantined for file in intake.files)
-        outcomes["excluded"] += sum(sum(file.excluded.values()) for file in intake.files)
-        return Stored(intake, outcomes)
-
-    return store
+    return store_files
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,14 @@ def test_growthcleanr_without_r_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
     assert "Rscript" in problem
 
 
-@pytest.mark.skipif(growthcleanr.missing() is not None, reason=str(growthcleanr.missing()))
+@pytest.fixture
+def with_r() -> None:
+    if (problem := growthcleanr.missing()) is not None:  # R itself says it, which takes seconds
+        pytest.skip(problem)
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("with_r")
 def test_growthcleanr_finds_a_pounds_reading_and_keeps_order() -> None:
     spoilt = spoilt_stream("home", 1, 2, 0.0)
     batch = spoilt.right

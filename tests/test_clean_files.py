@@ -3,23 +3,15 @@
 import csv
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
-from weightstream.cli_files import cli
+from tests.running import MAIN, loaded_by, run, run_python
 from weightstream.outputs.exports.judged import JUDGED
 
 GOOD = ("a", "2024-01-01T07:00:00Z", "80.0")
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def clean(source, out, *options, status=0):
@@ -243,22 +235,16 @@ def test_a_full_disk_leaves_nothing_behind(simulated, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.flow
 def test_nothing_heavy_is_loaded_and_no_store_made(csv_of, tmp_path):
-    program = (
-        "import sys\nfrom deployments.commands import main\n"
-        "try: main()\nexcept SystemExit: pass\n"
-        "print({'prefect', 'flows', 'pandas', 'sqlite_utils', 'plotly', 'narwhals', 'scipy',"
-        " 'cffi'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "clean", csv_of(GOOD), "-o", tmp_path / "out.csv"],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    loaded = loaded_by(MAIN, "clean", csv_of(GOOD), "-o", tmp_path / "out.csv")
+    heavy = {"prefect", "flows", "pandas", "sqlite_utils", "plotly", "narwhals", "scipy", "cffi"}
+    assert not heavy & loaded
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert len(rows_of(tmp_path / "out.csv")) == 1
 
 
+@pytest.mark.flow
 def test_why_the_first_time_is_slow_is_said_once_and_where_something_is_compiled():
     program = """
 import sys
@@ -279,10 +265,7 @@ sys.meta_path.insert(0, Compiling())
 hidden_packages.load_engine(said.append, alone=False)
 print(len(said))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True,
-        cwd=Path(__file__).parents[1],
-    )  # fmt: skip
+    done = run_python(program)
     assert done.stdout.split() == ["0", "1"], done.stderr
 
 

@@ -3,9 +3,8 @@ import os
 import tomllib
 
 import pytest
-from click.testing import CliRunner
 
-from weightstream.cli import cli
+from tests.running import run
 from weightstream.config_file import flatten, load
 
 
@@ -19,10 +18,6 @@ def store(store_files, csv_of, fresh_dir):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of(("a", "2024-01-01", "80"), ("b", "2024-01-02", "x")))
     return data_dir
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def test_the_printed_configuration_can_be_read_back(tmp_path):

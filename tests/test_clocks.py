@@ -1,8 +1,7 @@
-import subprocess
-import sys
 import threading
 import time
 
+from tests.running import run_python
 from weightstream import clocks
 from weightstream.clocks import RunClock, StageClock, process_seconds
 
@@ -57,7 +56,7 @@ def test_the_first_run_of_a_process_began_with_it():
         "first, second = RunClock(), RunClock()\n"
         "first.started(); print(first.startup, second.total)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_python(program)
     first, second = map(float, done.stdout.split())
     assert 0.3 <= first < 60
     assert second < 0.3

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import weightstream
+from tests.running import MAIN, loaded_by
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.flow
 def test_the_domain_imports_no_prefect():
     names = [
         module.name
@@ -18,17 +20,13 @@ def test_the_domain_imports_no_prefect():
         if not module.name.endswith("__main__")
     ]
     assert "weightstream.store.writing" in names
-    program = (
-        "import importlib, sys\n"
-        "for name in sys.argv[1:]: importlib.import_module(name)\n"
-        "print(*{name.partition('.')[0] for name in sys.modules}, sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert not {"prefect", "tasks", "flows", "deployments"} & set(done.stdout.split())
-    assert "pyarrow" in done.stdout.split()
+    program = "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    loaded = loaded_by(program, *names)
+    assert not {"prefect", "tasks", "flows", "deployments"} & loaded
+    assert {"pyarrow", *names} <= loaded
 
 
+@pytest.mark.flow
 def test_imports_point_one_way():
     pytest.importorskip("importlinter")
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -37,18 +35,12 @@ def test_imports_point_one_way():
     assert "4 kept, 0 broken" in done.stdout
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize("command", [["status"], ["export", "out.csv"], ["config"], ["--help"]])
 def test_commands_of_the_domain_do_not_wait_for_prefect(command, tmp_path):
-    program = (
-        "import sys; from deployments.commands import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "print('prefect' in sys.modules, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *command], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.stderr.split()[-1] == "False", done.stderr
+    loaded = loaded_by(MAIN, *command, cwd=tmp_path)
+    assert "deployments.commands" in loaded
+    assert "prefect" not in loaded
 
 
 def test_modules_are_what_their_names_say():

@@ -1,9 +1,9 @@
 """Compiled kernels are kept somewhere, wherever the package is installed."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.running import run_python
 
 COMPILED = Path(__file__).parents[1] / "weightstream/engine/compiled.py"
 PROGRAM = """
@@ -19,10 +19,7 @@ print(module.CACHE, config.CACHE_DIR)
 def kept(tmp_path, **environment):
     # The one that is named looks at NUMBA_CACHE_DIR alone: as where numba's own places are closed.
     closed = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, COMPILED], capture_output=True, text=True,
-        env={**os.environ, **closed, **environment},
-    )  # fmt: skip
+    done = run_python(PROGRAM, COMPILED, **closed, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.running import run_python
 from weightstream import memory
 from weightstream.memory import free_memory_mb, peak_rss_mb
 
@@ -91,9 +90,8 @@ def test_a_limit_of_the_address_space_counts():
         "resource.setrlimit(resource.RLIMIT_AS, (used + (80 << 20), resource.RLIM_INFINITY))\n"
         "before = free_memory_mb(); held = bytearray(30 << 20); print(before, free_memory_mb())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
     before, after = map(float, done.stdout.split())
     assert 70 < before <= 80
     assert 25 < before - after < 40

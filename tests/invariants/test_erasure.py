@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import draw_pages, run
 from weightstream.cli import cli
 from weightstream.outputs.pages.page import file_name
 
@@ -66,15 +67,15 @@ def holders(data_dir) -> list[str]:
     return [path.name for path in files if standing(path.read_bytes())]
 
 
-def litter(command, data_dir, source):
+def litter(data_dir, source):
     """What users, killed runs and an inbox leave in a data directory."""
     for ending in ("csv", "ndjson", "parquet"):
-        command("export", data_dir / f"all.{ending}", "--data-dir", data_dir)
-    command("export", data_dir / "out.fhir.ndjson", "--data-dir", data_dir)
-    command("export", data_dir / "package", "--package", "--data-dir", data_dir)
+        run("export", data_dir / f"all.{ending}", "--data-dir", data_dir)
+    run("export", data_dir / "out.fhir.ndjson", "--data-dir", data_dir)
+    run("export", data_dir / "package", "--package", "--data-dir", data_dir)
     for ending in ("ndjson", "parquet"):
-        command("export", data_dir / f"raw.{ending}", "--raw", "--data-dir", data_dir)
-    command("export", data_dir / f"{USER}.csv", "--user", USER, "--data-dir", data_dir)
+        run("export", data_dir / f"raw.{ending}", "--raw", "--data-dir", data_dir)
+    run("export", data_dir / f"{USER}.csv", "--user", USER, "--data-dir", data_dir)
     (data_dir / ".all.csv.0123abcd").write_text(USER)
     for folder in ("inbox/done", "inbox/failed/2024", "spill/1-aa"):
         (data_dir / folder).mkdir(parents=True)
@@ -94,15 +95,15 @@ def litter(command, data_dir, source):
 
 @pytest.mark.parametrize("file_names", ["hash", "id"])
 def test_of_the_person_nothing_is_left_and_nothing_comes_back(
-    ingested, command, source, data_dir, kept, exported, tmp_path, file_names
+    ingested, source, data_dir, kept, exported, tmp_path, file_names
 ):
     settings = {"visualization.file_names": file_names}
     ingested(source, data_dir, settings, dashboards=True)
-    command("learn", "--data-dir", data_dir)
+    run("learn", "--data-dir", data_dir)
     ingested(source, data_dir, settings, dashboards=True, retro="inline")
-    litter(command, data_dir, source)
+    litter(data_dir, source)
     assert standing(kept()) == set(CANARIES)
-    done = command("erase", USER, "--rewrite", "--data-dir", data_dir)
+    done = run("erase", USER, "--rewrite", "--data-dir", data_dir)
     assert done.exit_code == 0, done.output
     assert standing(kept(also_prefect=True)) - {USER} == set()
     left = {"all.csv", "all.ndjson", "all.parquet", "out.fhir.ndjson", "raw.ndjson", "raw.parquet"}
@@ -122,7 +123,7 @@ def test_of_the_person_nothing_is_left_and_nothing_comes_back(
     assert after == {USER}, "the name of the file that was read again, and nothing else"
     named = tmp_path / "weights.csv"
     shutil.copy(source, named)
-    command("erase", USER, "--data-dir", data_dir)
+    run("erase", USER, "--data-dir", data_dir)
     ingested(named, data_dir, settings, dashboards=True)
     assert standing(kept()) == set()
 
@@ -141,16 +142,16 @@ def users(data_dir) -> list[str]:
         return [user for (user,) in connection.execute("select distinct user_id from measurements")]
 
 
-def test_exports_of_others_do_not_change(store_files, simulated, fresh_dir, command, exported):
+def test_exports_of_others_do_not_change(store_files, simulated, fresh_dir, exported):
     """Neither their decisions, nor the exports that lie about but for the lines of the erased."""
     data_dir = fresh_dir()
     store_files(data_dir, simulated(12, 600))
     out = data_dir / "all.csv"
-    command("export", out, "--data-dir", data_dir)
+    run("export", out, "--data-dir", data_dir)
     user = users(data_dir)[4]
     before = out.read_text().splitlines()
     said = exported(data_dir).decode().splitlines()
-    assert command("erase", user, "--data-dir", data_dir).exit_code == 0
+    assert run("erase", user, "--data-dir", data_dir).exit_code == 0
     left = [line for line in before if f'"{user}"' not in line and f",{user}," not in line]
     assert out.read_text().splitlines() == left
     assert len(left) < len(before)
@@ -158,15 +159,15 @@ def test_exports_of_others_do_not_change(store_files, simulated, fresh_dir, comm
     assert exported(data_dir).decode().splitlines() == others
 
 
-def test_parameters_that_the_person_taught_are_stale(store_files, simulated, fresh_dir, command):
+def test_parameters_that_the_person_taught_are_stale(store_files, simulated, fresh_dir):
     data_dir = fresh_dir()
     store_files(data_dir, simulated(12, 600))
-    assert "learnt-1" in command("learn", "--data-dir", data_dir).output
-    assert "stale" not in command("status", "--data-dir", data_dir).output
-    done = command("erase", users(data_dir)[0], "--data-dir", data_dir)
+    assert "learnt-1" in run("learn", "--data-dir", data_dir).output
+    assert "stale" not in run("status", "--data-dir", data_dir).output
+    done = run("erase", users(data_dir)[0], "--data-dir", data_dir)
     assert "learnt-1" in done.output
-    assert "learnt-1 is stale" in command("status", "--data-dir", data_dir).output
-    again = command("learn", "--data-dir", data_dir)
+    assert "learnt-1 is stale" in run("status", "--data-dir", data_dir).output
+    again = run("learn", "--data-dir", data_dir)
     assert again.exit_code in (0, 1), again.output
     assert "learnt-2" in again.output or "refused" in again.output
     with sqlite3.connect(data_dir / "weightstream.db") as connection:
@@ -174,7 +175,7 @@ def test_parameters_that_the_person_taught_are_stale(store_files, simulated, fre
     assert sets[0][::2] == ("learnt-1", 1)  # a second set may be refused: few persons test it
 
 
-def test_without_rewrite_sources_are_listed_and_stay(command, store_files, source, fresh_dir):
+def test_without_rewrite_sources_are_listed_and_stay(store_files, source, fresh_dir):
     data_dir = fresh_dir()
     store_files(data_dir, source)
     inbox = data_dir / "inbox"
@@ -182,45 +183,45 @@ def test_without_rewrite_sources_are_listed_and_stay(command, store_files, sourc
     for name in ("waits.csv", "done/read.csv"):
         shutil.copy(source, inbox / name)
     before = [path.read_bytes() for path in sorted(inbox.rglob("*.csv"))]
-    done = command("erase", USER, "--data-dir", data_dir)
+    done = run("erase", USER, "--data-dir", data_dir)
     assert done.exit_code == 0, done.output
     assert "read.csv: holds 5 rows of this person; --rewrite removes them" in done.stdout
     assert "waits.csv: waits to be read; this person's rows will be left out" in done.stdout
     assert [path.read_bytes() for path in sorted(inbox.rglob("*.csv"))] == before
     # What waits is not touched: somebody may be writing it.
-    done = command("erase", USER, "--rewrite", "--data-dir", data_dir)
+    done = run("erase", USER, "--rewrite", "--data-dir", data_dir)
     assert done.exit_code == 0
     assert (inbox / "waits.csv").read_bytes() in before
     assert USER.encode() not in (inbox / "done/read.csv").read_bytes()
 
 
 def test_an_unknown_person_is_one_sentence_unless_in_advance(
-    command, store_files, csv_of, fresh_dir, tables
+    store_files, csv_of, fresh_dir, tables
 ):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of((OTHER, "2024-01-01", "80")))
     before = tables(data_dir)
-    done = command("erase", USER, "--data-dir", data_dir)
+    done = run("erase", USER, "--data-dir", data_dir)
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("weightstream: ")
     assert done.stderr.count("\n") == 1
     assert "has no person" in done.stderr
     assert tables(data_dir) == before
     assert not (data_dir / "erasure.key").exists()
-    assert command("erase", USER, "--in-advance", "--data-dir", data_dir).exit_code == 0
+    assert run("erase", USER, "--in-advance", "--data-dir", data_dir).exit_code == 0
     late = store_files(data_dir, csv_of((USER, "2024-01-01", "80")))
     assert late.outcomes["excluded"] == 1
     assert users(data_dir) == [OTHER]
-    assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
+    assert run("erase", USER, "--data-dir", data_dir).exit_code == 0
 
 
 def test_a_copy_that_cannot_be_deleted_is_told(
-    command, store_files, csv_of, fresh_dir, tmp_path, monkeypatch
+    store_files, csv_of, fresh_dir, tmp_path, monkeypatch
 ):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of((USER, "2024-01-01", "80"), (OTHER, "2024-01-01", "80")))
     copy = data_dir / "copy.csv"
-    assert command("export", copy, "--user", USER, "--data-dir", data_dir).exit_code == 0
+    assert run("export", copy, "--user", USER, "--data-dir", data_dir).exit_code == 0
     usual = Path.unlink
 
     def unlink(path, **options):  # root may delete everything
@@ -229,19 +230,19 @@ def test_a_copy_that_cannot_be_deleted_is_told(
         usual(path, **options)
 
     monkeypatch.setattr(Path, "unlink", unlink)
-    done = command("erase", USER, "--data-dir", data_dir)
+    done = run("erase", USER, "--data-dir", data_dir)
     assert done.exit_code == 1, done.output
     assert f"left: {copy}: cannot be deleted (Permission denied)" in done.stdout
     assert users(data_dir) == [OTHER]
 
 
 @pytest.mark.parametrize("nobody", ["", " ", "NULL"])
-def test_nobody_cannot_be_erased(command, store_files, csv_of, fresh_dir, tables, nobody):
+def test_nobody_cannot_be_erased(store_files, csv_of, fresh_dir, tables, nobody):
     """A blank id would be found in every name, and in every row that names nobody."""
     data_dir = fresh_dir()
     store_files(data_dir, csv_of((OTHER, "2024-01-01", "80"), ("", "2024-01-02", "80")))
     before = tables(data_dir)
-    done = command("erase", nobody, "--in-advance", "--rewrite", "--data-dir", data_dir)
+    done = run("erase", nobody, "--in-advance", "--rewrite", "--data-dir", data_dir)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "is not an id" in done.stderr
     assert tables(data_dir) == before
@@ -264,7 +265,7 @@ def test_a_person_is_asked_only_on_a_terminal(store_files, csv_of, fresh_dir, mo
 
 
 def test_one_that_was_cut_short_is_told_and_gone_on_with(
-    store_files, csv_of, fresh_dir, command, monkeypatch
+    store_files, csv_of, fresh_dir, monkeypatch
 ):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of((USER, "2024-01-01", "80"), (OTHER, "2024-01-01", "80")))
@@ -274,16 +275,14 @@ def test_one_that_was_cut_short_is_told_and_gone_on_with(
 
     with monkeypatch.context() as patched:
         patched.setattr("weightstream.store.erasing.scrub", killed)
-        command("erase", USER, "--data-dir", data_dir)
+        run("erase", USER, "--data-dir", data_dir)
     assert users(data_dir) == [OTHER]
-    assert "cut short" in command("status", "--data-dir", data_dir).output
-    assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
-    assert "cut short" not in command("status", "--data-dir", data_dir).output
+    assert "cut short" in run("status", "--data-dir", data_dir).output
+    assert run("erase", USER, "--data-dir", data_dir).exit_code == 0
+    assert "cut short" not in run("status", "--data-dir", data_dir).output
 
 
-def test_readings_that_were_moved_to_or_from_the_person(
-    store_files, csv_of, fresh_dir, command, exported
-):
+def test_readings_that_were_moved_to_or_from_the_person(store_files, csv_of, fresh_dir, exported):
     """What was theirs leaves the other's series; what was given to them does not come back."""
     data_dir = fresh_dir()
     days = [f"2024-01-{day:02}" for day in range(1, 13)]
@@ -292,13 +291,13 @@ def test_readings_that_were_moved_to_or_from_the_person(
     before = of_other(data_dir)
     for kg, to in (("80.5", OTHER), ("60.5", USER)):
         (name,) = (row[0] for row in measured(data_dir) if row[1] == float(kg))
-        done = command(
+        done = run(
             "override", name, "assign", to, "--by", "x", "--note", USER, "--data-dir", data_dir
         )
         assert done.exit_code == 0, done.output
-    command("dashboards", "--data-dir", data_dir)
+    draw_pages(data_dir)
     assert "80.5" in {row[0] for row in of_other(data_dir)}
-    assert command("erase", USER, "--data-dir", data_dir).exit_code == 0
+    assert run("erase", USER, "--data-dir", data_dir).exit_code == 0
     assert holders(data_dir) == []
     after = of_other(data_dir)
     assert {row[0] for row in after} == {"80", "60.5"}

@@ -14,7 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.running import ROOT, environment
+
 SERVER_SECONDS = 240
 
 
@@ -26,12 +27,8 @@ main()
 """
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
-
-
 @pytest.fixture(scope="session")
-def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def api_url(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Iterator[str]:
     """Of a `prefect server start` with a home of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

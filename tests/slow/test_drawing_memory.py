@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.running import run_python
+
 PERSONS, READINGS = 30, 3000
 
 pytestmark = pytest.mark.slow
@@ -56,10 +56,7 @@ print(len(drawing.draw_persons(connection, place, users)))
 
 def drawn(store: Path, out: Path, more_mb: int, at_a_time: int) -> subprocess.CompletedProcess:
     arguments = [str(store), str(out), str(more_mb), str(at_a_time)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", DRAW, *arguments], capture_output=True, text=True, env=environment
-    )
+    return run_python(DRAW, *arguments)
 
 
 def test_a_portion_at_a_time_fits_where_all_together_do_not(store: Path, tmp_path: Path) -> None:
@@ -108,18 +105,12 @@ os.execvp(sys.executable, [sys.executable, "-c", "from deployments.commands impo
 
 
 def test_the_command_draws_all_in_a_small_control_group(
-    store: Path, tmp_path: Path, control_group: Callable[[int], Path]
+    store: Path, prefect_home: Path, control_group: Callable[[int], Path]
 ) -> None:
     """Python, Prefect and its server leave little of it; the width would be 16 without a look."""
     group = control_group(800)
     arguments = ["dashboards", "--data-dir", str(store), "--json"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(group), *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    done = run_python(RUN, group, *arguments)
     assert done.returncode == 0, done.stderr[-500:]
     assert len(list((store / "dashboards" / "persons").glob("*.html"))) == PERSONS
     control = group / "memory.oom_control"

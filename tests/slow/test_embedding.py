@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from build_backend.serve_wheel import rearrange
-from tests.slow.conftest import ROOT, environment
+from tests.running import ROOT, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

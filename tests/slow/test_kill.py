@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
-STORES, KILLS_EACH = 4, 5
+STORES, KILLS_EACH = 2, 5
 PERSONS, ROWS = 400, 24_000
 SETTINGS = "threading.db_write_batch_size = 4\nexecution.users_per_task = 40\n"
 

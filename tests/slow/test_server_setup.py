@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -126,7 +128,10 @@ def test_setup_where_an_event_loop_runs_as_in_a_notebook(server, client, tmp_pat
     async def twice() -> list[tuple[int, list[str]]]:
         return [server("setup", *more), server("setup", *more)]
 
-    (status, first), (_, again) = asyncio.run(twice())
+    with ThreadPoolExecutor(1) as thread:  # Playwright keeps a loop in this one
+        (status, first), (_, again) = thread.submit(
+            copy_context().run, asyncio.run, twice()
+        ).result()
     assert status == 0, first
     blocks = [line for line in again if "notification block" in line]
     assert [line.split()[0] for line in blocks] == ["kept"]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slow.conftest import ROOT, environment
+from tests.running import ROOT, environment
 
 SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "120"))
 SEED = int(os.environ.get("WEIGHTSTREAM_STRESS_SEED", secrets.randbelow(10**6)))
@@ -30,7 +30,7 @@ KILLED = 0.25
 """Share of the processes that are killed."""
 
 logger = logging.getLogger("stress")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 900)]
 
 FORKER = """
 import json, os, signal, sys, time, traceback

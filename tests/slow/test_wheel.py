@@ -34,7 +34,21 @@ def environment(place, wheel):
     done = run(python, "-m", "pip", "install", "-q", wheel)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")
+    (site,) = place.glob("venv/lib/python*/site-packages")
+    take_kernels(site)
     return place / "venv/bin"
+
+
+def take_kernels(site):
+    """Ours, which numba takes for those of the sources there if these are as old: compiling them
+    again takes a minute. That they are compiled anywhere is asked below, of a read-only place."""
+    for path in (ROOT / "weightstream").rglob("*"):
+        there = site / path.relative_to(ROOT)
+        if path.suffix in (".nbi", ".nbc"):
+            there.parent.mkdir(exist_ok=True)
+            shutil.copy2(path, there)
+        elif path.suffix == ".py":
+            shutil.copystat(path, there)
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +70,27 @@ def sdist(place):
     return place / done.stdout.splitlines()[-1]
 
 
-def pythons():
-    """Of each version that we name, besides this one: those that are there."""
-    for minor in (11, 12, 13):
-        if (3, minor) == sys.version_info[:2]:
-            continue
-        named = [shutil.which(f"python3.{minor}")]
-        named += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
-        for program in filter(None, named):
-            said = subprocess.run([program, "-c", "import sys, ensurepip"], capture_output=True)
-            if said.returncode == 0:
-                yield pytest.param(str(program), id=f"3.{minor}")
-                break
+def found_python(minor):
+    named = [shutil.which(f"python3.{minor}")]
+    named += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+    for program in filter(None, named):
+        said = subprocess.run([program, "-c", "import sys, ensurepip"], capture_output=True)
+        if said.returncode == 0:
+            return program
+    return None
 
 
-@pytest.fixture(scope="module", params=pythons())
+OTHERS = [minor for minor in (11, 12, 13) if (3, minor) != sys.version_info[:2]]
+
+
+@pytest.fixture(scope="module", params=OTHERS, ids="3.{}".format)
 def other_python(request, place, sdist):
     """The bin/ of another Python's environment, with what the source distribution builds."""
-    folder = place / f"other-{request.param_index}"
-    subprocess.run([request.param, "-m", "venv", folder], check=True)
+    program = found_python(request.param)
+    if program is None:
+        pytest.skip(f"there is no Python 3.{request.param} here")
+    folder = place / f"other-{request.param}"
+    subprocess.run([program, "-m", "venv", folder], check=True)
     done = run(folder / "bin/python", "-m", "pip", "install", "-q", sdist)
     if done.returncode:
         pytest.skip(f"pip could not install the dependencies: {done.stderr[-300:]}")

@@ -1,7 +1,5 @@
 """`weightstream server`: names of stores, parameters, exit statuses; and prefect.toml itself."""
 
-import subprocess
-import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -14,6 +12,7 @@ from deployments import running
 from deployments.desired import ROOT
 from deployments.health import vacuumed
 from deployments.server_commands import _checked_name, _parameter
+from tests.running import run_python
 
 
 @pytest.mark.parametrize("name", ["Clinic", "a b", "a/b", "klinikø"])
@@ -64,6 +63,7 @@ def test_how_a_run_ended_is_an_exit_status(monkeypatch, ends, status):
     assert running.run_and_wait("ingest/manual", {}) == status
 
 
+@pytest.mark.flow
 def test_prefect_takes_our_settings_from_its_file_and_from_our_environment(tmp_path):
     """Servers are started either way; what one takes as a number the other may take as text."""
     show = (
@@ -74,9 +74,7 @@ def test_prefect_takes_our_settings_from_its_file_and_from_our_environment(tmp_p
     ours = f"from deployments.commands import apply_prefect_settings as a; a(); {show}"
     said = set()
     for program, folder in ((show, ROOT), (ours, tmp_path)):
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True
-        )
+        done = run_python(program, cwd=folder)
         assert done.returncode == 0, done.stderr[-500:]
         said.add(done.stdout)
     assert said == {"['events', 'flow_runs'] 30 3\n"}

@@ -1,32 +1,21 @@
-"""An erasure that is cut short anywhere and run again ends as if nothing had happened."""
+"""What an erasure keeps in mind until it is done, and files that it cannot search.
+
+That one which is cut short anywhere ends as an undisturbed one is in tests/torture/test_kills.py.
+"""
 
 import json
-import shutil
-import sqlite3
 
 import pytest
 
-from weightstream.config import Config
+from tests.running import configured, draw_pages
 from weightstream.erasing import erasure
 from weightstream.erasing.erasure import erase_person
-from weightstream.outputs.drawing import draw_index, draw_persons, drawing_of
-from weightstream.outputs.pages.page import write_assets
-from weightstream.store.connection import STORE_NAME, open_writer
-from weightstream.store.models import judging_on
 
-STEPS = (
-    "apply_pending", "erase_pages", "_redraw", "_sweep",
-    "erasing.nothing_left", "erasing.scrub", "erasing.finish",
-)  # fmt: skip
 HEAD = "user_id,effectiveDateTime,weight,unit,source_type\n"
 
 
 class Killed(BaseException):
     pass
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
 
 
 @pytest.fixture
@@ -36,51 +25,8 @@ def shared(store, decide, id_of):
     source = store / "inbox/done/weights.csv"
     source.parent.mkdir(parents=True)
     source.write_text(f"{HEAD}a,2024-01-01,80,kg,scale\nb,2024-01-01,60,kg,scale\n")
-    with open_writer(store) as connection:
-        config = configured(store)
-        drawing = drawing_of(store / "dashboards", config, judging_on(connection, config))
-        write_assets(drawing.dashboards)
-        rows = draw_persons(connection, drawing, ["a", "b"])
-        draw_index(connection, store / "dashboards", rows, drawing.naming)
+    draw_pages(store)
     return store
-
-
-def state(data_dir):
-    """Every table without times and numbers of runs, and every other file."""
-    with sqlite3.connect(data_dir / STORE_NAME) as connection:
-        tables = {
-            "users": "select user_id, readings, rejected, level_kg, dirty from users",
-            "decisions": "select user_id, measurement_id, version, verdict, reason, level_kg "
-            "from decisions",
-            "measurements": "select * from measurements",
-            "overrides": "select user_id, measurement_id, action, assigned_to from overrides",
-            "erasures": "select finished_at is null, left_to_do from erasures",
-        }
-        rows = {name: connection.execute(query).fetchall() for name, query in tables.items()}
-    connection.close()
-    files = {
-        str(path.relative_to(data_dir)): path.read_bytes()
-        for path in data_dir.rglob("*")
-        if path.is_file() and not path.name.startswith((STORE_NAME, "erasure.", "runs."))
-    }
-    return rows, files
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_it_ends_as_an_undisturbed_one(shared, tmp_path, monkeypatch, step):
-    undisturbed = tmp_path / "undisturbed"
-    shutil.copytree(shared, undisturbed)
-    erase_person(configured(undisturbed), "a", rewrite=True)
-
-    def killed(*_):
-        raise Killed
-
-    with monkeypatch.context() as cut:
-        cut.setattr(f"weightstream.erasing.erasure.{step}", killed)
-        with pytest.raises(Killed):
-            erase_person(configured(shared), "a", rewrite=True)
-    erase_person(configured(shared), "a", rewrite=True)
-    assert state(shared) == state(undisturbed)
 
 
 def test_what_is_left_to_do_is_kept_until_it_is_done(shared, rows_of, monkeypatch):

@@ -29,10 +29,10 @@ def shown(data_dir: Path) -> set[str]:
 
 
 def test_the_index_shows_everyone_and_pages_stay_as_they_are(
-    ingested, dashboards, simulated, tmp_path
+    store_files, dashboards, simulated, tmp_path
 ):
     data = tmp_path / "data"
-    ingested(simulated(30, 900), data, dashboards=False)
+    store_files(data, simulated(30, 900))
     state = dashboards(data)
     assert (state.name, state.message) == ("Completed", "30 persons")
     assert state.result().dashboards_index == data / "dashboards" / "index.html"
@@ -103,12 +103,20 @@ def test_without_a_store_there_is_nothing_to_draw(dashboards, tmp_path):
     [("no-such-browser", 9000.0, "install one"), ("chromium", 400.0, "only 400 MB are free")],
 )
 def test_without_a_browser_or_room_for_one_a_sentence_and_all_pages(
-    ingested, dashboards, simulated, tmp_path, monkeypatch, caplog, browser, free_mb, error_message
+    store_files,
+    dashboards,
+    simulated,
+    tmp_path,
+    monkeypatch,
+    caplog,
+    browser,
+    free_mb,
+    error_message,
 ):
     import flows.dashboards
 
     data = tmp_path / "data"
-    ingested(simulated(30, 900), data, dashboards=False)
+    store_files(data, simulated(30, 900))
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / browser))
     monkeypatch.setattr(flows.dashboards, "free_memory_mb", lambda: free_mb)
     state = dashboards(data, png=True)
@@ -121,7 +129,7 @@ def test_without_a_browser_or_room_for_one_a_sentence_and_all_pages(
 
 
 def test_memory_that_runs_short_narrows_the_stage(
-    ingested, dashboards, simulated, tmp_path, monkeypatch
+    store_files, dashboards, simulated, tmp_path, monkeypatch
 ):
     """Sixteen tasks could run; after the first start there is no room for another beside it."""
     import tasks.draw
@@ -139,7 +147,7 @@ def test_memory_that_runs_short_narrows_the_stage(
             at_once.pop()
 
     data = tmp_path / "data"
-    ingested(simulated(230, 3000), data, dashboards=False)
+    store_files(data, simulated(230, 3000))
     monkeypatch.setattr(tasks.draw, "draw_persons", watched)
     monkeypatch.setattr(tasks.runtime.memory_budget, "free_memory_mb", lambda: 150.0)
     assert dashboards(data).name == "Completed"
@@ -159,7 +167,7 @@ def test_memory_that_runs_short_narrows_the_stage(
     ],
 )
 def test_pages_are_drawn_in_as_many_processes_as_the_settings_allow(
-    ingested, dashboards, simulated, tmp_path, monkeypatch, settings, processes
+    store_files, dashboards, simulated, tmp_path, monkeypatch, settings, processes
 ):
     import flows.dashboards
     from weightstream.outputs import drawing_processes as module
@@ -175,7 +183,7 @@ def test_pages_are_drawn_in_as_many_processes_as_the_settings_allow(
     monkeypatch.setattr(module, "PERSONS_PER_PROCESS", 10)
     monkeypatch.setattr(flows.dashboards, "drawing_processes", recorded)
     data = tmp_path / "data"
-    ingested(simulated(30, 900), data, dashboards=False)
+    store_files(data, simulated(30, 900))
     config = tmp_path / "drawing.toml"
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
     state = dashboards(data, config=str(config))

@@ -8,6 +8,7 @@ from weightstream.intake.import_report import EXAMPLES, FILES_SHOWN, to_text
 from weightstream.intake.sources import report_of
 from weightstream.readers import ReadOptions
 
+BRIEFLY = ("--no-dashboards", "--retro", "off")
 HEADER = "user_id,effectiveDateTime,source_type,weight,unit\n"
 MIXED = HEADER + (
     "u1,2024-01-31T07:00:00+01:00,s,80,kg\n"
@@ -139,7 +140,7 @@ def test_a_thousand_files_are_not_a_thousand_lines(report, tmp_path):
 
 def test_the_commands_report(command, tmp_path, monkeypatch):
     out = tmp_path / "report.json"
-    arguments = ["ingest", save(tmp_path, MIXED), "--data-dir", tmp_path / "d", "--no-dashboards"]
+    arguments = ["ingest", save(tmp_path, MIXED), "--data-dir", tmp_path / "d", *BRIEFLY]
     ran = command(*arguments, "--json-report", out)
     assert ran.exit_code == 0, ran.output
     (file,) = json.loads(out.read_text())["files"]
@@ -170,7 +171,7 @@ def test_a_report_is_not_written_over_a_source(command, ingested, tmp_path):
 
 def test_a_report_that_cannot_be_written_is_said_before_anything_is_read(command, tmp_path):
     data = tmp_path / "d"
-    arguments = ["ingest", save(tmp_path, MIXED), "--data-dir", data, "--no-dashboards"]
+    arguments = ["ingest", save(tmp_path, MIXED), "--data-dir", data, *BRIEFLY]
     (tmp_path / "other.txt").write_text("dear diary")
     for place, words in {
         "none/report.json": "No such file",
@@ -212,14 +213,14 @@ def test_the_artifact_names_file_line_and_reason_only(ingested, tmp_path):
             return [json.loads(one["data"]) for one in found]
 
         before = len(tables())
-        ran = ingested(save(tmp_path, MIXED, "mine.csv"), tmp_path / "d")
+        ran = ingested(save(tmp_path, MIXED, "mine.csv"), tmp_path / "d", retro="off")
         assert ran.result.counts["quarantined"] == 2
         assert len(tables()) == before + 1
         assert [
             {"file": "file 1", "line": 7, "reason": "bad_timestamp"},
             {"file": "file 1", "line": 8, "reason": "not_body_weight"},
         ] in tables()
-        ingested(save(tmp_path, HEADER + "u1,2024-01-01,s,80,kg\n"), tmp_path / "d")
+        ingested(save(tmp_path, HEADER + "u1,2024-01-01,s,80,kg\n"), tmp_path / "d", retro="off")
         assert len(tables()) == before + 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import run_python
 from weightstream.errors import InputError
 from weightstream.intake import inbox as module
 from weightstream.intake.inbox import claiming
@@ -219,7 +220,7 @@ def killed_at_work(inbox: Path) -> None:
         "import os, sys; from pathlib import Path; from weightstream.intake.inbox import claiming\n"
         "with claiming(Path(sys.argv[1]), 'dead', 0) as claims: os._exit(len(claims.files))"
     )
-    said = subprocess.run([sys.executable, "-c", program, str(inbox)], check=False, timeout=60)
+    said = run_python(program, inbox)
     assert said.returncode == 2
 
 

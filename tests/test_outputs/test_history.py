@@ -5,10 +5,8 @@ import json
 import time
 
 import pytest
-from click.testing import CliRunner
 
-from weightstream.cli_decisions import cli
-from weightstream.config import Config
+from tests.running import configured, run
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.as_of import moment
 from weightstream.outputs.history import history
@@ -16,14 +14,6 @@ from weightstream.outputs.review import review
 from weightstream.store.connection import open_writer
 
 KNOWN = ("measurement_id", "user_id", "verdict", "reason", "suggested_kg", "override")
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def sentences(data_dir, which):

@@ -1,13 +1,9 @@
 import pytest
 
-from weightstream.config import Config
+from tests.running import configured
 from weightstream.errors import StoreError
 from weightstream.outputs.review import review
 from weightstream.outputs.status import NEWEST, PERSONS_AT_A_TIME, status_text
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
 
 
 def test_counts_of_what_the_store_holds(store_files, csv_of, fresh_dir):

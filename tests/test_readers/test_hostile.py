@@ -3,8 +3,6 @@
 import gzip
 import io
 import json
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.seeds import CSV, OMH, SEEDS, binary_seeds
+from tests.running import run_python
 from weightstream.errors import InputError
 from weightstream.intake.sources import files_of
 
@@ -69,6 +68,7 @@ CASES = {
 }
 
 
+@pytest.mark.flow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
 @pytest.mark.parametrize("case", CASES)
 def test_a_line_without_end_is_one_fault_and_takes_no_memory(tmp_path, case):
@@ -77,10 +77,7 @@ def test_a_line_without_end_is_one_fault_and_takes_no_memory(tmp_path, case):
     fill = b"x" if kind == "withings" else b"\0"  # a table with zeros is no text
     endless(tmp_path / "endless", before, after, fill)
     (tmp_path / "small").write_text(before + after)
-    done = subprocess.run(
-        [sys.executable, "-c", ENDLESS, str(tmp_path), kind, repr(options)],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+    done = run_python(ENDLESS, tmp_path, kind, repr(options))
     assert done.returncode == 0, done.stderr
     said, grown_mb = done.stdout.splitlines()
     assert expected in said

@@ -2,7 +2,6 @@
 
 import pickle
 
-import fsspec
 import pytest
 from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFile
@@ -15,14 +14,6 @@ from weightstream.intake.sources import files_of
 from weightstream.readers.remote import RemotePath, _folder, fetch, shown_url, version_of
 
 CSV = b"user_id,date,weight,unit\na,2024-01-01,80,kg\n"
-
-
-@pytest.fixture
-def memory():
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    yield system
-    system.store.clear()
 
 
 def test_a_url_is_read_once_and_told_by_its_name(memory, tmp_path):

@@ -5,15 +5,9 @@ import sqlite3
 import stat
 
 import pytest
-from click.testing import CliRunner
 
-from weightstream import cli_store  # noqa: F401, it attaches commands
-from weightstream.cli import cli
+from tests.running import run
 from weightstream.store.connection import CHECKED_ON, STORE_NAME, open_writer
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ import sqlite3
 import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 
-from weightstream import cli_files  # noqa: F401, it attaches commands
-from weightstream.cli import cli
+from tests.running import run
 from weightstream.errors import StoreError
 from weightstream.store.connection import STORE_NAME
 from weightstream.store.hashing import hash_columns, hash_row
@@ -56,10 +54,6 @@ def test_every_bit_of_a_cell_counts(cell):
     assert len(seen) == 1 + 8 * len(raw)
 
 
-def command(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
 def damage(data_dir):
     with sqlite3.connect(data_dir / STORE_NAME) as connection:
         found = damage_of(connection)
@@ -82,11 +76,11 @@ def test_whatever_weightstream_writes_is_sound(store, store_files, csv_of, decid
     decide(store, id_of(store, "80.22"), "reject")
     decide(store, id_of(store, "80.22"), "withdraw")
     smooth(store)
-    command("learn", "--data-dir", store)
+    run("learn", "--data-dir", store)
     assert not damage(store)
-    assert command("erase", "a", "--data-dir", store).exit_code == 0
+    assert run("erase", "a", "--data-dir", store).exit_code == 0
     assert not damage(store)
-    assert command("erase", "c", "--data-dir", store).exit_code == 0
+    assert run("erase", "c", "--data-dir", store).exit_code == 0
     assert not damage(store)
 
 
@@ -109,10 +103,10 @@ def test_whatever_weightstream_writes_is_sound(store, store_files, csv_of, decid
 )
 def test_an_export_of_what_changed_by_itself_is_refused(store, statement, tmp_path):
     out = tmp_path / "out.csv"
-    assert command("export", out, "--data-dir", store).exit_code == 0
+    assert run("export", out, "--data-dir", store).exit_code == 0
     out.unlink()
     change(store, statement)
-    done = command("export", out, "--data-dir", store)
+    done = run("export", out, "--data-dir", store)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert "is damaged" in done.stderr
     assert not out.exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import run_python
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store import connection as door
 from weightstream.store.connection import Checkpointer, ReadPool, open_writer, transaction
@@ -57,6 +58,7 @@ def test_a_newer_store_is_refused(store):
         pass
 
 
+@pytest.mark.flow
 def test_processes_may_create_one_store_at_the_same_time(data_dir):
     """SQLite does not wait by itself when two switch a new file to WAL mode."""
     program = (
@@ -148,11 +150,7 @@ def test_a_store_that_may_not_be_written(store, read_only):
         shutil.copytree(store.parent, locked)
         (locked / store.name).chmod(0o444 if read_only == "file" else 0o666)
         locked.chmod(0o777 if read_only == "file" else 0o555)
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(locked), str(store.parent)],
-            capture_output=True,
-            text=True,
-        )
+        done = run_python(program, locked, store.parent)
         locked.chmod(0o700)
     assert "cannot be written" in done.stdout, done
     assert done.stdout.count("\n") == 1

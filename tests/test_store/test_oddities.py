@@ -4,17 +4,9 @@ import os
 import sqlite3
 
 import pytest
-from click.testing import CliRunner
 
-from weightstream import cli_store  # noqa: F401, it attaches commands
-from weightstream.cli import cli
+from tests.running import run
 from weightstream.store.connection import STORE_NAME
-
-
-def run(*arguments):
-    done = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
 
 
 @pytest.mark.parametrize("lock", ["runs.lock", "erasure.lock"])

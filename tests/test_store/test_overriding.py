@@ -3,20 +3,14 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.cli_decisions import cli
-from weightstream.config import Config
+from tests.running import configured, run
 from weightstream.outputs.status import status_text
 from weightstream.store import overriding
 from weightstream.store.connection import STORE_NAME, StoreError, open_writer
 from weightstream.store.overriding import apply_pending, parse_overrides
-
-
-def configured(data_dir, **data):
-    return Config.model_validate({"data": {"data_dir": data_dir, **data}})
 
 
 @pytest.fixture(scope="session")
@@ -248,10 +242,6 @@ def test_order_and_splits_are_forgotten_with_overrides(
     smooth(many)
     assert not left
     assert exported(many) == exported(once)
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def test_the_command(store, tmp_path, id_of):

@@ -4,17 +4,11 @@ import random
 import shutil
 
 import pytest
-from click.testing import CliRunner
 
-from weightstream import cli_store  # noqa: F401, it attaches commands
-from weightstream.cli import cli
+from tests.running import run
 from weightstream.store.connection import STORE_NAME
 
 STORES, BITS = 67, (1, 4, 64)
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 @pytest.mark.torture

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import configured, draw_pages
 from torture.faults import points_of
-from weightstream.config import Config
 from weightstream.erasing.erasure import erase_person
 from weightstream.erasing.restoring import restore
-from weightstream.outputs.drawing import draw_index, draw_persons, drawing_of
 from weightstream.outputs.exports.decisions import export_store
 from weightstream.store.backup import backup
 from weightstream.store.connection import STORE_NAME, open_writer
 from weightstream.store.learning_run import learn_from_store
-from weightstream.store.models import judging_on
 from weightstream.store.overriding import OverrideRequest, override
 from weightstream.store.verifying import damage_of
 
@@ -29,19 +27,6 @@ COMMANDS = (
     *("backup", "restore"),
 )
 QUICK = ("override", "dashboards", "backup")
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
-
-
-def draw(data_dir):
-    with open_writer(data_dir) as connection:
-        config = configured(data_dir)
-        drawing = drawing_of(data_dir / "dashboards", config, judging_on(connection, config))
-        (data_dir / "dashboards/persons").mkdir(parents=True, exist_ok=True)
-        rows = draw_persons(connection, drawing, ["a", "b"])
-        draw_index(connection, drawing.dashboards, rows, drawing.naming)
 
 
 def migrate(data_dir):
@@ -64,7 +49,7 @@ def prepared(store, store_files, csv_of, course, simulated, smooth, decide, id_o
             source.parent.mkdir(parents=True)
             source.write_text(f"{HEAD}a,2024-01-01,80,kg,scale\nb,2024-01-01,60,kg,scale\n")
             export_store(configured(store), store / "all.csv")
-            draw(store)
+            draw_pages(store)
         elif command == "learn":
             store_files(store, simulated(12, 600))
         elif command == "restore":
@@ -79,7 +64,7 @@ def prepared(store, store_files, csv_of, course, simulated, smooth, decide, id_o
             "erase": lambda data_dir: erase_person(configured(data_dir), "a", rewrite=True),
             "learn": lambda data_dir: learn_from_store(configured(data_dir)),
             "retro": smooth,
-            "dashboards": draw,
+            "dashboards": draw_pages,
             "migration": migrate,
             "backup": lambda data_dir: backup(configured(data_dir), data_dir.with_suffix(".db")),
             "restore": lambda data_dir: restore(configured(data_dir), saved, overwrite=True),
@@ -151,8 +136,16 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
 
 
 @pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("command", ["ingest", "erase", "learn", "retro", "migration", "restore"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "erase",
+        *(
+            pytest.param(command, marks=pytest.mark.long)
+            for command in ("ingest", "learn", "retro", "migration", "restore")
+        ),
+    ],
+)
 def test_a_longer_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command)
 

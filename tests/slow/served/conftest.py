@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.slow.conftest import PROGRAM, ROOT
+from tests.running import ROOT
+from tests.slow.conftest import PROGRAM
 
 SECONDS = 240
 
@@ -150,8 +151,10 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, path: str = "", **settings: str) -> Iterator[Served]:
+def serving(home: Path, migrated: Path, path: str = "", **settings: str) -> Iterator[Served]:
+    """A server in a home of its own; migrated: what its database begins as, if it is on SQLite."""
     home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(migrated, home / "prefect.db")
     served = Served(free_port(), home, settings, path)
     try:
         served.server()
@@ -222,17 +225,17 @@ def other_user(folder: Path) -> list[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Served]:
     """A server; on either database."""
     settings = {}
     if request.param == "postgresql":
         database = request.getfixturevalue("postgresql")
         settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.url
-    with serving(tmp_path / "home", **settings) as found:
+    with serving(tmp_path / "home", migrated, **settings) as found:
         yield found
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Callable[..., Any]:
+def serve(tmp_path: Path, migrated: Path) -> Callable[..., Any]:
     """Start a server with settings of the test's; a context manager."""
-    return lambda **settings: serving(tmp_path / "home", **settings)
+    return lambda **settings: serving(tmp_path / "home", migrated, **settings)

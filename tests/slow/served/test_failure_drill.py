@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.slow.conftest import PROGRAM, ROOT
+from tests.running import ROOT
+from tests.slow.conftest import PROGRAM
 from tests.slow.served.conftest import Served, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
@@ -153,6 +154,7 @@ def drilled(
     exported: Callable[[Path], bytes],
     store_files: Callable[..., Any],
     smooth: Callable[..., Any],
+    migrated: Path,
 ) -> Callable[..., Any]:
     """A drill in a folder, on a server with these settings; a context manager. When it is over,
     nothing is stuck on the server."""
@@ -166,7 +168,7 @@ def drilled(
         store_files(folder / "quiet", source)
         smooth(folder / "quiet")
         quiet = exported(folder / "quiet")
-        with serving(folder / "home", str(folder), **settings) as served:
+        with serving(folder / "home", migrated, str(folder), **settings) as served:
             status, said = served.run(
                 "server", "setup", "--config", config, "--data-dir", folder / "data"
             )

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
 WIDTHS = {"kalman": 2, "retro": 1, "viz": 2, "db-write": 1, "ingest": 1}
 SETTINGS = """

@@ -7,7 +7,7 @@ import frictionless
 import pandas as pd
 import pytest
 
-from weightstream.config import Config
+from tests.running import configured, run
 from weightstream.errors import ConfigError
 from weightstream.outputs.exports.datapackage import export_package
 from weightstream.outputs.exports.decisions import export_store
@@ -16,10 +16,6 @@ from weightstream.schema import EXPORT
 from weightstream.store.descriptions import column_of
 
 ODD = 'Ann "Q", Ö\'Neil'
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +98,11 @@ def test_a_file_where_the_folder_should_be(store, tmp_path):
         export_store(configured(store), tmp_path / "file", None, export_package)
 
 
-def test_the_command(command, store, tmp_path):
+def test_the_command(store, tmp_path):
     for arguments in ((tmp_path / "p", "--package"), (tmp_path / "o.csv", "--raw")):
-        ran = command("export", *arguments, "--data-dir", store)
+        ran = run("export", *arguments, "--data-dir", store)
         assert ran.exit_code == 0, ran.output
     assert len(list((tmp_path / "p").iterdir())) == 3
     assert (tmp_path / "o.csv").read_bytes() == (tmp_path / "p/received.csv").read_bytes()
-    ran = command("export", tmp_path / "o.fhir.ndjson", "--raw", "--data-dir", store)
+    ran = run("export", tmp_path / "o.fhir.ndjson", "--raw", "--data-dir", store)
     assert (ran.exit_code, ran.stderr.count("different exports")) == (2, 1)

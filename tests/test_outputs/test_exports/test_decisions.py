@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightstream.config import Config
+from tests.running import configured
 from weightstream.config_file import load
 from weightstream.errors import ConfigError, StoreError
 from weightstream.outputs.exports.decisions import current_decisions, export, export_store
@@ -26,10 +26,6 @@ def store(store_files, csv_of, fresh_dir):
     rows += [("b", "2024-01-05", "7", "st", 'a "scale", mine'), ("b", "2024-01-06", "9999", "kg")]
     store_files(data_dir, csv_of(*rows))
     return data_dir
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
 
 
 def read_csv(path):

@@ -2,19 +2,9 @@
 
 import json
 
-import fsspec
-import pytest
 from click.testing import CliRunner
 
 from weightstream.cli_files import cli
-
-
-@pytest.fixture
-def memory():
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    yield system
-    system.store.clear()
 
 
 def run(*arguments, status=0):

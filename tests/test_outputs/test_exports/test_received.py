@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from weightstream.config import Config
+from tests.running import configured
 from weightstream.outputs.exports.decisions import export_store
 from weightstream.outputs.exports.received import RECEIVED, export_received
 
@@ -16,10 +16,6 @@ ROWS = [
     ("", "soon", "x", "", "s", "r4"),
     (" b ", "soon", "80", "kg", "s", "r5"),
 ]  # fmt: skip
-
-
-def configured(data_dir):
-    return Config.model_validate({"data": {"data_dir": data_dir}})
 
 
 def raw_export(data_dir, path, user=None):
