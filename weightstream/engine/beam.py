@@ -176,14 +176,16 @@ def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value
 
 
 @jit
-def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, float]:
+def weigh_right(
+    k: Beam, a: int, i: int, m: int, often: float
+) -> tuple[int, float, float, float]:
     """Continuations of course a in which reading i is right: weights into kid_*.
 
     Returns how many continuations there are now, mean and variance of the reading's prediction,
     and the summed weight.
     """
     p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
-    prior = c.weight * s.rate[OK]
+    prior = c.weight * (1.0 - often * (1.0 - s.rate[OK]))
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     offset += s.bias
@@ -226,18 +228,19 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
 
 
 @jit
-def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -> tuple[int, float]:
+def weigh_wrong(
+    k: Beam, a: int, i: int, m: int, often: float, mean: float, variance: float
+) -> tuple[int, float]:
     """The continuation of course a in which reading i is an error; its weight."""
     s, y, c = k.table[k.source[i]], k.weight[i], k.courses[a]
     if k.forced[i] > 0:
         return m, 0.0
     if k.forced[i] < 0:
         return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
-    factor = rate_factor(c.wrong, c.feared)
-    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= factor
-    wrong += raise_run(c, s, factor, k.density) + raise_guest(c, y, s, k.density)
+        k.density[reason] *= often
+    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density)
     wrong = max(wrong, TINY)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
@@ -270,9 +273,10 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     known, first, second = 0.0, 0.0, 0.0
     for a in range(n):
         c = k.courses[a]
-        m, mean, variance, weight = weigh_right(k, a, i, m)
+        often = rate_factor(c.wrong, c.feared, k.table[k.source[i]])
+        m, mean, variance, weight = weigh_right(k, a, i, m, often)
         right += weight
-        m, error = weigh_wrong(k, a, i, m, mean, variance)
+        m, error = weigh_wrong(k, a, i, m, often, mean, variance)
         wrong += error
         if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
             m -= 1  # not followed
@@ -348,14 +352,14 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     if residual * residual > UNSURPRISING * variance or variance > 9.0:
         return False, 0.0, 0.0, 0.0
     density, usual = valid_density(residual, variance, p.tail_share, tail)
-    rate = rate_factor(c.wrong, c.feared)
+    rate = rate_factor(c.wrong, c.feared, s)
     wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= rate
     wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density)
     gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
-    right = density * s.rate[OK] * (1.0 - moving - leaping)
+    right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)
     right *= 1.0 - restless_rate(c, k.day[i], p)
     if wrong > SURE * right or right < p.accept * (right + wrong):
         return False, 0.0, 0.0, 0.0

@@ -28,8 +28,15 @@ FULL, WEAK, EASY = range(3)
 
 
 @jit
+def factor_of(x: Series, i: int, f: Floats, b: Floats) -> float:
+    """How much oftener than its source's rate says reading i is wrong, by all other readings."""
+    c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
+    return rate_factor(c.wrong + d.wrong, c.feared + d.feared, x.k.table[x.k.source[i]])
+
+
+@jit
 def weigh_birth(
-    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, prior: float
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, often: float, prior: float
 ) -> None:
     """Add what a pair of sides says that knows no level: all other readings are errors.
 
@@ -46,7 +53,7 @@ def weigh_birth(
         t.levels += right
         t.level += right * level
         t.level_square += right * (level * level + w.noise)
-    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, w.copy_of >= 0)
+    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, often, w.copy_of >= 0)
 
 
 @jit
@@ -61,9 +68,10 @@ def weigh_pair(
     k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
-    prior = weight * s.rate[OK]
+    often = factor_of(x, i, f, b)
+    prior = weight * (1.0 - often * (1.0 - s.rate[OK]))
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
-        weigh_birth(x, i, first, weight, f, b, prior if possible else 0.0)
+        weigh_birth(x, i, first, weight, f, b, often, prior if possible else 0.0)
         return True
     c = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
@@ -84,7 +92,7 @@ def weigh_pair(
         right = max(right, TINY * weight)
     wrong = weight * t.error
     if how != WEAK:
-        wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
+        wrong = weigh_errors(x, i, weight, mean, variance, f, b, often, w.copy_of >= 0)
     if how == EASY and wrong > SURE * right:
         for reason in range(REASON_COUNT):
             k.errors[reason] = k.likely[reason] = 0.0
@@ -119,8 +127,9 @@ def weigh_pair(
 
 @jit
 def weigh_errors(
-    x: Series, i: int, weight: float, mean: float, variance: float, f: Floats, b: Floats, copy: bool
-) -> float:
+    x: Series, i: int, weight: float, mean: float, variance: float, f: Floats, b: Floats,
+    often: float, copy: bool,
+) -> float:  # fmt: skip
     """Add the densities of errors at reading i to those of other pairs; returns the sum."""
     k = x.k
     if k.forced[i] > 0:
@@ -130,11 +139,10 @@ def weigh_errors(
         return weight
     s, y = k.table[k.source[i]], k.weight[i]
     c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
-    factor = rate_factor(c.wrong + d.wrong, c.feared + d.feared)
-    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= factor
-    wrong += raise_run(c, s, factor, k.density) + raise_run(d, s, factor, k.density)
+        k.density[reason] *= often
+    wrong += raise_run(c, s, often, k.density) + raise_run(d, s, often, k.density)
     wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
     for reason in range(1, REASON_COUNT):
         own = weight * k.density[reason]
