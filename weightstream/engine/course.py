@@ -30,7 +30,7 @@ GUEST_MEMORY = 0.2
 ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
-RUNS_ON = 0.25
+RUNS_ON = 0.1
 """How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
 GUEST_SOURCES = 0.3
 """Share of errors that are another person on a scale that others use too; where it is less, they
@@ -59,7 +59,7 @@ VALID, MOVED, TURNED, WRONG = range(4)
 @jit
 def persistence(run: float) -> float:
     """Probability that a run of errors of one kind goes on."""
-    return RUNS_ON if run == 1.0 else run / (run + 1.0)
+    return RUNS_ON if run == 1.0 else run / (run + 0.5)
 
 
 @jit
