@@ -33,7 +33,6 @@ from weightstream.engine.course import (
 from weightstream.engine.densities import (
     MOVE_SHARE,
     believed_noise,
-    birth_density,
     interval_sd,
     leap_sd,
     move_rates,
@@ -48,6 +47,8 @@ from weightstream.engine.mixture import (
     OUTLIER,
     OVERRIDE,
     START_KG,
+    UNKNOWN,
+    birth_density,
     explain,
     likeliest,
     normal,
@@ -193,7 +194,7 @@ def weigh_right(
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
-        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
+        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], UNKNOWN, weight
     level = c.r + c.x
     size = small(level)
     tail = p.tail_var * size * size
@@ -228,6 +229,16 @@ def weigh_right(
 
 
 @jit
+def most_undone(density: Floats) -> int:
+    """Return the likeliest of the errors that leave their cause and the right value to be seen."""
+    best = 1
+    for reason in range(2, HUNDREDS_OFF + 1):
+        if density[reason] > density[best]:
+            best = reason
+    return best
+
+
+@jit
 def weigh_wrong(
     k: Beam, a: int, i: int, m: int, often: float, mean: float, variance: float
 ) -> tuple[int, float]:
@@ -249,11 +260,13 @@ def weigh_wrong(
         if weight > k.likely[reason]:
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
+    if math.isnan(c.seen):  # nothing else remembers what it may have been
+        best = most_undone(k.density)
+        own = c.weight * k.density[best]
+        m = add_kid(k, m, own, a, WRONG, best, k.undone[best])
+        kind = kind if kind != best else OUTLIER
+        return add_kid(k, m, c.weight * wrong - own, a, WRONG, kind, math.nan), c.weight * wrong
     sure = kind <= HUNDREDS_OFF and k.density[kind] > CERTAIN * wrong
-    if sure and math.isnan(c.seen):  # nothing else remembers that it may be any other error
-        own = c.weight * k.density[kind]
-        m = add_kid(k, m, own, a, WRONG, kind, k.undone[kind])
-        return add_kid(k, m, c.weight * wrong - own, a, WRONG, OUTLIER, math.nan), c.weight * wrong
     value = k.undone[kind] if sure else math.nan
     return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
 

@@ -33,6 +33,8 @@ from weightstream.engine.mixture import (
     OK,
     REASON_COUNT,
     REPEAT,
+    START_KG,
+    UNKNOWN,
     explain,
     likeliest,
 )
@@ -251,6 +253,8 @@ def rename(k: Beam, w: Pass, i: int) -> None:
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     mean = factor * (c.r + c.x) + offset + s.bias
     variance = spread(c, factor) + s.noise_var + extra
+    if math.isnan(c.seen):
+        mean, variance = START_KG[0], UNKNOWN
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
 

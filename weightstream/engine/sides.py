@@ -9,7 +9,8 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import RESTLESS_DAYS, restless_rate
-from weightstream.engine.densities import MOVE_SHARE, birth_density, leap_sd, move_rates
+from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
+from weightstream.engine.mixture import birth_density
 from weightstream.engine.pairs import invert, join, put_course, widen
 from weightstream.engine.process import spell_variance
 from weightstream.engine.retro import (

@@ -9,9 +9,18 @@ from weightstream.batch import Floats
 from weightstream.engine.beam import SURE, TINY, UNSURPRISING
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import raise_guest, raise_run, rate_factor
-from weightstream.engine.densities import believed_noise, birth_density, interval_sd, valid_density
+from weightstream.engine.densities import believed_noise, interval_sd, valid_density
 from weightstream.engine.filter import name
-from weightstream.engine.mixture import COPY_RATE, HIGHEST, LOWEST, OK, START_KG, explain
+from weightstream.engine.mixture import (
+    COPY_RATE,
+    HIGHEST,
+    LOWEST,
+    OK,
+    START_KG,
+    UNKNOWN,
+    birth_density,
+    explain,
+)
 from weightstream.engine.process import small
 from weightstream.engine.records import REASON_COUNT
 from weightstream.engine.retro import (
@@ -53,7 +62,7 @@ def weigh_birth(
         t.levels += right
         t.level += right * level
         t.level_square += right * (level * level + w.noise)
-    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, often, w.copy_of >= 0)
+    t.wrong += weigh_errors(x, i, weight, START_KG[0], UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
 @jit
@@ -167,7 +176,7 @@ def write(x: Series, i: int, first: int) -> None:
     row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
     if w.copy_of >= 0:
         row.p = 1.0 - COPY_RATE
-    w.loo, w.loo_var = START_KG[0], START_KG[1] ** 2
+    w.loo, w.loo_var = START_KG[0], UNKNOWN
     if t.known > 0.5 * t.pairs:
         calm = t.calm > 0.5 * t.known
         count = t.calm if calm else t.known
