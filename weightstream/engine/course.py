@@ -119,7 +119,8 @@ def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise."""
     if c.visits == 0.0:
         return 0.0
-    share = min((c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS), GUEST_MOST)
+    own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
+    share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
     others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
     share *= min(others * others, 1.0)
     apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4

@@ -15,7 +15,7 @@ from weightstream.growth import SPREAD
 USUAL_KG = 85.0
 """The body for which the parameters stand."""
 SMALL_KG = 50.0
-"""Below it, scatter, offsets and water are in proportion to the body."""
+"""Below it, scatter, offsets and water are in proportion to the body; above, to its square root."""
 LEAST_SIZE = 0.03
 RESTLESS_VAR = 6.0
 """kg² a day by which the level of a usual body wanders in a restless spell (fluid, illness)."""
@@ -49,8 +49,11 @@ def swing_noise(gap: float, rate: float, rate_var: float) -> tuple[float, float,
 
 @shared
 def small(level: float) -> float:
-    """Factor on scatter, offsets and water of a body."""
-    return min(1.0, max(level, 1.0) / SMALL_KG)
+    """Factor on the SDs of scatter, on offsets and on water of a body."""
+    share = max(level, 1.0) / USUAL_KG
+    if level < SMALL_KG:
+        return share * math.sqrt(USUAL_KG / SMALL_KG)
+    return math.sqrt(share)
 
 
 @shared
