@@ -57,6 +57,7 @@ from weightstream.engine.process import (
     advance,
     begin,
     conditions,
+    scatter,
     small,
     spell_variance,
     spread,
@@ -144,16 +145,15 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
         offset += s.bias
         noise = (s.noise_var + extra) * c.scale
         if math.isnan(c.seen):
-            size = small(y)
-            begin(c, k.day[i], y - offset * size, factor, noise * size * size, p)
+            begin(c, k.day[i], y - offset * small(y), factor, noise * scatter(y) ** 2, p)
         else:
             level = c.r + c.x
-            size = small(level)
+            size = scatter(level)
             noise *= size * size
             tail = p.tail_var * size * size
             if what == TURNED:
                 turn(c, k.day[i])
-            residual = y - factor * level - c.w - offset * size
+            residual = y - factor * level - c.w - offset * small(level)
             variance = spread(c, factor) + noise
             if what == MOVED:
                 extra = move_variance(residual, variance, level, abs(k.day[i] - c.seen), p)
@@ -196,9 +196,9 @@ def weigh_right(
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
         return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], UNKNOWN, weight
     level = c.r + c.x
-    size = small(level)
+    size = scatter(level)
     tail = p.tail_var * size * size
-    mean = factor * level + c.w + offset * size
+    mean = factor * level + c.w + offset * small(level)
     variance = spread(c, factor) + noise * size * size
     if not possible and k.forced[i] <= 0:
         return m, mean, variance, 0.0
@@ -300,7 +300,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     mean = first / known if known > 0.0 else math.nan
     sd = math.nan
     if known > 0.0:
-        tail = p.tail_var * small(mean) ** 2
+        tail = p.tail_var * scatter(mean) ** 2
         spread_of = max(second / known - mean * mean, 1e-12)
         sd = interval_sd(spread_of, p.tail_share, tail)
     k.evidence[0] = math.log(right + wrong) if right + wrong > 0.0 else -1e3
@@ -356,10 +356,10 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     level = c.r + c.x
-    size = small(level)
+    size = scatter(level)
     noise = (s.noise_var + extra) * c.scale * size * size
     tail = p.tail_var * size * size
-    mean = factor * level + c.w + (offset + s.bias) * size
+    mean = factor * level + c.w + (offset + s.bias) * small(level)
     variance = spread(c, factor) + noise
     residual = y - mean
     if residual * residual > UNSURPRISING * variance or variance > 9.0:

@@ -21,7 +21,7 @@ from weightstream.engine.mixture import (
     birth_density,
     explain,
 )
-from weightstream.engine.process import small
+from weightstream.engine.process import scatter, small
 from weightstream.engine.records import REASON_COUNT
 from weightstream.engine.retro import (
     COVARIANCES,
@@ -84,9 +84,9 @@ def weigh_pair(
         return True
     c = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
-    size = small(level)
+    size = scatter(level)
     noise, tail = w.noise * size * size, p.tail_var * size * size
-    mean = w.factor * level + j[3] + w.offset * size
+    mean = w.factor * level + j[3] + w.offset * small(level)
     gr = w.factor * (j[c] + j[c + 1]) + j[c + 3]
     gx = w.factor * (j[c + 1] + j[c + 4]) + j[c + 6]
     gv = w.factor * (j[c + 2] + j[c + 5]) + j[c + 8]
@@ -182,16 +182,15 @@ def write(x: Series, i: int, first: int) -> None:
         count = t.calm if calm else t.known
         row.mean = (t.calm_mean if calm else t.mean) / count
         variance = max((t.calm_square if calm else t.square) / count - row.mean**2, 1e-12)
-        row.sd = interval_sd(variance, p.tail_share, p.tail_var * small(row.mean) ** 2)
+        row.sd = interval_sd(variance, p.tail_share, p.tail_var * scatter(row.mean) ** 2)
         w.loo = row.mean
-        w.loo_var = max(variance - w.noise * small(row.mean) ** 2, 1e-9)
+        w.loo_var = variance
     if t.levels > 0.0:
         row.level, row.trend = t.level / t.levels, t.trend / t.levels
         row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
         w.move = t.moved / t.levels
     x.accepted[i] = row.p >= p.accept and w.copy_of < 0
     if x.accepted[i] and math.isnan(row.level):  # accepted by a person; no two courses meet here
-        size = small(x.k.weight[i])
-        row.level = (x.k.weight[i] - w.offset * size) / w.factor
-        row.level_sd = math.sqrt(w.noise) * size
+        row.level = (x.k.weight[i] - w.offset * small(x.k.weight[i])) / w.factor
+        row.level_sd = math.sqrt(w.noise) * scatter(x.k.weight[i])
     x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)
