@@ -67,7 +67,7 @@ from weightstream.engine.records import COURSE, REASON_COUNT, Records
 
 COURSES = 8
 """The most that are kept."""
-PRUNED = 1e-4
+PRUNED = 1e-6
 """Courses below this share of the likeliest are dropped."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""

@@ -12,7 +12,7 @@ from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
 from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
-SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
+SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
 ERRORS = 0.5
 """A person's own rate of errors is known from so many errors, in a usual stream."""
@@ -176,8 +176,8 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
         c.fault, c.fault_source = float(kind), s.key
         if kind == OUTLIER:  # it may have been somebody's first visit
             greet(c, weight, PERHAPS)
-    elif kind == OTHER_PERSON:
-        c.wrong += 0.0 if greet(c, weight, 1.0) else 1.0
+    elif kind != OTHER_PERSON or not greet(c, weight, 1.0):
+        c.wrong += 1.0
     c.last = 1.0 if right else 0.0
 
 
