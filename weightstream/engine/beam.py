@@ -33,6 +33,7 @@ from weightstream.engine.course import (
 from weightstream.engine.densities import (
     MOVE_SHARE,
     believed_noise,
+    between,
     interval_sd,
     leap_sd,
     move_rates,
@@ -210,7 +211,7 @@ def weigh_right(
     share = tail_share(gap, p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (move + leaping * normal(residual, variance + leap_sd(max(level, y), gap) ** 2))
+    move = prior * (move + leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2))
     other = variance
     if c.restless == 1.0:
         other = max(variance - spell_variance(level, gap), noise * size * size)

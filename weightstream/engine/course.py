@@ -8,7 +8,7 @@ from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
+from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
 from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
@@ -185,7 +185,7 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
 def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
     """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
     moving, leaping = move_rates(gap, p)
-    a, b = (MOVE_SHARE * level) ** 2, leap_sd(max(level, level + residual), gap) ** 2
+    a, b = (MOVE_SHARE * level) ** 2, leap_sd(between(level, level + residual), gap) ** 2
     move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
     return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
 

@@ -41,8 +41,15 @@ def move_rates(gap: float, p: Any) -> tuple[float, float]:
 
 
 @jit
+def between(level: float, other: float) -> float:
+    """Geometric mean of the levels at both ends of a leap, of which its SD is a share: as likely
+    to halve as to double, and the same told forwards and backwards."""
+    return math.sqrt(max(level, 1.0) * max(other, 1.0))
+
+
+@jit
 def leap_sd(level: float, gap: float) -> float:
-    """SD of a leap over a gap, kg."""
+    """SD of a leap over a gap, kg. level: see between."""
     low, high = LEAP_SHARES
     return level * (low + (high - low) * min(gap / LEAP_DAYS, 1.0))
 
