@@ -59,7 +59,7 @@ VALID, MOVED, TURNED, WRONG = range(4)
 @jit
 def persistence(run: float) -> float:
     """Probability that a run of errors of one kind goes on."""
-    return RUNS_ON if run == 1.0 else run / (run + 0.5)
+    return RUNS_ON if run == 1.0 else run / (run + 1.0)
 
 
 @jit
