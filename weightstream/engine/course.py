@@ -16,7 +16,7 @@ SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
 ERRORS = 0.5
 """A person's own rate of errors is known from so many errors, in a usual stream."""
-MESSY, MESSY_RATE, MESSY_ERRORS = 0.5, 0.15, 1.0
+MESSY, MESSY_RATE, MESSY_ERRORS = 0.3, 0.15, 1.0
 """Share of a source's errors that stand in messy streams; the rate of errors in these, and the
 errors from which a messy stream's own rate is known."""
 RESTLESS_DAYS = 12.0
