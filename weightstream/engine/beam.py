@@ -68,8 +68,11 @@ from weightstream.engine.records import COURSE, REASON_COUNT, Records
 
 COURSES = 8
 """The most that are kept."""
-PRUNED = 1e-6
-"""Courses below this share of the likeliest are dropped."""
+PRUNED, PRUNED_NEAR = 1e-6, 1e-4
+"""Courses below this share of the likeliest are dropped: those that may yet be right, and those of
+much the same level, which say nothing else."""
+NEAR_SHARE = 0.05
+"""Of the level: how near that is."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 TINY = 1e-250
@@ -329,12 +332,22 @@ def choose(k: Beam, i: int, m: int) -> int:
         k.kid_weight[best] = 0.0
         proceed(k, c, i, k.kid_what[best], k.kid_kind[best], k.kid_value[best])
         count = merge_last(k, count + 1)
+        if least > 0.0 and count > 1 and needless(k.spare[0], k.spare[count - 1]):
+            count -= 1
     for a in range(count):
         total += k.spare[a].weight
     for a in range(count):
         k.courses[a] = k.spare[a]
         k.courses[a].weight = k.spare[a].weight / total
     return count
+
+
+@jit
+def needless(top: Any, c: Any) -> bool:
+    """Whether a faint course says much the same as the likeliest."""
+    if math.isnan(c.seen) or c.weight >= PRUNED_NEAR * top.weight:
+        return False
+    return abs(c.r + c.x - top.r - top.x) < NEAR_SHARE * (top.r + top.x)
 
 
 @jit

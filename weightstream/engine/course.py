@@ -14,11 +14,10 @@ from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
 SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
-ERRORS = 0.5
-"""A person's own rate of errors is known from so many errors, in a usual stream."""
-MESSY, MESSY_RATE, MESSY_ERRORS = 0.3, 0.15, 1.0
-"""Share of a source's errors that stand in messy streams; the rate of errors in these, and the
-errors from which a messy stream's own rate is known."""
+ERRORS, MESSY_ERRORS = 0.5, 1.0
+"""A stream's own rate of errors is known from so many errors: in a usual stream, in a messy one."""
+MESSY, MESSY_RATE = 0.3, 0.15
+"""Share of a source's errors that stand in messy streams, and the rate of errors in these."""
 RESTLESS_DAYS = 12.0
 """Mean length of a spell."""
 GUEST_SD_KG = 2.0
@@ -48,8 +47,8 @@ GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
-
-HUGE = 1e12
+TOLD = 30
+"""Errors from which on there is nothing more to tell of a stream's kind."""
 RATE_MOST = 0.5
 """No stream's rate of errors is more, but for runs."""
 
@@ -84,22 +83,22 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
     """How much oftener this person's readings are wrong than the source's rate says (eq. 6).
 
     The mean, given `wrong` errors where `feared` were expected, of a mixture of two gamma
-    distributions: usual streams and messy ones, with a mean of 1.
+    distributions, of usual streams and of messy ones, whose own mean is 1.
     """
     rate = 1.0 - s.rate[OK]
     messy = min(MESSY * rate / MESSY_RATE, MESSY)
-    a, b = ERRORS, ERRORS * (1.0 - messy) / (1.0 - MESSY)
-    c, d = MESSY_ERRORS, MESSY_ERRORS * messy / MESSY
-    usual = (a + wrong) / (b + feared)
+    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
+    d = MESSY_ERRORS * messy / MESSY
+    usual = (ERRORS + wrong) / (b + feared)
     if messy <= 0.0:
         return usual
-    odds = messy / (1.0 - messy) * (d / (d + feared)) ** c * (1.0 + feared / b) ** a
-    if wrong > 0.0:
-        odds *= ((b + feared) / (d + feared)) ** wrong
-        odds *= math.exp(math.lgamma(c + wrong) - math.lgamma(a + wrong))
-        odds *= math.gamma(a) / math.gamma(c)
-    share = odds / (1.0 + odds) if odds < HUGE else 1.0
-    return min(usual + share * ((c + wrong) / (d + feared) - usual), RATE_MOST / rate)
+    # Γ(1/2 + n)/Γ(1/2) and Γ(1 + n)/Γ(1) by their products: n is small
+    odds = messy / (1.0 - messy) * d / (d + feared) * math.sqrt(1.0 + feared / b)
+    ratio = (b + feared) / (d + feared)
+    for n in range(min(int(wrong), TOLD)):
+        odds *= ratio * (MESSY_ERRORS + n) / (ERRORS + n)
+    share = odds / (1.0 + odds)
+    return min(usual + share * ((MESSY_ERRORS + wrong) / (d + feared) - usual), RATE_MOST / rate)
 
 
 @jit
