@@ -33,7 +33,7 @@ from weightstream.engine.course import (
 from weightstream.engine.densities import (
     MOVE_SHARE,
     believed_noise,
-    birth_density,
+    between,
     interval_sd,
     leap_sd,
     move_rates,
@@ -48,6 +48,8 @@ from weightstream.engine.mixture import (
     OUTLIER,
     OVERRIDE,
     START_KG,
+    UNKNOWN,
+    birth_density,
     explain,
     likeliest,
     normal,
@@ -56,6 +58,7 @@ from weightstream.engine.process import (
     advance,
     begin,
     conditions,
+    scatter,
     small,
     spell_variance,
     spread,
@@ -65,8 +68,11 @@ from weightstream.engine.records import COURSE, REASON_COUNT, Records
 
 COURSES = 8
 """The most that are kept."""
-PRUNED = 1e-4
-"""Courses below this share of the likeliest are dropped."""
+PRUNED, PRUNED_NEAR = 1e-6, 1e-4
+"""Courses below this share of the likeliest are dropped: those that may yet be right, and those of
+much the same level, which say nothing else."""
+NEAR_SHARE = 0.05
+"""Of the level: how near that is."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 TINY = 1e-250
@@ -143,16 +149,15 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
         offset += s.bias
         noise = (s.noise_var + extra) * c.scale
         if math.isnan(c.seen):
-            size = small(y)
-            begin(c, k.day[i], y - offset * size, factor, noise * size * size, p)
+            begin(c, k.day[i], y - offset * small(y), factor, noise * scatter(y) ** 2, p)
         else:
             level = c.r + c.x
-            size = small(level)
+            size = scatter(level)
             noise *= size * size
             tail = p.tail_var * size * size
             if what == TURNED:
                 turn(c, k.day[i])
-            residual = y - factor * level - c.w - offset * size
+            residual = y - factor * level - c.w - offset * small(level)
             variance = spread(c, factor) + noise
             if what == MOVED:
                 extra = move_variance(residual, variance, level, abs(k.day[i] - c.seen), p)
@@ -176,14 +181,16 @@ def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value
 
 
 @jit
-def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, float]:
+def weigh_right(
+    k: Beam, a: int, i: int, m: int, often: float
+) -> tuple[int, float, float, float]:
     """Continuations of course a in which reading i is right: weights into kid_*.
 
     Returns how many continuations there are now, mean and variance of the reading's prediction,
     and the summed weight.
     """
     p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
-    prior = c.weight * s.rate[OK]
+    prior = c.weight * (1.0 - often * (1.0 - s.rate[OK]))
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     offset += s.bias
@@ -191,11 +198,11 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
-        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], START_KG[1] ** 2, weight
+        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], UNKNOWN, weight
     level = c.r + c.x
-    size = small(level)
+    size = scatter(level)
     tail = p.tail_var * size * size
-    mean = factor * level + c.w + offset * size
+    mean = factor * level + c.w + offset * small(level)
     variance = spread(c, factor) + noise * size * size
     if not possible and k.forced[i] <= 0:
         return m, mean, variance, 0.0
@@ -207,7 +214,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
     share = tail_share(gap, p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (move + leaping * normal(residual, variance + leap_sd(max(level, y), gap) ** 2))
+    move = prior * (move + leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2))
     other = variance
     if c.restless == 1.0:
         other = max(variance - spell_variance(level, gap), noise * size * size)
@@ -226,18 +233,29 @@ def weigh_right(k: Beam, a: int, i: int, m: int) -> tuple[int, float, float, flo
 
 
 @jit
-def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -> tuple[int, float]:
+def most_undone(density: Floats) -> int:
+    """Return the likeliest of the errors that leave their cause and the right value to be seen."""
+    best = 1
+    for reason in range(2, HUNDREDS_OFF + 1):
+        if density[reason] > density[best]:
+            best = reason
+    return best
+
+
+@jit
+def weigh_wrong(
+    k: Beam, a: int, i: int, m: int, often: float, mean: float, variance: float
+) -> tuple[int, float]:
     """The continuation of course a in which reading i is an error; its weight."""
     s, y, c = k.table[k.source[i]], k.weight[i], k.courses[a]
     if k.forced[i] > 0:
         return m, 0.0
     if k.forced[i] < 0:
         return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
-    factor = rate_factor(c.wrong, c.feared)
-    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= factor
-    wrong += raise_run(c, s, factor, k.density) + raise_guest(c, y, s, k.density)
+        k.density[reason] *= often
+    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density)
     wrong = max(wrong, TINY)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
@@ -246,11 +264,13 @@ def weigh_wrong(k: Beam, a: int, i: int, m: int, mean: float, variance: float) -
         if weight > k.likely[reason]:
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
+    if math.isnan(c.seen):  # nothing else remembers what it may have been
+        best = most_undone(k.density)
+        own = c.weight * k.density[best]
+        m = add_kid(k, m, own, a, WRONG, best, k.undone[best])
+        kind = kind if kind != best else OUTLIER
+        return add_kid(k, m, c.weight * wrong - own, a, WRONG, kind, math.nan), c.weight * wrong
     sure = kind <= HUNDREDS_OFF and k.density[kind] > CERTAIN * wrong
-    if sure and math.isnan(c.seen):  # nothing else remembers that it may be any other error
-        own = c.weight * k.density[kind]
-        m = add_kid(k, m, own, a, WRONG, kind, k.undone[kind])
-        return add_kid(k, m, c.weight * wrong - own, a, WRONG, OUTLIER, math.nan), c.weight * wrong
     value = k.undone[kind] if sure else math.nan
     return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
 
@@ -270,9 +290,10 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     known, first, second = 0.0, 0.0, 0.0
     for a in range(n):
         c = k.courses[a]
-        m, mean, variance, weight = weigh_right(k, a, i, m)
+        often = rate_factor(c.wrong, c.feared, k.table[k.source[i]])
+        m, mean, variance, weight = weigh_right(k, a, i, m, often)
         right += weight
-        m, error = weigh_wrong(k, a, i, m, mean, variance)
+        m, error = weigh_wrong(k, a, i, m, often, mean, variance)
         wrong += error
         if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
             m -= 1  # not followed
@@ -283,7 +304,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     mean = first / known if known > 0.0 else math.nan
     sd = math.nan
     if known > 0.0:
-        tail = p.tail_var * small(mean) ** 2
+        tail = p.tail_var * scatter(mean) ** 2
         spread_of = max(second / known - mean * mean, 1e-12)
         sd = interval_sd(spread_of, p.tail_share, tail)
     k.evidence[0] = math.log(right + wrong) if right + wrong > 0.0 else -1e3
@@ -311,12 +332,22 @@ def choose(k: Beam, i: int, m: int) -> int:
         k.kid_weight[best] = 0.0
         proceed(k, c, i, k.kid_what[best], k.kid_kind[best], k.kid_value[best])
         count = merge_last(k, count + 1)
+        if least > 0.0 and count > 1 and needless(k.spare[0], k.spare[count - 1]):
+            count -= 1
     for a in range(count):
         total += k.spare[a].weight
     for a in range(count):
         k.courses[a] = k.spare[a]
         k.courses[a].weight = k.spare[a].weight / total
     return count
+
+
+@jit
+def needless(top: Any, c: Any) -> bool:
+    """Whether a faint course says much the same as the likeliest."""
+    if math.isnan(c.seen) or c.weight >= PRUNED_NEAR * top.weight:
+        return False
+    return abs(c.r + c.x - top.r - top.x) < NEAR_SHARE * (top.r + top.x)
 
 
 @jit
@@ -339,23 +370,23 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     level = c.r + c.x
-    size = small(level)
+    size = scatter(level)
     noise = (s.noise_var + extra) * c.scale * size * size
     tail = p.tail_var * size * size
-    mean = factor * level + c.w + (offset + s.bias) * size
+    mean = factor * level + c.w + (offset + s.bias) * small(level)
     variance = spread(c, factor) + noise
     residual = y - mean
     if residual * residual > UNSURPRISING * variance or variance > 9.0:
         return False, 0.0, 0.0, 0.0
     density, usual = valid_density(residual, variance, p.tail_share, tail)
-    rate = rate_factor(c.wrong, c.feared)
+    rate = rate_factor(c.wrong, c.feared, s)
     wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= rate
     wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density)
     gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
-    right = density * s.rate[OK] * (1.0 - moving - leaping)
+    right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)
     right *= 1.0 - restless_rate(c, k.day[i], p)
     if wrong > SURE * right or right < p.accept * (right + wrong):
         return False, 0.0, 0.0, 0.0

@@ -8,14 +8,16 @@ from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
+from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
 from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
-SCATTER_READINGS, SCATTER_CUT = 12.0, 9.0
+SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """A person's own scatter is known from so many readings; the most that one says of it, in z²."""
-ERRORS = 0.5
-"""A person's own rate of errors is known from so many errors."""
+ERRORS, MESSY_ERRORS = 0.5, 1.0
+"""A stream's own rate of errors is known from so many errors: in a usual stream, in a messy one."""
+MESSY, MESSY_RATE = 0.3, 0.15
+"""Share of a source's errors that stand in messy streams, and the rate of errors in these."""
 RESTLESS_DAYS = 12.0
 """Mean length of a spell."""
 GUEST_SD_KG = 2.0
@@ -27,7 +29,7 @@ GUEST_MEMORY = 0.2
 ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
-RUNS_ON = 0.25
+RUNS_ON = 0.1
 """How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
 GUEST_SOURCES = 0.3
 """Share of errors that are another person on a scale that others use too; where it is less, they
@@ -45,6 +47,10 @@ GUEST_APART = 0.08
 """A co-user is told from the person by so much of the weight; one who weighs the same is not."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
+TOLD = 30
+"""Errors from which on there is nothing more to tell of a stream's kind."""
+RATE_MOST = 0.5
+"""No stream's rate of errors is more, but for runs."""
 
 VALID, MOVED, TURNED, WRONG = range(4)
 
@@ -73,9 +79,26 @@ def going_on(c: Any, s: Any) -> float:
 
 
 @jit
-def rate_factor(wrong: float, feared: float) -> float:
-    """How much oftener this person's readings are wrong than the sources' rates say (eq. 6)."""
-    return (ERRORS + wrong) / (ERRORS + feared)
+def rate_factor(wrong: float, feared: float, s: Any) -> float:
+    """How much oftener this person's readings are wrong than the source's rate says (eq. 6).
+
+    The mean, given `wrong` errors where `feared` were expected, of a mixture of two gamma
+    distributions, of usual streams and of messy ones, whose own mean is 1.
+    """
+    rate = 1.0 - s.rate[OK]
+    messy = min(MESSY * rate / MESSY_RATE, MESSY)
+    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
+    d = MESSY_ERRORS * messy / MESSY
+    usual = (ERRORS + wrong) / (b + feared)
+    if messy <= 0.0:
+        return usual
+    # Γ(1/2 + n)/Γ(1/2) and Γ(1 + n)/Γ(1) by their products: n is small
+    odds = messy / (1.0 - messy) * d / (d + feared) * math.sqrt(1.0 + feared / b)
+    ratio = (b + feared) / (d + feared)
+    for n in range(min(int(wrong), TOLD)):
+        odds *= ratio * (MESSY_ERRORS + n) / (ERRORS + n)
+    share = odds / (1.0 + odds)
+    return min(usual + share * ((MESSY_ERRORS + wrong) / (d + feared) - usual), RATE_MOST / rate)
 
 
 @jit
@@ -95,7 +118,8 @@ def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise."""
     if c.visits == 0.0:
         return 0.0
-    share = min((c.visits + GUEST_FIRST) / (c.visits + c.right + GUEST_READINGS), GUEST_MOST)
+    own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
+    share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
     others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
     share *= min(others * others, 1.0)
     apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
@@ -151,8 +175,8 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
         c.fault, c.fault_source = float(kind), s.key
         if kind == OUTLIER:  # it may have been somebody's first visit
             greet(c, weight, PERHAPS)
-    elif kind == OTHER_PERSON:
-        c.wrong += 0.0 if greet(c, weight, 1.0) else 1.0
+    elif kind != OTHER_PERSON or not greet(c, weight, 1.0):
+        c.wrong += 1.0
     c.last = 1.0 if right else 0.0
 
 
@@ -160,7 +184,7 @@ def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
 def move_variance(residual: float, variance: float, level: float, gap: float, p: Any) -> float:
     """Variance of the move that a residual speaks of: a move's and a leap's, by their odds."""
     moving, leaping = move_rates(gap, p)
-    a, b = (MOVE_SHARE * level) ** 2, leap_sd(max(level, level + residual), gap) ** 2
+    a, b = (MOVE_SHARE * level) ** 2, leap_sd(between(level, level + residual), gap) ** 2
     move, leap = moving * normal(residual, variance + a), leaping * normal(residual, variance + b)
     return (move * a + leap * b) / (move + leap) if move + leap > 0.0 else b
 

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from weightstream.engine.compiled import jit
-from weightstream.engine.mixture import START_KG, normal
+from weightstream.engine.mixture import normal
 from weightstream.schema import Z95
 
 BELL_AT_Z95 = math.exp(-0.5 * Z95 * Z95)
@@ -22,18 +22,6 @@ LEAP_SHARES, LEAP_DAYS = (0.08, 0.22), 365.0
 LEAP_DAYS, for no body loses a third of its weight in a week."""
 SOON_DAYS, SOON_TAIL = 0.05, 0.1
 """Within the hour a second weighing shares the meal and the coat: how much rarer its tail is."""
-USUAL_START = 0.88
-"""Share of first readings that are usual adults' weights; the others are of any body."""
-ANY_BODY = 1.0 / math.log(650.0 / 1.5)
-
-
-@jit
-def birth_density(kg: float) -> float:
-    """Density of the first right reading of a person: an adult's, or any body's."""
-    usual = USUAL_START * normal(kg - START_KG[0], START_KG[1] ** 2)
-    if 1.5 <= kg <= 650.0:
-        usual += (1.0 - USUAL_START) * ANY_BODY / kg
-    return usual
 
 
 @jit
@@ -53,8 +41,15 @@ def move_rates(gap: float, p: Any) -> tuple[float, float]:
 
 
 @jit
+def between(level: float, other: float) -> float:
+    """Geometric mean of the levels at both ends of a leap, of which its SD is a share: as likely
+    to halve as to double, and the same told forwards and backwards."""
+    return math.sqrt(max(level, 1.0) * max(other, 1.0))
+
+
+@jit
 def leap_sd(level: float, gap: float) -> float:
-    """SD of a leap over a gap, kg."""
+    """SD of a leap over a gap, kg. level: see between."""
     low, high = LEAP_SHARES
     return level * (low + (high - low) * min(gap / LEAP_DAYS, 1.0))
 

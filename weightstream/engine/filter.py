@@ -33,10 +33,12 @@ from weightstream.engine.mixture import (
     OK,
     REASON_COUNT,
     REPEAT,
+    START_KG,
+    UNKNOWN,
     explain,
     likeliest,
 )
-from weightstream.engine.process import advance, conditions, small, spread
+from weightstream.engine.process import advance, conditions, scatter, small, spread
 from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
 from weightstream.types import Bools, Codes, Floats, Ints
 
@@ -82,10 +84,10 @@ def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     p, s = k.p[0], k.table[k.source[i]]
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     level = c.r + c.x
-    size = small(level)
+    size = scatter(level)
     variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
     sd = interval_sd(variance, p.tail_share, p.tail_var * size * size)
-    return factor * level + c.w + (offset + s.bias) * size, sd
+    return factor * level + c.w + (offset + s.bias) * small(level), sd
 
 
 @jit
@@ -251,6 +253,8 @@ def rename(k: Beam, w: Pass, i: int) -> None:
     factor, offset, extra = conditions(k.day[i], k.hour[i], p)
     mean = factor * (c.r + c.x) + offset + s.bias
     variance = spread(c, factor) + s.noise_var + extra
+    if math.isnan(c.seen):
+        mean, variance = START_KG[0], UNKNOWN
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
 

@@ -35,6 +35,14 @@ LOWEST, HIGHEST = 1.0, 700.0
 """kg; outside of it no body weighs."""
 START_KG = (85.0, 22.0)
 """Mean and SD of adults' weights."""
+ADULTS, ADULT_KG, ADULT_SPREAD = 0.88, 82.0, 0.26
+"""Of first right readings: the share of adults, their median, the SD of its logarithm,"""
+CHILDREN, CHILD_KG = 0.11, (1.5, 60.0)
+"""of children, evenly in the logarithm;"""
+HEAVY, HEAVY_KG, HEAVY_POWER = 0.01, 150.0, 4.0
+"""and of heavier bodies than a bell curve has room for: a power law from HEAVY_KG on."""
+UNKNOWN = math.inf
+"""Variance of a right value of which nothing is known."""
 OTHERS_KG = (82.0, 20.0)
 """Of another person who stands on the scale."""
 HEIGHT_M = (1.70, 0.095)
@@ -85,10 +93,26 @@ def normal(residual: float, variance: float) -> float:
 
 
 @jit
-def right(residual: float, variance: float, p: Any) -> float:
-    """Density of a right value, by the usual scatter and the tail (eq. 3)."""
-    core = (1.0 - p.tail_share) * normal(residual, variance)
-    return core + p.tail_share * normal(residual, variance + p.tail_var)
+def birth_density(kg: float) -> float:
+    """Density of the first right reading of a person: an adult's, a child's, any body's."""
+    if not LOWEST <= kg <= HIGHEST:
+        return 0.0
+    density = ADULTS * normal(math.log(kg / ADULT_KG), ADULT_SPREAD**2) / kg
+    low, high = CHILD_KG
+    if low <= kg <= high:
+        density += CHILDREN / (math.log(high / low) * kg)
+    if kg >= HEAVY_KG:
+        density += HEAVY * HEAVY_POWER / kg * (HEAVY_KG / kg) ** HEAVY_POWER
+    return density
+
+
+@jit
+def right(kg: float, mean: float, variance: float, p: Any) -> float:
+    """Density of a right value, by the usual scatter and the tail (eq. 3), or of a first one."""
+    if variance == UNKNOWN:
+        return birth_density(kg)
+    core = (1.0 - p.tail_share) * normal(kg - mean, variance)
+    return core + p.tail_share * normal(kg - mean, variance + p.tail_var)
 
 
 @jit
@@ -150,7 +174,7 @@ def explain_swap(
             if x == tenths:
                 continue
             x *= 0.1 * unit
-            density = share * SWAP_SHARES[k] * right(x - mean, variance, p)
+            density = share * SWAP_SHARES[k] * right(x, mean, variance, p)
             total += density
             if density > best:
                 best = density
@@ -169,12 +193,12 @@ def explain_hundreds(
         possible, own = 0.0, 0.0
         for k in range(table.shape[0]):
             missing = table[k, 0]
-            if missing > 0.0 and mean - missing < LEADING * unit:
+            if missing > 0.0 and variance < UNKNOWN and mean - missing < LEADING * unit:
                 continue
             possible += table[k, 1]
             if missing > 0.0 and w < LEADING * unit:
                 continue
-            density = typed * table[k, 1] * right(w + missing - mean, variance, p)
+            density = typed * table[k, 1] * right(w + missing, mean, variance, p)
             own += density
             if density > best:
                 best = density
@@ -202,6 +226,8 @@ def explain_height(w: float, pounds: float, p: Any) -> float:
 @jit
 def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
     """BMI typed where weight belongs: right value over height², taken for kg or for pounds."""
+    if variance == UNKNOWN:
+        variance = START_KG[1] ** 2
     square = HEIGHT_M[0] ** 2
     blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
     spread = blur * blur + variance
@@ -216,12 +242,12 @@ def explain_named(
 ) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
     pounds = typed_in_pounds(w, p.pounds)
-    density[UNIT_LB_AS_KG] = LB * right(w * LB - mean, variance, p)
+    density[UNIT_LB_AS_KG] = LB * right(w * LB, mean, variance, p)
     undone[UNIT_LB_AS_KG] = w * LB
-    density[UNIT_KG_AS_LB] = right(w / LB - mean, variance, p) / LB
+    density[UNIT_KG_AS_LB] = right(w / LB, mean, variance, p) / LB
     undone[UNIT_KG_AS_LB] = w / LB
-    tenth = 0.6 * 0.1 * right(0.1 * w - mean, variance, p)
-    tenfold = 0.4 * 10.0 * right(10.0 * w - mean, variance, p)
+    tenth = 0.6 * 0.1 * right(0.1 * w, mean, variance, p)
+    tenfold = 0.4 * 10.0 * right(10.0 * w, mean, variance, p)
     density[DECIMAL_SHIFT] = tenth + tenfold
     undone[DECIMAL_SHIFT] = 0.1 * w if tenth > tenfold else 10.0 * w
     density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, pounds, p, undone)
@@ -241,6 +267,8 @@ def explain(
     w: float, mean: float, variance: float, s: Any, p: Any, density: Floats, undone: Floats
 ) -> float:
     """Prior times density of each error at reading w, where valid ones are N(mean, variance).
+
+    variance: UNKNOWN before a person's first right reading; then mean is that of adults.
 
     density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
     value cannot be had. Returns the sum.

@@ -72,7 +72,7 @@ def on_other_day(x: Series, i: int, first: int, last: int) -> float:
 def weigh_errors(x: Series, i: int, first: int, last: int) -> None:
     """Prior times density of each error at a rejected reading by itself."""
     w, s = x.work[i - first], x.k.table[x.k.source[i]]
-    explain(x.k.weight[i], w.loo, w.loo_var + w.noise, s, x.k.p[0], x.k.density, x.k.undone)
+    explain(x.k.weight[i], w.loo, w.loo_var, s, x.k.p[0], x.k.density, x.k.undone)
     if w.copy_of >= 0.0:
         x.k.density[REPEAT] = COPY_RATE / LATTICE_KG
     x.k.density[WRONG_DATE] = on_other_day(x, i, first, last)

@@ -10,7 +10,7 @@ from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import shared
-from weightstream.engine.process import size, small
+from weightstream.engine.process import scatter, size
 from weightstream.engine.retro import (
     LOGDET,
     MEANS,
@@ -132,7 +132,7 @@ def join(f: Floats, b: Floats, p: Any, joint: Floats, precision: Floats) -> floa
     vv = p.trend_var * size(level) * p.scale
     xx = max(vv / p.trend_rate**2, f[SIDE_XX], b[SIDE_XX])
     vv = max(vv, f[SIDE_VV], b[SIDE_VV])
-    ww = max(p.water_var * p.scale * small(level) ** 2, f[SIDE_WW], b[SIDE_WW])
+    ww = max(p.water_var * p.scale * scatter(level) ** 2, f[SIDE_WW], b[SIDE_WW])
     a = PRECISIONS
     for at in range(10):
         precision[at] = f[a + at] + b[a + at]

@@ -15,7 +15,8 @@ from weightstream.growth import SPREAD
 USUAL_KG = 85.0
 """The body for which the parameters stand."""
 SMALL_KG = 50.0
-"""Below it, scatter, offsets and water are in proportion to the body."""
+"""Below it, scatter, water and offsets are in proportion to the body; above, offsets are the same
+for all, and scatter and water grow as its square root."""
 LEAST_SIZE = 0.03
 RESTLESS_VAR = 6.0
 """kg² a day by which the level of a usual body wanders in a restless spell (fluid, illness)."""
@@ -49,8 +50,14 @@ def swing_noise(gap: float, rate: float, rate_var: float) -> tuple[float, float,
 
 @shared
 def small(level: float) -> float:
-    """Factor on scatter, offsets and water of a body."""
+    """Factor on the offsets of a body."""
     return min(1.0, max(level, 1.0) / SMALL_KG)
+
+
+@shared
+def scatter(level: float) -> float:
+    """Factor on the SDs of scatter and of water of a body."""
+    return small(level) * math.sqrt(max(level, SMALL_KG) / USUAL_KG)
 
 
 @shared
@@ -81,7 +88,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     fxx, fxv, fvx, fvv = swing_transition(gap, p.trend_rate)
     qxx, qxv, qvv = swing_noise(gap, p.trend_rate, p.trend_var * moved)
     wet = math.exp(-gap / p.water_days)
-    water = p.water_var * c.scale * small(level) ** 2 * (1.0 - wet * wet)
+    water = p.water_var * c.scale * scatter(level) ** 2 * (1.0 - wet * wet)
     x, v = c.x, c.v
     c.x, c.v, c.w = fxx * x + fxv * v, fvx * x + fvv * v, wet * c.w
     xx, xv, vv = c.xx, c.xv, c.vv
@@ -126,7 +133,7 @@ def begin(c: Any, day: float, y: float, factor: float, noise: float, p: Any) -> 
     """Start a course from its first right reading: the limit of a flat prior on the level."""
     level = y / factor
     moved = size(level) * c.scale
-    water = p.water_var * c.scale * small(level) ** 2
+    water = p.water_var * c.scale * scatter(level) ** 2
     c.day = c.seen = day
     c.r, c.x, c.v, c.w = level, 0.0, 0.0, 0.0
     c.xx, c.vv, c.ww = p.trend_var * moved / p.trend_rate**2, p.trend_var * moved, water

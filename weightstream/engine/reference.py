@@ -85,9 +85,9 @@ def advance(c: Any, day: float, p: Any) -> None:
         return
     level = c.r + c.x
     own = plain()["process"]
-    size, small = own.size(level), own.small(level)
+    size, scatter = own.size(level), own.scatter(level)
     f, still = transition(gap, p)
-    still = still * c.scale * np.array([0.0, size, size, small**2])
+    still = still * c.scale * np.array([0.0, size, size, scatter**2])
     q = still - f @ still @ f.T
     q[0, 0] = p.level_noise * size * c.scale * gap
     if c.restless == 1.0:

@@ -9,7 +9,8 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import RESTLESS_DAYS, restless_rate
-from weightstream.engine.densities import MOVE_SHARE, birth_density, leap_sd, move_rates
+from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
+from weightstream.engine.mixture import birth_density
 from weightstream.engine.pairs import invert, join, put_course, widen
 from weightstream.engine.process import spell_variance
 from weightstream.engine.retro import (
@@ -19,6 +20,7 @@ from weightstream.engine.retro import (
     ORIGIN,
     PRECISIONS,
     SIDE_COURSE,
+    SIDE_LEAP,
     SIDE_LEVEL,
     SIDE_MOVED,
     SIDE_RESTLESS,
@@ -29,6 +31,8 @@ from weightstream.engine.retro import (
 
 ROUGHLY = 100.0
 """How much more than their weights two sides may come to by meeting."""
+MOST_LIKELIER = 20.0
+"""Log of the most by which a leap is likelier than its own side stands for."""
 NO_BODY = 1e-12
 """Density of first readings where no body is."""
 
@@ -42,7 +46,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     side = sides[at]
     side[SIDE_COURSE], side[SIDE_MOVED] = number, 0.0
     side[SIDE_RESTLESS], side[SIDE_WEIGHT] = c.restless, c.weight
-    side[SIDE_LEVEL] = math.nan
+    side[SIDE_LEVEL], side[SIDE_LEAP] = math.nan, 0.0
     if math.isnan(c.seen):
         return at + 1
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
@@ -60,6 +64,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
     new = sides[at + 2]
     widen(new, side, leap_sd(level, gap) ** 2)
+    new[SIDE_LEAP] = leap_sd(level, gap) ** 2
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
     new = sides[at + 3]
     widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
@@ -93,6 +98,18 @@ def origin_of(x: Series, start: int, end: int, n: int) -> float:
 
 
 @jit
+def leap_between(f: Floats, b: Floats) -> float:
+    """Density of a leap between two sides over that which its own side, widened, stands for."""
+    ratio = b[SIDE_LEVEL] / f[SIDE_LEVEL] if f[SIDE_LEAP] > 0.0 else f[SIDE_LEVEL] / b[SIDE_LEVEL]
+    variance = f[SIDE_LEAP] + b[SIDE_LEAP]
+    off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
+    if variance == 0.0 or ratio <= 0.0 or f[SIDE_LEAP] * b[SIDE_LEAP] > 0.0:
+        return 1.0
+    exponent = 0.5 * off * off / variance * (1.0 - 1.0 / ratio)
+    return math.exp(min(max(exponent, -300.0), MOST_LIKELIER)) / math.sqrt(ratio)
+
+
+@jit
 def roughly(f: Floats, b: Floats) -> float:
     """No less than about the weight with which two sides meet, by their levels alone."""
     weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
@@ -102,7 +119,7 @@ def roughly(f: Floats, b: Floats) -> float:
         return 0.0
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
     apart = 0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR])
-    return ROUGHLY * weight * math.exp(-min(apart, 300.0))
+    return ROUGHLY * weight * leap_between(f, b) * math.exp(-min(apart, 300.0))
 
 
 @jit
@@ -133,4 +150,4 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
     prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level), NO_BODY)
-    return weight * math.exp(max(density, -300.0)) / prior
+    return weight * leap_between(f, b) * math.exp(max(density, -300.0)) / prior

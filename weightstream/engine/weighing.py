@@ -9,10 +9,19 @@ from weightstream.batch import Floats
 from weightstream.engine.beam import SURE, TINY, UNSURPRISING
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import raise_guest, raise_run, rate_factor
-from weightstream.engine.densities import believed_noise, birth_density, interval_sd, valid_density
+from weightstream.engine.densities import believed_noise, interval_sd, valid_density
 from weightstream.engine.filter import name
-from weightstream.engine.mixture import COPY_RATE, HIGHEST, LOWEST, OK, START_KG, explain
-from weightstream.engine.process import small
+from weightstream.engine.mixture import (
+    COPY_RATE,
+    HIGHEST,
+    LOWEST,
+    OK,
+    START_KG,
+    UNKNOWN,
+    birth_density,
+    explain,
+)
+from weightstream.engine.process import scatter, small
 from weightstream.engine.records import REASON_COUNT
 from weightstream.engine.retro import (
     COVARIANCES,
@@ -28,8 +37,15 @@ FULL, WEAK, EASY = range(3)
 
 
 @jit
+def factor_of(x: Series, i: int, f: Floats, b: Floats) -> float:
+    """How much oftener than its source's rate says reading i is wrong, by all other readings."""
+    c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
+    return rate_factor(c.wrong + d.wrong, c.feared + d.feared, x.k.table[x.k.source[i]])
+
+
+@jit
 def weigh_birth(
-    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, prior: float
+    x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, often: float, prior: float
 ) -> None:
     """Add what a pair of sides says that knows no level: all other readings are errors.
 
@@ -46,7 +62,7 @@ def weigh_birth(
         t.levels += right
         t.level += right * level
         t.level_square += right * (level * level + w.noise)
-    t.wrong += weigh_errors(x, i, weight, START_KG[0], START_KG[1] ** 2, f, b, w.copy_of >= 0)
+    t.wrong += weigh_errors(x, i, weight, START_KG[0], UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
 @jit
@@ -61,15 +77,16 @@ def weigh_pair(
     k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
-    prior = weight * s.rate[OK]
+    often = factor_of(x, i, f, b)
+    prior = weight * (1.0 - often * (1.0 - s.rate[OK]))
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
-        weigh_birth(x, i, first, weight, f, b, prior if possible else 0.0)
+        weigh_birth(x, i, first, weight, f, b, often, prior if possible else 0.0)
         return True
     c = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
-    size = small(level)
+    size = scatter(level)
     noise, tail = w.noise * size * size, p.tail_var * size * size
-    mean = w.factor * level + j[3] + w.offset * size
+    mean = w.factor * level + j[3] + w.offset * small(level)
     gr = w.factor * (j[c] + j[c + 1]) + j[c + 3]
     gx = w.factor * (j[c + 1] + j[c + 4]) + j[c + 6]
     gv = w.factor * (j[c + 2] + j[c + 5]) + j[c + 8]
@@ -84,7 +101,7 @@ def weigh_pair(
         right = max(right, TINY * weight)
     wrong = weight * t.error
     if how != WEAK:
-        wrong = weigh_errors(x, i, weight, mean, variance, f, b, w.copy_of >= 0)
+        wrong = weigh_errors(x, i, weight, mean, variance, f, b, often, w.copy_of >= 0)
     if how == EASY and wrong > SURE * right:
         for reason in range(REASON_COUNT):
             k.errors[reason] = k.likely[reason] = 0.0
@@ -119,8 +136,9 @@ def weigh_pair(
 
 @jit
 def weigh_errors(
-    x: Series, i: int, weight: float, mean: float, variance: float, f: Floats, b: Floats, copy: bool
-) -> float:
+    x: Series, i: int, weight: float, mean: float, variance: float, f: Floats, b: Floats,
+    often: float, copy: bool,
+) -> float:  # fmt: skip
     """Add the densities of errors at reading i to those of other pairs; returns the sum."""
     k = x.k
     if k.forced[i] > 0:
@@ -130,11 +148,10 @@ def weigh_errors(
         return weight
     s, y = k.table[k.source[i]], k.weight[i]
     c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
-    factor = rate_factor(c.wrong + d.wrong, c.feared + d.feared)
-    wrong = factor * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= factor
-    wrong += raise_run(c, s, factor, k.density) + raise_run(d, s, factor, k.density)
+        k.density[reason] *= often
+    wrong += raise_run(c, s, often, k.density) + raise_run(d, s, often, k.density)
     wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
     for reason in range(1, REASON_COUNT):
         own = weight * k.density[reason]
@@ -159,22 +176,21 @@ def write(x: Series, i: int, first: int) -> None:
     row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
     if w.copy_of >= 0:
         row.p = 1.0 - COPY_RATE
-    w.loo, w.loo_var = START_KG[0], START_KG[1] ** 2
+    w.loo, w.loo_var = START_KG[0], UNKNOWN
     if t.known > 0.5 * t.pairs:
         calm = t.calm > 0.5 * t.known
         count = t.calm if calm else t.known
         row.mean = (t.calm_mean if calm else t.mean) / count
         variance = max((t.calm_square if calm else t.square) / count - row.mean**2, 1e-12)
-        row.sd = interval_sd(variance, p.tail_share, p.tail_var * small(row.mean) ** 2)
+        row.sd = interval_sd(variance, p.tail_share, p.tail_var * scatter(row.mean) ** 2)
         w.loo = row.mean
-        w.loo_var = max(variance - w.noise * small(row.mean) ** 2, 1e-9)
+        w.loo_var = variance
     if t.levels > 0.0:
         row.level, row.trend = t.level / t.levels, t.trend / t.levels
         row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
         w.move = t.moved / t.levels
     x.accepted[i] = row.p >= p.accept and w.copy_of < 0
     if x.accepted[i] and math.isnan(row.level):  # accepted by a person; no two courses meet here
-        size = small(x.k.weight[i])
-        row.level = (x.k.weight[i] - w.offset * size) / w.factor
-        row.level_sd = math.sqrt(w.noise) * size
+        row.level = (x.k.weight[i] - w.offset * small(x.k.weight[i])) / w.factor
+        row.level_sd = math.sqrt(w.noise) * scatter(x.k.weight[i])
     x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)
