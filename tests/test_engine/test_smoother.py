@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_series
 from weightstream.config import Kalman, Source
-from weightstream.engine import build_model, smooth_batch
+from weightstream.engine import build_model, filter_batch, smooth_batch
+from weightstream.engine.mixture import LB
 
 HOME = ("patient-device",)
 
@@ -230,3 +231,34 @@ def test_threads_change_no_bit(make_batch):
     for name in ("p_valid", "expected", "level_hi", "trend", "accepted", "suggested"):
         joined = np.concatenate([getattr(result, name) for result in parts])
         np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("source", "readings", "wrong"),
+    [
+        ("no source", [(0, 354.0), (226, 163.3), (255, 162.0), (542, 161.6)], {0}),
+        (
+            "care-team-upload",
+            [(0, 136.3), (56, 61.1), (99, 135.6), (150, 136.1), (255, 139.9), (519, 139.3)],
+            {1},
+        ),
+        (
+            "care-team-upload",  # pounds whose digits are swapped, then 100 lb too few
+            [
+                (day, round(lb * LB, 6))
+                for day, lb in zip(
+                    (0, 17, 341, 368, 372, 395, 482, 591),
+                    (212.0, 210.0, 121.2, 119.0, 216.0, 216.0, 215.0, 224.3),
+                    strict=True,
+                )
+            ],
+            {2, 3},
+        ),
+    ],
+)
+def test_one_error_does_not_make_errors_of_all_others(make_batch, source, readings, wrong):
+    """Found on series of a clinic's make: the others were held for a mislabelled run."""
+    batch = make_batch([(19_000.0 + day, kg) for day, kg in readings], sources=(source,))
+    for judge in (filter_batch, smooth_batch):
+        result = judge(batch, build_model(Kalman(), {}, batch.sources))
+        assert set(np.flatnonzero(~result.accepted)) == wrong

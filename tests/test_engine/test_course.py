@@ -1,0 +1,111 @@
+"""What a course remembers, and where it begins; plain Python, without the compiler."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from weightstream.config import Kalman
+from weightstream.engine import build_model
+from weightstream.engine.records import COURSE
+from weightstream.engine.reference import as_records, plain
+
+SOURCES = ("care-team-upload", "patient-device", "https://api.iglucose.com")
+
+
+def part(name):
+    return plain()[name]
+
+
+@pytest.fixture(params=SOURCES)
+def source(request):
+    return as_records(build_model(Kalman(), {}, (request.param,)).table)[0]
+
+
+@pytest.fixture
+def course():
+    c = as_records(np.zeros(1, COURSE))[0]
+    c.seen, c.scale = 0.0, 1.0
+    return c
+
+
+def test_before_anything_is_seen_the_source_s_rate_holds(source):
+    assert part("course").rate_factor(0.0, 0.0, source) == pytest.approx(1.0)
+
+
+def test_errors_raise_the_rate_and_right_readings_lower_it(source):
+    factor, rate = part("course").rate_factor, 1.0 - source.rate[0]
+    clean = [factor(0.0, n * rate, source) for n in range(40)]
+    assert all(a > b > 0.0 for a, b in zip(clean, clean[1:], strict=False))
+    spoilt = [factor(float(e), 20 * rate, source) for e in range(8)]
+    assert spoilt == sorted(spoilt)
+    assert spoilt[0] < spoilt[1] < spoilt[2]
+
+
+def test_a_messy_stream_is_known_by_its_second_error(source):
+    """4 errors of 20: by one gamma distribution of the usual kind the rate would stay far lower."""
+    rate = 1.0 - source.rate[0]
+    found = rate * part("course").rate_factor(4.0, 20 * rate, source)
+    assert 0.1 < found < 0.35
+
+
+def test_no_rate_is_above_one_half(source):
+    rate = 1.0 - source.rate[0]
+    assert rate * part("course").rate_factor(30.0, 30 * rate, source) <= 0.5 + 1e-12
+
+
+def test_first_readings_are_a_density_of_any_body():
+    density = part("mixture").birth_density
+    assert quad(density, 1.0, 700.0, points=(1.5, 60.0, 150.0), limit=300)[0] == pytest.approx(
+        1.0, abs=0.01
+    )
+    assert density(85.0) > 30 * density(170.0) > 30 * density(354.0) > 0.0
+    assert min(density(kg) for kg in (3.0, 12.0, 268.0, 520.0)) > 0.0
+    assert density(0.9) == density(701.0) == 0.0
+
+
+def test_before_a_level_is_known_an_undone_value_is_any_body_s(source):
+    mixture, p = part("mixture"), as_records(build_model(Kalman(), {}, ("x",)).process)[0]
+    density, undone = np.zeros(mixture.REASON_COUNT), np.zeros(mixture.REASON_COUNT)
+    mixture.explain(354.0, mixture.START_KG[0], mixture.UNKNOWN, source, p, density, undone)
+    kind = mixture.UNIT_LB_AS_KG
+    right = mixture.LB * mixture.birth_density(354.0 * mixture.LB)
+    assert density[kind] == pytest.approx(source.rate[kind] * right)
+    assert undone[kind] == pytest.approx(354.0 * mixture.LB)
+
+
+def test_a_leap_is_the_same_told_backwards():
+    densities = part("densities")
+    there, back = densities.between(60.0, 130.0), densities.between(130.0, 60.0)
+    assert there == pytest.approx(back)
+    assert 60.0 < there < 130.0
+
+
+def test_the_person_stands_there_in_a_run_of_errors_too(course, source):
+    """Else a co-user counts for more where all own readings are held for mislabelled ones."""
+    raise_guest = part("course").raise_guest
+    course.r, course.guest, course.visits = 137.0, 83.0, 5.0
+    rises = []
+    for course.right, course.run in ((40.0, 0.0), (0.0, 40.0), (0.0, 0.0)):
+        rises.append(raise_guest(course, 83.0, source, np.zeros(len(source.rate))))
+    assert rises[0] == pytest.approx(rises[1])
+    assert rises[0] < 0.5 * rises[2]
+
+
+@pytest.mark.parametrize("kind", ["digit_swap", "height_as_weight", "outlier", "unit_lb_as_kg"])
+def test_every_kind_counts_as_an_error(course, source, kind):
+    from weightstream.schema import REASONS
+
+    module = part("course")
+    module.remember(course, module.WRONG, REASONS.index(kind), 50.0, source)
+    assert course.wrong == 1.0
+
+
+def test_scatter_grows_with_the_body_and_offsets_do_not():
+    process = part("process")
+    assert process.scatter(85.0) == pytest.approx(1.0)
+    assert process.scatter(170.0) == pytest.approx(math.sqrt(2.0))
+    assert process.scatter(5.0) == pytest.approx(0.1 * process.scatter(50.0))
+    assert process.small(330.0) == process.small(85.0) == 1.0
+    assert process.small(25.0) == pytest.approx(0.5)
