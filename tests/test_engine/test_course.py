@@ -1,6 +1,7 @@
 """What a course remembers, and where it begins; plain Python, without the compiler."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_before_anything_is_seen_the_source_s_rate_holds(source):
 def test_errors_raise_the_rate_and_right_readings_lower_it(source):
     factor, rate = part("course").rate_factor, 1.0 - source.rate[0]
     clean = [factor(0.0, n * rate, source) for n in range(40)]
-    assert all(a > b > 0.0 for a, b in zip(clean, clean[1:], strict=False))
+    assert all(a > b > 0.0 for a, b in pairwise(clean))
     spoilt = [factor(float(e), 20 * rate, source) for e in range(8)]
     assert spoilt == sorted(spoilt)
     assert spoilt[0] < spoilt[1] < spoilt[2]

@@ -128,6 +128,23 @@ def test_a_damaged_store_exports_what_it_should_or_nothing(store, saved, exporte
     assert out.read_bytes() == expected
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [(b"references", b"r\xe5ferences"), (b"started_at", b"`tarted_at"), (b"null", b"\xeeull")],
+)
+def test_a_damaged_schema_is_one_sentence(store, was, now):
+    """SQLite's message quotes it: bytes that are no text, or a whole table."""
+    path = store / STORE_NAME
+    content = path.read_bytes()
+    assert was in content
+    path.write_bytes(content.replace(was, now))
+    for command in ("status", "check"):
+        done = run(command, "--data-dir", store)
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+        assert "backup" in done.stderr
+        assert len(done.stderr) < 400
+
+
 def test_a_damaged_backup_replaces_nothing(store, saved):
     before = (store / STORE_NAME).read_bytes()
     with sqlite3.connect(saved) as connection:

@@ -67,18 +67,18 @@ from weightstream.engine.process import (
 from weightstream.engine.records import COURSE, REASON_COUNT, Records
 
 COURSES = 8
-"""The most that are kept."""
+"""The largest number of courses."""
 PRUNED, PRUNED_NEAR = 1e-6, 1e-4
-"""Courses below this share of the likeliest are dropped: those that may yet be right, and those of
-much the same level, which say nothing else."""
+"""Courses below this share of the likeliest are dropped: of another level, of nearly the same."""
 NEAR_SHARE = 0.05
-"""Of the level: how near that is."""
+"""Levels are nearly the same within this share."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 TINY = 1e-250
-"""What no density of a reading falls below, so that something is always left."""
+"""The smallest density of a reading, so that some course always remains."""
 CERTAIN = 0.5
-"""Share of a named cause among errors from which on the undone value is believed."""
+"""If one error that can be undone has at least this share of the errors' probability, the undone
+value is used."""
 SPLIT = 0.01
 """A continuation below this share of the usual one is not followed."""
 UNSURPRISING = 5.0
@@ -117,7 +117,7 @@ class Beam(NamedTuple):
 
 @jit
 def start_beam(k: Beam, day: float) -> int:
-    """One course of which nothing is known."""
+    """Return a course without information."""
     c = k.courses[0]
     c.weight, c.day, c.seen = 1.0, day, math.nan
     c.scale, c.told = k.p[0].scale, SCATTER_READINGS
@@ -181,9 +181,7 @@ def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value
 
 
 @jit
-def weigh_right(
-    k: Beam, a: int, i: int, m: int, often: float
-) -> tuple[int, float, float, float]:
+def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, float, float, float]:
     """Continuations of course a in which reading i is right: weights into kid_*.
 
     Returns how many continuations there are now, mean and variance of the reading's prediction,
@@ -214,7 +212,9 @@ def weigh_right(
     share = tail_share(gap, p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (move + leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2))
+    move = prior * (
+        move + leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2)
+    )
     other = variance
     if c.restless == 1.0:
         other = max(variance - spell_variance(level, gap), noise * size * size)
@@ -234,7 +234,7 @@ def weigh_right(
 
 @jit
 def most_undone(density: Floats) -> int:
-    """Return the likeliest of the errors that leave their cause and the right value to be seen."""
+    """Return the likeliest of the errors from whose value a course can start."""
     best = 1
     for reason in range(2, HUNDREDS_OFF + 1):
         if density[reason] > density[best]:
@@ -264,7 +264,7 @@ def weigh_wrong(
         if weight > k.likely[reason]:
             k.likely[reason] = weight
             k.restored[reason] = k.undone[reason]
-    if math.isnan(c.seen):  # nothing else remembers what it may have been
+    if math.isnan(c.seen):  # the undone value may be all that is known of the person
         best = most_undone(k.density)
         own = c.weight * k.density[best]
         m = add_kid(k, m, own, a, WRONG, best, k.undone[best])
@@ -344,7 +344,7 @@ def choose(k: Beam, i: int, m: int) -> int:
 
 @jit
 def needless(top: Any, c: Any) -> bool:
-    """Whether a faint course says much the same as the likeliest."""
+    """Return whether a faint course has nearly the level of the likeliest."""
     if math.isnan(c.seen) or c.weight >= PRUNED_NEAR * top.weight:
         return False
     return abs(c.r + c.x - top.r - top.x) < NEAR_SHARE * (top.r + top.x)
@@ -363,7 +363,7 @@ def merge_last(k: Beam, count: int) -> int:
 
 @jit
 def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
-    """Take an unsurprising reading on a lone calm course at once; says whether it is one."""
+    """Process an unsurprising reading on a single calm course; return whether it was one."""
     c = k.courses[0]
     if n > 1 or c.right < KNOWN or c.restless == 1.0 or k.forced[i] != 0:
         return False, 0.0, 0.0, 0.0

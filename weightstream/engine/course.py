@@ -1,4 +1,4 @@
-"""What one course remembers: its errors, who else was there, how much it scatters. Compiled.
+"""The memory of one course: errors, co-user, scatter. Compiled.
 
 A course is one answer to what each reading so far was (docs/judging.md, eq. 5-8).
 """
@@ -13,7 +13,7 @@ from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER,
 from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
 
 SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
-"""A person's own scatter is known from so many readings; the most that one says of it, in z²."""
+"""Prior weight of a person's scatter, in readings; cap of one reading's z²."""
 ERRORS, MESSY_ERRORS = 0.5, 1.0
 """A stream's own rate of errors is known from so many errors: in a usual stream, in a messy one."""
 MESSY, MESSY_RATE = 0.3, 0.15
@@ -30,7 +30,7 @@ ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
 RUNS_ON = 0.1
-"""How often a single error of a kind is followed by one of the same kind; n of them by n : 1."""
+"""Probability that one error of a kind is followed by another of the kind; n of them by n : 1."""
 GUEST_SOURCES = 0.3
 """Share of errors that are another person on a scale that others use too; where it is less, they
 come again less often by its square."""
@@ -41,13 +41,13 @@ GUEST_MOST = 0.5
 KNOWN = 3.0
 """Right readings from which on a person's course is known."""
 UNKNOWN_RUN = 0.6
-"""How much less errors run on beside fewer right readings: one or two that stand alone do not make
-errors of all others. A series may begin with a run; then none was right yet."""
+"""Factor on it while fewer are right: one or two valid readings do not make errors of all others.
+If none was right yet, the series may have begun with a run."""
 GUEST_APART = 0.08
-"""A co-user is told from the person by so much of the weight; one who weighs the same is not."""
+"""A co-user must differ from the person by about this share of the weight."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
-TOLD = 30
+COUNTED = 30
 """Errors from which on there is nothing more to tell of a stream's kind."""
 RATE_MOST = 0.5
 """No stream's rate of errors is more, but for runs."""
@@ -95,7 +95,7 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
     # Γ(1/2 + n)/Γ(1/2) and Γ(1 + n)/Γ(1) by their products: n is small
     odds = messy / (1.0 - messy) * d / (d + feared) * math.sqrt(1.0 + feared / b)
     ratio = (b + feared) / (d + feared)
-    for n in range(min(int(wrong), TOLD)):
+    for n in range(min(int(wrong), COUNTED)):
         odds *= ratio * (MESSY_ERRORS + n) / (ERRORS + n)
     share = odds / (1.0 + odds)
     return min(usual + share * ((MESSY_ERRORS + wrong) / (d + feared) - usual), RATE_MOST / rate)
@@ -156,13 +156,13 @@ def greet(c: Any, weight: float, visit: float) -> bool:
 
 @jit
 def remember(c: Any, what: int, kind: int, weight: float, s: Any) -> None:
-    """Put what a reading was taken for into a course's memory."""
+    """Update a course's memory with the outcome of a reading."""
     right = what != WRONG
     c.rights = (c.rights << 1) | (1 if right else 0)
     c.moves = (c.moves << 1) | (1 if what == MOVED else 0)
     c.spells = (c.spells << 1) | (1 if c.restless == 1.0 else 0)
     if kind == OVERRIDE:
-        return  # what a person rejects tells nothing
+        return  # a reading that a reviewer rejects is no evidence
     c.feared += 1.0 - s.rate[OK]
     if right:
         c.right += 1.0
@@ -209,7 +209,7 @@ def turn(c: Any, day: float) -> None:
 
 @jit
 def like(a: Any, b: Any) -> bool:
-    """Whether two courses say so much the same that one can stand for both."""
+    """Return whether two courses are similar enough to merge."""
     if a.restless != b.restless or math.isnan(a.seen) or math.isnan(b.seen):
         return False
     if a.fault != b.fault and b.weight > 0.05 * a.weight:

@@ -42,8 +42,10 @@ def move_rates(gap: float, p: Any) -> tuple[float, float]:
 
 @jit
 def between(level: float, other: float) -> float:
-    """Geometric mean of the levels at both ends of a leap, of which its SD is a share: as likely
-    to halve as to double, and the same told forwards and backwards."""
+    """Geometric mean of the levels at both ends of a leap, whose SD is a share of it.
+
+    So halving is as likely as doubling, and time may run either way.
+    """
     return math.sqrt(max(level, 1.0) * max(other, 1.0))
 
 

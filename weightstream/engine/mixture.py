@@ -32,17 +32,17 @@ OVERRIDE = REASONS.index("override")
 REASON_COUNT = len(REASONS)
 
 LOWEST, HIGHEST = 1.0, 700.0
-"""kg; outside of it no body weighs."""
+"""Limits of possible body weights, kg."""
 START_KG = (85.0, 22.0)
 """Mean and SD of adults' weights."""
 ADULTS, ADULT_KG, ADULT_SPREAD = 0.88, 82.0, 0.26
-"""Of first right readings: the share of adults, their median, the SD of its logarithm,"""
+"""Share of adults among first valid readings, their median, the SD of the logarithm;"""
 CHILDREN, CHILD_KG = 0.11, (1.5, 60.0)
-"""of children, evenly in the logarithm;"""
+"""share of children, log-uniform between these;"""
 HEAVY, HEAVY_KG, HEAVY_POWER = 0.01, 150.0, 4.0
-"""and of heavier bodies than a bell curve has room for: a power law from HEAVY_KG on."""
+"""share of heavy bodies, whose tail is a power law from HEAVY_KG on."""
 UNKNOWN = math.inf
-"""Variance of a right value of which nothing is known."""
+"""Variance of a right value before a person's first valid reading."""
 OTHERS_KG = (82.0, 20.0)
 """Of another person who stands on the scale."""
 HEIGHT_M = (1.70, 0.095)
@@ -94,7 +94,7 @@ def normal(residual: float, variance: float) -> float:
 
 @jit
 def birth_density(kg: float) -> float:
-    """Density of the first right reading of a person: an adult's, a child's, any body's."""
+    """Density of a person's first valid reading: of adults, children and heavy bodies."""
     if not LOWEST <= kg <= HIGHEST:
         return 0.0
     density = ADULTS * normal(math.log(kg / ADULT_KG), ADULT_SPREAD**2) / kg

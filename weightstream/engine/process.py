@@ -23,7 +23,7 @@ RESTLESS_VAR = 6.0
 RESTLESS_MOST_DAYS = 4.0
 """Over a longer gap a restless spell adds no more."""
 UNKNOWN_HOUR = 0.3
-"""Share of the evening's rise at a reading of which only the date is known."""
+"""Share of the evening's rise at a reading without a time of day."""
 SWING_SERIES = 1e-3
 """Of rate * gap: there the closed form of the swing's noise cancels."""
 

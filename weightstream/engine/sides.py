@@ -32,7 +32,7 @@ from weightstream.engine.retro import (
 ROUGHLY = 100.0
 """How much more than their weights two sides may come to by meeting."""
 MOST_LIKELIER = 20.0
-"""Log of the most by which a leap is likelier than its own side stands for."""
+"""Log of the largest such ratio."""
 NO_BODY = 1e-12
 """Density of first readings where no body is."""
 
@@ -99,7 +99,7 @@ def origin_of(x: Series, start: int, end: int, n: int) -> float:
 
 @jit
 def leap_between(f: Floats, b: Floats) -> float:
-    """Density of a leap between two sides over that which its own side, widened, stands for."""
+    """Ratio of a leap's density between two sides to the one that the widened side implies."""
     ratio = b[SIDE_LEVEL] / f[SIDE_LEVEL] if f[SIDE_LEAP] > 0.0 else f[SIDE_LEVEL] / b[SIDE_LEVEL]
     variance = f[SIDE_LEAP] + b[SIDE_LEAP]
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]

@@ -19,7 +19,13 @@ from weightstream.parsing.coded import trimmed
 from weightstream.store import erasing
 from weightstream.store.backup import flush, sound
 from weightstream.store.checksums import keep_checksums
-from weightstream.store.connection import STORE_NAME, explained, pending_migrations, transaction
+from weightstream.store.connection import (
+    DAMAGED,
+    STORE_NAME,
+    explained,
+    pending_migrations,
+    transaction,
+)
 from weightstream.store.locks import ALONE_SECONDS, exclusive_lock
 from weightstream.store.migrations import migrations
 
@@ -67,7 +73,7 @@ def erase_again(former: Path, copy: Path, data_dir: Path) -> Iterator[str]:
         with closing(sqlite3.connect(f"{former.as_uri()}?mode=ro", uri=True)) as connection:
             known = connection.execute("select token, erased_at from erasures").fetchall()
             key = key_of(connection, data_dir) if known else None
-    except sqlite3.DatabaseError:
+    except DAMAGED:
         yield NOT_READ
         return
     if key is None:
@@ -100,7 +106,7 @@ def erase_again(former: Path, copy: Path, data_dir: Path) -> Iterator[str]:
 
 def keep_former(path: Path) -> str:
     """Give the store that is replaced another name, in one step; return a line on it."""
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
+    with suppress(*DAMAGED), closing(sqlite3.connect(path)) as connection:
         connection.execute("select 1 from sqlite_master")  # until then it knows of no WAL
         connection.execute("pragma wal_checkpoint(truncate)")
     former = path.with_name(FORMER)

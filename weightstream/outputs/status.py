@@ -74,7 +74,7 @@ def _lines(connection: sqlite3.Connection, path: Path, basis: str) -> list[str]:
     lines += _unfinished(connection, basis)
     lines.append("newest runs")
     for kind, status, started, rows, run_id in connection.execute(RUNS):
-        lines.append(f"  {started}  {kind:<11}{status:<10}{rows:>12,} rows  {run_id}")
+        lines.append(f"  {started}  {kind:<11}{status:<10}{rows or 0:>12,} rows  {run_id}")
     rejected = newest_rejected(connection)
     if rejected:
         lines.append("newest rejected readings")

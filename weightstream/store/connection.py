@@ -20,6 +20,11 @@ from weightstream.store.migrations import FORMER_STEPS, migrations
 from weightstream.store.verifying import structure_faults
 
 STORE_NAME = "weightstream.db"
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file raises: Python cannot read a message of SQLite's that quotes its bytes."""
+SQLITE_SAYS = (b"malformed database schema", b"no such ", b"near ")
+LONGEST = 120
+"""Characters of SQLite's own message that are told."""
 LOCK_SECONDS = 30.0
 CHECKED_ON = "checked_on"
 WAL_BYTES = 256 << 20
@@ -155,6 +160,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise explanation(path, error) from error
+    except UnicodeDecodeError as error:
+        if not error.object.startswith(SQLITE_SAYS):
+            raise
+        raise StoreError(f"{path} is damaged: its schema; restore it from a backup") from error
 
 
 @contextmanager
@@ -179,7 +188,9 @@ def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"{path}: cannot be written ({error}); check its owner and permissions")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return StoreError(f"{path} is not a weightstream store ({error}); restore it from a backup")
+        said = " ".join(str(error).split())  # it may quote a whole table
+        said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
+        return StoreError(f"{path} is not a weightstream store ({said}); restore it from a backup")
     if "decode to UTF-8" in str(error):  # its text is somebody's
         return StoreError(
             f"{path} is damaged: it contains a text that cannot be read; restore it from a backup"

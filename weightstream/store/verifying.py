@@ -101,6 +101,8 @@ def structure_faults(connection: sqlite3.Connection, check: str = "quick_check")
         rows = connection.execute(f"pragma {check}({STRUCTURE})").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
+    except UnicodeDecodeError:
+        return ["the schema holds bytes that are no text"]
     return [line for (line,) in rows if line != "ok"]
 
 
