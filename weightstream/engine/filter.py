@@ -82,7 +82,7 @@ def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     if math.isnan(c.seen):
         return math.nan, math.nan
     p, s = k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
     size = scatter(level)
     variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
@@ -250,7 +250,7 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
 def rename(k: Beam, w: Pass, i: int) -> None:
     """Name a reading that is rejected after all, by the likeliest course as it is now."""
     c, p, s = k.courses[0], k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     mean = factor * (c.r + c.x) + offset + s.bias
     variance = spread(c, factor) + s.noise_var + extra
     if math.isnan(c.seen):
