@@ -77,17 +77,25 @@ def is_copy(k: Beam, m: Floats, i: int) -> bool:
 
 
 @jit
+def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
+    """Mean and variance of reading i on a course as it is now; UNKNOWN where it has no level."""
+    if math.isnan(c.seen):
+        return START_KG[0], UNKNOWN
+    p, s = k.p[0], k.table[k.source[i]]
+    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    level = c.r + c.x
+    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * scatter(level) ** 2
+    return factor * level + c.w + (offset + s.bias) * small(level), variance
+
+
+@jit
 def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     """Mean and SD of reading i on a course at its time; NaN where nothing is known."""
     if math.isnan(c.seen):
         return math.nan, math.nan
-    p, s = k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
-    level = c.r + c.x
-    size = scatter(level)
-    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
-    sd = interval_sd(variance, p.tail_share, p.tail_var * size * size)
-    return factor * level + c.w + (offset + s.bias) * small(level), sd
+    mean, variance = predicted(k, c, i)
+    p = k.p[0]
+    return mean, interval_sd(variance, p.tail_share, p.tail_var * scatter(c.r + c.x) ** 2)
 
 
 @jit
@@ -250,11 +258,7 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
 def rename(k: Beam, w: Pass, i: int) -> None:
     """Name a reading that is rejected after all, by the likeliest course as it is now."""
     c, p, s = k.courses[0], k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
-    mean = factor * (c.r + c.x) + offset + s.bias
-    variance = spread(c, factor) + s.noise_var + extra
-    if math.isnan(c.seen):
-        mean, variance = START_KG[0], UNKNOWN
+    mean, variance = predicted(k, c, i)
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
 
