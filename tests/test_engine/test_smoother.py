@@ -11,6 +11,7 @@ from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_s
 from weightstream.config import Kalman, Source
 from weightstream.engine import build_model, filter_batch, smooth_batch
 from weightstream.engine.mixture import LB
+from weightstream.schema import REASONS
 
 HOME = ("patient-device",)
 
@@ -70,6 +71,35 @@ def test_few_or_strange_readings(make_batch, kilos):
     result = smoothed(make_batch(series(kilos)))
     assert np.isnan(result.expected[result.accepted]).all() == (result.accepted.sum() < 2)
     assert np.isfinite(result.p_valid).all()
+
+
+@pytest.mark.parametrize("kg", [10.0, 80.0, 160.0])
+@pytest.mark.parametrize("forced", [(0,), (1,)], ids=["judged", "accepted by a reviewer"])
+def test_a_lone_reading_has_the_same_level_in_both_engines(make_batch, kg, forced):
+    batch = make_batch([(19_000.3, kg, 0, 19.0)], sources=("care-team-upload",), forced=forced)
+    model = build_model(Kalman(), {}, batch.sources)
+    causal, retro = filter_batch(batch, model), smooth_batch(batch, model)
+    for name in ("level", "level_lo", "level_hi"):
+        np.testing.assert_allclose(getattr(retro, name), getattr(causal, name), rtol=1e-6)
+
+
+def test_nonsense_alone_leaves_numbers_to_learn_from(make_batch):
+    """900 kg a year apart: each may be of the other's date, but nobody's weight is known."""
+    batch = make_batch([(19_000.0, 900.0), (19_365.0, 900.0)])
+    tally = np.zeros((1, len(REASONS)))
+    smooth_batch(batch, build_model(Kalman(), {}, batch.sources), tally)
+    assert tally.sum() == pytest.approx(2.0)
+
+
+def test_errors_of_the_past_make_an_easy_reading_less_sure(make_batch):
+    """As errors of the future do: both sides tell how often this person's readings are wrong."""
+    kilos = [80 + 0.1 * (i % 3) for i in range(30)]
+    spoilt = [110.0 + 3 * i if i < 20 and i % 3 == 2 else kg for i, kg in enumerate(kilos)]
+    doubts = []
+    for values in (kilos, spoilt):
+        batch = make_batch(series(values, 5), sources=("care-team-upload",))
+        doubts.append(1 - smoothed(batch).p_valid[20:])
+    assert (doubts[1] > 5 * doubts[0]).all()
 
 
 def test_a_hundred_thousand_readings_a_second_apart(make_batch):

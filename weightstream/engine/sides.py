@@ -1,6 +1,6 @@
 """What comes from one side of a reading: courses, and how two of them meet. Compiled.
 
-Formulas: docs/judging.md, eq. 9.
+Formulas: docs/judging.md, eq. 8-9.
 """
 
 import math
@@ -74,12 +74,12 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
 
 
 @jit
-def lone_side(x: Series, sides: Floats, c: Any, i: int, sign: float) -> int:
-    """A lone calm course as one side, where it is not contradicted; 0 where it has to be more."""
+def lone_side(x: Series, sides: Floats, c: Any, number: int, sign: float) -> int:
+    """A lone calm course as one side; returns 1, or 0 where it has to be laid out."""
     if math.isnan(c.seen) or c.restless == 1.0:
         return 0
     side = sides[0]
-    side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = 0.0, 0.0, 0.0
+    side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = number, 0.0, 0.0
     side[SIDE_WEIGHT] = 1.0
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
     return 0 if math.isnan(side[LOGDET]) else 1
