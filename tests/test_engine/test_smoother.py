@@ -44,6 +44,18 @@ def test_a_fluid_episode_is_no_other_person(make_batch):
     assert np.isnan(result.change_28d[:28]).all()
 
 
+@pytest.mark.parametrize("rise", [2.0, 5.0])
+def test_readings_of_one_time_at_the_height_of_a_fluid_episode(make_batch, rise):
+    """From before the person is restless for sure, from after calm; no time is between them."""
+    kilos = [88.0 + 0.1 * (i % 2) for i in range(40)] + [88.0 + rise * (i + 1) for i in range(5)]
+    top = kilos[-1]
+    same = [(19_044.0, top + 0.5), (19_044.0, top + 0.2), (19_044.0, top - 0.3)]
+    after = series([top + 0.1 * (i % 3) for i in range(30)], start=19_045.0)
+    result = smoothed(make_batch([*series(kilos), *same, *after]))
+    assert result.accepted.all()
+    assert (result.p_valid > 0.9).all()
+
+
 @given(person, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))
 @settings(max_examples=150, deadline=None)
 def test_whatever_comes_results_are_finite_and_intervals_ordered(

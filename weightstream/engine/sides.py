@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from weightstream.batch import Floats
+from weightstream.engine.beam import PRUNED
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import RESTLESS_DAYS, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
@@ -39,7 +40,7 @@ NO_BODY = 1e-12
 
 @jit
 def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign: float) -> int:
-    """A course at reading i as sides: as it is, moved, leapt, and in another regime.
+    """A course at reading i as sides: as it is, in another regime, moved, and leapt.
 
     Returns the number of sides.
     """
@@ -55,21 +56,22 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     level = c.r + c.x
     gap = abs(x.k.day[i] - c.seen)
     moving, leaping = move_rates(gap, x.k.p[0])
-    turning = restless_rate(c, x.k.day[i], x.k.p[0])
+    # The beam on either side may have dropped the regime of the other.
+    turning = max(restless_rate(c, x.k.day[i], x.k.p[0]), PRUNED)
     side[SIDE_WEIGHT] = c.weight * (1.0 - moving - leaping) * (1.0 - turning)
-    if gap == 0.0:
-        return at + 1
     new = sides[at + 1]
-    widen(new, side, (MOVE_SHARE * level) ** 2)
-    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
-    new = sides[at + 2]
-    widen(new, side, leap_sd(level, gap) ** 2)
-    new[SIDE_LEAP] = leap_sd(level, gap) ** 2
-    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
-    new = sides[at + 3]
     widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * turning, 1.0
     new[SIDE_RESTLESS] = 1.0 - c.restless
+    if gap == 0.0:
+        return at + 2
+    new = sides[at + 2]
+    widen(new, side, (MOVE_SHARE * level) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
+    new = sides[at + 3]
+    widen(new, side, leap_sd(level, gap) ** 2)
+    new[SIDE_LEAP] = leap_sd(level, gap) ** 2
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
     return at + 4
 
 
