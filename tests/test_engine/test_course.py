@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,14 @@ def test_an_undone_value_scatters_as_the_body_does():
         assert s * right(kg + 3.0 * s, kg, (0.5 * s) ** 2, p) == pytest.approx(
             right(88.0, 85.0, 0.25, p)
         )
+
+
+def test_no_probability_is_above_1_by_rounding():
+    courses = as_records(np.zeros(2, COURSE))
+    for c in courses:
+        c.weight, c.rights = 0.5000000000000002, 1
+    share_right = part("filter").share_right
+    assert share_right(SimpleNamespace(courses=courses), 2, 0) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["digit_swap", "height_as_weight", "outlier", "unit_lb_as_kg"])

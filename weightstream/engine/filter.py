@@ -201,7 +201,7 @@ def share_right(k: Beam, n: int, back: int) -> float:
     total = 0.0
     for a in range(n):
         total += k.courses[a].weight * ((k.courses[a].rights >> back) & 1)
-    return total
+    return min(total, 1.0)  # weights add up to 1 but for rounding
 
 
 @jit
