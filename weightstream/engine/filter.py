@@ -44,9 +44,8 @@ from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
-LAST_DAY, LAST_KG, LAST_SOURCE = range(KEPT, KEPT + 3)
 STATE_SIZE = KEPT + 3
-"""A state: the kept fields of the one course, then the reading before."""
+"""A state: the kept fields of the one course, then day, kg and source of the reading before."""
 
 
 class Pass(NamedTuple):
