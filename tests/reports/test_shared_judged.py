@@ -60,3 +60,4 @@ def test_a_time_of_day_that_means_unknown_leaves_the_level_of_bare_dates(reports
     as_written, _ = judged(tmp_path, [reports / "79-fitbit-235959.json"], *options)
     as_dates, _ = judged(tmp_path, [bare], *options)
     assert [row["level_kg"] for row in as_written] == [row["level_kg"] for row in as_dates]
+    assert float(as_written[-1]["level_kg"]) == pytest.approx(80.0, abs=0.1)

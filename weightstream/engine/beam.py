@@ -145,7 +145,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
     """
     p, s = k.p[0], k.table[k.source[i]]
     if not math.isnan(y):
-        factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+        factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
         offset += s.bias
         noise = (s.noise_var + extra) * c.scale
         if math.isnan(c.seen):
@@ -190,7 +190,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
     prior = c.weight * (1.0 - often * (1.0 - s.rate[OK]))
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     offset += s.bias
     noise = (s.noise_var + extra) * c.scale
     if math.isnan(c.seen):
@@ -368,7 +368,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     if n > 1 or c.right < KNOWN or c.restless == 1.0 or k.forced[i] != 0:
         return False, 0.0, 0.0, 0.0
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
     size = scatter(level)
     noise = (s.noise_var + extra) * c.scale * size * size

@@ -81,7 +81,7 @@ def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     if math.isnan(c.seen):
         return START_KG[0], UNKNOWN
     p, s = k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], p)
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
     variance = spread(c, factor) + (s.noise_var + extra) * c.scale * scatter(level) ** 2
     return factor * level + c.w + (offset + s.bias) * small(level), variance

@@ -83,13 +83,15 @@ class SourceModel:
     """One source's readings.
 
     bias_kg against a reference scale; noise_kg SD of one reading; error_rate: share of gross
-    errors; errors: weights of the reasons among these.
+    errors; errors: weights of the reasons among these. by_day: usual share of the evening's rise at
+    a reading without a time of day: none at home, where people weigh in the morning.
     """
 
     bias_kg: float
     noise_kg: float
     error_rate: float
     errors: Mapping[str, float]
+    by_day: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ PRIOR = Parameters(
     name="prior-1",
     process=Process(),
     sources={
-        "care-team-upload": SourceModel(1.0, 0.9, 0.0036, TYPED),
+        "care-team-upload": SourceModel(1.0, 0.9, 0.0036, TYPED, by_day=0.3),
         "patient-upload": SourceModel(0.0, 0.6, 0.013, TYPED),
         "internal-questionnaire": SourceModel(-0.56, 1.0, 0.014, TYPED),
         "initial-questionnaire": SourceModel(-0.56, 1.0, 0.014, TYPED),
@@ -167,7 +169,7 @@ def _row(name: str, source: SourceModel) -> tuple[Any, ...]:
     weights = np.array([source.errors.get(reason, 0.0) for reason in REASONS])
     rates = source.error_rate * weights / weights.sum()
     rates[0] = 1.0 - source.error_rate
-    return source.bias_kg, source.noise_kg**2, float(crc32(name.encode())), rates
+    return source.bias_kg, source.noise_kg**2, source.by_day, float(crc32(name.encode())), rates
 
 
 def _process(process: Process, kalman: Kalman) -> Records:

@@ -23,7 +23,7 @@ RESTLESS_VAR = 6.0
 RESTLESS_MOST_DAYS = 4.0
 """Over a longer gap a restless spell adds no more."""
 UNKNOWN_HOUR = 0.3
-"""Share of the evening's rise at a reading without a time of day."""
+"""Scatter of a reading without a time of day, as a share of the evening's rise."""
 SWING_SERIES = 1e-3
 """Of rate * gap: there the closed form of the swing's noise cancels."""
 
@@ -112,13 +112,15 @@ def advance(c: Any, day: float, p: Any) -> None:
 
 
 @shared
-def conditions(day: float, hour: float, p: Any) -> tuple[float, float, float]:
-    """What time does to a valid reading: factor on the level, offset, added variance (eq. 2)."""
+def conditions(day: float, hour: float, s: Any, p: Any) -> tuple[float, float, float]:
+    """What time does to a valid reading of a source: factor on the level, offset, added variance
+    (eq. 2).
+    """
     turn = (day - 4.0) * (2.0 * math.pi / 7.0)
     factor = 1.0 + p.week_cos * math.cos(turn) + p.week_sin * math.sin(turn)
     if math.isnan(hour):
         share = UNKNOWN_HOUR
-        return factor, share * p.evening, share * share * (p.evening**2 + p.evening_var)
+        return factor, s.by_day * p.evening, share * share * (p.evening**2 + p.evening_var)
     if hour < 7.0:
         share = (7.0 - hour) / 9.0
     elif hour < 22.0:

@@ -36,9 +36,16 @@ PROCESS = np.dtype(
 """How weight moves and readings scatter, (1,) of it; kg and days."""
 
 SOURCE = np.dtype(
-    [("bias", "f8"), ("noise_var", "f8"), ("key", "f8"), ("rate", "f8", (REASON_COUNT,))]
+    [
+        ("bias", "f8"),
+        ("noise_var", "f8"),
+        ("by_day", "f8"),
+        ("key", "f8"),
+        ("rate", "f8", (REASON_COUNT,)),
+    ]
 )
-"""One source. rate: share of readings by reason; of "ok" that of right readings."""
+"""One source. by_day: see model.SourceModel. rate: share of readings by reason; of "ok" that of
+right readings."""
 
 MOMENTS = ("r", "x", "v", "w", "rr", "rx", "rv", "rw", "xx", "xv", "xw", "vv", "vw", "ww")
 COURSE = np.dtype(

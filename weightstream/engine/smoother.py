@@ -158,7 +158,7 @@ def prepare(x: Series, first: int, last: int, scale: float) -> None:
     p.scale, p.adapts = scale, 0.0
     for i in range(first, last):
         w, s = x.work[i - first], x.k.table[x.k.source[i]]
-        w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], p)
+        w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], s, p)
         w.offset += s.bias
         w.noise = (s.noise_var + extra) * p.scale
         w.move = 0.0

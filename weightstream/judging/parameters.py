@@ -76,6 +76,7 @@ def _checked(read: dict[str, Any]) -> Parameters:
         _number(f"{name}.bias_kg", source.bias_kg, above=-MOST_BIAS_KG, below=MOST_BIAS_KG)
         _number(f"{name}.noise_kg", source.noise_kg)
         _number(f"{name}.error_rate", source.error_rate, below=1.0)
+        _number(f"{name}.by_day", source.by_day, above=-1e-12, below=1.0)
         unknown = set(source.errors) - set(REASONS)
         if unknown or sum(source.errors.values()) <= 0:
             raise ValueError(f"{name}.errors names {', '.join(sorted(unknown)) or 'no reason'}")
