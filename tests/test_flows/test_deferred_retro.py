@@ -154,13 +154,13 @@ def day(number):
 
 
 def test_what_retro_did_is_told_and_kept(ingested, csv_of, tmp_path, command):
-    # Four days at 15 kg more look like a new level until the old one comes back; nine days at 12
+    # Three weeks at 15 kg more look like a new level until the old one comes back; a week at 12
     # less are believed once it is clear that the body can do that.
     def weighed(user, gap, away, off):
         more = {12 + n: off for n in range(away)}
         return [(user, day(gap * n), f"{80 + n % 5 / 10 + more.get(n, 0):.1f}") for n in range(30)]
 
-    rows = [*weighed("a", 1, away=4, off=15), *weighed("b", 3, away=3, off=-12)]
+    rows = [*weighed("a", 7, away=3, off=15), *weighed("b", 3, away=3, off=-12)]
     source, data = csv_of(*rows), tmp_path / "data"
     ingested(source, data, retro="off")
     with sqlite3.connect(data / "weightstream.db") as connection:
