@@ -223,8 +223,8 @@ def check_threads() -> None:
 def watched_on_server() -> AbstractContextManager[Any]:
     """Tag a run on a server as those of its deployments are, so that its death is noticed too.
 
-    Without a server nobody would notice: no heartbeats, for whose thread each flow waits up to a
-    second at its end.
+    Without a server nobody would notice. Then there are no heartbeats: each flow would wait up to a
+    second for their thread at its end.
     """
     from prefect import tags
     from prefect.settings import (

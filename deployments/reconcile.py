@@ -67,7 +67,7 @@ def _variable(client: SyncPrefectClient, paths: dict[str, str | None], served: S
     def make() -> None:
         # by the client: Variable.set gives a coroutine where an event loop runs, as in a notebook
         said = {"name": served.variable, "value": paths, "tags": [served.tag]}
-        if found is None:
+        if client.read_variable_by_name(served.variable) is None:  # found: what it names is usable
             client.create_variable(VariableCreate.model_validate(said))
         else:
             client.update_variable(VariableUpdate.model_validate(said))

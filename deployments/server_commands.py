@@ -76,7 +76,7 @@ def server_check(
 ) -> None:
     """Report what is missing, changed or stuck on the server, and how to fix it.
 
-    Exit status 0: nothing is, or only warnings. 1: something is. 2: no server answers. With
+    Exit status 0: no problem, or only warnings. 1: a problem. 2: no server answers. With
     --monitor it also reports a pool without a worker, late, silent and failed runs, files that
     failed or wait in the inbox, limits of [quality] that are exceeded, and a disk that is nearly
     full.

@@ -1,7 +1,7 @@
 """A person's level between and after their readings, and the readings near a day.
 
 Between two readings the level is that of the process given both (docs/judging.md, eq. 1). The
-errors at both ends are assumed to be the same, which makes intervals slightly too wide.
+errors at both ends are taken as fully correlated, which makes intervals slightly too wide.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ def level_at(series: LevelSeries, day: Floats, process: Process) -> tuple[Floats
 
 
 def _between(back: Floats, ahead: Floats, kg: Floats, process: Process) -> tuple[Floats, Floats]:
-    """Return the weight of the next level, and the variance given both levels, kg²."""
+    """Return the share of the next level in the one between, and its variance given both, kg²."""
     back, ahead = np.maximum(back, 0.0), np.maximum(ahead, 0.0)
     so_far, rest = variogram(back, kg, process), variogram(ahead, kg, process)
     whole = np.maximum(variogram(back + ahead, kg, process), 1e-12)

@@ -2,12 +2,13 @@
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from weightstream.config import Kalman
+from weightstream.config import Kalman, Source
 from weightstream.engine import build_model
 from weightstream.engine.records import COURSE
 from weightstream.engine.reference import as_records, plain
@@ -44,7 +45,7 @@ def test_errors_raise_the_rate_and_right_readings_lower_it(source):
     assert spoilt[0] < spoilt[1] < spoilt[2]
 
 
-def test_a_messy_stream_is_known_by_its_second_error(source):
+def test_a_messy_stream_is_known_by_a_few_errors(source):
     """4 errors of 20: by one gamma distribution of the usual kind the rate would stay far lower."""
     rate = 1.0 - source.rate[0]
     found = rate * part("course").rate_factor(4.0, 20 * rate, source)
@@ -92,6 +93,32 @@ def test_the_person_stands_there_in_a_run_of_errors_too(course, source):
         rises.append(raise_guest(course, 83.0, source, np.zeros(len(source.rate))))
     assert rises[0] == pytest.approx(rises[1])
     assert rises[0] < 0.5 * rises[2]
+
+
+def test_the_rarest_errors_leave_a_number(course):
+    table = {"rare": Source(error_rate=1e-13)}
+    rare = as_records(build_model(Kalman(), table, ("rare",)).table)[0]
+    with np.errstate(over="ignore"):
+        assert math.isfinite(part("course").rate_factor(40.0, 40e-13, rare))
+
+
+def test_an_undone_value_scatters_as_the_body_does():
+    """A tail of 2 kg at 5 kg would name errors whose undone value is off by a third."""
+    p = as_records(build_model(Kalman(), {}, ("x",)).process)[0]
+    right, scatter = part("mixture").right, part("process").scatter
+    for kg in (5.0, 170.0):
+        s = scatter(kg)
+        assert s * right(kg + 3.0 * s, kg, (0.5 * s) ** 2, p) == pytest.approx(
+            right(88.0, 85.0, 0.25, p)
+        )
+
+
+def test_no_probability_is_above_1_by_rounding():
+    courses = as_records(np.zeros(2, COURSE))
+    for c in courses:
+        c.weight, c.rights = 0.5000000000000002, 1
+    share_right = part("filter").share_right
+    assert share_right(SimpleNamespace(courses=courses), 2, 0) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["digit_swap", "height_as_weight", "outlier", "unit_lb_as_kg"])

@@ -11,6 +11,7 @@ from tests.test_engine.readings import SOURCES, TWO, names, person, series, to_s
 from weightstream.config import Kalman, Source
 from weightstream.engine import build_model, filter_batch, smooth_batch
 from weightstream.engine.mixture import LB
+from weightstream.schema import REASONS
 
 HOME = ("patient-device",)
 
@@ -43,6 +44,18 @@ def test_a_fluid_episode_is_no_other_person(make_batch):
     assert np.isnan(result.change_28d[:28]).all()
 
 
+@pytest.mark.parametrize("rise", [2.0, 5.0])
+def test_readings_of_one_time_at_the_height_of_a_fluid_episode(make_batch, rise):
+    """From before the person is restless for sure, from after calm; no time is between them."""
+    kilos = [88.0 + 0.1 * (i % 2) for i in range(40)] + [88.0 + rise * (i + 1) for i in range(5)]
+    top = kilos[-1]
+    same = [(19_044.0, top + 0.5), (19_044.0, top + 0.2), (19_044.0, top - 0.3)]
+    after = series([top + 0.1 * (i % 3) for i in range(30)], start=19_045.0)
+    result = smoothed(make_batch([*series(kilos), *same, *after]))
+    assert result.accepted.all()
+    assert (result.p_valid > 0.9).all()
+
+
 @given(person, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))
 @settings(max_examples=150, deadline=None)
 def test_whatever_comes_results_are_finite_and_intervals_ordered(
@@ -70,6 +83,35 @@ def test_few_or_strange_readings(make_batch, kilos):
     result = smoothed(make_batch(series(kilos)))
     assert np.isnan(result.expected[result.accepted]).all() == (result.accepted.sum() < 2)
     assert np.isfinite(result.p_valid).all()
+
+
+@pytest.mark.parametrize("kg", [10.0, 80.0, 160.0])
+@pytest.mark.parametrize("forced", [(0,), (1,)], ids=["judged", "accepted by a reviewer"])
+def test_a_lone_reading_has_the_same_level_in_both_engines(make_batch, kg, forced):
+    batch = make_batch([(19_000.3, kg, 0, 19.0)], sources=("care-team-upload",), forced=forced)
+    model = build_model(Kalman(), {}, batch.sources)
+    causal, retro = filter_batch(batch, model), smooth_batch(batch, model)
+    for name in ("level", "level_lo", "level_hi"):
+        np.testing.assert_allclose(getattr(retro, name), getattr(causal, name), rtol=1e-6)
+
+
+def test_nonsense_alone_leaves_numbers_to_learn_from(make_batch):
+    """900 kg a year apart: each may be of the other's date, but nobody's weight is known."""
+    batch = make_batch([(19_000.0, 900.0), (19_365.0, 900.0)])
+    tally = np.zeros((1, len(REASONS)))
+    smooth_batch(batch, build_model(Kalman(), {}, batch.sources), tally)
+    assert tally.sum() == pytest.approx(2.0)
+
+
+def test_errors_of_the_past_make_an_easy_reading_less_sure(make_batch):
+    """As errors of the future do: both sides tell how often this person's readings are wrong."""
+    kilos = [80 + 0.1 * (i % 3) for i in range(30)]
+    spoilt = [110.0 + 3 * i if i < 20 and i % 3 == 2 else kg for i, kg in enumerate(kilos)]
+    doubts = []
+    for values in (kilos, spoilt):
+        batch = make_batch(series(values, 5), sources=("care-team-upload",))
+        doubts.append(1 - smoothed(batch).p_valid[20:])
+    assert (doubts[1] > 5 * doubts[0]).all()
 
 
 def test_a_hundred_thousand_readings_a_second_apart(make_batch):

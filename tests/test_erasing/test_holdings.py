@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +24,21 @@ def found(*paths, user="Ann-1", digests=None):
 def written(path, text):
     path.write_bytes(text.encode())
     return path
+
+
+def test_a_damaged_copy_of_a_store_may_hold_anybody(tmp_path):
+    """As restore leaves one beside the store. An id as short as this is not looked for in bytes."""
+    path = tmp_path / "weightstream.db.before-restore"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table users (user_id text)")
+        connection.execute("insert into users values ('7')")
+        connection.commit()
+        (page,) = connection.execute("pragma page_size").fetchone()
+    assert [held.kind for held in found(path, user="7")] == ["database"]
+    assert found(path, user="8") == []
+    content = path.read_bytes()
+    path.write_bytes(content[:page] + b"\xff" * (len(content) - page))
+    assert [held.kind for held in found(path, user="7")] == ["unsearchable"]
 
 
 CSVS = {

@@ -126,7 +126,7 @@ def smooth_batch(
     readings; level and trend from all accepted ones; state and settled as filter_batch gives them.
     tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
     is added. A function of the sorted series alone. engine: as of filter_batch. Raises BatchError
-    as filter_batch does. Formulas: docs/judging.md, eq. 9-11.
+    as filter_batch does. Formulas: docs/judging.md, eq. 8-9.
     """
     rows, users = len(batch.day), len(batch.user_ids)
     _check(batch, model)

@@ -1,7 +1,7 @@
 """Competing courses of one person: a Gaussian mixture with a bounded number of parts. Compiled.
 
 Each reading is right, right after a move, right in another regime, or an error of some kind, on
-each course; the likeliest continuations are kept, those alike merged (docs/judging.md, eq. 4-8).
+each course; the likeliest continuations are kept, those alike merged (docs/judging.md, eq. 4-7).
 Weights are probabilities and add up to 1.
 """
 

@@ -1,6 +1,6 @@
 """The memory of one course: errors, co-user, scatter. Compiled.
 
-A course is one answer to what each reading so far was (docs/judging.md, eq. 5-8).
+A course is one answer to what each reading so far was (docs/judging.md, eq. 6-7).
 """
 
 import math
@@ -97,7 +97,7 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
     ratio = (b + feared) / (d + feared)
     for n in range(min(int(wrong), COUNTED)):
         odds *= ratio * (MESSY_ERRORS + n) / (ERRORS + n)
-    share = odds / (1.0 + odds)
+    share = 1.0 - 1.0 / (1.0 + odds)  # odds may overflow
     return min(usual + share * ((MESSY_ERRORS + wrong) / (d + feared) - usual), RATE_MOST / rate)
 
 
@@ -191,7 +191,7 @@ def move_variance(residual: float, variance: float, level: float, gap: float, p:
 
 @jit
 def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
-    """Learn how much this person scatters, against others, from one usual reading (eq. 10)."""
+    """Learn how much this person scatters, against others, from one usual reading."""
     if p.adapts == 1.0:
         c.scale *= (c.told + min(residual * residual / variance, SCATTER_CUT)) / (c.told + 1.0)
         c.told += 1.0

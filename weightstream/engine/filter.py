@@ -44,9 +44,8 @@ from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
-LAST_DAY, LAST_KG, LAST_SOURCE = range(KEPT, KEPT + 3)
 STATE_SIZE = KEPT + 3
-"""A state: the kept fields of the one course, then the reading before."""
+"""A state: the kept fields of the one course, then day, kg and source of the reading before."""
 
 
 class Pass(NamedTuple):
@@ -77,17 +76,25 @@ def is_copy(k: Beam, m: Floats, i: int) -> bool:
 
 
 @jit
+def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
+    """Mean and variance of reading i on a course as it is now; UNKNOWN where it has no level."""
+    if math.isnan(c.seen):
+        return START_KG[0], UNKNOWN
+    p, s = k.p[0], k.table[k.source[i]]
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
+    level = c.r + c.x
+    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * scatter(level) ** 2
+    return factor * level + c.w + (offset + s.bias) * small(level), variance
+
+
+@jit
 def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     """Mean and SD of reading i on a course at its time; NaN where nothing is known."""
     if math.isnan(c.seen):
         return math.nan, math.nan
-    p, s = k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
-    level = c.r + c.x
-    size = scatter(level)
-    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * size * size
-    sd = interval_sd(variance, p.tail_share, p.tail_var * size * size)
-    return factor * level + c.w + (offset + s.bias) * small(level), sd
+    mean, variance = predicted(k, c, i)
+    p = k.p[0]
+    return mean, interval_sd(variance, p.tail_share, p.tail_var * scatter(c.r + c.x) ** 2)
 
 
 @jit
@@ -193,7 +200,7 @@ def share_right(k: Beam, n: int, back: int) -> float:
     total = 0.0
     for a in range(n):
         total += k.courses[a].weight * ((k.courses[a].rights >> back) & 1)
-    return total
+    return min(total, 1.0)  # weights add up to 1 but for rounding
 
 
 @jit
@@ -250,11 +257,7 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
 def rename(k: Beam, w: Pass, i: int) -> None:
     """Name a reading that is rejected after all, by the likeliest course as it is now."""
     c, p, s = k.courses[0], k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
-    mean = factor * (c.r + c.x) + offset + s.bias
-    variance = spread(c, factor) + s.noise_var + extra
-    if math.isnan(c.seen):
-        mean, variance = START_KG[0], UNKNOWN
+    mean, variance = predicted(k, c, i)
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
+from weightstream.engine.process import scatter
 from weightstream.parsing.units import POUND_KG
 from weightstream.schema import REASONS
 
@@ -112,7 +113,8 @@ def right(kg: float, mean: float, variance: float, p: Any) -> float:
     if variance == UNKNOWN:
         return birth_density(kg)
     core = (1.0 - p.tail_share) * normal(kg - mean, variance)
-    return core + p.tail_share * normal(kg - mean, variance + p.tail_var)
+    tail = p.tail_var * scatter(mean) ** 2
+    return core + p.tail_share * normal(kg - mean, variance + tail)
 
 
 @jit

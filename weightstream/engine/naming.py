@@ -26,6 +26,7 @@ from weightstream.engine.mixture import (
     shows,
 )
 from weightstream.engine.model import POUNDS_SHARE, WHOLE_NUMBERS
+from weightstream.engine.process import scatter, size, small
 from weightstream.engine.retro import Series
 
 MISSING = -1
@@ -53,7 +54,7 @@ def on_other_day(x: Series, i: int, first: int, last: int) -> float:
     """Density of reading i as the right value of a day that is easily written for its own."""
     total = 0.0
     count = 0
-    w, s = x.work[i - first], x.k.table[x.k.source[i]]
+    w, s, p = x.work[i - first], x.k.table[x.k.source[i]], x.k.p[0]
     dates = other_dates(x.k.day[i])
     for at in range(3):
         day = dates[at]
@@ -61,10 +62,14 @@ def on_other_day(x: Series, i: int, first: int, last: int) -> float:
             continue
         count += 1
         row = nearest(x.k.day, first, last, day)
+        level = x.out[row].level
+        if math.isnan(level):  # of a series in which nothing is valid
+            continue
         gap = abs(x.k.day[row] - day)
-        v = x.out[row].level_sd ** 2 + gap * (x.k.p[0].level_noise + x.k.p[0].trend_var * gap)
-        mean = w.factor * x.out[row].level + w.offset
-        total += normal(x.k.weight[i] - mean, v + w.noise + x.k.p[0].water_var)
+        moved = size(level) * p.scale * gap * (p.level_noise + p.trend_var * gap)
+        noise = (w.noise + p.water_var * p.scale) * scatter(level) ** 2
+        mean = w.factor * level + w.offset * small(level)
+        total += normal(x.k.weight[i] - mean, x.out[row].level_sd ** 2 + moved + noise)
     return s.rate[WRONG_DATE] * total / count if count > 0 else 0.0
 
 
@@ -80,7 +85,7 @@ def weigh_errors(x: Series, i: int, first: int, last: int) -> None:
 
 @jit
 def raised(x: Series, i: int, row: int, first: int) -> None:
-    """Raise the density of the kind of error that the source's row beside reading i is (eq. 6)."""
+    """Raise the density of the kind of error that the source's row beside reading i is."""
     w = x.work[row - first]
     kind = int(w.kind)
     if kind > 0:

@@ -2,7 +2,7 @@
 
 A course that comes from the past and one that comes from the future are independent given the
 state between them; their product, less the prior that both contain, is what all other readings
-say (docs/judging.md, eq. 9).
+say (docs/judging.md, eq. 8-9).
 """
 
 import math

@@ -13,7 +13,7 @@ WORK = np.dtype(
         ("factor", "f8"),  # of the level in a reading, as conditions() has it
         ("offset", "f8"),
         ("noise", "f8"),
-        ("loo", "f8"),  # mean and variance of the weight behind a reading by all others
+        ("loo", "f8"),  # mean and variance of the reading by all others
         ("loo_var", "f8"),
         ("move", "f8"),  # probability of a move just before the reading
         ("copy_of", "i8"),  # row of the weighing that it only repeats, or -1
@@ -44,16 +44,15 @@ SUMS = np.dtype(
     [
         (name, "f8")
         for name in (
-            "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "loo",
-            "loo_square", "right", "wrong", "levels", "level", "level_square", "trend", "moved",
-            "likeliest", "error",
+            "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "right",
+            "wrong", "levels", "level", "level_square", "trend", "moved", "likeliest", "error",
         )
     ]
 )  # fmt: skip
 """Sums over pairs of sides. Weighed without the reading: pairs, those that know a level, the
-reading's prediction (calm: where nothing moved just now), the level (loo). Weighed with it: right
-and wrong, the level, and whether it moved just before. likeliest, error: weight of the likeliest
-pair, and its density of errors."""
+reading's prediction (calm: where nothing moved just now). Weighed with it: right and wrong, the
+level, and whether it moved just before. likeliest, error: weight of the likeliest pair, and its
+density of errors."""
 
 
 class Series(NamedTuple):

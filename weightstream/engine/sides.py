@@ -1,12 +1,13 @@
 """What comes from one side of a reading: courses, and how two of them meet. Compiled.
 
-Formulas: docs/judging.md, eq. 9.
+Formulas: docs/judging.md, eq. 8-9.
 """
 
 import math
 from typing import Any
 
 from weightstream.batch import Floats
+from weightstream.engine.beam import PRUNED
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import RESTLESS_DAYS, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
@@ -39,7 +40,7 @@ NO_BODY = 1e-12
 
 @jit
 def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign: float) -> int:
-    """A course at reading i as sides: as it is, moved, leapt, and in another regime.
+    """A course at reading i as sides: as it is, in another regime, moved, and leapt.
 
     Returns the number of sides.
     """
@@ -55,31 +56,32 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     level = c.r + c.x
     gap = abs(x.k.day[i] - c.seen)
     moving, leaping = move_rates(gap, x.k.p[0])
-    turning = restless_rate(c, x.k.day[i], x.k.p[0])
+    # The beam on either side may have dropped the regime of the other.
+    turning = max(restless_rate(c, x.k.day[i], x.k.p[0]), PRUNED)
     side[SIDE_WEIGHT] = c.weight * (1.0 - moving - leaping) * (1.0 - turning)
-    if gap == 0.0:
-        return at + 1
     new = sides[at + 1]
-    widen(new, side, (MOVE_SHARE * level) ** 2)
-    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
-    new = sides[at + 2]
-    widen(new, side, leap_sd(level, gap) ** 2)
-    new[SIDE_LEAP] = leap_sd(level, gap) ** 2
-    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
-    new = sides[at + 3]
     widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
     new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * turning, 1.0
     new[SIDE_RESTLESS] = 1.0 - c.restless
+    if gap == 0.0:
+        return at + 2
+    new = sides[at + 2]
+    widen(new, side, (MOVE_SHARE * level) ** 2)
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * moving, 1.0
+    new = sides[at + 3]
+    widen(new, side, leap_sd(level, gap) ** 2)
+    new[SIDE_LEAP] = leap_sd(level, gap) ** 2
+    new[SIDE_WEIGHT], new[SIDE_MOVED] = c.weight * leaping, 1.0
     return at + 4
 
 
 @jit
-def lone_side(x: Series, sides: Floats, c: Any, i: int, sign: float) -> int:
-    """A lone calm course as one side, where it is not contradicted; 0 where it has to be more."""
+def lone_side(x: Series, sides: Floats, c: Any, number: int, sign: float) -> int:
+    """A lone calm course as one side; returns 1, or 0 where it has to be laid out."""
     if math.isnan(c.seen) or c.restless == 1.0:
         return 0
     side = sides[0]
-    side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = 0.0, 0.0, 0.0
+    side[SIDE_COURSE], side[SIDE_MOVED], side[SIDE_RESTLESS] = number, 0.0, 0.0
     side[SIDE_WEIGHT] = 1.0
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
     return 0 if math.isnan(side[LOGDET]) else 1

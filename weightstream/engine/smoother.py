@@ -3,7 +3,7 @@
 The filter of competing courses runs forwards, and on the series reversed in time; at each reading
 every course from before meets every course from after, and the reading is judged on what they say
 together. Verdict, reason and level are marginals over all courses. The result is a function of the
-sorted series alone. Formulas: docs/judging.md, eq. 9-10.
+sorted series alone. Formulas: docs/judging.md, eq. 8-9.
 """
 
 import math
@@ -94,7 +94,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     x.joint[ORIGIN] = origin_of(x, start, end, n)
     t = x.sums[0]
     t.pairs = t.known = t.mean = t.square = t.calm = t.calm_mean = t.calm_square = 0.0
-    t.loo = t.loo_square = t.right = t.wrong = 0.0
+    t.right = t.wrong = 0.0
     t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
     for reason in range(REASON_COUNT):
         k.errors[reason] = k.likely[reason] = 0.0
@@ -119,9 +119,9 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
     if x.work[i - first].copy_of >= 0:
         return False
     f, b = x.before[0], x.after[0]
-    if lone_side(x, x.before, x.ahead[start], i, 1.0) == 0:
+    if lone_side(x, x.before, x.ahead[start], start, 1.0) == 0:
         return False
-    if lone_side(x, x.after, x.k.courses[0], i, -1.0) == 0:
+    if lone_side(x, x.after, x.k.courses[0], 0, -1.0) == 0:
         return False
     c, d = x.ahead[start], x.k.courses[0]
     off = c.r + c.x - d.r - d.x

@@ -1,6 +1,6 @@
 """What a pair of courses, from before and from after, says of the reading between. Compiled.
 
-Formulas: docs/judging.md, eq. 9-10.
+Formulas: docs/judging.md, eq. 8-9.
 """
 
 import math
@@ -44,6 +44,15 @@ def factor_of(x: Series, i: int, f: Floats, b: Floats) -> float:
 
 
 @jit
+def lone_level(x: Series, i: int, first: int) -> tuple[float, float]:
+    """Level and its variance by reading i alone, as process.begin has them."""
+    w, p, y = x.work[i - first], x.k.p[0], x.k.weight[i]
+    level = (y - w.offset * small(y)) / w.factor
+    water = p.water_var * p.scale * scatter(level) ** 2
+    return level, (w.noise * scatter(y) ** 2 + water) / w.factor**2
+
+
+@jit
 def weigh_birth(
     x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, often: float, prior: float
 ) -> None:
@@ -58,10 +67,10 @@ def weigh_birth(
         right = max(right, TINY)
     t.right += right
     if right > 0.0:
-        level = k.weight[i] - (w.offset + k.table[k.source[i]].bias)
+        level, variance = lone_level(x, i, first)
         t.levels += right
         t.level += right * level
-        t.level_square += right * (level * level + w.noise)
+        t.level_square += right * (level * level + variance)
     t.wrong += weigh_errors(x, i, weight, START_KG[0], UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
@@ -116,8 +125,6 @@ def weigh_pair(
         t.calm += weight
         t.calm_mean += weight * mean
         t.calm_square += weight * (mean * mean + variance)
-    t.loo += weight * level
-    t.loo_square += weight * (level * level + spread)
     t.right += right
     t.wrong += wrong
     if f[SIDE_MOVED] > 0.0:
@@ -191,6 +198,6 @@ def write(x: Series, i: int, first: int) -> None:
         w.move = t.moved / t.levels
     x.accepted[i] = row.p >= p.accept and w.copy_of < 0
     if x.accepted[i] and math.isnan(row.level):  # accepted by a person; no two courses meet here
-        row.level = (x.k.weight[i] - w.offset * small(x.k.weight[i])) / w.factor
-        row.level_sd = math.sqrt(w.noise) * scatter(x.k.weight[i])
+        row.level, variance = lone_level(x, i, first)
+        row.level_sd = math.sqrt(variance)
     x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)

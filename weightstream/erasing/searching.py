@@ -107,9 +107,12 @@ def _parts(stream: Any, most: int, overlap: int = 4096) -> Iterator[bytes]:
 
 
 def lists_person(path: Path, user_id: str) -> bool:
-    """Return whether a database is a copy of a store that lists the person; of any length of id."""
+    """Return whether a database is a copy of a store that lists the person; of any length of id.
+
+    Raises sqlite3.DatabaseError or UnicodeDecodeError for a damaged one.
+    """
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as connection:
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(uri, uri=True)) as connection:
         query = "select exists (select 1 from users where user_id = ?)"
         return bool(connection.execute(query, (user_id,)).fetchone()[0])
     return False
