@@ -28,7 +28,7 @@ def source(request):
 @pytest.fixture
 def course():
     c = as_records(np.zeros(1, COURSE))[0]
-    c.seen, c.scale = 0.0, 1.0
+    c.seen, c.scale, c.label = 0.0, 1.0, 1.0
     return c
 
 

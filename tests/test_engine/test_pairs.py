@@ -24,7 +24,7 @@ def dense(days, p):
 
 def ran(days, kg, noise, p):
     c = np.zeros(1, COURSE)
-    c["scale"] = 1.0
+    c["scale"] = c["label"] = 1.0
     process.begin(c[0], days[0], kg[0], 1.0, noise, p[0])
     for day, value in zip(days[1:-1], kg[1:], strict=True):
         process.advance(c[0], day, p[0])

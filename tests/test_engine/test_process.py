@@ -35,7 +35,7 @@ def test_the_swing_is_the_matrix_exponential_and_its_noise_the_integral(gap, rat
 
 def course_of(p, day=0.0, kg=80.0):
     c = np.zeros(1, COURSE)
-    c["scale"] = 1.0
+    c["scale"] = c["label"] = 1.0
     engine_process.begin(c[0], day, kg, 1.0, 0.2, p[0])
     return c
 

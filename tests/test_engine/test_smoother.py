@@ -304,3 +304,13 @@ def test_one_error_does_not_make_errors_of_all_others(make_batch, source, readin
     for judge in (filter_batch, smooth_batch):
         result = judge(batch, build_model(Kalman(), {}, batch.sources))
         assert set(np.flatnonzero(~result.accepted)) == wrong
+
+
+@pytest.mark.parametrize("source", ["patient-device", "care-team-upload"])
+def test_agreement_is_no_evidence_of_a_wrong_label(make_batch, source):
+    """A smooth series of a light person is not one of a heavy person in another unit."""
+    bodies = (41.0, 46.3, 58.0, 65.8, 72.1, 103.0, 121.0)
+    persons = [[(19_000.5 + 7 * week, kg) for week in range(120)] for kg in bodies]
+    batch = make_batch(*persons, sources=(source,))
+    for judge in (filter_batch, smooth_batch):
+        assert judge(batch, build_model(Kalman(), {}, batch.sources)).accepted.all()

@@ -20,6 +20,7 @@ from weightstream.engine.course import (
     VALID,
     WRONG,
     learn_scatter,
+    label_noise,
     like,
     merge,
     move_variance,
@@ -122,6 +123,7 @@ def start_beam(k: Beam, day: float) -> int:
     c.weight, c.day, c.seen = 1.0, day, math.nan
     c.scale, c.told = k.p[0].scale, SCATTER_READINGS
     c.wrong = c.feared = 0.0
+    c.label = 1.0
     c.r = c.x = c.v = c.w = c.rr = c.rx = c.rv = c.rw = 0.0
     c.xx = c.xv = c.xw = c.vv = c.vw = c.ww = 0.0
     c.restless = c.right = c.fault = c.run = c.guest = c.visits = c.last = 0.0
@@ -147,7 +149,11 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
     if not math.isnan(y):
         factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
         offset += s.bias
-        noise = (s.noise_var + extra) * c.scale
+        if what != WRONG:
+            c.label = 1.0
+        elif math.isnan(c.seen):
+            c.label = label_noise(k.weight[i], y, kind)
+        noise = (s.noise_var + extra) * c.scale * c.label
         if math.isnan(c.seen):
             begin(c, k.day[i], y - offset * small(y), factor, noise * scatter(y) ** 2, p)
         else:
@@ -192,7 +198,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     offset += s.bias
-    noise = (s.noise_var + extra) * c.scale
+    noise = (s.noise_var + extra) * c.scale * c.label
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight

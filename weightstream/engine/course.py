@@ -10,7 +10,7 @@ from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
-from weightstream.engine.process import RESTLESS_MOST_DAYS, spell_variance
+from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, spell_variance
 
 SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """Prior weight of a person's scatter, in readings; cap of one reading's z²."""
@@ -195,6 +195,17 @@ def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
     if p.adapts == 1.0:
         c.scale *= (c.told + min(residual * residual / variance, SCATTER_CUT)) / (c.told + 1.0)
         c.told += 1.0
+
+
+@jit
+def label_noise(shown: float, undone: float, kind: int) -> float:
+    """Factor on the noise of a series that begins with an error of a kind that can be undone.
+
+    The body behind it may scatter less in the numbers shown than a body of these numbers would, and
+    any smooth series would then be a mislabelled one. With it, agreement says nothing of the label.
+    """
+    slope = 1.0 if kind == HUNDREDS_OFF else shown / undone
+    return max(1.0, (scatter(shown) / (slope * scatter(undone))) ** 2)
 
 
 @jit

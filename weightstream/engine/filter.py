@@ -83,7 +83,8 @@ def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     p, s = k.p[0], k.table[k.source[i]]
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
-    variance = spread(c, factor) + (s.noise_var + extra) * c.scale * scatter(level) ** 2
+    noise = (s.noise_var + extra) * c.scale * c.label
+    variance = spread(c, factor) + noise * scatter(level) ** 2
     return factor * level + c.w + (offset + s.bias) * small(level), variance
 
 
@@ -294,6 +295,7 @@ def load(state: Floats, c: Any) -> None:
     c.guest = state[25]
     c.visits = state[26]
     c.last = state[27]
+    c.label = state[28]
     c.rights = c.moves = c.spells = 0
 
 
@@ -328,6 +330,7 @@ def store(state: Floats, c: Any) -> None:
     state[25] = c.guest
     state[26] = c.visits
     state[27] = c.last
+    state[28] = c.label
 
 
 @jit

@@ -84,11 +84,11 @@ def advance(c: Any, day: float, p: Any) -> None:
         c.day = day
         return
     level = c.r + c.x
-    moved = size(level) * c.scale
+    moved = size(level) * c.scale * math.sqrt(c.label)
     fxx, fxv, fvx, fvv = swing_transition(gap, p.trend_rate)
     qxx, qxv, qvv = swing_noise(gap, p.trend_rate, p.trend_var * moved)
     wet = math.exp(-gap / p.water_days)
-    water = p.water_var * c.scale * scatter(level) ** 2 * (1.0 - wet * wet)
+    water = p.water_var * c.scale * c.label * scatter(level) ** 2 * (1.0 - wet * wet)
     x, v = c.x, c.v
     c.x, c.v, c.w = fxx * x + fxv * v, fvx * x + fvv * v, wet * c.w
     xx, xv, vv = c.xx, c.xv, c.vv
@@ -134,8 +134,8 @@ def conditions(day: float, hour: float, s: Any, p: Any) -> tuple[float, float, f
 def begin(c: Any, day: float, y: float, factor: float, noise: float, p: Any) -> None:
     """Start a course from its first right reading: the limit of a flat prior on the level."""
     level = y / factor
-    moved = size(level) * c.scale
-    water = p.water_var * c.scale * scatter(level) ** 2
+    moved = size(level) * c.scale * math.sqrt(c.label)
+    water = p.water_var * c.scale * c.label * scatter(level) ** 2
     c.day = c.seen = day
     c.r, c.x, c.v, c.w = level, 0.0, 0.0, 0.0
     c.xx, c.vv, c.ww = p.trend_var * moved / p.trend_rate**2, p.trend_var * moved, water

@@ -87,9 +87,10 @@ def advance(c: Any, day: float, p: Any) -> None:
     own = plain()["process"]
     size, scatter = own.size(level), own.scatter(level)
     f, still = transition(gap, p)
-    still = still * c.scale * np.array([0.0, size, size, scatter**2])
+    moved = size * np.sqrt(c.label)
+    still = still * c.scale * np.array([0.0, moved, moved, c.label * scatter**2])
     q = still - f @ still @ f.T
-    q[0, 0] = p.level_noise * size * c.scale * gap
+    q[0, 0] = p.level_noise * moved * c.scale * gap
     if c.restless == 1.0:
         q[0, 0] += own.spell_variance(level, gap)
     growth = own.grown(level, day - c.day)
