@@ -29,7 +29,8 @@ def test_what_is_dropped_is_decided_smoothed_and_drawn_and_prefect_knows_nobody(
     served, tmp_path, request
 ):
     data, config = tmp_path / "data", tmp_path / "some.toml"
-    config.write_text("data.inbox_rest_seconds = 0.5\n")
+    # Without a schedule: its run, in the same minute, would take the inbox instead.
+    config.write_text("data.inbox_rest_seconds = 0.5\nschedule.inbox = ''\n")
     drop(data / "inbox")
     status, said = served.run("server", "setup", "--config", config, "--data-dir", data)
     assert status == 0, said
