@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from weightstream.intake.cleaning import Cleaned
 from weightstream.outputs.exports.judged import JUDGED, explanations
+from weightstream.schema import EXPORT
 
 NOT_SELECTED = "not_selected"
 RETRACTED = "retracted"
@@ -19,19 +20,13 @@ INSTANT = pa.timestamp("us", "UTC")
 
 RESULT = pa.schema(
     [
-        ("outcome", pa.string()),
-        ("measurement_id", pa.string()),
-        ("user_id", pa.string()),
-        ("effective_at", INSTANT),
-        ("date_only", pa.bool_()),
-        ("source", pa.string()),
-        ("raw_weight", pa.string()),
-        ("raw_unit", pa.string()),
-        ("weight_kg", pa.float64()),
-        ("verdict", pa.string()),
-        ("reason", pa.string()),
-        ("explanation", pa.string()),
-        ("detail", pa.string()),
+        pa.field("outcome", pa.string()),
+        *map(EXPORT.field, ("measurement_id", "user_id")),
+        pa.field("effective_at", INSTANT),
+        pa.field("date_only", pa.bool_()),
+        *map(EXPORT.field, ("source", "raw_weight", "raw_unit", "weight_kg")),
+        *map(EXPORT.field, ("verdict", "reason", "explanation")),
+        pa.field("detail", pa.string()),
     ]
 )
 RESULT = pa.schema([*RESULT, *(f for f in JUDGED if f.name not in {*RESULT.names, *OF_FILES})])

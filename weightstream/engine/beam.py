@@ -24,6 +24,7 @@ from weightstream.engine.course import (
     like,
     merge,
     move_variance,
+    needless,
     raise_guest,
     raise_run,
     rate_factor,
@@ -53,6 +54,7 @@ from weightstream.engine.mixture import (
     birth_density,
     explain,
     likeliest,
+    most_undone,
     normal,
 )
 from weightstream.engine.process import (
@@ -69,10 +71,8 @@ from weightstream.engine.records import COURSE, REASON_COUNT, Records
 
 COURSES = 8
 """The largest number of courses."""
-PRUNED, PRUNED_NEAR = 1e-6, 1e-4
-"""Courses below this share of the likeliest are dropped: of another level, of nearly the same."""
-NEAR_SHARE = 0.05
-"""Levels are nearly the same within this share."""
+PRUNED = 1e-6
+"""Courses below this share of the likeliest are dropped; sooner if they are needless."""
 SURE = 0.01
 """Odds of an error below which an unsurprising reading has one continuation."""
 TINY = 1e-250
@@ -239,16 +239,6 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
 
 
 @jit
-def most_undone(density: Floats) -> int:
-    """Return the likeliest of the errors from whose value a course can start."""
-    best = 1
-    for reason in range(2, HUNDREDS_OFF + 1):
-        if density[reason] > density[best]:
-            best = reason
-    return best
-
-
-@jit
 def weigh_wrong(
     k: Beam, a: int, i: int, m: int, often: float, mean: float, variance: float
 ) -> tuple[int, float]:
@@ -346,14 +336,6 @@ def choose(k: Beam, i: int, m: int) -> int:
         k.courses[a] = k.spare[a]
         k.courses[a].weight = k.spare[a].weight / total
     return count
-
-
-@jit
-def needless(top: Any, c: Any) -> bool:
-    """Return whether a faint course has nearly the level of the likeliest."""
-    if math.isnan(c.seen) or c.weight >= PRUNED_NEAR * top.weight:
-        return False
-    return abs(c.r + c.x - top.r - top.x) < NEAR_SHARE * (top.r + top.x)
 
 
 @jit

@@ -29,6 +29,8 @@ GUEST_MEMORY = 0.2
 ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
+PRUNED_NEAR, NEAR_SHARE = 1e-4, 0.05
+"""A course below this share of the likeliest is needless if its level is within this share."""
 RUNS_ON = 0.1
 """Probability that one error of a kind is followed by another of the kind; n of them by n : 1."""
 GUEST_SOURCES = 0.3
@@ -229,6 +231,14 @@ def like(a: Any, b: Any) -> bool:
     one, two = a.rr + 2.0 * a.rx + a.xx, b.rr + 2.0 * b.rx + b.xx
     near = off * off <= ALIKE * min(one, two)
     return near and one <= ALIKE_WIDTH * two and two <= ALIKE_WIDTH * one
+
+
+@jit
+def needless(top: Any, c: Any) -> bool:
+    """Return whether a faint course has nearly the level of the likeliest."""
+    if math.isnan(c.seen) or c.weight >= PRUNED_NEAR * top.weight:
+        return False
+    return abs(c.r + c.x - top.r - top.x) < NEAR_SHARE * (top.r + top.x)
 
 
 @jit

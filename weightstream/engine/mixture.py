@@ -303,3 +303,13 @@ def likeliest(density: Floats) -> int:
         if density[k] > density[best]:
             best = k
     return best
+
+
+@jit
+def most_undone(density: Floats) -> int:
+    """Return the likeliest of the errors from whose value a course can start."""
+    best = 1
+    for reason in range(2, HUNDREDS_OFF + 1):
+        if density[reason] > density[best]:
+            best = reason
+    return best
