@@ -209,13 +209,13 @@ class Visualization(Section):
 
 
 class Notify(Section):
-    """Whom the automations of `weightstream server setup` notify of failures."""
+    """Whom the automations of `weightstream server setup` notify, or runs if there is no server."""
 
     urls: tuple[str, ...] = ()
     """Webhooks (https://...) and addresses of Apprise (mailto://..., slack://...). They are
-    notified of runs that failed, crashed or degraded, of limits of [quality] that are exceeded, and
-    of the number of persons with new alerts. $NAME is replaced from the environment of `server
-    setup`."""
+    notified of limits of [quality] that are exceeded and of the number of persons with new alerts;
+    with a server also of runs that failed, crashed or degraded. $NAME is replaced from the
+    environment (with a server: of `server setup`)."""
 
 
 class Schedule(Section):

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from prefect.exceptions import ObjectNotFound
 
-from deployments.notifying import block_of, notifying_resources
+from deployments.notifying import notifying_resources
+from flows.notices import block_of
 from flows.served import Served
 from weightstream.config import Config
 from weightstream.errors import ConfigError
