@@ -68,6 +68,7 @@ function person(kg, more = {}) {
     above: [0],
     changes: {},
     direction: null,
+    vague: false,
     shared: null,
     goal: null,
     shifts: [],

@@ -8,7 +8,6 @@
   const SEVERAL = 5;
   const FAR_AHEAD = 730; // days
   const FEWEST_TO_COMPARE = 10; // readings of a source
-  const WIDE = 0.1; // an interval of the level, as a share of it
 
   const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
@@ -25,13 +24,14 @@
     if (!data.direction) return [];
     const [word, name] = data.direction;
     const moved = change(data, name);
-    const amount = `${Words.change(moved.kg, unit)} in ${weeks(moved.days)} (${Words.changeBetween(moved.lo, moved.hi, unit)})`;
+    const over = name === "visit" ? `since the visit of ${Words.date(moved.since)}` : `in ${weeks(moved.days)}`;
+    const amount = `${Words.change(moved.kg, unit)} ${over} (${Words.changeBetween(moved.lo, moved.hi, unit)})`;
     const said = { losing: "Losing", gaining: "Gaining", unclear: "No clear change" }[word];
     return [`${said}: ${amount}.`];
   }
 
   function sinceStart(data, unit) {
-    if (!("start" in data.changes)) return [];
+    if (!("start" in data.changes) || data.vague) return [];
     const { since, days, kg, lo, hi } = change(data, "start");
     if (days < 35) return data.direction ? [] : ["Too short a time to show a direction."];
     const interval = Words.changeBetween(lo, hi, unit);
@@ -43,7 +43,7 @@
     const now = newestLevel(data);
     const [kg, lo, hi] = [data.level[now], data.level_lo[now], data.level_hi[now]];
     const on = `on ${Words.date(data.ms[now])}`;
-    if (hi - lo > WIDE * kg) return `The level is not well known: ${Words.between(lo, hi, unit)} ${on}.`;
+    if (data.vague) return `The level is not well known: ${Words.between(lo, hi, unit)} ${on}.`;
     return `Level ${Words.weight(kg, unit)} ${on}.`;
   }
 
@@ -79,7 +79,7 @@
     const now = newestLevel(data);
     if (now < 0) return [];
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
-    if (mixed(data)) return [["Level", Words.weight(data.level[now], unit), level]];
+    if (mixed(data) || data.vague) return [["Level", Words.weight(data.level[now], unit), level]];
     const facts = [
       ["Level", Words.weight(data.level[now], unit), level],
       ...changeFact(data, "Change in 4 weeks", "4 weeks", unit),
@@ -117,6 +117,8 @@
     const title = `Goal ${Words.weight(kg, unit)}${by ? ` by ${Words.date(Date.parse(by))}` : ""}`;
     const far = kg - data.level[now];
     if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, "reached", "the level's interval holds it"]];
+    const began = "start" in data.changes ? data.level[now] - change(data, "start").kg : data.level[now];
+    if ((began - kg) * far > 0) return [[title, "reached", `the level is ${Words.change(-far, unit)} beyond it`]];
     return [[title, Words.change(far, unit), `to go${goalReached(data, far)}`]];
   }
 
@@ -168,8 +170,9 @@
 
   /* Where most of what came was rejected, either it or the level is another person's. */
   function caution(data) {
-    const known = data.ms.length - counted(data, Columns.copy);
-    const bad = counted(data, Columns.rejected);
+    const others = (i) => data.shared && Columns.decision(data, i).reason[0] === "other_person"; // told above
+    const known = data.ms.filter((_, i) => !Columns.copy(data, i) && !others(i)).length;
+    const bad = data.ms.filter((_, i) => Columns.rejected(data, i) && !others(i)).length;
     if (known < SEVERAL || bad / known < MUCH_REJECTED) return [];
     const said = `Caution: ${bad} of ${known} readings are rejected, so that the level rests on ${known - bad}. Look at the decisions below before you rely on it.`;
     return [element("p", { class: "alert" }, said)];
