@@ -74,7 +74,7 @@ def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> li
     settings = context.settings
     try:
         with redacted_errors("draw"):
-            write_assets(settings.dashboards)
+            write_assets(settings.dashboards, settings.drawing.language)
         # It scans the whole store in SQLite, which leaves the GIL to those that draw.
         with submit_in_background(
             report,

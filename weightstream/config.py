@@ -193,6 +193,8 @@ class Quality(Section):
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """File names of person pages: a hash of the user id, or the id itself."""
+    language: Literal["en", "de", "es", "fr", "nl"] = "en"
+    """The language of the pages of persons and of their list."""
     goals_file: Path | None = None
     """The goals of persons: a CSV file with the columns user_id, kg and by (YYYY-MM-DD, or
     empty)."""

@@ -70,7 +70,7 @@
     const { theme, scale } = sight;
     const estimates = { mid: data.level, lo: data.level_lo, hi: data.level_hi, parted: false };
     const parts = stretches(data, sight, { ...estimates, fill: (i, k) => filled(data, i, k) });
-    const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: "level, 95 % interval" };
+    const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: Texts.say("legend.level.interval") };
     return course(thinned(parts, sight), scale, style);
   }
 

@@ -6,6 +6,7 @@
 
   const { DAY, cell, decision, rejected, copy } = Columns;
   const { LINE, WEEKS, CROWD, PIXELS } = Course;
+  const { say } = Texts;
   const THEMES = {
     light: {
       paper: "#ffffff",
@@ -199,7 +200,7 @@
     const copies = view.showCopies ? rows.filter((i) => copy(data, i, view.asFirst)) : [];
     if (!copies.length) return [];
     const marker = { symbol: "circle-open", color: theme.muted, size: pointSize(rows, view) + 1 };
-    return [points(data, view, sight, spots(data, copies, sight), "copies", marker)];
+    return [points(data, view, sight, spots(data, copies, sight), say("legend.copies"), marker)];
   }
 
   /* An arrow to what a reading probably should have been. */
@@ -208,7 +209,7 @@
     return {
       ...LINE,
       mode: "lines+markers",
-      name: "what it should have been",
+      name: say("legend.suggested"),
       cliponaxis: false,
       x: hints.flatMap(([i]) => [data.ms[i], data.ms[i], null]),
       y: hints.flatMap(([i, kg]) => [clamp(data.kg[i], range) * scale, clamp(kg, range) * scale, null]),
@@ -226,7 +227,7 @@
       data.kg[i] > range[1] ? "triangle-up" : data.kg[i] < range[0] ? "triangle-down" : "x",
     );
     const marker = { color: theme.rejected, symbol, size: pointSize(rows, view) + 2, line: ring(data, bad, theme) };
-    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, "rejected", marker)];
+    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, say("legend.rejected"), marker)];
   }
 
   /* Where the level goes if the rate fades as the model says. */
@@ -240,7 +241,7 @@
     const line = { color: theme.rate, width: 2, dash: "dash" };
     return [
       { ...LINE, x: [...x, ...x.slice().reverse()], y, fill: "toself", fillcolor: theme.rateBand, line: { width: 0 } },
-      { ...LINE, x, y: from(data.level[last], level), line, name: "projection", showlegend: true },
+      { ...LINE, x, y: from(data.level[last], level), line, name: say("legend.projection"), showlegend: true },
     ];
   }
 
@@ -254,11 +255,11 @@
       ...HOVER,
       type: "scatter",
       mode: "markers",
-      name: "alert",
+      name: say("legend.alert"),
       showlegend: marks.length > 0,
       x: marks.map((a) => a.ms),
       y: marks.map((a) => height(a) * scale),
-      text: marks.map((a) => Words.wrap(Words.escape(Words.alert(a, view.unit) + (a.status === "new" ? "" : `; ${a.status} by ${Words.isolate(a.said)}`)))),
+      text: marks.map((a) => Words.wrap(Words.escape(Words.alert(a, view.unit) + (a.status === "new" ? "" : `; ${say(`status.${a.status}`, { who: Words.isolate(a.said) })}`)))),
       marker: { symbol: "circle-open", size: 19, color: theme.alert, line: { width: 2.5 } },
     };
   }
@@ -279,7 +280,7 @@
         y: WEIGHT_FLOOR,
         yanchor: "bottom",
         showarrow: false,
-        text: `${Math.round((b - a) / DAY)} days<br>no reading`,
+        text: Words.escape(say("chart.gap", { days: Words.count(Math.round((b - a) / DAY)) })).replace("\n", "<br>"),
         font,
       }));
     return [seen.map(([x0, x1]) => ({ ...look, x0, x1 })), notes];
@@ -298,7 +299,7 @@
       yanchor: "bottom",
       xanchor: near(seen[k - 1], s) ? "left" : near(s, seen[k + 1]) ? "right" : "center",
       showarrow: false,
-      text: `level shift ${Words.change(s.to - s.from, unit)}`,
+      text: say("chart.shift", { kg: Words.change(s.to - s.from, unit) }),
       font: { size: 11, color: theme.shift },
     }));
     return [shapes, notes];
@@ -330,8 +331,9 @@
     Object.assign(axis, { tickfont: { color: theme.muted }, automargin: true });
     const title = (text) => ({ text: view.narrow ? "" : text, font: { size: 12, color: theme.muted }, standoff: 6 });
     const time = { type: "date", range: [from, to], anchor: "y2", showgrid: false, fixedrange: false };
-    const rateTitle = title(`${Words.changeUnit(view.unit)} / week`);
+    const rateTitle = title(say("chart.rate", { unit: Words.changeUnit(view.unit) }));
     return {
+      separators: SEPARATORS,
       paper_bgcolor: theme.paper,
       plot_bgcolor: theme.paper,
       font: { family: FONT, size: 13, color: theme.ink },
@@ -352,11 +354,29 @@
         ...axis,
         domain: [WEIGHT_FLOOR, 1],
         range: range.map((kg) => kg * scale),
-        title: title(`weight, ${view.unit}`),
+        title: title(say("chart.weight", { unit: view.unit })),
         ...weightTicks(view, range),
       },
       yaxis2: { ...axis, domain: [0, RATE_TOP], range: rateRange(data, sight), nticks: 5, title: rateTitle },
     };
+  }
+
+  const separator = (type) => new Intl.NumberFormat(Texts.locale).formatToParts(12345.6).find((p) => p.type === type)?.value || "";
+  const SEPARATORS = separator("decimal") + separator("group");
+
+  /* Plotly's settings for the names of months and days. */
+  function local() {
+    const names = (count, options, at) =>
+      Array.from({ length: count }, (_, k) => new Intl.DateTimeFormat(Texts.locale, { ...options, timeZone: "UTC" }).format(at(k)));
+    const [month, day] = [(k) => Date.UTC(2024, k, 15), (k) => Date.UTC(2024, 8, 1 + k)]; // 1 September 2024 is a Sunday
+    const format = {
+      months: names(12, { month: "long" }, month),
+      shortMonths: names(12, { month: "short" }, month),
+      days: names(7, { weekday: "long" }, day),
+      shortDays: names(7, { weekday: "short" }, day),
+      date: "%d.%m.%Y",
+    };
+    return { locale: Texts.locale, locales: { [Texts.locale]: { dictionary: {}, format } } };
   }
 
   /* {data, layout} for Plotly. */
@@ -377,5 +397,5 @@
     return { data: traces, layout: layout(data, view, sight) };
   }
 
-  root.Figure = { THEMES, sourceLook, defaultView, span, frame, build };
+  root.Figure = { THEMES, local, sourceLook, defaultView, span, frame, build };
 })(window);
