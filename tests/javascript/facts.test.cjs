@@ -97,7 +97,8 @@ test("a goal has its distance, and the days on which it may be reached", () => {
   assert.match(goal(pace(-0.1, -0.01)), /not within two years/);
   assert.match(goal(pace(1.4, 2.8), 95), /\+5\.0 kgto go; .* between 21 Feb 2024 and 11 Apr 2024$/);
   assert.match(goal({}, 90.2), /reached/);
-  assert.match(goal({ start: ["2023-06-01", 214, -13, -14, -12, -0.1] }, 92), /reachedthe level is −2\.0 kg beyond it/);
+  assert.match(goal({ start: ["2023-06-01", 214, -13, -14, -12, -0.1] }, 92), /reachedthe level is 2\.0 kg below it/);
+  assert.match(goal({ start: ["2023-06-01", 214, 4, 3, 5, 0.1] }, 88), /\+2\.0 kgabove the goal/);
   assert.match(goal({ start: ["2023-06-01", 214, 3, 2, 4, 0.1] }, 92), /\+2\.0 kgto go/);
   assert.equal(goal({}), "Goal 85.0 kg by 1 Jun 2024−5.0 kgto go");
 });

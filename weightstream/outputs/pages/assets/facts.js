@@ -116,7 +116,9 @@
     const far = kg - data.level[now];
     if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, say("goal.reached"), say("goal.held")]];
     const began = "start" in data.changes ? data.level[now] - change(data, "start").kg : data.level[now];
-    if ((began - kg) * far > 0) return [[title, say("goal.reached"), say("goal.beyond", { kg: Words.change(-far, unit) })]];
+    if (began > kg && far > 0) return [[title, say("goal.reached"), say("goal.below", { kg: Words.weight(far, unit) })]];
+    // Passed upwards, it is a gain that was wanted or a loss that is undone: nobody but them knows.
+    if (began < kg && far < 0) return [[title, Words.change(-far, unit), say("goal.above")]];
     return [[title, Words.change(far, unit), say("goal.left") + goalReached(data, far)]];
   }
 

@@ -286,7 +286,7 @@
 
   function start() {
     const sortable = COLUMNS.filter((column) => !column.unsorted);
-    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name().toLowerCase())));
+    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name())));
     find("filter").append(...Object.entries(FILTERS).map(([value, { name }]) => element("option", { value }, name)));
     Texts.fill(document);
     Common.about("UTC");

@@ -181,10 +181,11 @@
       drawChart();
       Plotly.relayout(chart, { width: 680, height: 420, autosize: false });
     });
-    addEventListener("afterprint", () => {
+    // Firefox still lays out for paper when it says that it has printed: the screen comes after.
+    addEventListener("afterprint", () => setTimeout(() => {
       view.theme = document.documentElement.dataset.theme;
       if (chart.data) Plotly.relayout(chart, { width: null, height: null, autosize: true }).then(drawChart);
-    });
+    }));
   }
 
   /* Arrow keys walk through the readings that the chart shows. */
