@@ -11,6 +11,7 @@ const browsers = [
   "matchMedia",
   "addEventListener",
   "requestAnimationFrame",
+  "setTimeout",
   "getSelection",
   "getComputedStyle",
   "URL",

@@ -50,6 +50,8 @@
   const HOVER = { hovertemplate: "%{text}<extra></extra>" };
   const RATE_TOP = 0.22; // of the chart's height: the rate's panel, below the weights
   const WEIGHT_FLOOR = 0.3;
+  const MARK = 5; // pixels of a mark, where they are many
+  const WEIGHT_PIXELS = 335; // about the height of the weights
   const RIM = 0.02; // of the weights' range: half of a mark
 
   /* What a person first sees. narrow: a phone. hidden: codes of sources. range: [ms, ms] or null. */
@@ -129,7 +131,7 @@
   /* Of many readings, one for each spot that a mark covers. */
   function spots(data, rows, { rows: all, from, to, range }) {
     if (all.length < CROWD) return rows;
-    const [wide, high] = [(to - from) / (PIXELS / 4), (range[1] - range[0]) / 90];
+    const [wide, high] = [(to - from) / (PIXELS / MARK), (range[1] - range[0]) / (WEIGHT_PIXELS / MARK)];
     const seen = new Set();
     return rows.filter((i) => {
       if (data.overrideBy.has(i)) return true;
