@@ -11,10 +11,12 @@ import pytest
 from weightstream.judging.explanation import explain
 from weightstream.outputs.pages import page
 from weightstream.outputs.pages.person import Person
-from weightstream.outputs.pages.template import asset
+from weightstream.outputs.pages.template import VERSION, asset
 from weightstream.schema import REASONS
 
 pytestmark = pytest.mark.slow
+
+EVENTFUL = "persons/eventful.html"
 
 
 def shown_readings(tab: Any) -> list[int]:
@@ -416,3 +418,13 @@ def test_nothing_on_a_page_stays_english(
     }
     assert foreign & set(seen) == set()
     assert tab.evaluate("document.documentElement.lang") == language
+
+
+@pytest.mark.parametrize(("name", "zone"), [(EVENTFUL, "Europe/Oslo"), ("index.html", "UTC")])
+def test_a_page_tells_its_time_zone_and_what_drew_it_when(
+    viewer: Any, name: str, zone: str
+) -> None:
+    """0.1 named neither: 06:03+01:00 stood as 05:03."""
+    told = viewer.open(name).locator("#about").inner_text()
+    assert f"Times in {zone} · drawn " in told
+    assert f"by weightstream {VERSION}" in told
