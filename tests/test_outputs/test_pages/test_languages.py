@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from weightstream.config import Config, Visualization
+from weightstream.config import Visualization
 from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
 from weightstream.outputs.pages import page, template
 from weightstream.outputs.pages.person import ACTIONS
@@ -81,11 +81,8 @@ def test_a_page_without_scripts_says_the_same_in_english(name):
             assert content == english[key]
 
 
-def test_the_configured_language_reaches_the_pages(tmp_path):
-    page.write_assets(
-        tmp_path,
-        Config.model_validate({"visualization": {"language": "nl"}}).visualization.language,
-    )
+def test_words_come_before_the_scripts_that_say_them(tmp_path):
+    page.write_assets(tmp_path, "nl")
     shared = (tmp_path / "assets" / "common.js").read_text()
     assert '"language": "nl"' in shared
     assert shared.index("window.Wording") < shared.index("root.Texts") < shared.index("root.Common")
