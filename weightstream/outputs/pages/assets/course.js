@@ -60,10 +60,14 @@
     ];
   }
 
+  /* Close to the readings, where what is known falls off most. */
+  const HALF = [0.002, 0.01, 0.03, 0.08, 0.2, 0.35];
+  const SHARES = [...HALF, 0.5, ...HALF.map((share) => 1 - share).reverse()];
+
   /* Points between two readings where the level is notably less known than at them. */
   function filled(data, a, b) {
     if (!data.moved || data.ms[b] - data.ms[a] < 2 * DAY || Columns.between(data, a, b, 0.5).wider < 1.1) return [];
-    return [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((share) => Columns.between(data, a, b, share));
+    return SHARES.map((share) => Columns.between(data, a, b, share));
   }
 
   function levelTraces(data, sight) {

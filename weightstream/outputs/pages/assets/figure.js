@@ -292,6 +292,8 @@
   function shiftMarks(data, { theme, from, to }, unit) {
     const seen = data.shiftMarks.filter((s) => s.ms >= from && s.ms <= to);
     const near = (a, b) => a && b && b.ms - a.ms < 0.15 * (to - from);
+    const within = (ms) => ms < 0.15 * (to - from);
+    const edge = (s) => (within(s.ms - from) ? "left" : within(to - s.ms) ? "right" : ""); // nothing is cut off
     const line = { color: theme.shift, width: 1.5, dash: "dash" };
     const shapes = seen.map((s) => ({ ...ACROSS, type: "line", x0: s.ms, x1: s.ms, y0: WEIGHT_FLOOR, y1: 1, line }));
     const notes = seen.map((s, k) => ({
@@ -299,7 +301,7 @@
       x: s.ms,
       y: 1,
       yanchor: "bottom",
-      xanchor: near(seen[k - 1], s) ? "left" : near(s, seen[k + 1]) ? "right" : "center",
+      xanchor: edge(s) || (near(seen[k - 1], s) ? "left" : near(s, seen[k + 1]) ? "right" : "center"),
       showarrow: false,
       text: say("chart.shift", { kg: Words.change(s.to - s.from, unit) }),
       font: { size: 11, color: theme.shift },
