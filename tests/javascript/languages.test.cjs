@@ -33,8 +33,9 @@ test("reasons and verdicts are translated, and a name that nobody knows stays", 
 });
 
 test("the chart has the language's months and separators", () => {
-  const { Figure } = loadIn("fr", "columns.js", "words.js", "course.js", "figure.js");
-  const { locale, locales } = Figure.local();
+  const { Texts } = loadIn("fr");
+  const { locale, locales } = Texts.localOfPlotly();
   assert.equal(locales[locale].format.shortMonths[1], "févr.");
   assert.equal(locales[locale].format.days[0], "dimanche");
+  assert.equal(Texts.separators[0], ",");
 });

@@ -337,7 +337,7 @@
     const time = { type: "date", range: [from, to], anchor: "y2", showgrid: false, fixedrange: false };
     const rateTitle = title(say("chart.rate", { unit: Words.changeUnit(view.unit) }));
     return {
-      separators: SEPARATORS,
+      separators: Texts.separators,
       paper_bgcolor: theme.paper,
       plot_bgcolor: theme.paper,
       font: { family: FONT, size: 13, color: theme.ink },
@@ -365,24 +365,6 @@
     };
   }
 
-  const separator = (type) => new Intl.NumberFormat(Texts.locale).formatToParts(12345.6).find((p) => p.type === type)?.value || "";
-  const SEPARATORS = separator("decimal") + separator("group");
-
-  /* Plotly's settings for the names of months and days. */
-  function local() {
-    const names = (count, options, at) =>
-      Array.from({ length: count }, (_, k) => new Intl.DateTimeFormat(Texts.locale, { ...options, timeZone: "UTC" }).format(at(k)));
-    const [month, day] = [(k) => Date.UTC(2024, k, 15), (k) => Date.UTC(2024, 8, 1 + k)]; // 1 September 2024 is a Sunday
-    const format = {
-      months: names(12, { month: "long" }, month),
-      shortMonths: names(12, { month: "short" }, month),
-      days: names(7, { weekday: "long" }, day),
-      shortDays: names(7, { weekday: "short" }, day),
-      date: "%d.%m.%Y",
-    };
-    return { locale: Texts.locale, locales: { [Texts.locale]: { dictionary: {}, format } } };
-  }
-
   /* {data, layout} for Plotly. */
   function build(data, view) {
     const sight = frame(data, view);
@@ -401,5 +383,5 @@
     return { data: traces, layout: layout(data, view, sight) };
   }
 
-  root.Figure = { THEMES, local, sourceLook, defaultView, span, frame, build };
+  root.Figure = { THEMES, sourceLook, defaultView, span, frame, build };
 })(window);

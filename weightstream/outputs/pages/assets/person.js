@@ -21,7 +21,7 @@
     view.narrow = chart.clientWidth < 560;
     const figure = Figure.build(data, view);
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
-    const config = { responsive: true, displayModeBar: false, doubleClick: false, ...Figure.local() };
+    const config = { responsive: true, displayModeBar: false, doubleClick: false, ...Texts.localOfPlotly() };
     return Plotly.react(chart, figure.data, figure.layout, config);
   }
 

@@ -18,6 +18,25 @@
   /* What Python wrote in English, where the language has words of its own for it. */
   const translated = (key, english) => wording[key] ?? english;
 
+  /* For numbers on axes. */
+  const separator = (type) => new Intl.NumberFormat(wording.locale).formatToParts(12345.6).find((p) => p.type === type)?.value || "";
+  const separators = separator("decimal") + separator("group");
+
+  /* Plotly's settings for the names of months and days. */
+  function localOfPlotly() {
+    const names = (count, options, at) =>
+      Array.from({ length: count }, (_, k) => new Intl.DateTimeFormat(wording.locale, { ...options, timeZone: "UTC" }).format(at(k)));
+    const [month, day] = [(k) => Date.UTC(2024, k, 15), (k) => Date.UTC(2024, 8, 1 + k)]; // 1 September 2024 is a Sunday
+    const format = {
+      months: names(12, { month: "long" }, month),
+      shortMonths: names(12, { month: "short" }, month),
+      days: names(7, { weekday: "long" }, day),
+      shortDays: names(7, { weekday: "short" }, day),
+      date: "%d.%m.%Y",
+    };
+    return { locale: wording.locale, locales: { [wording.locale]: { dictionary: {}, format } } };
+  }
+
   /* Put texts into elements that name a key: what they hold, their label and their title. */
   function fill(document) {
     document.documentElement.lang = wording.language;
@@ -27,5 +46,5 @@
     for (const node of document.querySelectorAll("[data-say-hint]")) node.setAttribute("placeholder", say(node.dataset.sayHint));
   }
 
-  root.Texts = { say, sayCount, translated, fill, locale: wording.locale };
+  root.Texts = { say, sayCount, translated, fill, separators, localOfPlotly, locale: wording.locale };
 })(window);
