@@ -19,6 +19,7 @@ from weightstream.engine.course import (
     TURNED,
     VALID,
     WRONG,
+    alive,
     label_noise,
     learn_scatter,
     like,
@@ -151,7 +152,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
         offset += s.bias
         if what != WRONG:
             c.label = 1.0
-        elif math.isnan(c.seen):
+        elif math.isnan(c.seen) or (alive(c, s) and c.fault == kind):
             c.label = label_noise(k.weight[i], y, kind)
         noise = (s.noise_var + extra) * c.scale * c.label
         if math.isnan(c.seen):

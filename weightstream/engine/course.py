@@ -110,6 +110,7 @@ def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
     kind = int(c.fault)
     if on == 0.0 or s.rate[kind] <= 0.0:
         return 0.0
+    on *= 1.0 - factor * (1.0 - s.rate[OK])  # in a run, too, a reading may be another error
     rise = on * density[kind] / (factor * s.rate[kind])
     density[kind] += rise
     return rise
