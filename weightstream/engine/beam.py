@@ -252,7 +252,7 @@ def weigh_wrong(
     wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= often
-    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density)
+    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density, k.undone)
     wrong = max(wrong, TINY)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
@@ -372,7 +372,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= rate
-    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density)
+    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density, k.undone)
     gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
     right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)

@@ -117,17 +117,28 @@ def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
 
 
 @jit
-def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
-    """Raise the density of another person by that of a co-user who was there; returns the rise."""
+def differs(weight: float, level: float) -> float:
+    """How surely a co-user of this weight can be told from a person of this level."""
+    return -math.expm1(-(((weight - level) / (GUEST_APART * max(level, 1.0))) ** 4))
+
+
+@jit
+def raise_guest(c: Any, w: float, s: Any, density: Floats, undone: Floats) -> float:
+    """Raise the density of another person by that of a co-user who was there; returns the rise.
+
+    undone: of reading w, by reason.
+    """
     if c.visits == 0.0:
         return 0.0
     own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
     share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
     others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
     share *= min(others * others, 1.0)
-    apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
     if not math.isnan(c.seen):
-        share *= -math.expm1(-apart)
+        share *= differs(c.guest, c.r + c.x)
+        own_label = undone[int(c.fault)]  # in a run the person shows another weight
+        if alive(c, s) and not math.isnan(own_label):
+            share *= differs(own_label, c.r + c.x)
     rise = min(c.visits, 1.0) * share * normal(w - c.guest, GUEST_SD_KG**2)
     density[OTHER_PERSON] += rise
     return rise

@@ -159,7 +159,7 @@ def weigh_errors(
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= often
     wrong += raise_run(c, s, often, k.density) + raise_run(d, s, often, k.density)
-    wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
+    wrong += raise_guest(c, y, s, k.density, k.undone) + raise_guest(d, y, s, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         own = weight * k.density[reason]
         k.errors[reason] += own
