@@ -216,7 +216,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     moving, leaping = move_rates(gap, p)
     turning = restless_rate(c, k.day[i], p)
     stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
-    share = tail_share(gap, p)
+    share = tail_share(gap, k.hour[i], p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
     move = prior * (
