@@ -381,7 +381,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
         return False, 0.0, 0.0, 0.0
     learn_scatter(c, residual, variance, p)
     update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-    c.seen = k.day[i]
+    c.seen, c.label = k.day[i], 1.0
     remember(c, VALID, OK, y, s)
     k.evidence[0] = math.log(right + wrong)
     return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

@@ -213,7 +213,7 @@ def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
 
 @jit
 def label_noise(shown: float, undone: float, kind: int) -> float:
-    """Factor on the noise of a series that begins with an error of a kind that can be undone.
+    """Factor on noise and movement in a run of errors of a kind that can be undone.
 
     The body behind it may scatter less in the numbers shown than a body of these numbers would, and
     any smooth series would then be a mislabelled one. With it, agreement says nothing of the label.
