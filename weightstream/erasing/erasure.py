@@ -25,7 +25,7 @@ from weightstream.erasing.holdings import (
 )
 from weightstream.erasing.places import OtherNames, files_of_others, linked_files, waits
 from weightstream.erasing.tombstones import check_of, key_of, make_key
-from weightstream.errors import ConfigError
+from weightstream.errors import ConfigError, StoreError
 from weightstream.intake.inbox import USER_FOLDER
 from weightstream.intake.tombstones import SHORT_ID, token
 from weightstream.outputs.drawing import (
@@ -114,7 +114,7 @@ def _told(erased: Erased, dashboards: Path) -> Iterator[None]:
     """List the pages as left where they cannot be written: the erasure goes on."""
     try:
         yield
-    except (OSError, ConfigError) as error:
+    except (OSError, ConfigError, StoreError) as error:
         reason = getattr(error, "strerror", None) or error
         erased.left[dashboards] = f"pages cannot be written again ({reason})"
 

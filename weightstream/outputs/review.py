@@ -15,6 +15,7 @@ from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.models import judging_on
 from weightstream.store.stored_persons import StoredPersons
+from weightstream.store.verifying import verify_persons
 
 COLUMNS = (
     "measurement_id",
@@ -56,7 +57,8 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
             raise ConfigError(f"the store {pool.path} has no person called {user!r}")
         connection.execute("begin")  # candidates and current decisions, as of one moment
         rows = least_certain(connection, user, limit)
-    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        verify_persons(connection, sorted({row["user_id"] for row in found}))
     return [row | {"explanation": explained(row)} for row in found]
 
 

@@ -1,7 +1,7 @@
 """Finding rows that are not as they were written (see checksums.py)."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -125,10 +125,15 @@ def schema_faults(connection: sqlite3.Connection) -> list[str]:
     ]
 
 
-def verify_persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Raise StoreError if a row of one of these persons is not as it was written, or missing."""
+def verify_persons(
+    connection: sqlite3.Connection, user_ids: Sequence[str], tables: Iterable[str] = OF_PERSON
+) -> None:
+    """Raise StoreError if a row of one of these persons is not as it was written, or missing.
+
+    tables: those of OF_PERSON whose rows are verified; missing rows are found in any case.
+    """
     found, wanted = Damage(), listed(user_ids)
-    for table, how in OF_PERSON.items():
+    for table, how in ((table, OF_PERSON[table]) for table in tables):
         names = [name for name, *_ in columns_of(table)]
         source = f"json_each(?) w cross join {table} t on {how}"
         for rows, bad in looked_at(connection, table, source, (wanted,)):
@@ -139,6 +144,24 @@ def verify_persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> N
         (wanted,),
     )
     found.missing.update(user for (user,) in missing)
+    complain(connection, found)
+
+
+def verified_columns(table: str, names: Sequence[str]) -> list[str]:
+    """Return names, and what else `verify_columns` needs of a table."""
+    covered = (name for name, _ in columns_of(table))
+    return list(dict.fromkeys([*names, *covered, *covered_columns(table)]))
+
+
+def verify_columns(
+    connection: sqlite3.Connection, table: str, columns: Mapping[str, Sequence[object]]
+) -> None:
+    """Raise StoreError if rows, with verified_columns, are not as they were written."""
+    bad = np.zeros(len(columns["user_id"]), bool)
+    for column, covered in covered_columns(table).items():
+        bad |= differs(columns[column], [(columns[name], kind) for name, kind in covered])
+    found = Damage()
+    found.add(table, [(columns["user_id"][at],) for at in np.flatnonzero(bad)], ("user_id",))
     complain(connection, found)
 
 
