@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -322,3 +323,28 @@ def test_where_threads_run_out_a_run_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", few)
     with pytest.raises(PrefectError, match="only 15 threads can be started, and a run needs 16"):
         check_threads()
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "words"),
+    [
+        ((20, 20), [], "only 20 files can be open at once, and a run needs 64"),
+        ((20, 63), [(63, 63)], "only 63 files"),
+        ((20, 4096), [(1024, 4096)], None),
+        ((256, -1), [(1024, -1)], None),
+        ((20_000, 20_000), [], None),
+        ((-1, -1), [], None),
+    ],
+)
+def test_a_run_may_open_files_enough_or_is_refused(monkeypatch, limits, raised, words):
+    import resource
+
+    from deployments.commands import check_files
+    from weightstream.errors import PrefectError
+
+    done = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, to: done.append(to))
+    with pytest.raises(PrefectError, match=words) if words else nullcontext():
+        check_files()
+    assert done == raised
