@@ -348,3 +348,17 @@ def test_a_run_may_open_files_enough_or_is_refused(monkeypatch, limits, raised, 
     with pytest.raises(PrefectError, match=words) if words else nullcontext():
         check_files()
     assert done == raised
+
+
+def test_a_home_without_room_is_not_written_to(tmp_path):
+    import resource
+
+    from deployments.home import is_writable
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert is_writable(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
+    try:
+        assert not is_writable(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

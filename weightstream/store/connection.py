@@ -79,7 +79,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 def check_daily(connection: sqlite3.Connection, path: Path) -> None:
     """Check the structure of the store once a day, before the first write.
 
-    Raises StoreError if it is damaged. It reads the whole file; 1 M readings took 0.4 s.
+    Raises StoreError if it is damaged. It reads the whole file; 1 M readings took 0.9 s.
     """
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     row = connection.execute("select value from settings where key = ?", (CHECKED_ON,)).fetchone()

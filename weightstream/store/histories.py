@@ -13,7 +13,13 @@ import pyarrow.compute as pc
 
 from weightstream.judging.decisions import MOVED
 from weightstream.parsing.times import parse_times
-from weightstream.store.verifying import verified_columns, verify_columns, verify_persons
+from weightstream.store.verifying import (
+    Damage,
+    complain,
+    verified_columns,
+    verify_columns,
+    verify_persons,
+)
 from weightstream.types import Ints
 
 MEASURED = (
@@ -205,5 +211,7 @@ def _as_exported(connection: sqlite3.Connection, columns: dict[str, Any]) -> dic
             "select f.id, f.name from json_each(?) w join files f on f.id = w.value", (numbers,)
         )
     )
+    if lost := {*columns["file"]} - {*names}:
+        complain(connection, Damage([f"{len(lost):,} files are missing"]))
     columns["file"] = [names[number] for number in columns["file"]]
     return columns

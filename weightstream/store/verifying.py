@@ -76,7 +76,7 @@ class Damage:
 
 def damage_of(connection: sqlite3.Connection) -> Damage:
     """Verify each page, each row, and the number of rows of each person."""
-    found = Damage(structure=structure_faults(connection, "integrity_check"))
+    found = Damage(structure=structure_faults(connection))
     if found.structure:
         return found  # rows of damaged pages mean nothing
     found.structure += schema_faults(connection)
@@ -95,10 +95,10 @@ def damage_of(connection: sqlite3.Connection) -> Damage:
     return found
 
 
-def structure_faults(connection: sqlite3.Connection, check: str = "quick_check") -> list[str]:
-    """Return what SQLite finds wrong with pages and the order of keys."""
+def structure_faults(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong with pages, the order of keys, and indexes."""
     try:
-        rows = connection.execute(f"pragma {check}({STRUCTURE})").fetchall()
+        rows = connection.execute(f"pragma integrity_check({STRUCTURE})").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
     except UnicodeDecodeError:
@@ -165,8 +165,20 @@ def verify_columns(
     complain(connection, found)
 
 
+def verify_structure(connection: sqlite3.Connection) -> None:
+    """Raise StoreError if pages are damaged or misplaced: rows may be missing that nothing counts.
+
+    It reads the whole file; 1 M readings took 0.9 s.
+    """
+    complain(connection, Damage(structure_faults(connection)))
+
+
 def verify_shared(connection: sqlite3.Connection, tables: Sequence[str] = OF_ALL) -> None:
-    """Raise StoreError for tables with rows that are not as written, or for unlisted persons."""
+    """Raise StoreError for tables with rows that are not as written, or for unlisted persons.
+
+    Also if the structure of the store is damaged, or a definition is another.
+    """
+    verify_structure(connection)
     found = Damage(schema_faults(connection))
     for table in tables:
         for rows, bad in looked_at(connection, table):
