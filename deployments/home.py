@@ -9,7 +9,6 @@ import click
 from weightstream.errors import PrefectError
 from weightstream.own_folder import own_temporary_folder
 
-
 ROOM_BYTES = 8 << 20
 """Of a new database and its log; where they do not fit, Prefect waits without end."""
 

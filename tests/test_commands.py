@@ -290,7 +290,9 @@ def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file/prefect"))
     if given:
-        with pytest.raises(PrefectError, match="prefect cannot be written; name another"):
+        with pytest.raises(
+            PrefectError, match="prefect cannot be written, or is full; name another"
+        ):
             choose_home()
         return
     monkeypatch.delenv("PREFECT_HOME")

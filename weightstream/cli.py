@@ -68,7 +68,7 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            said = error.strerror or error
+            said = error.strerror or str(error).partition(". ")[0]
             click.echo(f"weightstream: {place}{said}; nothing more was done", err=True)
             ctx.exit(2)
         except ModuleNotFoundError as error:
