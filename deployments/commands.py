@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import resource
 import sys
 import tempfile
 import tomllib
@@ -34,8 +33,6 @@ from weightstream.outputs.summary import Summary
 
 LEAST_THREADS = 16
 """Of Prefect for events, logs and heartbeats, of Arrow for reading, a watchdog, and one to work."""
-LEAST_FILES, USUAL_FILES = 64, 1024
-"""A small run has some 35 files open and Prefect's server 45, which has the same limit."""
 
 
 def main() -> None:
@@ -174,7 +171,6 @@ def report(
     """Run a flow here, say what it did, and exit with its status. first: to be said before."""
     plain_logging()
     check_threads()
-    check_files()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
     try:
         with watched_on_server():
@@ -221,22 +217,6 @@ def check_threads() -> None:
         raise PrefectError(
             f"only {found} threads can be started, and a run needs {LEAST_THREADS}; raise the "
             "limit of processes of this user (ulimit -u)"
-        )
-
-
-def check_files() -> None:
-    """Allow the process as many open files as the system does, up to USUAL_FILES.
-
-    Raises PrefectError if they are too few: Prefect would try again without end.
-    """
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = USUAL_FILES if most == resource.RLIM_INFINITY else min(most, USUAL_FILES)
-    if 0 <= allowed < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-    if wanted < LEAST_FILES:
-        raise PrefectError(
-            f"only {wanted} files can be open at once, and a run needs {LEAST_FILES}; raise the "
-            "limit of open files (ulimit -n)"
         )
 
 

@@ -341,7 +341,7 @@ def test_where_threads_run_out_a_run_is_refused_in_one_sentence(monkeypatch):
 def test_a_run_may_open_files_enough_or_is_refused(monkeypatch, limits, raised, words):
     import resource
 
-    from deployments.commands import check_files
+    from deployments.open_files import check_files
     from weightstream.errors import PrefectError
 
     done = []

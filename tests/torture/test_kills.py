@@ -131,8 +131,7 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     assert points >= 2
     for at in range(1, points + 1):
         assert killed(fresh_dir().parent, data_dir, run, expected, at, before=True)
-    if command != "learn":  # once it is done, another makes another set
-        assert killed(fresh_dir().parent, data_dir, run, expected, points, before=False)
+    assert killed(fresh_dir().parent, data_dir, run, expected, points, before=False)
 
 
 @pytest.mark.slow
@@ -157,8 +156,7 @@ def test_kills(undisturbed, fresh_dir, command, until, figure):
     """At random points, before them and after them, until the time is over."""
     data_dir, run, expected, points = undisturbed(command)
     chance, kills = random.Random(17), 0
-    sides = (True,) if command == "learn" else (True, False)  # done, another makes another set
-    places = [(at, before) for at in range(1, points + 1) for before in sides]
+    places = [(at, before) for at in range(1, points + 1) for before in (True, False)]
     chance.shuffle(places)
     for at, before in places:
         kills += killed(fresh_dir().parent, data_dir, run, expected, at, before)

@@ -14,7 +14,7 @@ from weightstream.store.learning_run import learn_from_store
 from weightstream.store.models import judging_on
 from weightstream.store.overriding import OverrideRequest, override
 
-PERMUTATIONS, PAIRS, PARTS = 1500, 50, 4
+PERMUTATIONS, PAIRS, PARTS = 1500, 250, 4
 OF_A_RUN = ("run_id", "version", "file", "line", "model", "user_id", "measurement_id")
 """Columns that name runs, or the persons of a pair; sets of parameters are numbered."""
 WISHES = (("a", "80.21", "reject", None), ("b", "60.0", "assign", "a"), ("b", "90", "accept", None))
