@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from weightstream.store.hashing import hash_columns, hash_row
 from weightstream.store.queries import listed
 from weightstream.store.tables import INDEXES, TABLES, VIEWS
 from weightstream.types import Bools
+
+Cells: TypeAlias = Sequence[object] | np.ndarray[Any, Any]
 
 OF_PERSON = {
     "users": "t.user_id = w.value",
@@ -154,7 +157,7 @@ def verified_columns(table: str, names: Sequence[str]) -> list[str]:
 
 
 def verify_columns(
-    connection: sqlite3.Connection, table: str, columns: Mapping[str, Sequence[object]]
+    connection: sqlite3.Connection, table: str, columns: Mapping[str, np.ndarray[Any, Any]]
 ) -> None:
     """Raise StoreError if rows, with verified_columns, are not as they were written."""
     bad = np.zeros(len(columns["user_id"]), bool)
@@ -243,7 +246,7 @@ def looked_at(
         yield rows, bad
 
 
-def differs(kept: Sequence[object], columns: Sequence[tuple[Sequence[object], str]]) -> Bools:
+def differs(kept: Cells, columns: Sequence[tuple[Cells, str]]) -> Bools:
     """Return (N,) whether a row's cells give another checksum than the one that is kept."""
     try:
         made = hash_columns(columns, len(kept))
