@@ -364,3 +364,18 @@ def test_a_home_without_room_is_not_written_to(tmp_path):
         assert not is_writable(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(("found", "counts"), [(16, [1, 1]), (79, [1, 1]), (80, [])])
+def test_where_threads_are_few_arrow_starts_its_own_first(monkeypatch, found, counts):
+    """It would wait without end for a thread that cannot be started later."""
+    import pyarrow as pa
+
+    from deployments.commands import check_threads
+
+    said = []
+    for name in ("set_cpu_count", "set_io_thread_count"):
+        monkeypatch.setattr(pa, name, said.append)
+    monkeypatch.setattr("tasks.runtime.submission.startable_threads", lambda _: found)
+    check_threads()
+    assert said == counts
