@@ -8,7 +8,7 @@ import pytest
 FIGURES = pytest.StashKey[list[str]]()
 
 
-SHARES = {"test_permutations": 8.0, "test_threads_run_out": 2.0, "test_kills_at_any_moment": 0.5}
+SHARES = {"test_permutations": 4.0, "test_threads_run_out": 2.0, "test_kills_at_any_moment": 0.5}
 """Of the time, by test; the others, most of them kills of one command, have 1.0 each."""
 ALL = 26.0
 

@@ -14,7 +14,12 @@ from weightstream.store.learning_run import learn_from_store
 from weightstream.store.models import judging_on
 from weightstream.store.overriding import OverrideRequest, override
 
-PERMUTATIONS, PAIRS, PARTS = 1500, 250, 4
+PARTS = 4
+PERMUTATIONS = [
+    pytest.param(1500, 250, False, id="no learning"),
+    pytest.param(300, 50, True, id="learning"),
+]
+"""How many, how many pairs of persons a store, and whether parameters are learnt in between."""
 OF_A_RUN = ("run_id", "version", "file", "line", "model", "user_id", "measurement_id")
 """Columns that name runs, or the persons of a pair; sets of parameters are numbered."""
 WISHES = (("a", "80.21", "reject", None), ("b", "60.0", "assign", "a"), ("b", "90", "accept", None))
@@ -40,14 +45,20 @@ def ask(rows_of):
         query = "select raw_weight, user_id, measurement_id from measurements"
         ids = {(weight, user): name for weight, user, name in rows_of(data_dir, query)}
         chance.shuffle(wishes)
-        there = [one for one in wishes if (one[1], one[0]) in ids and chance.random() < 0.7]
-        override(
+        users = {user for _, user in ids}
+        there = [
+            one
+            for one in wishes
+            if (one[1], one[0]) in ids and {one[3]} <= {None, *users} and chance.random() < 0.7
+        ]
+        report = override(
             configured(data_dir),
             [
                 OverrideRequest(ids[weight, user], action, to, "eva", None)
                 for user, weight, action, to in there
             ],
         )
+        assert not report.faults
         return [one for one in wishes if one not in there]
 
     return ask_for
@@ -55,10 +66,10 @@ def ask(rows_of):
 
 @pytest.fixture
 def permuted(store_files, csv_of, course, smooth, ask, fresh_dir):
-    """A store of PAIRS of persons, each pair in an order of its own."""
+    """A store of some pairs of persons, each pair in an order of its own."""
 
-    def make(chance):
-        data_dir, pairs = fresh_dir(), range(PAIRS)
+    def make(chance, count, learning):
+        data_dir, pairs = fresh_dir(), range(count)
         parts = [split([*course, *TIMES], chance) for _ in pairs]
         wishes = [
             (f"{user}{pair}", weight, action, to and f"{to}{pair}")
@@ -75,11 +86,12 @@ def permuted(store_files, csv_of, course, smooth, ask, fresh_dir):
                 smooth(data_dir)
             if chance.random() < 0.5:
                 wishes = ask(data_dir, wishes, chance)
-            if chance.random() < 0.2:
+            if learning and chance.random() < 0.2:
                 learn_from_store(configured(data_dir))
         while wishes:
             wishes = ask(data_dir, wishes, chance)
-        learn_from_store(configured(data_dir))
+        if learning:
+            learn_from_store(configured(data_dir))
         with open_writer(data_dir) as connection:
             rules = judging_on(connection, configured(data_dir))
         smooth(data_dir, rules)
@@ -88,13 +100,13 @@ def permuted(store_files, csv_of, course, smooth, ask, fresh_dir):
     return make
 
 
-def exports_of(data_dir):
+def exports_of(data_dir, count):
     """What each pair's readings are exported as, without OF_A_RUN."""
     with open_writer(data_dir) as connection:
         table = pa.concat_tables(current_decisions(connection, "UTC"))
     users = table["user_id"].to_pylist()
     lines = [repr(row) for row in table.drop_columns(list(OF_A_RUN)).to_pylist()]
-    found = [[] for _ in range(PAIRS)]
+    found = [[] for _ in range(count)]
     for user, line in zip(users, lines, strict=True):
         found[int(user[1:])].append(f"{user[0]} {line}")
     return found
@@ -102,13 +114,15 @@ def exports_of(data_dir):
 
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
-def test_permutations(permuted, until, figure):
+@pytest.mark.parametrize(("most", "count", "learning"), PERMUTATIONS)
+def test_permutations(permuted, until, figure, most, count, learning):
     chance, expected, done = random.Random(1500), None, 0
-    while done < PERMUTATIONS and time.monotonic() < until:
-        for found in exports_of(permuted(chance)):
+    while done < most and time.monotonic() < until:
+        for found in exports_of(permuted(chance, count, learning), count):
             expected = expected or found
             differences = set(found) ^ set(expected)
             assert not differences, f"permutation {done}: {min(differences)}"
             done += 1
-    assert done > PAIRS  # the first store is what others are compared with
-    figure(f"permutations: {done}, with overrides, retro and learning between, 0 differences")
+    assert done > count  # the first store is what others are compared with
+    between = "overrides, retro and learning" if learning else "overrides and retro"
+    figure(f"permutations: {done}, with {between} in between, 0 differences")
