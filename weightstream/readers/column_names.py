@@ -1,6 +1,7 @@
 """Column names: the roles that a name fits, and the unit that it states."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,28 +24,38 @@ def word_set(text: str) -> frozenset[str]:
 
 
 _WEIGHT = word_set(
-    "weight weights wt bodyweight weightkg weightlb weightlbs weighing gewicht körpergewicht"
+    "weight weights wt bodyweight weighing gewicht körpergewicht"
     " koerpergewicht poids peso vikt kroppsvikt vekt kroppsvekt vægt kropsvægt paino"
-    " lichaamsgewicht waga masa hmotnost váha súly tömeg greutate težina вес масса 体重 體重"
-    " 체중 βάρος ağırlık kilo"
+    " lichaamsgewicht waga masa hmotnost váha súly testsúly tömeg testtömeg greutate težina вес"
+    " масса 体重 體重 체중 βάρος ağırlık kilo"
 )
 _WEIGHT_BESIDE = word_set(
     "body mass measured measurement measure measures value reading readings my current actual"
     " result vital vitals human person patient daily admission admit present in of at the and"
-    " corporel corporal corporeo total amount number num numeric"
+    " corporel corporal corporeo ciała тела total amount number num numeric scale o e"
 )
-_NO_WEIGHT = word_set(
+_GLUED = ("kgs", "kg", "lbs", "lb", "st", "g")
+"""Units that are written behind a word without a space, as in weightkg."""
+_PARTS = word_set(
+    "lean fat muscle bone bones water hydration visceral protein skeletal fett fettmasse"
+    " muskel muskelmasse knochen wasser fettfreie magermasse graisse grasse hydrique musculaire"
+    " osseuse eau grasa muscular ósea agua grassa muscolare ossea"
+)
+"""Of a body."""
+_NO_WEIGHT = _PARTS | word_set(
     "goal target targeted ziel zielgewicht objectif objetivo obiettivo doel mål ideal optimal"
-    " trend lean fat muscle bone water hydration visceral protein skeletal index bmi ibw dry"
+    " cel docelowa cílová целевой hedef wunsch wunschgewicht startgewicht trend index bmi ibw dry"
     " birth max min maximum minimum avg average mean median moving smoothed smooth rolling"
     " change delta diff difference loss lost gain gained percent pct percentage percentile"
     " zscore z score previous prev initial start starting baseline last first predicted expected"
     " estimated adjusted forecast allowed class category group status unit units uom note notes"
-    " comment source device id date time timestamp fett fettmasse muskel muskelmasse knochen"
-    " wasser fettfreie magermasse änderung graisse musculaire osseuse eau grasa muscular ósea"
-    " agua grassa muscolare ossea height rate ratio free range error std sd quality flag rank"
-    " feeding fetal food drug dose bag"
+    " comment source device id date time timestamp änderung height rate ratio free range error std"
+    " sd quality flag rank age feeding fetal food drug dose dosing bag"
 )
+_OF_OTHER_THINGS = word_set(
+    "reps repetitions rir rpe 1rm barbell sku ingredient ingredients serving servings shipping"
+)
+"""Words of columns that stand only in tables where something else is weighed."""
 _KIND = word_set("type kind category class label")
 _KIND_BESIDE = word_set("weight measurement measure entry record reading data value of")
 _KINDS_OF_NO_WEIGHING = word_set(
@@ -52,7 +63,7 @@ _KINDS_OF_NO_WEIGHING = word_set(
     " bone water ziel objectif objetivo obiettivo"
 )
 _VALUE = word_set(
-    "value valuenum result measurement amount quantity reading wert valeur valor valore"
+    "value val valuenum result measurement amount quantity reading wert valeur valor valore"
 )
 _VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard")
 _MEASURE = word_set(
@@ -71,11 +82,12 @@ _TIME = word_set(
     " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
     " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
     " taken weighed observed measurementdate measurementtime measurementdatetime"
-    " effectivedatetime dt moment čas data/hora"
+    " effectivedatetime dt moment čas chartdate visitdate visdt obsdate zeitangabe tarih saat"
+    " godzina hodina"
 )
 _CLOCK = word_set(
     "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
-    " kellonaika tijd время 时间 時間 時刻 시간"
+    " kellonaika tijd время 时间 時間 時刻 시간 godzina hodina čas saat idő aika óra"
 )
 _TIME_BESIDE = word_set(
     "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
@@ -87,7 +99,7 @@ _NO_TIME = word_set(
     "birth born dob created creation create updated update modified modification modify changed"
     " import imported export exported sync synced synchronized upload uploaded end ended finish"
     " stop store stored storetime entered inserted insert load loaded received processed death"
-    " goal target due next enrollment registration discharge zone timezone offset unit source"
+    " goal target due next enrollment registration zone timezone offset unit source"
     " type id age sleep wake bed duration format count interval name device event expiry expires"
     " deleted"
 )
@@ -101,7 +113,8 @@ _USER = (
     "client", "customer id", "mrn", "pid", "study id", "studyid", "pat id", "patid", "case id",
     "caseid", "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
     "username", "user name", "patient number", "person number", "household member", "eid",
-    "email", "full name", "profile name", "nickname", "name",
+    "email", "e mail", "email address", "e mail address", "e mail adresse", "initials",
+    "full name", "profile name", "nickname", "name",
 )  # fmt: skip
 NAMES = (
     "name", "first name", "last name", "given name", "surname", "firstname", "lastname",
@@ -122,10 +135,11 @@ _PERSON_BESIDE = word_set(
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
     "device type", "source app", "app", "origin", "scale", "device model", "instrument",
+    "weight source", "measurement source", "vital source", "method", "measurement method",
 )  # fmt: skip
 _UNIT = word_set(
     "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö"
-    " valueuom 单位 単位 단위 jednostka"
+    " valueuom numunit 单位 単位 단위 jednostka"
 )
 _UNIT_BESIDE = word_set(
     "of measure measurement weight body mass value result source concept id code name original"
@@ -175,17 +189,17 @@ class Name:
 def parse_name(text: str) -> Name:
     """Split a name into words; "Weight (kg)", "weight_kg" and "WeightKg" state their unit."""
     plain = text.strip().strip("\ufeff\"'").strip()
-    rest = plain.translate(str.maketrans("（）", "()"))
+    rest = unicodedata.normalize("NFKC", plain)  # full-width letters and brackets
     stated: set[str] = set()
     other = "%" in rest
-    for bracket in _BRACKETS.findall(rest):
-        units = _units_of(bracket)
-        if units or _states_something_else(bracket):
+    for match in reversed(list(_BRACKETS.finditer(rest))):
+        units = _units_of(match[1])
+        if units or _states_something_else(match[1]):
             stated |= units
             other = other or not units
-            rest = rest.replace(bracket, " ")
+            rest = f"{rest[: match.start()]} {rest[match.end() :]}"
     words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
-    words = [word.casefold() for word in words]
+    words = [part for word in words for part in _unglued(word.casefold())]
     stated |= {unit for word in words if (unit := _unit_of_word(word))}
     words = [word for word in words if not _unit_of_word(word)]
     # Of "Weight (kg/lbs)" the unit is open.
@@ -227,6 +241,15 @@ def _unit_of_word(word: str) -> str | None:
     return None if word.isdigit() else canonical_unit(word)
 
 
+def _unglued(word: str) -> tuple[str, ...]:
+    """Split weightkg and fatkg, whose unit follows without a space; other words stay."""
+    for unit in _GLUED:
+        stem = word.removesuffix(unit)
+        if stem != word and stem in _WEIGHT | _PARTS | {"mass"}:
+            return stem, unit
+    return (word,)
+
+
 def _states_something_else(bracket: str) -> bool:
     """Whether a bracket holds the unit of a height, a share, an energy and the like."""
     return bracket.strip().casefold() in _OTHER_UNITS
@@ -246,6 +269,16 @@ def names_no_weighing(name: Name) -> bool:
     """Whether a name speaks of a mass that nobody weighed: a goal, a trend, a part of a body."""
     speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | {"mass"}))
     return speaks_of_mass and not weight_fit(name)
+
+
+def names_part(name: Name) -> bool:
+    """Whether a name speaks of the mass of a part of the body."""
+    return names_no_weighing(name) and bool(name.words & _PARTS)
+
+
+def is_of_other_things(name: Name) -> bool:
+    """Whether a column stands only in tables where weights are not of bodies: of lifts, of food."""
+    return bool(name.words & _OF_OTHER_THINGS)
 
 
 def value_fit(name: Name) -> int:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from weightstream.errors import InputError, plain
-from weightstream.parsing.quantities import quantity_of
 from weightstream.parsing.units import canonical_unit
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import NAMES, PHRASES
-from weightstream.readers.measures import is_known
+from weightstream.readers.headers import is_datum
+from weightstream.readers.measures import is_known, weight_unit
+from weightstream.readers.standards import standard_of
 from weightstream.readers.table import NAME, ROLES, Column, Table
-from weightstream.readers.time_columns import choose_times
+from weightstream.readers.time_columns import choose_times, holds_times
 from weightstream.readers.weight_columns import choose_weights
 from weightstream.readers.zone_column import is_zone
 
@@ -71,6 +72,7 @@ class Choice:
 
 def resolve(table: Table) -> Choice:
     """Choose the columns. Raises InputError if a role has no column, or several possible ones."""
+    _follow_standard(table)
     roles = _roles_by_name(table)
     weights = choose_weights(table)
     if weights.measure is not None:
@@ -103,6 +105,15 @@ def resolve(table: Table) -> Choice:
     )
     _check_complete(table, choice)
     return choice
+
+
+def _follow_standard(table: Table) -> None:
+    """Take the columns that a standard names as if --column did; what --column says comes first."""
+    standard = standard_of(column.name.text for column in table.columns)
+    if standard:
+        named = {**standard.columns, **table.options.named}
+        table.options = replace(table.options, named=named)
+        table.notes.append(f"the columns are those of {standard.title}")
 
 
 def _roles_by_name(table: Table) -> dict[str, int]:
@@ -299,9 +310,18 @@ def _missing(table: Table, choice: Choice) -> list[str]:
         # Without a weight it is open whether its name would state one.
         "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
         or (not choice.weight and any(column.name.unit for column in table.columns))
-        or ("measure" in choice.roles and not choice.kinds),
+        or _measures_state_units(table, choice),
     }
     return [word for word, there in has.items() if not there]
+
+
+def _measures_state_units(table: Table, choice: Choice) -> bool:
+    """Whether the column that says what is measured names units, or no weight among its first."""
+    if "measure" not in choice.roles or choice.kinds:
+        return False
+    weighings = [weight_unit(text) for text in table.columns[choice.roles["measure"]].texts]
+    units = [unit for is_one, unit in weighings if is_one]
+    return not units or any(units)
 
 
 def _incomplete(table: Table, missing: list[str]) -> InputError:
@@ -313,20 +333,31 @@ def _incomplete(table: Table, missing: list[str]) -> InputError:
     options = [] if table.is_frame else [f"--{word}" for word in missing if word in _OPTIONS]
     give = f"; give {' and '.join(options)}, or" if options else ";"
     role = {"user": "user_id"}.get(missing[0], missing[0])
-    ids = [c.name.text for c in table.columns if c.name.phrase in _IDS and role == "user_id"]
+    columns = f"its columns are {table.listing()}"
+    if len(table.columns) == 1:
+        columns = f"its only column is {table.listing()}, without a comma, semicolon, tab or |"
     return InputError(
         f"{table.where} has no column for {' and '.join(missing)}{give} name it by"
-        f" {table.how_to_name(role, ids[0] if ids else NAME)}; its columns are {table.listing()}"
+        f" {table.how_to_name(role, _nearest(table, role))}; {columns}"
     )
+
+
+def _nearest(table: Table, role: str) -> str:
+    """The name of a column that nearly fits a role, for a sentence that asks for one."""
+    fits = {
+        "user_id": lambda column: column.name.phrase in _IDS,
+        "time": holds_times,
+        "weight": lambda column: (
+            names.names_no_weighing(column.name)
+            and not column.name.other
+            and column.share_of_numbers() > 0
+        ),
+    }.get(role)
+    found = [column.name.text for column in table.columns if fits and fits(column)]
+    return found[0] if found else NAME
 
 
 def _looks_like_names(table: Table) -> bool:
     """Return whether the header has names and is not the first record."""
     texts = [column.name.text for column in table.columns if column.name.text]
-    return bool(texts) and not any(_is_data(text) for text in texts)
-
-
-def _is_data(text: str) -> bool:
-    """Whether a cell of the header is a number or a time."""
-    digits = sum(character.isdigit() for character in text)
-    return quantity_of(text, True) is not None or digits >= 6
+    return bool(texts) and not any(map(is_datum, texts))

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from weightstream.errors import InputError
-from weightstream.parsing.layouts import EXCEL_ORIGINS
+from weightstream.parsing.layouts import DAY_ORIGINS
 from weightstream.readers.assembling import assemble, texts_of_serials
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.column_names import units_below
@@ -51,8 +51,8 @@ def recognise(head: bytes, name: str) -> bool:
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Columns are found as in CSV; `line` is the row of the sheet."""
     name, others, rows, system = _sheet(source)
-    origin = EXCEL_ORIGINS.get(options.dates or "", EXCEL_ORIGINS[system])
-    if options.dates in EXCEL_ORIGINS:
+    origin = DAY_ORIGINS.get(options.dates or "", DAY_ORIGINS[system])
+    if options.dates in DAY_ORIGINS:
         options = replace(options, dates=None)
     where = f"{source}, sheet {name!r}"
     at = _header_row(rows)

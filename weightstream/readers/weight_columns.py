@@ -3,21 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weightstream.errors import InputError
+from weightstream.parsing.quantities import SMALLER
 from weightstream.parsing.units import KILOGRAMS
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN
-from weightstream.readers.measures import is_known
+from weightstream.readers.measures import is_known, weight_unit
 from weightstream.readers.table import Column, Table
 
 _SAME = 0.006
 """Weights in two units are one if they differ by no more than rounding."""
+_FILLED = 0.9
+"""Share of the rows in which a column that tells what is measured has a word."""
 _MOST = 20
 """Columns that may be the weight and are compared; of more, none is chosen."""
 
 
 @dataclass(frozen=True)
 class ChosenWeights:
-    """chosen: one column; or two that hold the weight in two units, or (added) stones and pounds.
+    """chosen: one column; or two that hold the weight in two units, or (added) stones and pounds,
+    or another unit and the next smaller one.
 
     stated: the unit that the name of each states. measure: the column that says what each row
     measures, or (kinds) which rows are goals and the like.
@@ -47,11 +52,13 @@ def choose_weights(table: Table) -> ChosenWeights:
         return _value_of_a_long_table(table)
     if len(found) > _MOST:
         raise table.refuse_several(found, "weight", "the weight")
+    _refuse_other_things(table, found[0])
     found = _different(found)
-    added = _are_stones_and_pounds(found)
+    added = _are_added(found)
     if len(found) > 1 and not added and not _are_one_weight(found):
         raise table.refuse_several(found, "weight", "the weight")
-    units = ["st", *KILOGRAMS] if added else list(KILOGRAMS)
+    # Stones before the pounds beside them; of one weight in several units, kilograms first.
+    units = sorted(KILOGRAMS, key=lambda unit: -KILOGRAMS[unit]) if added else list(KILOGRAMS)
     found.sort(key=lambda column: units.index(column.name.unit or "kg"))
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
@@ -68,12 +75,27 @@ def _kinds(table: Table) -> int | None:
     return None
 
 
-def _are_stones_and_pounds(found: Sequence[Column]) -> bool:
-    """Whether one column holds stones, and the other the pounds beside them."""
+def _refuse_other_things(table: Table, weight: Column) -> None:
+    """Raise InputError where another column shows that lifts, or food, are weighed."""
+    others = [column for column in table.columns if names.is_of_other_things(column.name)]
+    if others:
+        name = weight.name.text
+        raise InputError(
+            f"{table.where} has {table.listing(others)}, so {table.listing([weight])} may be of"
+            f" something else than a body; if it is a body weight, give"
+            f" {table.how_to_name('weight', name)}"
+        )
+
+
+def _are_added(found: Sequence[Column]) -> bool:
+    """Whether one column holds whole stones, and the other the pounds beside them, and the like."""
     by_unit = {column.name.unit: column for column in found}
-    if len(found) != 2 or set(by_unit) != {"st", "lb"}:
-        return False
-    return all(amount < 14 for amount, _ in by_unit["lb"].numbers.values())
+    for larger, (smaller, ratio) in SMALLER.items():
+        if len(found) == 2 and set(by_unit) == {larger, smaller}:
+            whole = (amount for amount, _ in by_unit[larger].numbers.values())
+            rest = (amount for amount, _ in by_unit[smaller].numbers.values())
+            return all(map(float.is_integer, whole)) and all(amount < ratio for amount in rest)
+    return False
 
 
 def _are_one_weight(found: Sequence[Column]) -> bool:
@@ -155,4 +177,15 @@ def _measure(table: Table, values: set[int]) -> int | None:
             continue
         if best is None or (known, fit) > best[:2]:
             best = (known, fit, column.index)
-    return best[2] if best else None
+    return best[2] if best else _measure_by_content(table, values)
+
+
+def _measure_by_content(table: Table, values: set[int]) -> int | None:
+    """The column that has a word in each row, some of which are of a body weight."""
+    rows = max((len(c.cells) for c in table.columns if c.index in values), default=0)
+    for column in table.left:
+        worded = len(column.cells) >= _FILLED * rows and column.index not in values
+        if worded and any(weight_unit(text)[0] for text in column.texts):
+            table.notes.append(f"{table.listing([column])} tells what is measured, by its cells")
+            return column.index
+    return None
