@@ -23,7 +23,8 @@ MAX_LAYOUT = 100
 _MONTHS = (
     "jan ene gen sty ian янв oca", "feb fév fev lut фев şub", "mar mär mrt mrz már мар",
     "apr abr avr kwi ápr апр nis", "may mai mei maj mag máj май мая",
-    "jun juin giu cze jún июн haz", "jul juil lug lip júl июл tem", "aug ago aoû aou sie авг ağu", "sep set wrz sze сен eyl",
+    "jun juin giu cze jún июн haz", "jul juil lug lip júl июл tem",
+    "aug ago aoû aou sie авг ağu", "sep set wrz sze сен eyl",
     "oct okt out ott paź окт eki", "nov lis noi ноя kas", "dec dez déc dic gru дек ara",
 )  # fmt: skip
 """Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese,

@@ -21,8 +21,8 @@ HEADER_LINES = 40
 BOM = b"\xef\xbb\xbf"
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]|%PDF-")
-"""How JSON, XML and PDF begin."""
+_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]|%PDF-|\x89PNG|\xff\xd8\xff")
+"""How JSON, XML, PDF and pictures begin."""
 _SEP = re.compile(rb"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 

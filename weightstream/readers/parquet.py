@@ -137,10 +137,14 @@ def _block(
     )
 
 
+_UUID_BYTES = 16
+
+
 def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
 
-    Bytes that are no UTF-8 are told in hexadecimal, so that different ones stay different.
+    Bytes that are no UTF-8, and UUIDs, are told in hexadecimal, so that different ones stay
+    different.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -152,6 +156,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
         return column.cast(pa.timestamp("us"), safe=False).cast(pa.string())
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
+        return pa.array([value and value.hex() for value in column.to_pylist()], pa.string())
     try:
         text = column.cast(pa.string())
         text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
