@@ -32,7 +32,8 @@ _WEIGHT = word_set(
 _WEIGHT_BESIDE = word_set(
     "body mass measured measurement measure measures value reading readings my current actual"
     " result vital vitals human person patient daily admission admit present in of at the and"
-    " corporel corporal corporeo ciała тела total amount number num numeric scale o e"
+    " corporel corporal corporeo ciała тела total amount number num numeric scale o e bed chair"
+    " standing sitting sling stated self reported clothed unclothed clothes shoes with without nude"
 )
 _GLUED = ("kgs", "kg", "lbs", "lb", "st", "g")
 """Units that are written behind a word without a space, as in weightkg."""
@@ -131,6 +132,7 @@ _PERSON = word_set(
 )
 _PERSON_BESIDE = word_set(
     "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
+    " reference"
 )
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
@@ -139,11 +141,11 @@ _SOURCE = (
 )  # fmt: skip
 _UNIT = word_set(
     "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö"
-    " valueuom numunit 单位 単位 단위 jednostka"
+    " valueuom numunit ucum 单位 単位 단위 jednostka"
 )
 _UNIT_BESIDE = word_set(
-    "of measure measurement weight body mass value result source concept id code name original"
-    " ucum text observation"
+    "of measure measurement weight body mass value quantity result source concept id code name"
+    " original text observation obs vital test std standard cd"
 )
 _BIRTH = ("birth date", "birthdate", "date of birth", "dob", "birthday", "geburtsdatum")
 _SEX = ("sex", "gender")

@@ -144,6 +144,8 @@ def _roles_by_name(table: Table) -> dict[str, int]:
             table.taken.add(found.index)
     if "user_id" not in roles:
         _refuse_persons(table)
+    elif "birth_date" in roles:
+        _refuse_namesakes(table, roles["user_id"], roles["birth_date"])
     return roles
 
 
@@ -154,16 +156,31 @@ def _repeats(column: Column) -> bool:
 
 def _refuse_persons(table: Table) -> None:
     """Raise InputError for ids that may be of persons, where --user says that there is one."""
-    if table.options.user is None:
+    settled = table.told("record_id") or table.is_switched_off("record_id")
+    if table.options.user is None or settled:
         return
-    for column in table.left:
-        if column.name.phrase in _IDS and _repeats(column):
+    for column in table.columns:
+        if column.name.phrase in _IDS and len(set(column.texts)) < len(column.cells):
             name = column.name.text
             raise InputError(
                 f"{table.where} has a column {plain(name)!r} whose ids repeat, so they may identify"
                 f" persons or records; give {table.how_to_name('user_id', name)} without"
                 f" --user, or {table.how_to_name('record_id', name)}"
             )
+
+
+def _refuse_namesakes(table: Table, user: int, birth_date: int) -> None:
+    """Raise InputError for names that persons with different birth dates share."""
+    names_of_persons, born = table.columns[user], table.columns[birth_date].cells
+    if names_of_persons.name.phrase not in NAMES or table.told("user_id"):
+        return
+    pairs = {(name, born[row]) for row, name in names_of_persons.cells.items() if row in born}
+    if len(pairs) > len({name for name, _ in pairs}):
+        raise InputError(
+            f"{table.where} has several birth dates for one {table.listing([names_of_persons])}, so"
+            " it does not tell persons apart; name a column that does by"
+            f" {table.how_to_name('user_id', NAME)}"
+        )
 
 
 def _first_called(table: Table, phrases: tuple[str, ...]) -> Column | None:

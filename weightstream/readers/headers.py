@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from weightstream.errors import InputError
+from weightstream.parsing.layouts import layout_of_text
 from weightstream.parsing.quantities import quantity_of
 from weightstream.readers import column_names as names
 from weightstream.readers import records
@@ -80,7 +81,7 @@ def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
     rows = _sample(lines[number:], delimiter, len(cells))
     if all(row.detail for row in rows):
         wider = _sample(lines[number:], delimiter, len(cells) + 1)
-        if _are_numbered(wider):
+        if _are_numbered(wider) and not _has_times(cells, rows):
             cells, rows = ["", *cells], wider
     units = names.units_below(cells, rows[0].cells) if rows else ()
     if units:
@@ -135,6 +136,12 @@ def is_datum(cell: str) -> bool:
     """Whether a cell is a number or a time, and so no name of a column."""
     digits = sum(character.isdigit() for character in cell)
     return digits >= 6 or (digits > 0 and quantity_of(cell, True) is not None)
+
+
+def _has_times(cells: list[str], rows: list[records.Row]) -> bool:
+    """Whether there is a time where the header names one; then a row's last cells are too many."""
+    places = [at for at, cell in enumerate(cells) if names.time_fit(parse_name(cell))]
+    return any(layout_of_text(row.cells[at] or "") for row in rows for at in places)
 
 
 def _are_numbered(rows: list[records.Row]) -> bool:
