@@ -51,7 +51,7 @@ _NO_WEIGHT = _PARTS | word_set(
     " zscore z score previous prev initial start starting baseline last first predicted expected"
     " estimated adjusted forecast allowed class category group status unit units uom note notes"
     " comment source device id date time timestamp änderung height rate ratio free range error std"
-    " sd quality flag rank age feeding fetal food drug dose dosing bag"
+    " complete sd quality flag rank age feeding fetal food drug dose dosing bag"
 )
 _OF_OTHER_THINGS = word_set(
     "reps repetitions rir rpe 1rm barbell sku ingredient ingredients serving servings shipping"
@@ -66,14 +66,14 @@ _KINDS_OF_NO_WEIGHING = word_set(
 _VALUE = word_set(
     "value val valuenum result measurement amount quantity reading wert valeur valor valore"
 )
-_VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard")
+_VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard vital")
 _MEASURE = word_set(
     "metric measure parameter param variable test analyte loinc itemid vital measurement"
     " observation concept result item code type name label category description kind key field"
     " attribute display component title observable"
 )
 _STRONG_MEASURE = word_set(
-    "metric measure parameter param variable test analyte loinc itemid vital"
+    "metric measure parameter param variable test analyte loinc itemid vital concept code"
 )
 _MEASURE_BESIDE = word_set("id data text short long the sign signs source body snomed value health")
 _TIME = word_set(
@@ -83,8 +83,8 @@ _TIME = word_set(
     " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
     " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
     " taken weighed observed measurementdate measurementtime measurementdatetime"
-    " effectivedatetime dt moment čas chartdate visitdate visdt obsdate zeitangabe tarih saat"
-    " godzina hodina"
+    " effectivedatetime dt moment čas chartdate visitdate visdt obsdate daystamp tarih saat"
+    " godzina hodina zeitangabe"
 )
 _CLOCK = word_set(
     "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
@@ -132,7 +132,7 @@ _PERSON = word_set(
 )
 _PERSON_BESIDE = word_set(
     "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
-    " reference"
+    " reference sid"
 )
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",

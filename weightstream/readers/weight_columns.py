@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weightstream.errors import InputError
+from weightstream.errors import InputError, plain
 from weightstream.parsing.quantities import SMALLER
 from weightstream.parsing.units import KILOGRAMS
 from weightstream.readers import column_names as names
@@ -156,6 +156,8 @@ def _value_of_a_long_table(table: Table) -> ChosenWeights:
         return ChosenWeights()
     table.taken.add(values[0].index)
     kind = _kinds(table) if measure is None else None
+    if measure is None and kind is None:
+        _refuse_unknown_kinds(table, values[0])
     chosen = measure if kind is None else kind
     table.taken |= {chosen} if chosen is not None else set()
     return ChosenWeights(
@@ -173,11 +175,34 @@ def _measure(table: Table, values: set[int]) -> int | None:
         if not fit or (column.index in values and len(values) == 1):
             continue
         known = sum(map(is_known, column.texts)) / len(column.cells) if column.cells else 0.0
-        if known == 0 and (fit != PLAIN or column.share_of_numbers() == 1.0):
+        if known == 0 and fit != PLAIN:
             continue
         if best is None or (known, fit) > best[:2]:
             best = (known, fit, column.index)
-    return best[2] if best else _measure_by_content(table, values)
+    if best is None:
+        return _measure_by_content(table, values)
+    if best[0] == 0:  # the first rows of a large table need not be of weights
+        table.notes.append(
+            f"{table.listing([table.columns[best[2]]])} tells what is measured, and none of its"
+            " first words and codes is known; if all values are body weights, name them by"
+            " --column weight="
+        )
+    return best[2]
+
+
+def _refuse_unknown_kinds(table: Table, value: Column) -> None:
+    """Raise InputError where a column may tell what each value is of, in words that are not known.
+
+    One that has another word in each row tells nothing of the kind.
+    """
+    for column in table.left:
+        texts = set(column.texts)
+        if names.measure_fit(column.name) and 1 < len(texts) < len(column.cells):
+            raise InputError(
+                f"{table.where} has {table.listing([column])}, which may tell what each"
+                f" {plain(value.name.text)!r} is of; if all are body weights, give"
+                f" {table.how_to_name('weight', value.name.text)}"
+            )
 
 
 def _measure_by_content(table: Table, values: set[int]) -> int | None:
