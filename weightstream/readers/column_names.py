@@ -63,6 +63,11 @@ _KINDS_OF_NO_WEIGHING = word_set(
     "goal target ideal trend average avg mean predicted expected forecast birth lean fat muscle"
     " bone water ziel objectif objetivo obiettivo"
 )
+_WAYS = word_set(
+    "manual manually auto automatic automatically scale device app api user typed entered self"
+    " reported measured actual imported synced final preliminary amended corrected"
+)
+"""Words on how a value came about; they do not tell what it is of."""
 _VALUE = word_set(
     "value val valuenum result measurement amount quantity reading wert valeur valor valore"
 )
@@ -304,6 +309,11 @@ def is_kind(name: Name) -> bool:
 def is_no_weighing(cell: str) -> bool:
     """Whether the cell of such a column says that the weight beside it was not weighed."""
     return bool(parse_name(cell).words & _KINDS_OF_NO_WEIGHING)
+
+
+def tells_how(cell: str) -> bool:
+    """Whether a cell tells only how a value came about."""
+    return parse_name(cell).words <= _WAYS
 
 
 def time_fit(name: Name) -> int:

@@ -15,7 +15,7 @@ from weightstream.readers.column_names import NAMES, PHRASES
 from weightstream.readers.headers import is_datum
 from weightstream.readers.measures import is_known, weight_unit
 from weightstream.readers.standards import standard_of
-from weightstream.readers.table import NAME, ROLES, SAMPLE_ROWS, Column, Table
+from weightstream.readers.table import NAME, ROLES, Column, Table
 from weightstream.readers.time_columns import choose_times, holds_times
 from weightstream.readers.weight_columns import choose_weights
 from weightstream.readers.zone_column import is_zone
@@ -325,20 +325,11 @@ def _missing(table: Table, choice: Choice) -> list[str]:
         "time": bool(choice.time) or "age_days" in choice.roles or "age_years" in choice.roles,
         "weight": bool(choice.weight),
         # Without a weight it is open whether its name would state one.
-        "unit": bool(
-            _holds_units(table, choice) or any(choice.stated) or table.options.unit or in_cells
-        )
+        "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
         or (not choice.weight and any(column.name.unit for column in table.columns))
         or _measures_state_units(table, choice),
     }
     return [word for word, there in has.items() if not there]
-
-
-def _holds_units(table: Table, choice: Choice) -> bool:
-    """Whether a column of units is there, and not empty throughout a table as short as a sample."""
-    rows = max((max(column.cells, default=-1) + 1 for column in table.columns), default=0)
-    filled = any(table.columns[at].cells for at in choice.unit)
-    return bool(choice.unit) and (filled or not 0 < rows < SAMPLE_ROWS)
 
 
 def _measures_state_units(table: Table, choice: Choice) -> bool:

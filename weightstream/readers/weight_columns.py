@@ -193,11 +193,12 @@ def _measure(table: Table, values: set[int]) -> int | None:
 def _refuse_unknown_kinds(table: Table, value: Column) -> None:
     """Raise InputError where a column may tell what each value is of, in words that are not known.
 
-    One that has another word in each row tells nothing of the kind.
+    One that has another word in each row, or tells how it was weighed, does not.
     """
     for column in table.left:
         texts = set(column.texts)
-        if names.measure_fit(column.name) and 1 < len(texts) < len(column.cells):
+        of_kinds = names.measure_fit(column.name) and 1 < len(texts) < len(column.cells)
+        if of_kinds and not all(map(names.tells_how, texts)):
             raise InputError(
                 f"{table.where} has {table.listing([column])}, which may tell what each"
                 f" {plain(value.name.text)!r} is of; if all are body weights, give"
