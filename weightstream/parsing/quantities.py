@@ -88,6 +88,8 @@ def _added_up(parts: list[tuple[str, str | None]], decimal_comma: bool | None) -
         if amount is None or stated is None or unit not in (None, *_larger(stated)):
             return None
         factor = SMALLER[unit][1] if unit else 1
+        if unit and (total % 1 or Decimal(amount) >= factor):  # not how anyone writes a sum
+            return None
         total, unit = total * factor + Decimal(amount), stated
     if unit is None or not total:
         return None

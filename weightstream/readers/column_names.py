@@ -165,6 +165,8 @@ DELETED = word_set(
 ) | {"entered in error"}
 """The cells of such a column for a row that was retracted."""
 _NOT_DELETED = word_set("0 0.0 n no f false")
+_FLAGS = word_set("1 1.0 y yes t true")
+_STATUS_BESIDE = word_set("status record row observation obs entry measurement result")
 _OTHER_UNITS = word_set(
     "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"
     " litres steps"
@@ -345,7 +347,9 @@ def tells_deletion(name: Name, cells: Iterable[str]) -> bool:
     flag = bool(name.words & _DELETED) and not name.words - _DELETED - _DELETED_BESIDE
     if flag:
         return texts <= DELETED | _NOT_DELETED
-    return "status" in name.words and bool(texts & DELETED - {"1", "y", "yes", "t", "true"})
+    # Of a status, 1 may mean that a row counts; words are clear, and may come in later rows only.
+    is_status = "status" in name.words and not name.words - _STATUS_BESIDE
+    return is_status and texts.isdisjoint(_FLAGS | _NOT_DELETED)
 
 
 def is_timezone(name: Name) -> bool:

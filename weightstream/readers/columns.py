@@ -251,7 +251,7 @@ def _units(table: Table) -> tuple[int, ...]:
 def _deletions(table: Table) -> dict[str, int]:
     """The column that tells which rows their source took back."""
     for column in table.left:
-        if column.cells and names.tells_deletion(column.name, column.texts):
+        if names.tells_deletion(column.name, column.texts):
             table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
             return {"deleted": column.index}
     return {}
