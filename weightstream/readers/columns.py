@@ -277,10 +277,12 @@ def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:
 def _zone(table: Table) -> int | None:
     """The column of the timezone, where its cells are names or offsets that leave no doubt."""
     told = table.told("timezone")
-    found = [told] if told else [c for c in table.left if names.is_timezone(c.name) and c.cells]
+    found = [told] if told else [c for c in table.left if names.is_timezone(c.name)]
+    found.sort(key=lambda column: not column.cells)
     for column in found:
         if told or 2 * sum(map(is_zone, column.texts)) >= len(column.texts):
-            table.notes.append(f"times are in the zone that {table.listing([column])} names")
+            if column.cells:
+                table.notes.append(f"times are in the zone that {table.listing([column])} names")
             return column.index
     if found:
         table.notes.append(

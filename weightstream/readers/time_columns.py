@@ -68,6 +68,7 @@ def choose_times(table: Table) -> ChosenTimes:
     changed = _set_apart_timestamps(found)
     days = [told_day] if told_day is not None else found[DAY] or found[SERIAL]
     clocks = [told_clock] if told_clock is not None else _plain_ones(found[CLOCK])
+    clocks = clocks or _empty_clocks(table)
     instants = [] if told_day is not None else found[INSTANT]
     if clocks and not days and instants and all(map(_is_midnight, instants)):
         days, instants = instants, []
@@ -78,6 +79,12 @@ def choose_times(table: Table) -> ChosenTimes:
         clock = [_one_of(table, clocks)] if clocks else []
         return _chosen(table, [day, *clock], changed)
     return _by_content(table)
+
+
+def _empty_clocks(table: Table) -> list[Column]:
+    """A column for times of day that has none in the first rows; later ones may."""
+    named = [c for c in table.left if not c.cells and names.speaks_of_clock(c.name)]
+    return _plain_ones(named)[:1]
 
 
 def _set_apart_timestamps(found: dict[str, list[Column]]) -> list[Column]:

@@ -53,18 +53,31 @@ def choose_weights(table: Table) -> ChosenWeights:
     if len(found) > _MOST:
         raise table.refuse_several(found, "weight", "the weight")
     _refuse_other_things(table, found[0])
+    empty = [column for column in found if not column.cells]
     found = _different(found)
     added = _are_added(found)
     if len(found) > 1 and not added and not _are_one_weight(found):
         raise table.refuse_several(found, "weight", "the weight")
+    if not added:
+        found += _in_further_units(found, empty)
     # Stones before the pounds beside them; of one weight in several units, kilograms first.
     units = sorted(KILOGRAMS, key=lambda unit: -KILOGRAMS[unit]) if added else list(KILOGRAMS)
     found.sort(key=lambda column: units.index(column.name.unit or "kg"))
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
-    kind = _kinds(table)
+    # Goals may come in later rows only; without one nothing is left out.
+    kind = next((column.index for column in table.left if names.is_kind(column.name)), None)
     units_stated = tuple(column.name.unit for column in found)
     return ChosenWeights(chosen, units_stated, added, kind, kinds=kind is not None)
+
+
+def _in_further_units(found: Sequence[Column], empty: Sequence[Column]) -> list[Column]:
+    """Columns of the weight in other units that are empty in the first rows, but need not be."""
+    units = {column.name.unit for column in found}
+    further = {column.name.unit: column for column in reversed(empty)}
+    if None in units or None in further or not all(column.cells for column in found):
+        return []
+    return [column for unit, column in further.items() if unit not in units]
 
 
 def _kinds(table: Table) -> int | None:
