@@ -20,38 +20,46 @@ _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-Z])")
 
 
 def word_set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    """Return words as names have them: folding turns the last letter of βάρος into σ."""
+    return frozenset(text.casefold().split())
 
 
 _WEIGHT = word_set(
-    "weight weights wt bodyweight weighing gewicht körpergewicht"
-    " koerpergewicht poids peso vikt kroppsvikt vekt kroppsvekt vægt kropsvægt paino"
-    " lichaamsgewicht waga masa hmotnost váha súly testsúly tömeg testtömeg greutate težina вес"
-    " масса 体重 體重 체중 βάρος ağırlık kilo"
+    "weight weights wt bodyweight weighing gewicht körpergewicht koerpergewicht poids peso vikt"
+    " kroppsvikt vekt kroppsvekt vægt kropsvægt paino lichaamsgewicht waga masa hmotnost váha súly"
+    " testsúly tömeg testtömeg greutate težina вес масса 体重 體重 체중 βάρος ağırlık kilo тегло"
+    " вага teža svoris svars þyngd berat الوزن משקל"
 )
+_MASS = word_set("mass massa masse")
+_OF_A_BODY = word_set("body corporea corporal corporelle")
+"""Masses are weights with one of these words beside them."""
 _WEIGHT_BESIDE = word_set(
     "body mass measured measurement measure measures value reading readings my current actual"
-    " result vital vitals human person patient daily admission admit present in of at the and"
-    " corporel corporal corporeo ciała тела total amount number num numeric scale o e bed chair"
-    " standing sitting sling stated self reported clothed unclothed clothes shoes with without nude"
+    " badan result vital vitals human person patient daily admission admit present in of at the"
+    " and corporel corporal corporeo ciała тела total amount number num numeric scale o e bed"
+    " chair standing sitting sling stated self reported clothed unclothed clothes shoes with"
+    " without nude"
 )
 _GLUED = ("kgs", "kg", "lbs", "lb", "st", "g")
 """Units that are written behind a word without a space, as in weightkg."""
 _PARTS = word_set(
-    "lean fat muscle bone bones water hydration visceral protein skeletal fett fettmasse"
-    " muskel muskelmasse knochen wasser fettfreie magermasse graisse grasse hydrique musculaire"
-    " osseuse eau grasa muscular ósea agua grassa muscolare ossea"
+    "lean fat muscle bone bones water hydration visceral protein skeletal fett fettmasse muskel"
+    " muskelmasse knochen wasser fettfreie magermasse graisse grasse hydrique musculaire osseuse"
+    " maigre eau grasa graso magro muscular ósea agua grassa magra muscolare ossea óssea água"
+    " mięśni tłuszczu kostna kości tuková svalová kostní мышечная жировая костная"
 )
 """Of a body."""
 _NO_WEIGHT = _PARTS | word_set(
     "goal target targeted ziel zielgewicht objectif objetivo obiettivo doel mål ideal optimal"
-    " cel docelowa cílová целевой hedef wunsch wunschgewicht startgewicht trend index bmi ibw dry"
-    " birth max min maximum minimum avg average mean median moving smoothed smooth rolling"
-    " change delta diff difference loss lost gain gained percent pct percentage percentile"
-    " zscore z score previous prev initial start starting baseline last first predicted expected"
-    " estimated adjusted forecast allowed class category group status unit units uom note notes"
-    " comment source device id date time timestamp änderung height rate ratio free range error std"
-    " complete sd quality flag rank age feeding fetal food drug dose dosing bag"
+    " cible idéal meta cel docelowa cílová целевой hedef 목표 wunsch wunschgewicht startgewicht"
+    " perdido perdu inicial initial seco sec medio moyen gemiddeld średnia średni средний ewma"
+    " trend index bmi ibw dry birth max min maximum minimum avg average mean median moving"
+    " smoothed smooth rolling change delta diff difference loss lost gain gained percent pct"
+    " percentage percentile zscore z score previous prev initial start starting baseline last"
+    " first predicted expected estimated adjusted forecast allowed class category group status"
+    " unit units uom note notes comment source device id date time timestamp änderung height rate"
+    " ratio free range error std complete sd quality flag rank age feeding fetal food drug dose"
+    " dosing bag"
 )
 _OF_OTHER_THINGS = word_set(
     "reps repetitions rir rpe 1rm barbell sku ingredient ingredients serving servings shipping"
@@ -82,32 +90,31 @@ _STRONG_MEASURE = word_set(
 )
 _MEASURE_BESIDE = word_set("id data text short long the sign signs source body snomed value health")
 _TIME = word_set(
-    "time date datetime timestamp day datum zeit uhrzeit zeitpunkt zeitstempel messzeit"
-    " messdatum fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä"
-    " päivämäärä pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間"
-    " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
-    " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
-    " taken weighed observed measurementdate measurementtime measurementdatetime"
-    " effectivedatetime dt moment čas chartdate visitdate visdt obsdate daystamp tarih saat"
-    " godzina hodina zeitangabe"
+    "time date datetime timestamp day datum zeit uhrzeit zeitpunkt zeitstempel messzeit messdatum"
+    " fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä päivämäärä"
+    " pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間 日付 時刻 日時"
+    " 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día dia dátum idő"
+    " clock start startdate starttime datetimeutc effective recorded logged measured taken weighed"
+    " observed measurementdate measurementtime measurementdatetime effectivedatetime dt moment čas"
+    " chartdate visitdate visdt obsdate daystamp tarih saat godzina hodina zeitangabe"
+    " messzeitpunkt gemessen wiegedatum päiväys datums ημερομηνία vitaldtm"
 )
 _CLOCK = word_set(
     "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
     " kellonaika tijd время 时间 時間 時刻 시간 godzina hodina čas saat idő aika óra"
 )
 _TIME_BESIDE = word_set(
-    "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
-    " effective measurement measure reading weighing weight body value log entry record hour"
-    " visit visited exam examination assessment collection collected encounter session check"
-    " weighin clinic"
+    "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso am"
+    " effective measurement measure reading weighing weight body value log entry record hour visit"
+    " visited exam examination assessment collection collected encounter session check weighin"
+    " clinic"
 )
 _NO_TIME = word_set(
     "birth born dob created creation create updated update modified modification modify changed"
     " import imported export exported sync synced synchronized upload uploaded end ended finish"
     " stop store stored storetime entered inserted insert load loaded received processed death"
-    " goal target due next enrollment registration zone timezone offset unit source"
-    " type id age sleep wake bed duration format count interval name device event expiry expires"
-    " deleted"
+    " goal target due next enrollment registration zone timezone offset unit source type id age"
+    " sleep wake bed duration format count interval name device event expiry expires deleted"
 )
 _CHANGED = word_set(
     "updated update modified modification changed storetime lastmodified lastupdated"
@@ -117,7 +124,9 @@ _USER = (
     "person", "subject id", "subjectid", "subject", "subjid", "usubjid", "participant id",
     "participantid", "participant", "member id", "memberid", "member", "client id", "clientid",
     "client", "customer id", "mrn", "pid", "study id", "studyid", "pat id", "patid", "case id",
-    "caseid", "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
+    "caseid", "case number", "medical record number", "nhs number", "pat nr", "pt id", "login",
+    "child id", "infant id", "employee id",
+    "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
     "username", "user name", "patient number", "person number", "household member", "eid",
     "email", "e mail", "email address", "e mail address", "e mail adresse", "initials",
     "full name", "profile name", "nickname", "name",
@@ -133,11 +142,12 @@ _PERSON = word_set(
     " benutzer nutzer anwender kunde patientin patienten teilnehmer proband profil utilisateur"
     " patiente personne usuario usuária usuário paciente persona pessoa utente paziente gebruiker"
     " patiënt persoon användare bruker bruger käyttäjä henkilö potilas użytkownik pacjent osoba"
-    " 用户 姓名 患者 사용자"
+    " pacjenta patientennummer probandennummer teilnehmernummer patiëntnummer patientnummer"
+    " deelnemer deelnemernummer identifiant ptid ptno subjno 用户 姓名 患者 사용자"
 )
 _PERSON_BESIDE = word_set(
     "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
-    " reference sid"
+    " reference sid código numer n"
 )
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
@@ -145,8 +155,8 @@ _SOURCE = (
     "weight source", "measurement source", "vital source", "method", "measurement method",
 )  # fmt: skip
 _UNIT = word_set(
-    "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö"
-    " valueuom numunit ucum 单位 単位 단위 jednostka"
+    "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö valueuom"
+    " numunit ucum 单位 単位 단위 jednostka"
 )
 _UNIT_BESIDE = word_set(
     "of measure measurement weight body mass value quantity result source concept id code name"
@@ -254,7 +264,7 @@ def _unglued(word: str) -> tuple[str, ...]:
     """Split weightkg and fatkg, whose unit follows without a space; other words stay."""
     for unit in _GLUED:
         stem = word.removesuffix(unit)
-        if stem != word and stem in _WEIGHT | _PARTS | {"mass"}:
+        if stem != word and stem in _WEIGHT | _PARTS | _MASS:
             return stem, unit
     return (word,)
 
@@ -270,13 +280,13 @@ def weight_fit(name: Name) -> int:
         return 0
     if not name.words:
         return PLAIN if name.unit else 0
-    known = _WEIGHT | {"mass"} if {"body", "mass"} <= name.words else _WEIGHT
+    known = _WEIGHT | _MASS if name.words & _OF_A_BODY else _WEIGHT
     return name.fit(known, _WEIGHT_BESIDE, _NO_WEIGHT)
 
 
 def names_no_weighing(name: Name) -> bool:
     """Whether a name speaks of a mass that nobody weighed: a goal, a trend, a part of a body."""
-    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | {"mass"}))
+    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | _MASS))
     return speaks_of_mass and not weight_fit(name)
 
 

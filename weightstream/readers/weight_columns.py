@@ -9,7 +9,7 @@ from weightstream.parsing.units import KILOGRAMS
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN
 from weightstream.readers.measures import is_known, weight_unit
-from weightstream.readers.table import Column, Table
+from weightstream.readers.table import NAME, Column, Table
 
 _SAME = 0.006
 """Weights in two units are one if they differ by no more than rounding."""
@@ -197,8 +197,8 @@ def _measure(table: Table, values: set[int]) -> int | None:
     if best[0] == 0:  # the first rows of a large table need not be of weights
         table.notes.append(
             f"{table.listing([table.columns[best[2]]])} tells what is measured, and none of its"
-            " first words and codes is known; if all values are body weights, name them by"
-            " --column weight="
+            " first words and codes is known; if all values are body weights, name their column by"
+            f" {table.how_to_name('weight', NAME)}"
         )
     return best[2]
 
