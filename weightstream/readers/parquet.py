@@ -1,6 +1,7 @@
 """Parquet: tables with the columns of our CSV, whatever types they have."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -85,15 +86,12 @@ def _check_size(file: parquet.ParquetFile, source: Source) -> None:
 
 def _choose(source: Source, options: ReadOptions) -> Choice:
     with _opened(source) as file:
-        names = file.schema_arrow.names
-        flat = [
-            n for n, kind in zip(names, file.schema_arrow.types, strict=True) if not _nested(kind)
-        ]
-        first = next(file.iter_batches(SAMPLE_ROWS, columns=flat), None)
-        cells = {name: texts_of(first.column(name)).to_pylist() for name in flat} if first else {}
-    rows = len(first) if first else 0
-    none: list[str | None] = [None] * rows
-    sample = list(zip(*(cells.get(name, none) for name in names), strict=True))
+        names, types = file.schema_arrow.names, file.schema_arrow.types
+        flat = [at for at, kind in enumerate(types) if not _nested(kind)]
+        first = next(_columns_of(file, flat, SAMPLE_ROWS), None)
+        cells = {at: texts_of(first.column(str(at))).to_pylist() for at in flat} if first else {}
+    none: list[str | None] = [None] * (len(first) if first else 0)
+    sample = list(zip(*(cells.get(at, none) for at in range(len(names))), strict=True))
     return resolve(table_of(str(source), names, sample, options))
 
 
@@ -101,10 +99,26 @@ def _nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
+def _columns_of(
+    file: parquet.ParquetFile, indices: Sequence[int], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Columns by their index, which becomes their name: several may have one name."""
+    names = file.schema_arrow.names
+    seen = Counter[str]()
+    turns = []
+    for name in names:  # all columns of a name are read, in the order of the file
+        turns.append(seen[name])
+        seen[name] += 1
+    wanted = list(dict.fromkeys(names[at] for at in indices))
+    for batch in file.iter_batches(rows, columns=wanted):
+        places = {name: batch.schema.get_all_field_indices(name) for name in wanted}
+        found = [batch.column(places[names[at]][turns[at]]) for at in indices]
+        yield pa.record_batch(found, [str(at) for at in indices])
+
+
 def _batches(source: Source, choice: Choice) -> Iterator[pa.RecordBatch]:
-    names = [choice.all_names[at] for at in choice.indices]
     with _opened(source) as file:
-        yield from file.iter_batches(_ROWS, columns=names)
+        yield from _columns_of(file, choice.indices, _ROWS)
 
 
 def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tuple[Any, Any]]:
@@ -114,9 +128,7 @@ def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tupl
 
 
 def _assembled(batch: pa.RecordBatch, choice: Choice, options: ReadOptions, where: str) -> Any:
-    return assemble(
-        choice, lambda at: texts_of(batch.column(choice.all_names[at])), len(batch), options, where
-    )
+    return assemble(choice, lambda at: texts_of(batch.column(str(at))), len(batch), options, where)
 
 
 def _block(
@@ -137,10 +149,14 @@ def _block(
     )
 
 
+_UUID_BYTES = 16
+
+
 def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
 
-    Bytes that are no UTF-8 are told in hexadecimal, so that different ones stay different.
+    Bytes that are no UTF-8, and UUIDs, are told in hexadecimal, so that different ones stay
+    different.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -152,6 +168,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
         return column.cast(pa.timestamp("us"), safe=False).cast(pa.string())
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
+        return pa.array([value and value.hex() for value in column.to_pylist()], pa.string())
     try:
         text = column.cast(pa.string())
         text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
