@@ -113,6 +113,12 @@ def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterat
                 yield f"changed  {resource.name}: {', '.join(resource.differences)}"
 
 
+def store_of(served: Served, config: Path | None, data_dir: Path | None) -> str:
+    """Return the data directory of a store that is set up."""
+    with api() as client:
+        return str(paths_of(client, served, config, data_dir)["data_dir"])
+
+
 def configured_by(paths: Paths) -> Config:
     config, data_dir = (paths[key] for key in ("config", "data_dir"))
     return configured(Path(config) if config else None, Path(data_dir) if data_dir else None)
