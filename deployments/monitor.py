@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 
-from deployments.desired import heartbeats_missed
+from deployments.desired import heartbeats_missed, notifying_automations
 from deployments.health import Finding, found_deployments
 from flows.served import Served, runs_of
 from weightstream.config import Config
@@ -28,6 +28,9 @@ LARGE_DATABASE_MB = 2000.0
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 IN_TURN = ("AwaitingConcurrencySlot", "AwaitingRetry")
 """They wait for another run of their deployment, or for their time."""
+TRIGGERED, DELIVERED = "prefect.automation.triggered", "prefect.automation.action.executed"
+DELIVERY = timedelta(minutes=2)
+"""Within which a notification is delivered, or not at all."""
 GOOD_ENDS = ("Completed", "Cancelled")
 
 
@@ -37,6 +40,7 @@ def monitor_findings(
     """Yield what is wrong with runs, files, readings and disk space."""
     for deployment in found_deployments(client, config, served):
         yield from run_findings(client, deployment, datetime.now(UTC))
+    yield from notification_findings(client, served, datetime.now(UTC))
     yield from inbox_findings(config.data.inbox_dir, time.time())
     yield from store_findings(config)
     yield from room_findings(config.data.data_dir)
@@ -56,7 +60,7 @@ def run_findings(
                 f"{run.state.message}; fix it and run it again",
                 kind="run",
             )
-    waiting = runs_of(client, deployment, [StateType.SCHEDULED, StateType.PENDING])
+    waiting = runs_of(client, deployment, [StateType.SCHEDULED])
     late = [
         run
         for run in waiting
@@ -69,6 +73,13 @@ def run_findings(
             "paused",
             kind="late",
         )
+    for run in runs_of(client, deployment, [StateType.PENDING]):
+        if run.state and run.state.timestamp < now - LATE:
+            yield Finding(
+                f"{run.name} was taken by a worker and never began, so that worker died: "
+                f"`prefect flow-run delete {run.id}`, and run it again",
+                kind="stuck",
+            )
     for run in runs_of(client, deployment, [StateType.RUNNING, StateType.CANCELLING]):
         silent = now - (last_heartbeat(client, run) or run.start_time or now)
         if silent > 2 * heartbeats_missed():
@@ -82,17 +93,59 @@ def run_findings(
 def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
     """Return when a run last sent a heartbeat, if the server still knows."""
     wanted = {
-        "limit": 1,
-        "filter": {
-            "event": {"name": ["prefect.flow-run.heartbeat"]},
-            "resource": {"id": [f"prefect.flow-run.{run.id}"]},
-            "order": "DESC",
-        },
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        "order": "DESC",
     }
+    events = events_of(client, wanted, limit=1)
+    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+
+
+def events_of(
+    client: SyncPrefectClient, wanted: dict[str, Any], limit: int = 50
+) -> list[dict[str, Any]]:
+    """Return events that the server still has, by a filter of its API."""
+    wanted = {"limit": limit, "filter": wanted}
     events: list[dict[str, Any]] = client.request("POST", "/events/filter", json=wanted).json()[
         "events"
     ]
-    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+    return events
+
+
+def notification_findings(
+    client: SyncPrefectClient, served: Served, now: datetime
+) -> Iterator[Finding]:
+    """Check whether the notifications of the last day were delivered.
+
+    Of a webhook that does not answer, Prefect records nothing at all; so what was sent is compared
+    with what should have been.
+    """
+    for desired in notifying_automations(served, []):
+        for found in client.read_automations_by_name(desired.name):
+            wanted = {
+                "event": {"name": [TRIGGERED, DELIVERED]},
+                "resource": {"id": [f"prefect.automation.{found.id}"]},
+                "occurred": {"since": (now - timedelta(days=1)).isoformat()},
+                "order": "DESC",
+            }
+            yield from undelivered(events_of(client, wanted), len(found.actions), now)
+
+
+def undelivered(
+    events: Sequence[dict[str, Any]], recipients: int, now: datetime
+) -> Iterator[Finding]:
+    """Compare the deliveries of an automation with the times that it was triggered."""
+    delivered = sum(one["event"] == DELIVERED for one in events)
+    due = recipients * sum(
+        one["event"] == TRIGGERED and datetime.fromisoformat(one["occurred"]) < now - DELIVERY
+        for one in events
+    )
+    if delivered < due:
+        yield Finding(
+            f"{due - delivered} of {due} notifications of the last day were not delivered; check "
+            "the addresses of [notify] urls, and the server's log",
+            kind="notify",
+        )
 
 
 def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:

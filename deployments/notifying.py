@@ -1,8 +1,10 @@
 """Notifications: the blocks of [notify] urls, and the automations that use them."""
 
+import logging
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from apprise import Apprise
 from prefect.blocks.core import Block
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.client.orchestration import SyncPrefectClient
@@ -57,12 +59,13 @@ def block_of(name: str, url: str) -> Block:
     Apprise, which Prefect's block for Slack hands on. Raises ConfigError for no address.
     """
     parts = urlsplit(url)
-    if not parts.scheme or "$" in url:
+    is_webhook = parts.scheme in ("https", "http") and parts.hostname not in (None, *SLACK_HOSTS)
+    if "$" in url or not (is_webhook or is_apprise(url)):
         raise ConfigError(
             "notify.urls contains something that is not an address, or a $NAME that is not in the "
             "environment; write https://..., mailto://... or another address of Apprise"
         )
-    if parts.scheme in ("https", "http") and parts.hostname not in SLACK_HOSTS:
+    if is_webhook:
         return CustomWebhookNotificationBlock(
             name=name,
             url="{{url}}",
@@ -70,6 +73,16 @@ def block_of(name: str, url: str) -> Block:
             secrets={"url": url},
         )
     return SlackWebhook(url=url)
+
+
+def is_apprise(url: str) -> bool:
+    """Return whether Apprise knows an address, which it must not log: it may hold a password."""
+    log = logging.getLogger("apprise")
+    log.disabled = True
+    try:
+        return Apprise.instantiate(url) is not None
+    finally:
+        log.disabled = False
 
 
 def _block(client: SyncPrefectClient, name: str, desired: Block) -> Resource:
