@@ -3,6 +3,7 @@
 Prefect serves them on port 4201 where PREFECT_CLIENT_METRICS_ENABLED is set.
 """
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,6 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from weightstream.errors import StoreError
 from weightstream.outputs.metrics import store_metrics
 
 Family = CounterMetricFamily | GaugeMetricFamily
@@ -21,8 +21,8 @@ FAMILIES: dict[str, type[Family]] = {"counter": CounterMetricFamily, "gauge": Ga
 class StoreCollector(Collector):
     """The metrics of a store, as it is when they are asked for."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self, store: Path) -> None:
+        self._store = store
 
     def describe(self) -> list[Family]:
         return []  # else it would be collected once when it is registered
@@ -31,8 +31,8 @@ class StoreCollector(Collector):
         """Yield the store's metrics; of a store that cannot be read, only that it cannot."""
         metrics, readable = [], 1.0
         try:
-            metrics = store_metrics(self._data_dir)
-        except StoreError:
+            metrics = store_metrics(self._store)
+        except sqlite3.Error:
             readable = 0.0
         yield GaugeMetricFamily("weightstream_up", "1: the store can be read", readable)
         for metric in metrics:
@@ -43,7 +43,7 @@ class StoreCollector(Collector):
 
 
 def main() -> None:
-    """Run Prefect's command with the arguments after the first, which is the data directory."""
+    """Run Prefect's command with the arguments after the first, which is the store's file."""
     from prefect.cli import app
 
     REGISTRY.register(StoreCollector(Path(sys.argv.pop(1))))

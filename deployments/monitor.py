@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 
@@ -40,6 +46,7 @@ def monitor_findings(
     """Yield what is wrong with runs, files, readings and disk space."""
     for deployment in found_deployments(client, config, served):
         yield from run_findings(client, deployment, datetime.now(UTC))
+    yield from stuck_runs(client, served, datetime.now(UTC))
     yield from notification_findings(client, served, datetime.now(UTC))
     yield from inbox_findings(config.data.inbox_dir, time.time())
     yield from store_findings(config)
@@ -50,7 +57,7 @@ def monitor_findings(
 def run_findings(
     client: SyncPrefectClient, deployment: DeploymentResponse, now: datetime
 ) -> Iterator[Finding]:
-    """Check the runs of a deployment: how the newest ended, which are late, which are silent."""
+    """Check the runs of a deployment: how the newest ended, and which are late."""
     name = deployment.name
     newest = runs_of(client, deployment, ENDED, limit=1)
     for run in newest:
@@ -73,21 +80,41 @@ def run_findings(
             "paused",
             kind="late",
         )
-    for run in runs_of(client, deployment, [StateType.PENDING]):
+
+
+def stuck_runs(client: SyncPrefectClient, served: Served, now: datetime) -> Iterator[Finding]:
+    """Check runs that are under way and give no sign of life.
+
+    They are found by tag: a run outlives its deployment, and Prefect cannot end a run whose
+    deployment was deleted meanwhile (it fails to give back the slot of the deployment).
+    """
+    for run in tagged_runs(client, served, [StateType.PENDING]):
         if run.state and run.state.timestamp < now - LATE:
             yield Finding(
                 f"{run.name} was taken by a worker and never began, so that worker died: "
                 f"`prefect flow-run delete {run.id}`, and run it again",
                 kind="stuck",
             )
-    for run in runs_of(client, deployment, [StateType.RUNNING, StateType.CANCELLING]):
+    for run in tagged_runs(client, served, [StateType.RUNNING, StateType.CANCELLING]):
         silent = now - (last_heartbeat(client, run) or run.start_time or now)
         if silent > 2 * heartbeats_missed():
             yield Finding(
                 f"{run.name} has been silent for {silent.total_seconds() / 60:.0f} minutes; its "
-                f"process is gone: `prefect flow-run cancel {run.id}` or delete it",
+                f"process is gone: `prefect flow-run delete {run.id}`, and run it again",
                 kind="stuck",
             )
+
+
+def tagged_runs(
+    client: SyncPrefectClient, served: Served, states: list[StateType]
+) -> list[FlowRun]:
+    """Return the runs of a store in some states."""
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[served.tag]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
+        )
+    )
 
 
 def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:

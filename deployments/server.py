@@ -26,6 +26,7 @@ from weightstream.cli import configured
 from weightstream.config import Config
 from weightstream.config_file import load
 from weightstream.errors import ConfigError, PrefectError
+from weightstream.store.connection import STORE_NAME
 from weightstream.terminal import json_text
 
 Paths = dict[str, str | None]
@@ -113,10 +114,10 @@ def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterat
                 yield f"changed  {resource.name}: {', '.join(resource.differences)}"
 
 
-def store_of(served: Served, config: Path | None, data_dir: Path | None) -> str:
-    """Return the data directory of a store that is set up."""
+def store_of(served: Served, config: Path | None, data_dir: Path | None) -> Path:
+    """Return the file of a store that is set up."""
     with api() as client:
-        return str(paths_of(client, served, config, data_dir)["data_dir"])
+        return Path(str(paths_of(client, served, config, data_dir)["data_dir"])) / STORE_NAME
 
 
 def configured_by(paths: Paths) -> Config:

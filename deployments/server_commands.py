@@ -127,7 +127,7 @@ def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | No
     served = Served(name)
     for line in set_up(served, config, data_dir):
         click.echo(line)
-    where = store_of(served, config, data_dir)
+    where = str(store_of(served, config, data_dir))
     _become(
         "metered_worker", where, "worker", "start", "--pool", served.pool, "--limit", str(limit)
     )

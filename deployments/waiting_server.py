@@ -10,9 +10,10 @@ that is immediate from the start waits some milliseconds. PostgreSQL is not affe
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from prefect.server.api import server
 from prefect.server.database import PrefectDBInterface, provide_database_interface
+from starlette.requests import HTTPConnection
 
 SLOTS = "/concurrency_limits/increment"
 
@@ -30,10 +31,10 @@ class ImmediateTransactions:
         return getattr(self._database, name)
 
 
-def database_of(request: Request) -> Any:
-    """Return the database for a request: of a kind that waits, where it asks for slots."""
+def database_of(connection: HTTPConnection) -> Any:
+    """Return the database for a request or websocket: one that waits, where it asks for slots."""
     database = provide_database_interface()
-    return ImmediateTransactions(database) if SLOTS in request.url.path else database
+    return ImmediateTransactions(database) if SLOTS in connection.url.path else database
 
 
 def waiting(make_app: Any) -> Any:

@@ -12,7 +12,7 @@ from weightstream.store.runs import begin_run, end_run
 def scraped(tmp_path):
     """The lines that are served, of the store as it is now."""
     registry = CollectorRegistry()
-    registry.register(StoreCollector(tmp_path))
+    registry.register(StoreCollector(tmp_path / "weightstream.db"))
     return lambda: generate_latest(registry).decode().splitlines()
 
 

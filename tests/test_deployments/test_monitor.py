@@ -17,8 +17,10 @@ from deployments.monitor import (
     room_findings,
     run_findings,
     store_findings,
+    stuck_runs,
     undelivered,
 )
+from flows.served import Served
 from weightstream.config import Config
 from weightstream.intake.inbox import make_folders
 
@@ -36,13 +38,15 @@ def found(monkeypatch):
     """What is found of runs by the type of their states, newest first; heartbeat: the last."""
 
     def of(runs=(), heartbeat=None):
-        def runs_of(client, deployment, states, limit=200):
+        def runs_of(client, of, states, limit=200):
             return [one for one in runs if one.state.type in states][:limit]
 
         monkeypatch.setattr(monitor, "runs_of", runs_of)
+        monkeypatch.setattr(monitor, "tagged_runs", runs_of)
         monkeypatch.setattr(monitor, "last_heartbeat", lambda client, run: heartbeat)
         deployment = SimpleNamespace(name="inbox")
-        return [one.kind for one in run_findings(None, deployment, NOW) if one.wrong]
+        findings = [*run_findings(None, deployment, NOW), *stuck_runs(None, Served(), NOW)]
+        return [one.kind for one in findings if one.wrong]
 
     return of
 

@@ -52,3 +52,22 @@ def test_a_request_for_a_slot_waits_for_the_lock(statuses):
     own, ours = statuses
     assert own >= 500
     assert ours == 200
+
+
+def test_websockets_are_served_as_before():
+    """Events come through one; a dependency that asks for a request would refuse it."""
+    from fastapi import Depends, FastAPI, WebSocket
+    from fastapi.testclient import TestClient
+    from prefect.server.database import provide_database_interface
+
+    from deployments.waiting_server import waiting
+
+    app = waiting(FastAPI)()
+
+    @app.websocket("/in")
+    async def receive(socket: WebSocket, database=Depends(provide_database_interface)):  # noqa: B008
+        await socket.accept()
+        await socket.send_text(type(database).__name__)
+
+    with TestClient(app) as client, client.websocket_connect("/in") as socket:
+        assert socket.receive_text() == "PrefectDBInterface"

@@ -26,17 +26,20 @@ def data(tmp_path):
 
 
 def test_counters_are_sums_over_runs(data):
-    found = {metric.name: dict(metric.samples) for metric in store_metrics(data)}
+    found = {
+        metric.name: dict(metric.samples) for metric in store_metrics(data / "weightstream.db")
+    }
     assert found["weightstream_runs"] == {("ingest", "completed"): 2, ("retro", "degraded"): 1}
     rows = {outcome: count for (outcome,), count in found["weightstream_rows"].items() if count}
     assert rows == {outcome: 2 * count for outcome, count in OUTCOMES.items()}
-    assert found["weightstream_run_seconds"]["ingest", "read"] == 3.0
-    assert found["weightstream_run_seconds"]["retro", "total"] == 4.0
+    by_stage = found["weightstream_stage_seconds"]  # which may be added up
+    assert by_stage == {("ingest", "read"): 3.0, ("retro", "read"): 1.5}
+    assert found["weightstream_run_seconds"] == {("ingest",): 8.0, ("retro",): 4.0}
     assert found["weightstream_alerts"] == {(): 3.0}
     assert found["weightstream_quality_breaches"] == {(): 1.0}
     assert found["weightstream_persons"] == {(): 0.0}
 
 
 def test_no_store_has_no_metrics(tmp_path):
-    assert store_metrics(tmp_path) == []
+    assert store_metrics(tmp_path / "weightstream.db") == []
     assert list(tmp_path.iterdir()) == []

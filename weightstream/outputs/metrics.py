@@ -1,14 +1,17 @@
-"""Counters and gauges of a store for a monitoring system, as sums over its runs. No person."""
+"""Counters and gauges of a store for a monitoring system, as sums over its runs. No person.
+
+A worker keeps this in memory all the time, so it imports nothing large, and opens the store itself.
+"""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from weightstream.schema import OUTCOMES
-from weightstream.store.connection import STORE_NAME, ReadPool
 
 RUNS = """
 select kind, status, count(*), max(finished_at) from runs where finished_at is not null
@@ -17,7 +20,7 @@ group by kind, status order by kind, status
 ROWS = f"select {', '.join(f'coalesce(sum({name}), 0)' for name in OUTCOMES)} from runs"  # noqa: S608
 SECONDS = """
 select kind, spent.key, sum(spent.value) from runs, json_each(seconds) spent
-group by kind, spent.key order by kind, spent.key
+where spent.value > 0 group by kind, spent.key order by kind, spent.key
 """
 NEWS = """
 select coalesce(sum(json_extract(results, '$.news.alerts')), 0),
@@ -37,12 +40,11 @@ class Metric:
     samples: Sequence[tuple[tuple[str, ...], float]]
 
 
-def store_metrics(data_dir: Path) -> list[Metric]:
-    """Return the metrics of a store; none if there is no store yet. Raises StoreError."""
-    path = data_dir / STORE_NAME
+def store_metrics(path: Path) -> list[Metric]:
+    """Return the metrics of a store's file; none if there is none yet. Raises sqlite3.Error."""
     if not path.exists():
         return []
-    with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return [*_of_runs(connection), *_of_store(connection, path.stat().st_size)]
 
 
@@ -70,9 +72,11 @@ def _of_runs(connection: sqlite3.Connection) -> Iterator[Metric]:
     by_outcome = [((outcome,), count) for outcome, count in zip(OUTCOMES, rows, strict=True)]
     yield Metric("weightstream_rows", "counter", "Rows by outcome", ("outcome",), by_outcome)
     seconds = [((kind, stage), spent) for kind, stage, spent in connection.execute(SECONDS)]
-    yield Metric(
-        "weightstream_run_seconds", "counter", "Seconds by stage", ("kind", "stage"), seconds
-    )
+    stages = [one for one in seconds if one[0][1] != "total"]
+    totals = [((kind,), spent) for (kind, stage), spent in seconds if stage == "total"]
+    by_stage = ("kind", "stage")
+    yield Metric("weightstream_stage_seconds", "counter", "Seconds by stage", by_stage, stages)
+    yield Metric("weightstream_run_seconds", "counter", "Seconds of runs", ("kind",), totals)
     alerts, breaches = connection.execute(NEWS).fetchone()
     yield _single("weightstream_alerts", "counter", "Persons with a new alert", alerts)
     yield _single(
