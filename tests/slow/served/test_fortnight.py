@@ -107,7 +107,7 @@ def test_a_fortnight_leaves_the_store_and_nothing_else(serve, tmp_path):
         assert not [one for one in temporary.rglob("*") if one.is_file()]
         assert served.run("server", "check", "--monitor")[0] == 0
 
-    print(*days, sep="\n")
+    print(*days, sep="\n")  # noqa: T201, shown by pytest -rP
     first, last = days[DAYS // 3 : 2 * DAYS // 3], days[2 * DAYS // 3 :]
     for name, figure in {
         "database": lambda day: day.database_mb,
