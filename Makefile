@@ -51,8 +51,10 @@ test: install
 test-flows: install
 	$(PYTEST) -m "flow and not slow" $(PARALLEL) worksteal
 
-# By files: what is slow to start, as a browser, is started for each.
-test-all: test test-flows browser postgresql
+# First what is not slow, all at once; then by files: what is slow to start, as a browser, is started for each.
+test-all: install browser postgresql
+	$(BIN)/python -c "import weightstream.engine"
+	$(PYTEST) -m "not slow" $(PARALLEL) worksteal
 	$(PYTEST) -m "slow and not long and not alone" $(PARALLEL) loadfile
 	$(PYTEST) -m "slow and not long and alone"
 

@@ -121,7 +121,10 @@ def clinic_body(rng: Rng, world: World = CLINIC) -> Body:
     fives = whole & (rng.random(len(days)) < ENDS_IN_FIVE)
     step = np.where(fives, 5.0, np.where(whole, 1.0, 0.1))
     kg = np.round(pounds / step) * step * KG_PER_LB
-    return Body(days + 0.5, np.full(len(days), np.nan), level, kg, True)
+    # The same value on the same date is one measurement (identity), as in the series measured.
+    kept = np.sort(np.unique(np.column_stack([days, kg]), axis=0, return_index=True)[1])
+    nan = np.full(len(kept), np.nan)
+    return Body(days[kept] + 0.5, nan, level[kept], kg[kept], True)
 
 
 def home_body(rng: Rng, world: World = HOME) -> Body:

@@ -31,7 +31,7 @@ from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.hidden_packages import load_engine
 from weightstream.outputs.summary import Summary
 
-LEAST_THREADS = 16
+LEAST_THREADS, PLENTY_OF_THREADS = 16, 80
 """Of Prefect for events, logs and heartbeats, of Arrow for reading, a watchdog, and one to work."""
 
 
@@ -209,15 +209,33 @@ def say(text: str) -> None:
 
 
 def check_threads() -> None:
-    """Raise PrefectError where so few threads can be started that Prefect or Arrow would hang."""
+    """Raise PrefectError where so few threads can be started that Prefect or Arrow would hang.
+
+    Arrow starts its threads when it first needs them, and waits for one that cannot start without
+    end. So it starts them here, one of each kind where threads are few.
+    """
     from tasks.runtime.submission import startable_threads
 
-    found = startable_threads(LEAST_THREADS)
+    found = startable_threads(PLENTY_OF_THREADS)
     if found < LEAST_THREADS:
         raise PrefectError(
             f"only {found} threads can be started, and a run needs {LEAST_THREADS}; raise the "
             "limit of processes of this user (ulimit -u)"
         )
+    if found < PLENTY_OF_THREADS:
+        start_arrow_threads()
+
+
+def start_arrow_threads() -> None:
+    """Let Arrow have one thread to compute and one to read, and start both."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
+
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    table = csv.read_csv(pa.BufferReader(b"x\n1\n"), csv.ReadOptions(use_threads=True))
+    table.filter(pc.field("x") == 1)
 
 
 def watched_on_server() -> AbstractContextManager[Any]:

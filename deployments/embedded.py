@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from deployments.home import choose_home
+from deployments.open_files import check_files
 from deployments.orphans import end_orphans, remember
 
 NOT_NEEDED = (
@@ -30,6 +31,7 @@ def server_beside() -> Iterator[None]:
     It takes as long as our own imports, in a separate process. If it does not start, the flow tries
     again and reports it.
     """
+    check_files()
     choose_home()
     for service in NOT_NEEDED:
         os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")

@@ -8,7 +8,12 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from weightstream import cli_decisions, cli_files, cli_store  # noqa: F401, they attach commands
+from weightstream import (  # noqa: F401, they attach commands
+    cli_alerts,
+    cli_decisions,
+    cli_files,
+    cli_store,
+)
 from weightstream.cli import cli
 from weightstream.config import Config
 from weightstream.outputs.drawing import draw_index, draw_persons, drawing_of

@@ -58,10 +58,14 @@ def test_figures_of_a_judge_who_knows_and_of_one_who_does_not() -> None:
     blind = judged(np.ones(len(level), bool), level + 2.0)
     for verdict, recall, off in ((knows, 1.0, 0.0), (blind, 0.0, 2.0)):
         score = Score()
-        score.add(spoilt, verdict, replace(verdict, level=level))
+        contested = spoilt.how != ""  # as if all errors were: then nothing is found or missed
+        score.add(spoilt, verdict, replace(verdict, level=level), contested)
+        assert score.apart() == (None, None)
+        score.add(spoilt, verdict, replace(verdict, level=level), np.zeros_like(contested))
         cells = rows_of({("clinic", 0.1, "judge"): score})[0]
         assert float(cells[5]) == recall
-        assert float(cells[9]) == float(cells[10]) == off
+        assert float(cells[11]) == float(cells[12]) == off
+        assert (score.apart() == (1.0, 1.0)) == (recall == 1.0)
 
 
 def test_the_check_lists_every_gap_of_both_places() -> None:

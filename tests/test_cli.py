@@ -1,4 +1,5 @@
 import csv
+import errno
 import os
 import tomllib
 
@@ -101,3 +102,19 @@ def test_simulate_writes_what_was_asked(tmp_path):
     assert done.exit_code == 0
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 201
     assert (tmp_path / "truth.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EMFILE, "Too many open files", "a.csv"), "a.csv: Too many open files"),
+    ],
+)
+def test_an_error_of_the_system_is_one_sentence(monkeypatch, data_dir, error, said):
+    def failing(*_):
+        raise error
+
+    monkeypatch.setattr("weightstream.store.backup.check", failing)
+    done = run("check", "--data-dir", data_dir)
+    assert (done.exit_code, done.stderr) == (2, f"weightstream: {said}; nothing more was done\n")

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -289,7 +290,9 @@ def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file/prefect"))
     if given:
-        with pytest.raises(PrefectError, match="prefect cannot be written; name another"):
+        with pytest.raises(
+            PrefectError, match="prefect cannot be written, or is full; name another"
+        ):
             choose_home()
         return
     monkeypatch.delenv("PREFECT_HOME")
@@ -322,3 +325,57 @@ def test_where_threads_run_out_a_run_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", few)
     with pytest.raises(PrefectError, match="only 15 threads can be started, and a run needs 16"):
         check_threads()
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "words"),
+    [
+        ((20, 20), [], "only 20 files can be open at once, and a run needs 64"),
+        ((20, 63), [(63, 63)], "only 63 files"),
+        ((20, 4096), [(1024, 4096)], None),
+        ((256, -1), [(1024, -1)], None),
+        ((20_000, 20_000), [], None),
+        ((-1, -1), [], None),
+    ],
+)
+def test_a_run_may_open_files_enough_or_is_refused(monkeypatch, limits, raised, words):
+    import resource
+
+    from deployments.open_files import check_files
+    from weightstream.errors import PrefectError
+
+    done = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, to: done.append(to))
+    with pytest.raises(PrefectError, match=words) if words else nullcontext():
+        check_files()
+    assert done == raised
+
+
+def test_a_home_without_room_is_not_written_to(tmp_path):
+    import resource
+
+    from deployments.home import is_writable
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert is_writable(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
+    try:
+        assert not is_writable(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(("found", "counts"), [(16, [1, 1]), (79, [1, 1]), (80, [])])
+def test_where_threads_are_few_arrow_starts_its_own_first(monkeypatch, found, counts):
+    """It would wait without end for a thread that cannot be started later."""
+    import pyarrow as pa
+
+    from deployments.commands import check_threads
+
+    said = []
+    for name in ("set_cpu_count", "set_io_thread_count"):
+        monkeypatch.setattr(pa, name, said.append)
+    monkeypatch.setattr("tasks.runtime.submission.startable_threads", lambda _: found)
+    check_threads()
+    assert said == counts

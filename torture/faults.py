@@ -5,7 +5,9 @@ A point is a commit, a rename, a link, a deletion or a flush. Nothing runs after
 """
 
 import os
+import signal
 import sqlite3
+import time
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -62,6 +64,28 @@ def points_of(work: Callable[[], object], at: int | None = None, before: bool = 
     if status != 0:
         raise AssertionError(f"it ended with {status}")
     return int(passed)
+
+
+def killed_after(work: Callable[[], object], seconds: float) -> bool:
+    """Run in a child process, and send SIGKILL after some seconds; return whether that ended it.
+
+    Raises AssertionError if it failed in another way.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(FAILED)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status not in (0, -signal.SIGKILL):
+        raise AssertionError(f"it ended with {status}")
+    return status != 0
 
 
 def hook(points: Points) -> None:

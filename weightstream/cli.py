@@ -1,5 +1,6 @@
 """The commands that need no Prefect; deployments/commands.py adds the others to the group."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -63,6 +64,13 @@ class Commands(click.Group):
         except KeyboardInterrupt as stopped:  # 130 by Ctrl-C; by a signal, what that gives
             click.echo("weightstream: interrupted", err=True)
             ctx.exit(getattr(stopped, "exit_status", 130))
+        except OSError as error:  # a full disk, files that may not be read, no more handles
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            said = error.strerror or str(error).partition(". ")[0]
+            click.echo(f"weightstream: {place}{said}; nothing more was done", err=True)
+            ctx.exit(2)
         except ModuleNotFoundError as error:
             extra = EXTRAS.get(str(error.name).partition(".")[0])
             if extra is None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -45,6 +44,7 @@ from weightstream.outputs.exports.table_files import parquet_writer
 from weightstream.pipeline import Stage, read
 from weightstream.readers import ReadOptions
 from weightstream.readers.remote import version_of
+from weightstream.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -213,8 +213,8 @@ def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
     if place.exists(receipt):
         return dict(place.read_json(receipt))
     path, stem = job.files[number], f"{EXCHANGE}/{number:06}"
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
-        data, spill = job.config.data, Path(folder)
+    with scratch_folder() as folder:
+        data, spill = job.config.data, folder
         intake = read([path], job.options, data, whole.started, spill, threads=1)
         rows = BucketWriter(place, f"{stem}-rows", schema.MEASUREMENT, whole.parts)
         back = BucketWriter(place, f"{stem}-back", schema.RETRACTION, whole.parts)

@@ -1,6 +1,5 @@
 """Learning parameters from files, without a store: `weightstream learn SOURCE... -o FILE`."""
 
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from weightstream.judging.causal import judging_of
 from weightstream.judging.learning import Learned, learn
 from weightstream.pipeline import judged_batches, read
 from weightstream.readers import ReadOptions
+from weightstream.scratch import scratch_folder
 
 
 def learn_files(files: list[Path], options: ReadOptions, config: Config, name: str) -> Learned:
@@ -18,9 +18,9 @@ def learn_files(files: list[Path], options: ReadOptions, config: Config, name: s
 
     name: of the new set. Raises InputError if a file cannot be used, or there is no measurement.
     """
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
+    with scratch_folder() as folder:
         started = datetime.now(UTC)
-        intake = read(files, options, config.data, started, Path(folder) / "spill")
+        intake = read(files, options, config.data, started, folder / "spill")
         if intake.refused:
             raise InputError("; ".join(intake.refused.values()))
         judged = judged_batches(intake, judging_of(config, PRIOR), "causal")

@@ -1,7 +1,6 @@
 """Outcomes of a study from files: what `weightstream outcomes` does."""
 
 import csv
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,6 +20,7 @@ from weightstream.outcome_rows import OUTCOMES
 from weightstream.outputs.exports.judged import JUDGED
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
+from weightstream.scratch import scratch_folder
 from weightstream.study_question import INDEX_COLUMNS, Question, index_of
 
 JUDGED_FOR = (*NEEDED, "level_lo_kg", "level_hi_kg", "reason")
@@ -34,8 +34,8 @@ def outcomes_of_files(job: CleanJob, question: Question, multiverse: bool) -> tu
     Returns what was judged, and the cohort's figures as text. Raises
     InputError if no source can be used, ConfigError.
     """
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
-        judged = Path(folder) / "judged"
+    with scratch_folder() as folder:
+        judged = folder / "judged"
         summary, _ = clean_files(replace(job, out=judged))
         if summary.exit_status == 2:
             raise InputError("; ".join(summary.problems))

@@ -1,6 +1,5 @@
 """One person's chart from files: `weightstream plot`."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from weightstream.errors import ConfigError, InputError
 from weightstream.outputs.exports.judged_files import check_place
 from weightstream.pipeline import Stage
 from weightstream.readers import ReadOptions
+from weightstream.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,8 +38,8 @@ def plot_files(
 
     person: required if there are several. out: see check_chart. Raises InputError, ConfigError.
     """
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
-        judged = Path(folder) / "judged.parquet"
+    with scratch_folder() as folder:
+        judged = folder / "judged.parquet"
         done, _ = clean_files(CleanJob(files, judged, config, options, stage))
         if done.exit_status == 2:
             raise InputError("; ".join(done.problems))

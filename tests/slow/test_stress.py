@@ -23,14 +23,14 @@ import pytest
 
 from tests.running import ROOT, environment
 
-SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "120"))
+SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "60"))
 SEED = int(os.environ.get("WEIGHTSTREAM_STRESS_SEED", secrets.randbelow(10**6)))
 PERSONS, ROWS, FILES, ERASED = 60, 6_000, 12, 3
 KILLED = 0.25
 """Share of the processes that are killed."""
 
 logger = logging.getLogger("stress")
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
 
 FORKER = """
 import json, os, signal, sys, time, traceback

@@ -20,6 +20,11 @@ def part(name):
     return plain()[name]
 
 
+def nothing(source):
+    """No densities of errors, nothing undone."""
+    return np.zeros(len(source.rate)), np.full(len(source.rate), math.nan)
+
+
 @pytest.fixture(params=SOURCES)
 def source(request):
     return as_records(build_model(Kalman(), {}, (request.param,)).table)[0]
@@ -90,9 +95,37 @@ def test_the_person_stands_there_in_a_run_of_errors_too(course, source):
     course.r, course.guest, course.visits = 137.0, 83.0, 5.0
     rises = []
     for course.right, course.run in ((40.0, 0.0), (0.0, 40.0), (0.0, 0.0)):
-        rises.append(raise_guest(course, 83.0, source, np.zeros(len(source.rate))))
+        rises.append(raise_guest(course, 83.0, source, *nothing(source)))
     assert rises[0] == pytest.approx(rises[1])
     assert rises[0] < 0.5 * rises[2]
+
+
+def test_who_shows_what_a_run_of_errors_shows_is_the_person(course, source):
+    """62 kg beside 137 kg whose label is pounds is no co-user of 62 kg; one of 83 kg may be."""
+    kind = part("mixture").UNIT_KG_AS_LB
+    course.r, course.visits = 137.0, 5.0
+    course.fault, course.run, course.fault_source = float(kind), 20.0, source.key
+    rises = {}
+    for course.guest, run in ((62.2, True), (83.0, True), (62.2, False)):
+        density, undone = nothing(source)
+        if run:
+            undone[kind] = course.guest / part("mixture").LB
+        rises[course.guest, run] = part("course").raise_guest(
+            course, course.guest, source, density, undone
+        )
+    assert rises[62.2, True] < 0.01 * rises[62.2, False]
+    assert rises[83.0, True] > 0.5 * rises[62.2, False]
+
+
+def test_in_a_run_a_reading_may_be_another_error(course, source):
+    """Else the readings of a messy stream would all be cheaper as a run than as valid ones."""
+    kind = part("mixture").UNIT_KG_AS_LB
+    course.fault, course.run, course.fault_source, course.right = kind, 9.0, source.key, 5.0
+    density, often = np.zeros(len(source.rate)), 0.2 / (1.0 - source.rate[0])
+    density[kind] = often * source.rate[kind] * 0.7
+    rise = part("course").raise_run(course, source, often, density)
+    assert rise == pytest.approx(0.9 * (1.0 - 0.2) * 0.7)
+    assert density[kind] == pytest.approx(often * source.rate[kind] * 0.7 + rise)
 
 
 def test_the_rarest_errors_leave_a_number(course):

@@ -27,6 +27,7 @@ from weightstream.engine import filter as causal
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
+LABEL = 28  # in a stored state
 EXACT = ("accepted", "reason", "settled", "shift_user", "shift_row")
 
 
@@ -149,6 +150,21 @@ def test_a_wrong_first_value_does_not_become_the_baseline(make_batch, engine):
     assert result.accepted.tolist() == [False, True, True, True, True]
     assert np.isnan(result.level[0])
     assert abs(result.level[4] - 80) < 0.5
+
+
+@pytest.mark.parametrize("after", [1, 6])
+def test_after_a_mislabelled_run_a_body_moves_as_usual(make_batch, after):
+    """In the run noise and movement are those of a body of the weight shown."""
+    rows = [80.0 + 0.1 * (day % 3) for day in range(20)]
+    run = [round(kg * mixture.LB, 1) for kg in rows[:6]]
+    widened = []
+    for end in (0, after):
+        batch = make_batch(series([*rows, *run, *rows[:end]]), sources=("patient-device",))
+        result = filter_batch(batch, build_model(Kalman(), {}, batch.sources))
+        assert result.accepted.tolist() == [True] * 20 + [False] * 6 + [True] * end
+        widened.append(result.state[0][LABEL])
+    assert widened[0] > 1.5
+    assert widened[1] == 1.0
 
 
 def test_gaps_widen_the_prediction(make_batch):

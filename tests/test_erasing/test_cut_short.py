@@ -4,10 +4,11 @@ That one which is cut short anywhere ends as an undisturbed one is in tests/tort
 """
 
 import json
+import resource
 
 import pytest
 
-from tests.running import configured, draw_pages
+from tests.running import configured, draw_pages, run
 from weightstream.erasing import erasure
 from weightstream.erasing.erasure import erase_person
 
@@ -40,6 +41,22 @@ def test_what_is_left_to_do_is_kept_until_it_is_done(shared, rows_of, monkeypatc
     assert finished is None
     assert json.loads(left)["persons"] == ["b"]
     assert len(json.loads(left)["files"]) == 1
+
+
+@pytest.mark.parametrize("room", [0, 4096, 65_536])
+def test_without_room_it_is_one_sentence_and_the_next_try_ends_it(shared, rows_of, room):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        done = run("erase", "--yes", "--rewrite", "a", "--data-dir", shared)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+    assert run("erase", "--yes", "--rewrite", "a", "--data-dir", shared).exit_code == 0
+    assert rows_of(shared, "select user_id from users") == [("b",)]
+    source = shared / "inbox/done/weights.csv"
+    assert source.read_text() == f"{HEAD}\nb,2024-01-01,60,kg,scale\n"
+    assert not list(shared.rglob("*.tmp"))
 
 
 ODD = {

@@ -106,6 +106,23 @@ def test_learning_makes_a_new_active_set_and_says_what(data_dir, store_files, tm
         sources = connection.execute("select count(*) from sources where model = 'learnt-1'")
         assert active == [("learnt-1",)]
         assert sources.fetchone()[0] > 3
+    assert learn_from_store(config).startswith("learnt-1 stays\n")
+    with open_writer(data_dir) as connection:
+        other = replace(PRIOR, name="other", process=replace(PRIOR.process, water_kg=3.0))
+        learnt = models.active(connection)
+        models.activate(connection, data_dir / STORE_NAME, other, {})
+        learn_from_store(config)
+        assert replace(models.active(connection), name=learnt.name) == learnt
+
+
+def test_a_refused_set_leads_back_to_the_prior(data_dir, csv_of, store_files):
+    store_files(data_dir, csv_of(("a", "2024-01-01", "80")))
+    other = replace(PRIOR, name="other", process=replace(PRIOR.process, water_kg=3.0))
+    with open_writer(data_dir) as connection:
+        models.activate(connection, data_dir / STORE_NAME, other, {})
+        said = learn_from_store(Config.model_validate({"data": {"data_dir": data_dir}}))
+        assert "prior-1 is the active set" in said
+        assert models.active(connection) == PRIOR
 
 
 def test_a_refused_set_leaves_the_store_as_it_was(data_dir, csv_of, store_files):

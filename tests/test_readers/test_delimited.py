@@ -352,6 +352,13 @@ def test_ragged_rows_are_the_same_on_both_roads(body):
     assert sorted(found, key=lambda row: row[at]) == list(expected)
 
 
+@pytest.mark.parametrize("block_bytes", [64, 1 << 20])
+def test_a_mark_of_byte_order_within_the_rows_stays(tmp_path, block_bytes):
+    path = write(tmp_path, HEADER + "\n".join(f"\ufeffx,2024-01-0{d},,80,kg" for d in range(1, 6)))
+    found = rows(path, "user_id", block_bytes=block_bytes)
+    assert found == [("\ufeffx",)] * 5
+
+
 FIELDS = ("user_id", "time", "source", "weight", "unit")
 plain_cells = st.text(alphabet='abc019 -:".,;é', max_size=6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.running import run
+from tests.running import draw_pages, run
 from weightstream.errors import StoreError
 from weightstream.store.connection import STORE_NAME
 from weightstream.store.hashing import hash_columns, hash_row
@@ -111,6 +111,36 @@ def test_an_export_of_what_changed_by_itself_is_refused(store, statement, tmp_pa
     assert "is damaged" in done.stderr
     assert not out.exists()
     assert damage(store)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update measurements set weight_kg = weight_kg + 0.01 where raw_weight = '80.20'",
+        "update measurements set raw_weight = '80.21' where raw_weight = '80.20'",
+        "update decisions set level_kg = level_kg + 1e-9 where user_id = 'b'",
+        "update decisions set received_user = 'z' where user_id = 'b'",
+        "update users set user_id = 'z' where user_id = 'b'",
+        "update overrides set made_by = 'adam'",
+        "delete from decisions where user_id = 'b' and effective_at = '2024-02-01'",
+    ],
+)
+def test_pages_and_lists_of_what_changed_by_itself_are_refused(store, decide, id_of, statement):
+    decide(store, id_of(store, "80.22"), "reject")
+    draw_pages(store)
+    for command in ("alerts", "review"):
+        assert run(command, "--data-dir", store).exit_code == 0
+    change(store, statement)
+    with pytest.raises(StoreError, match="is damaged"):
+        draw_pages(store)
+    done = run("alerts", "--data-dir", store)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+
+
+def test_a_review_of_what_changed_by_itself_is_refused(store):
+    assert "61.0 was accepted" in run("review", "--data-dir", store).stdout
+    change(store, "update decisions set p_valid = 0.4 where user_id = 'a'")
+    assert "is damaged" in run("review", "--data-dir", store).stderr
 
 
 def test_states_and_histories_that_changed_by_themselves_are_not_judged_by(store):

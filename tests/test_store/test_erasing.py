@@ -74,7 +74,7 @@ def test_quarantine_holds_ids_as_they_were_written(connection, data_dir):
         "insert into users (user_id, revision, dirty, readings, rejected, first_us, last_us) "
         "values ('Bob', 1, 0, 1, 0, 0, 0)"
     )
-    quarantined(connection, user_id="Bob", source="Ann-1", detail="'Ann-1' is no unit")
+    quarantined(connection, user_id="Bob", source="Ann-1", detail=r"'\u2028Ann-1' is no unit")
     assert rows_of(connection, "Ann-1") == {"quarantine": 6}
     delete_person(connection, data_dir / STORE_NAME, "Ann-1", "token", "check")
     kept = [tuple(row) for row in connection.execute("select user_id, source from quarantine")]

@@ -10,6 +10,7 @@ import pytest
 from weightstream.config import Config
 from weightstream.outputs.exports.decisions import decisions_of
 from weightstream.parsing.times import parse_times
+from weightstream.store.checksums import renew_all
 from weightstream.store.histories import REPLACED, histories
 from weightstream.store.overriding import OverrideRequest, override
 from weightstream.store.stored_persons import StoredPersons
@@ -46,6 +47,7 @@ def connection(store_files, csv_of, fresh_dir):
             f"select version + 1, 'rejected', 'digit_swap', 77.5, 'retro', {COPIED} "
             "from decisions where measurement_id like '%a'"
         )
+        renew_all(opened)
         yield opened
 
 

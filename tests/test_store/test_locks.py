@@ -1,7 +1,9 @@
 """Runs share the lock, an erasure has it alone; latecomers wait, a killed process blocks nobody."""
 
+import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ import pytest
 
 from weightstream.errors import RunsUnderWay, StoreLocked
 from weightstream.store import locks
-from weightstream.store.connection import open_writer
+from weightstream.store.connection import STORE_NAME, explanation, open_writer
 from weightstream.store.locks import drawing_lock, exclusive_lock, shared_run_lock
 
 ROOT = Path(__file__).parents[2]
@@ -129,3 +131,17 @@ def test_of_two_that_draw_one_waits(tmp_path):
         done.append("first")
     other.join()
     assert done == ["first", "second"]
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
+    with open_writer(tmp_path):
+        pass
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    assert isinstance(explanation(tmp_path / STORE_NAME, busy), StoreLocked)
+    monkeypatch.setattr(locks.fcntl, "lockf", refused)
+    assert "cannot lock files; move" in str(explanation(tmp_path / STORE_NAME, busy))

@@ -8,10 +8,16 @@ import pytest
 FIGURES = pytest.StashKey[list[str]]()
 
 
+SHARES = {"test_permutations": 4.0, "test_threads_run_out": 2.0, "test_kills_at_any_moment": 0.5}
+"""Of the time, by test; the others, most of them kills of one command, have 1.0 each."""
+ALL = 26.0
+
+
 @pytest.fixture
-def until():
+def until(request):
     """When to stop: a share of the time that there is for all (WEIGHTSTREAM_TORTURE_SECONDS)."""
-    return time.monotonic() + float(os.environ.get("WEIGHTSTREAM_TORTURE_SECONDS", "1200")) / 14
+    seconds = float(os.environ.get("WEIGHTSTREAM_TORTURE_SECONDS", "1200"))
+    return time.monotonic() + seconds * SHARES.get(request.node.originalname, 1.0) / ALL
 
 
 @pytest.fixture

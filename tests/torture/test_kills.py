@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import configured, draw_pages
-from torture.faults import points_of
+from torture.faults import killed_after, points_of
 from weightstream.erasing.erasure import erase_person
 from weightstream.erasing.restoring import restore
 from weightstream.outputs.exports.decisions import export_store
@@ -131,8 +131,7 @@ def test_a_command_that_dies_at_any_point(undisturbed, fresh_dir, command):
     assert points >= 2
     for at in range(1, points + 1):
         assert killed(fresh_dir().parent, data_dir, run, expected, at, before=True)
-    if command != "learn":  # once it is done, another makes another set
-        assert killed(fresh_dir().parent, data_dir, run, expected, points, before=False)
+    assert killed(fresh_dir().parent, data_dir, run, expected, points, before=False)
 
 
 @pytest.mark.slow
@@ -157,8 +156,7 @@ def test_kills(undisturbed, fresh_dir, command, until, figure):
     """At random points, before them and after them, until the time is over."""
     data_dir, run, expected, points = undisturbed(command)
     chance, kills = random.Random(17), 0
-    sides = (True,) if command == "learn" else (True, False)  # done, another makes another set
-    places = [(at, before) for at in range(1, points + 1) for before in sides]
+    places = [(at, before) for at in range(1, points + 1) for before in (True, False)]
     chance.shuffle(places)
     for at, before in places:
         kills += killed(fresh_dir().parent, data_dir, run, expected, at, before)
@@ -166,3 +164,23 @@ def test_kills(undisturbed, fresh_dir, command, until, figure):
             break
     assert kills > 0
     figure(f"kills of {command}: {kills} of {len(places)} places, 0 differences")
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_kills_at_any_moment(undisturbed, fresh_dir, command, until, figure):
+    """Not only where something is committed: SIGKILL, once or twice, until the time is over."""
+    data_dir, run, expected, _ = undisturbed(command)
+    shutil.copytree(data_dir, copy := fresh_dir())
+    started = time.monotonic()
+    points_of(lambda: run(copy))
+    longest, chance, kills = time.monotonic() - started, random.Random(18), 0
+    while time.monotonic() < until:
+        shutil.copytree(data_dir, copy := fresh_dir())
+        for _ in range(chance.choice((1, 1, 2))):
+            kills += killed_after(lambda copy=copy: run(copy), chance.uniform(0, longest))
+        points_of(lambda copy=copy: run(copy))
+        assert state(copy) == expected
+        shutil.rmtree(copy.parent)
+    figure(f"kills of {command} at any moment: {kills}, 0 differences")

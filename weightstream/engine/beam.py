@@ -19,6 +19,7 @@ from weightstream.engine.course import (
     TURNED,
     VALID,
     WRONG,
+    alive,
     label_noise,
     learn_scatter,
     like,
@@ -151,7 +152,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
         offset += s.bias
         if what != WRONG:
             c.label = 1.0
-        elif math.isnan(c.seen):
+        elif math.isnan(c.seen) or (alive(c, s) and c.fault == kind):
             c.label = label_noise(k.weight[i], y, kind)
         noise = (s.noise_var + extra) * c.scale * c.label
         if math.isnan(c.seen):
@@ -215,7 +216,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     moving, leaping = move_rates(gap, p)
     turning = restless_rate(c, k.day[i], p)
     stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
-    share = tail_share(gap, p)
+    share = tail_share(gap, k.hour[i], p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
     move = prior * (
@@ -251,7 +252,7 @@ def weigh_wrong(
     wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= often
-    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density)
+    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density, k.undone)
     wrong = max(wrong, TINY)
     kind = likeliest(k.density)
     for reason in range(1, REASON_COUNT):
@@ -371,7 +372,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= rate
-    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density)
+    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density, k.undone)
     gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
     right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)
@@ -380,7 +381,7 @@ def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
         return False, 0.0, 0.0, 0.0
     learn_scatter(c, residual, variance, p)
     update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-    c.seen = k.day[i]
+    c.seen, c.label = k.day[i], 1.0
     remember(c, VALID, OK, y, s)
     k.evidence[0] = math.log(right + wrong)
     return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

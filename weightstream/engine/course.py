@@ -110,23 +110,35 @@ def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
     kind = int(c.fault)
     if on == 0.0 or s.rate[kind] <= 0.0:
         return 0.0
+    on *= 1.0 - factor * (1.0 - s.rate[OK])  # in a run, too, a reading may be another error
     rise = on * density[kind] / (factor * s.rate[kind])
     density[kind] += rise
     return rise
 
 
 @jit
-def raise_guest(c: Any, w: float, s: Any, density: Floats) -> float:
-    """Raise the density of another person by that of a co-user who was there; returns the rise."""
+def differs(weight: float, level: float) -> float:
+    """How surely a co-user of this weight can be told from a person of this level."""
+    return -math.expm1(-(((weight - level) / (GUEST_APART * max(level, 1.0))) ** 4))
+
+
+@jit
+def raise_guest(c: Any, w: float, s: Any, density: Floats, undone: Floats) -> float:
+    """Raise the density of another person by that of a co-user who was there; returns the rise.
+
+    undone: of reading w, by reason.
+    """
     if c.visits == 0.0:
         return 0.0
     own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
     share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
     others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
     share *= min(others * others, 1.0)
-    apart = ((c.guest - c.r - c.x) / (GUEST_APART * max(c.r + c.x, 1.0))) ** 4
     if not math.isnan(c.seen):
-        share *= -math.expm1(-apart)
+        share *= differs(c.guest, c.r + c.x)
+        own_label = undone[int(c.fault)]  # in a run the person shows another weight
+        if alive(c, s) and not math.isnan(own_label):
+            share *= differs(own_label, c.r + c.x)
     rise = min(c.visits, 1.0) * share * normal(w - c.guest, GUEST_SD_KG**2)
     density[OTHER_PERSON] += rise
     return rise
@@ -201,7 +213,7 @@ def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
 
 @jit
 def label_noise(shown: float, undone: float, kind: int) -> float:
-    """Factor on the noise of a series that begins with an error of a kind that can be undone.
+    """Factor on noise and movement in a run of errors of a kind that can be undone.
 
     The body behind it may scatter less in the numbers shown than a body of these numbers would, and
     any smooth series would then be a mislabelled one. With it, agreement says nothing of the label.

@@ -57,9 +57,13 @@ def leap_sd(level: float, gap: float) -> float:
 
 
 @jit
-def tail_share(gap: float, p: Any) -> float:
-    """Share of right readings with more than the usual scatter, after a gap."""
-    return p.tail_share * (SOON_TAIL if gap < SOON_DAYS else 1.0)
+def tail_share(gap: float, hour: float, p: Any) -> float:
+    """Share of right readings with more than the usual scatter, after a gap.
+
+    hour: NaN where only the date is known, so that nobody knows how soon it was.
+    """
+    soon = gap < SOON_DAYS and not math.isnan(hour)
+    return p.tail_share * (SOON_TAIL if soon else 1.0)
 
 
 @jit

@@ -66,7 +66,7 @@ COURSE = np.dtype(
         ("guest", "f8"),  # weight of a co-user, kg, and how often they came
         ("visits", "f8"),
         ("last", "f8"),  # 1 where the reading before was right
-        ("label", "f8"),  # factor on noise while all readings so far are mislabelled (course.py)
+        ("label", "f8"),  # factor on noise in a run of errors that can be undone (course.py)
         ("rights", "i8"),  # one bit a reading, the newest lowest: right,
         ("moves", "i8"),  # after a move,
         ("spells", "i8"),  # and in a restless spell

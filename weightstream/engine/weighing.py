@@ -4,12 +4,13 @@ Formulas: docs/judging.md, eq. 8-9.
 """
 
 import math
+from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.beam import SURE, TINY, UNSURPRISING
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import raise_guest, raise_run, rate_factor
-from weightstream.engine.densities import believed_noise, interval_sd, valid_density
+from weightstream.engine.densities import believed_noise, interval_sd, tail_share, valid_density
 from weightstream.engine.filter import name
 from weightstream.engine.mixture import (
     COPY_RATE,
@@ -41,6 +42,12 @@ def factor_of(x: Series, i: int, f: Floats, b: Floats) -> float:
     """How much oftener than its source's rate says reading i is wrong, by all other readings."""
     c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
     return rate_factor(c.wrong + d.wrong, c.feared + d.feared, x.k.table[x.k.source[i]])
+
+
+@jit
+def distance(c: Any, day: float) -> float:
+    """Days between a course's newest right reading and another time; infinite if it has none."""
+    return math.inf if math.isnan(c.seen) else abs(day - c.seen)
 
 
 @jit
@@ -91,20 +98,22 @@ def weigh_pair(
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
         weigh_birth(x, i, first, weight, f, b, often, prior if possible else 0.0)
         return True
-    c = COVARIANCES
+    at = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
     size = scatter(level)
     noise, tail = w.noise * size * size, p.tail_var * size * size
     mean = w.factor * level + j[3] + w.offset * small(level)
-    gr = w.factor * (j[c] + j[c + 1]) + j[c + 3]
-    gx = w.factor * (j[c + 1] + j[c + 4]) + j[c + 6]
-    gv = w.factor * (j[c + 2] + j[c + 5]) + j[c + 8]
-    gw = w.factor * (j[c + 3] + j[c + 6]) + j[c + 9]
+    gr = w.factor * (j[at] + j[at + 1]) + j[at + 3]
+    gx = w.factor * (j[at + 1] + j[at + 4]) + j[at + 6]
+    gv = w.factor * (j[at + 2] + j[at + 5]) + j[at + 8]
+    gw = w.factor * (j[at + 3] + j[at + 6]) + j[at + 9]
     variance = w.factor * (gr + gx) + gw + noise
     residual = y - mean
     if how == EASY and (residual * residual > UNSURPRISING * variance or variance > 9.0):
         return False
-    density, usual = valid_density(residual, variance, p.tail_share, tail)
+    c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
+    gap = min(distance(c, k.day[i]), distance(d, k.day[i]))
+    density, usual = valid_density(residual, variance, tail_share(gap, k.hour[i], p), tail)
     right = prior * density if possible else 0.0
     if k.forced[i] > 0:
         right = max(right, TINY * weight)
@@ -116,7 +125,7 @@ def weigh_pair(
             k.errors[reason] = k.likely[reason] = 0.0
         t.likeliest = t.error = 0.0
         return False
-    spread = j[c] + 2.0 * j[c + 1] + j[c + 4]
+    spread = j[at] + 2.0 * j[at + 1] + j[at + 4]
     t.pairs += weight
     t.known += weight
     t.mean += weight * mean
@@ -159,7 +168,7 @@ def weigh_errors(
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= often
     wrong += raise_run(c, s, often, k.density) + raise_run(d, s, often, k.density)
-    wrong += raise_guest(c, y, s, k.density) + raise_guest(d, y, s, k.density)
+    wrong += raise_guest(c, y, s, k.density, k.undone) + raise_guest(d, y, s, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         own = weight * k.density[reason]
         k.errors[reason] += own

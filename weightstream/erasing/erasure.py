@@ -3,7 +3,6 @@
 docs/erasure.md says what is removed and what remains.
 """
 
-import re
 import shutil
 import sqlite3
 import time
@@ -15,10 +14,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from weightstream.config import Config
-from weightstream.erasing.holdings import ADVICE, Held, Unfit, folder_of, holdings, take_out
-from weightstream.erasing.tombstones import KEY_NAME, check_of, key_of, make_key
-from weightstream.errors import ConfigError
-from weightstream.intake.inbox import DONE, FAILED, USER_FOLDER
+from weightstream.erasing.holdings import (
+    ADVICE,
+    Held,
+    Unfit,
+    folder_of,
+    holdings,
+    mentions,
+    take_out,
+)
+from weightstream.erasing.places import OtherNames, files_of_others, linked_files, waits
+from weightstream.erasing.tombstones import check_of, key_of, make_key
+from weightstream.errors import ConfigError, StoreError
+from weightstream.intake.inbox import USER_FOLDER
 from weightstream.intake.tombstones import SHORT_ID, token
 from weightstream.outputs.drawing import (
     draw_index,
@@ -33,15 +41,9 @@ from weightstream.readers import ReadOptions
 from weightstream.store import erasing, queries
 from weightstream.store.connection import STORE_NAME, existing, open_writer
 from weightstream.store.erasing import holds_id
-from weightstream.store.locks import ALONE_SECONDS, GATE, RUNS, exclusive_lock
+from weightstream.store.locks import ALONE_SECONDS, exclusive_lock
 from weightstream.store.models import judging_on
 from weightstream.store.overriding import apply_pending
-
-OWN = (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", GATE, RUNS, KEY_NAME)
-DRAWN = re.compile(
-    r"dashboards/(persons/[^/]+\.(html|png)|assets/.+|index\.html|quality\.(html|json))"
-)
-_UNFINISHED = re.compile(r"\..+\.\w+\.[0-9a-f]{8}(\.\w+)?")
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _told(erased: Erased, dashboards: Path) -> Iterator[None]:
     """List the pages as left where they cannot be written: the erasure goes on."""
     try:
         yield
-    except (OSError, ConfigError) as error:
+    except (OSError, ConfigError, StoreError) as error:
         reason = getattr(error, "strerror", None) or error
         erased.left[dashboards] = f"pages cannot be written again ({reason})"
 
@@ -147,24 +149,44 @@ def _sweep(
     digests: SHA-256 to size of the files that the store had the person's rows from.
     """
     data_dir, inbox = config.data.data_dir.absolute(), config.data.inbox_dir
-    options = ReadOptions(columns=config.data.columns)
-    for held in holdings(_files(data_dir, inbox), user_id, options, digests):
-        if held.ours and held.others == 0:
-            _delete(held.path, "deleted, since it was an export of this person alone", erased)
-        elif held.ours:
-            _rewrite(held, user_id, options, erased)
-        elif _waits(held.path, inbox):
+    options, names = ReadOptions(columns=config.data.columns), OtherNames()
+
+    def closed(folder: Path) -> None:
+        erased.left[folder] = ADVICE["closed"]
+
+    files = files_of_others(data_dir, inbox, closed)
+    for held in holdings(files, user_id, options, digests):
+        if held.ours or (rewrite and held.rewritable and not waits(held.path, inbox)):
+            names.count(held.path)
+            if made := _take_out(held, user_id, options, erased):
+                erasing.rename_content(connection, data_dir / STORE_NAME, *made)
+        elif waits(held.path, inbox):
             erased.files[held.path] = "waits to be read; this person's rows will be left out"
         elif not held.rewritable:
             erased.left[held.path] = ADVICE[held.kind]
-        elif not rewrite:
+        else:
             what = f"{held.rows:,} rows of this person" if held.rows else "nobody else"
             erased.files[held.path] = f"holds {what}; --rewrite removes them"
-        elif held.kind == "whole":
-            _delete(held.path, "deleted, since it held nobody else", erased)
-        elif made := _rewrite(held, user_id, options, erased):
-            erasing.rename_content(connection, data_dir / STORE_NAME, *made)
+    linked = linked_files(data_dir, inbox, closed)
+    for held in holdings(linked, user_id, options, digests):
+        erased.left[held.path] = ADVICE["linked"]
+    erased.left |= {path: ADVICE["other name"] for path in names.remaining()}
     _look_at_names(data_dir, inbox, user_id, rewrite, erased)
+
+
+def _take_out(
+    held: Held, user_id: str, options: ReadOptions, erased: Erased
+) -> tuple[str, str] | None:
+    """Take the person out of a file; returns a source's digests before and after, if it stays."""
+    if held.ours and held.others == 0:
+        _delete(held.path, "deleted, since it was an export of this person alone", erased)
+    elif held.kind == "whole":
+        _delete(held.path, "deleted, since it held nobody else", erased)
+    elif made := _rewrite(held, user_id, options, erased):
+        if mentions(held, user_id):
+            erased.left[held.path] = ADVICE["mentioned"]
+        return None if held.ours else made
+    return None
 
 
 def _delete(path: Path, done: str, erased: Erased) -> None:
@@ -202,34 +224,8 @@ def _look_at_names(
         if folder_of(folder, user_id):
             with suppress(OSError):  # not empty, or no folder
                 folder.rmdir()
-    for path in _files(data_dir, inbox):
+    for path in files_of_others(data_dir, inbox, lambda _: None):
         root = inbox if path.is_relative_to(inbox) else data_dir
         named = path in erased.left or (path in erased.files and not rewrite)
-        if not named and not _waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
+        if not named and not waits(path, inbox) and holds_id(str(path.relative_to(root)), user_id):
             erased.left[path] = ADVICE["name"]
-
-
-def _waits(path: Path, inbox: Path) -> bool:
-    """Return whether a file in the inbox is still to be read: a run may be at work on it."""
-    if not path.is_relative_to(inbox):
-        return False
-    return path.relative_to(inbox).parts[0] not in (DONE.name, FAILED.name)
-
-
-def _files(data_dir: Path, inbox: Path) -> Iterator[Path]:
-    """Yield files under the data directory and the inbox that are not weightstream's own.
-
-    Its unfinished ones are deleted.
-    """
-    roots = [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir))
-    for path in (path for root in roots for path in sorted(root.rglob("*"))):
-        if path.is_relative_to(data_dir):
-            inside = path.relative_to(data_dir).as_posix()
-            if inside in OWN or inside.startswith("spill/") or DRAWN.fullmatch(inside):
-                continue
-        if path.is_symlink() or not path.is_file():
-            continue
-        if _UNFINISHED.fullmatch(path.name) and not _waits(path, inbox):
-            path.unlink()
-            continue
-        yield path

@@ -51,8 +51,12 @@ ADVICE = {
     "closed": "it cannot be read: check it with sufficient rights",
     "unsearchable": "it cannot be searched: check or delete it",
     "name": "its name holds the id: rename or delete it",
+    "mentioned": "rows of others, or other columns, still hold the id: check it",
+    "linked": "a link leads to it, and it may hold the person: check it where it is",
+    "other name": "another name of it (a hard link) still holds the person: delete that",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")
+_WORD = rb"[0-9A-Za-z_.\x80-\xff-]"
 _PLAIN = re.compile(r"[\w .:@+-]+", re.ASCII)
 
 
@@ -110,6 +114,17 @@ def folder_of(path: Path, user_id: str) -> bool:
 
 def _is_one_of(path: Path, digests: Mapping[str, int]) -> bool:
     return path.stat().st_size in digests.values() and digest(path) in digests
+
+
+def mentions(held: Held, user_id: str) -> bool:
+    """Return whether a text that was rewritten still holds the id as a word, in rows of others.
+
+    Ids that are short or numbers are not searched for: years and weights look like them.
+    """
+    if held.kind not in ("delimited", "ndjson") or len(user_id) < SHORT_ID or user_id.isdigit():
+        return False
+    word = re.compile(rb"(?<!%b)%b(?!%b)" % (_WORD, re.escape(user_id.encode()), _WORD))
+    return any(word.search(line) for _, line in _lines(Source(held.path)))
 
 
 def _held(path: Path, user_id: str, options: ReadOptions) -> Held | None:

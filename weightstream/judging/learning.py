@@ -3,7 +3,8 @@
 From four persons in five it learns: the filter's evidence is maximised over biases, noises and the
 way weight moves (`evidence`), and errors are counted by source and reason. The fifth person is held
 out: a set that predicts these persons worse, or shifts their levels on average, is refused. Priors
-are those of prior-1, so estimates from few data are shrunk towards it. The result is deterministic.
+are those of prior-1, so estimates from few data are shrunk towards it. The search begins from
+prior-1, so the result depends on the readings alone, and not on sets learnt before.
 Formulas: docs/judging.md.
 """
 
@@ -50,7 +51,7 @@ CHANCE = 2.0
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A new set compared with the old one on held-out readings.
+    """A new set compared with prior-1 on held-out readings.
 
     log_density: gain a reading. error_kg: mean error of predictions from all others, before and
     after; error_chance: standard error of the difference. level_kg: mean shift of the level of
@@ -71,7 +72,7 @@ class HeldOut:
         if not self.log_density > 0:
             return f"it predicts other readings worse (log density {self.log_density:+.4f} each)"
         if not after - before <= WORSE * before + CHANCE * self.error_chance:
-            return f"its predictions are off by {after:.2f} kg, the old set's by {before:.2f}"
+            return f"its predictions are off by {after:.2f} kg, those of prior-1 by {before:.2f}"
         if not abs(self.level_kg) < LEVEL_MOVED_KG:
             return f"it moves levels by {self.level_kg:+.2f} kg on average"
         return None
@@ -79,7 +80,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Learned:
-    """parameters: the set to use, which is the new one, or the old one if the new one was refused.
+    """parameters: the set to use, which is the new one, or prior-1 if the new one was refused.
 
     refused: a sentence that says why, or None. fit, test: the results of search and test.
     readings: the number of readings of each source.
@@ -93,14 +94,10 @@ class Learned:
     sd: Mapping[str, float] = field(default_factory=dict)
 
 
-def learn(
-    batches: Sequence[UserBatch], name: str, kalman: Kalman | None = None, start: Parameters = PRIOR
-) -> Learned:
+def learn(batches: Sequence[UserBatch], name: str, kalman: Kalman | None = None) -> Learned:
     """Learn a set of parameters from the readings of the batches, each person in one of them.
 
-    name: of the new set. kalman: rules of accepting. start: the set in use, from which the search
-    begins and with which the new one is compared. Priors are always those of prior-1, so that
-    learning twice does not count them twice. It needs no store.
+    name: of the new set. kalman: rules of accepting. It needs no store.
     Raises BatchError if there is no reading.
     """
     kalman = kalman or Kalman()
@@ -110,14 +107,14 @@ def learn(
         raise BatchError("there is no reading to learn from")
     tests = _testing(whole)
     taught = rows_of(whole, ~tests)
-    known = {source: start.sources.get(source, start.unknown) for source in whole.sources}
-    base = replace(start, name=name, sources={**start.sources, **known})
+    known = {source: PRIOR.sources.get(source, PRIOR.unknown) for source in whole.sources}
+    base = replace(PRIOR, name=name, sources={**PRIOR.sources, **known})
     fit = Search(taught, _with_rates(taught, base, kalman), kalman, readings).run()
     made = _with_rates(taught, fit.parameters, kalman)
-    test = _tested(whole, tests, start, made, kalman)
+    test = _tested(whole, tests, made, kalman)
     why = test.refusal()
-    refused = None if why is None else f"{name} is refused: {why}; {start.name} stays"
-    return Learned(made if why is None else start, readings, refused, fit, test, fit.sd)
+    refused = None if why is None else f"{name} is refused: {why}"
+    return Learned(PRIOR if why else made, readings, refused, fit, test, fit.sd)
 
 
 def _readings(batches: Sequence[UserBatch]) -> dict[str, int]:
@@ -149,13 +146,11 @@ def _testing(batch: UserBatch) -> Bools:
     return tests
 
 
-def _tested(
-    batch: UserBatch, tests: Bools, old: Parameters, new: Parameters, kalman: Kalman
-) -> HeldOut:
-    """Compare two sets on held-out readings, each in its whole series."""
-    density = [log_densities(batch, made, kalman)[tests] for made in (old, new)]
+def _tested(batch: UserBatch, tests: Bools, new: Parameters, kalman: Kalman) -> HeldOut:
+    """Compare a set with prior-1 on held-out readings, each in its whole series."""
+    density = [log_densities(batch, made, kalman)[tests] for made in (PRIOR, new)]
     said = [
-        smooth_batch(batch, build_model(kalman, {}, batch.sources, made)) for made in (old, new)
+        smooth_batch(batch, build_model(kalman, {}, batch.sources, made)) for made in (PRIOR, new)
     ]
     both = tests & said[0].accepted & said[1].accepted
     off = np.array([np.abs(batch.weight_kg - result.expected)[both] for result in said])

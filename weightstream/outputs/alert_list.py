@@ -13,6 +13,7 @@ from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.models import judging_on
+from weightstream.store.verifying import verify_structure
 
 RECENT_DAYS = 30
 """An alert is listed that is no older than this, against the newest reading of all."""
@@ -31,6 +32,7 @@ def alert_list(config: Config, user: str | None = None) -> list[dict[str, Any]]:
     """
     data_dir = config.data.data_dir.absolute()
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        verify_structure(connection)
         if user is not None and user not in queries.user_ids(connection):
             raise ConfigError(f"the store {pool.path} has no person called {user!r}")
         users = queries.user_ids(connection) if user is None else [user]

@@ -15,6 +15,7 @@ from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.models import judging_on
 from weightstream.store.stored_persons import StoredPersons
+from weightstream.store.verifying import verify_persons, verify_structure
 
 COLUMNS = (
     "measurement_id",
@@ -54,9 +55,11 @@ def review(config: Config, user: str | None = None, limit: int = 20) -> list[dic
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         if user is not None and user not in StoredPersons(connection).persons([user]):
             raise ConfigError(f"the store {pool.path} has no person called {user!r}")
+        verify_structure(connection)
         connection.execute("begin")  # candidates and current decisions, as of one moment
         rows = least_certain(connection, user, limit)
-    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        verify_persons(connection, sorted({row["user_id"] for row in found}))
     return [row | {"explanation": explained(row)} for row in found]
 
 

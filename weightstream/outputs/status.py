@@ -14,6 +14,7 @@ from weightstream.outputs.pages.co_users import LEAST_OTHERS, CoUsers, co_users
 from weightstream.store import models, queries
 from weightstream.store.connection import STORE_NAME, ReadPool
 from weightstream.store.histories import histories
+from weightstream.store.verifying import verify_structure
 
 NEWEST = 5
 PERSONS_AT_A_TIME = 50
@@ -57,6 +58,7 @@ def status_text(config: Config) -> str:
     """Return counts, quarantine by reason, newest runs and rejections. Raises StoreError."""
     data_dir = config.data.data_dir.absolute()
     with ReadPool(data_dir, 1) as pool, pool.connection() as connection:
+        verify_structure(connection)
         judging = models.judging_on(connection, config)
         lines = _lines(connection, data_dir / STORE_NAME, judging.fingerprint)
         return "\n".join([*lines, *_shared(connection, judging.timezone)])

@@ -6,6 +6,7 @@ rows, stray quotes or bytes that are no UTF-8 go record by record through `recor
 same rows, with the line of the file on which each begins.
 """
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -208,8 +209,11 @@ def _cells(chunk: records.Chunk, layout: Layout) -> Cells:
 def cells_by_pyarrow(chunk: records.Chunk, layout: Layout) -> Cells | None:
     """Columns of a chunk with regular quotes, in file order but for ragged rows, which come last.
 
-    None where pyarrow would see other rows: lone carriage returns, bytes that are no UTF-8.
+    None where pyarrow would see other rows: lone carriage returns, bytes that are no UTF-8, a mark
+    of byte order that belongs to the first cell.
     """
+    if chunk.data.startswith(codecs.BOM_UTF8):
+        return None
     if b"\r" in chunk.data and chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
         return None
     if not records.is_utf8(chunk.data):

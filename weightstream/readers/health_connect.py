@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -13,6 +12,7 @@ from typing import Any
 from weightstream.errors import InputError
 from weightstream.readers.block import FORMAT, Block, Parse, ReadOptions, given, raw_table_of_rows
 from weightstream.readers.source import Source, beside, head_of, local_file
+from weightstream.scratch import scratch_folder
 
 _MAGIC = b"SQLite format 3\x00"
 _ROWS = 50_000
@@ -76,8 +76,8 @@ def _with_journals(source: Source, path: Path) -> Iterator[Path | None]:
     if not found:
         yield None
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "database")
+    with scratch_folder() as folder:
+        copy = folder / "database"
         shutil.copyfile(path, copy)
         for ending, journal in found:
             with local_file(journal) as place:

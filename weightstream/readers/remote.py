@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
+from contextlib import ExitStack
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers.databases import DELTA, copy_delta, copy_query, is_database
+from weightstream.scratch import scratch_folder
 
 _CHUNK = 1 << 20
 _DELTA_LOG = "_delta_log"
@@ -189,6 +190,6 @@ def _place(url: str) -> Path:
 
 @cache
 def _folder() -> Path:
-    folder = tempfile.mkdtemp(prefix="weightstream-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(scratch_folder())

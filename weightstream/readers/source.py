@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from weightstream.errors import InputError, shown
+from weightstream.scratch import scratch_folder
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -132,10 +133,10 @@ def local_file(source: Source) -> Iterator[Path]:
     if not packed:
         yield source.path
         return
-    with tempfile.NamedTemporaryFile() as copy, open_source(source) as content:
-        shutil.copyfileobj(content, copy, _CHUNK)
-        copy.flush()
-        yield Path(copy.name)
+    with scratch_folder() as folder, open_source(source) as content:
+        with (folder / "copy").open("wb") as copy:
+            shutil.copyfileobj(content, copy, _CHUNK)
+        yield folder / "copy"
 
 
 def beside(source: Source, ending: str) -> Source | None:

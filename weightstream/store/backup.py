@@ -67,7 +67,7 @@ def sound(path: Path) -> str:
     with explained(path), opened(path) as connection:
         if pending_migrations(connection, path):
             connection.execute("select 1 from measurements")  # of 0.1, which had no checksums
-            damage = Damage(structure_faults(connection, "integrity_check"))
+            damage = Damage(structure_faults(connection))
         else:
             damage = damage_of(connection)
         if damage:

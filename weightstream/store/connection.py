@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from weightstream.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from weightstream.store.checksums import keep_checksums
-from weightstream.store.locks import shared_run_lock
+from weightstream.store.locks import locks_as_sqlite, shared_run_lock
 from weightstream.store.migrations import FORMER_STEPS, migrations
 from weightstream.store.verifying import structure_faults
 
@@ -79,7 +79,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 def check_daily(connection: sqlite3.Connection, path: Path) -> None:
     """Check the structure of the store once a day, before the first write.
 
-    Raises StoreError if it is damaged. It reads the whole file; 1 M readings took 0.4 s.
+    Raises StoreError if it is damaged. It reads the whole file; 1 M readings took 0.9 s.
     """
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     row = connection.execute("select value from settings where key = ?", (CHECKED_ON,)).fetchone()
@@ -177,6 +177,10 @@ def reachable(path: Path) -> Iterator[None]:
 
 def explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL) and not locks_as_sqlite(path.parent):
+        return StoreError(
+            f"{path}: its file system cannot lock files; move the data directory to a local disk"
+        )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreLocked(
             f"{path} has been locked by another process for {LOCK_SECONDS:.0f} s; try again later"

@@ -191,7 +191,8 @@ def _quarantined(
             theirs.append(row)
         elif len(user_id) >= SHORT_ID and any(word.search(cell) for cell in cells if cell):
             if overrides.is_known(connection, name):
-                others.append((row, [cell and word.sub(NO_NAME, cell) for cell in cells]))
+                *rest, detail = (cell and word.sub(NO_NAME, cell) for cell in cells)
+                others.append((row, [*rest, _without(detail, user_id)]))
             else:
                 theirs.append(row)
     return theirs, others
@@ -200,6 +201,13 @@ def _quarantined(
 def _forms(user_id: str) -> tuple[str, str]:
     """Return how an id may appear in a cell: as it is, or as a detail quotes it."""
     return user_id, repr(user_id)[1:-1]
+
+
+def _without(detail: str | None, user_id: str) -> str | None:
+    """Return a detail without the id, which may follow an escaped space where it quotes a cell."""
+    for form in _forms(user_id):
+        detail = detail and detail.replace(form, NO_NAME)
+    return detail
 
 
 def _word(user_id: str) -> re.Pattern[str]:

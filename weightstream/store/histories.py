@@ -13,6 +13,13 @@ import pyarrow.compute as pc
 
 from weightstream.judging.decisions import MOVED
 from weightstream.parsing.times import parse_times
+from weightstream.store.verifying import (
+    Damage,
+    complain,
+    verified_columns,
+    verify_columns,
+    verify_persons,
+)
 from weightstream.types import Ints
 
 MEASURED = (
@@ -53,6 +60,8 @@ ASSIGNED = (
     "and t.measurement_id = o.measurement_id"
 )
 """How rows of a table belong to a person w.value: received for them, or assigned to them."""
+BESIDE = ("users", "level_shifts", "overrides")
+"""Tables that pages show of a person besides measurements and decisions."""
 NUMBERS = ("weight_kg", "local_hour", *DECIDED[DECIDED.index("p_reason") :])
 
 
@@ -81,8 +90,10 @@ class Histories:
 def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone: str) -> Histories:
     """Read the histories of those of user_ids who have decided measurements, in that order.
 
-    A measurement that an override assigns to another person is in that one's history.
+    A measurement that an override assigns to another person is in that one's history. Raises
+    StoreError if a row is not as it was written, or missing.
     """
+    verify_persons(connection, user_ids, BESIDE)
     measured = _columns(connection, "measurements", MEASURED, user_ids)
     result = _columns(connection, "decisions", ("measurement_id", *DECIDED), user_ids)
     newest, assigned = _newest(result)
@@ -128,14 +139,16 @@ def _with_assigned(
     user_ids: Sequence[str],
 ) -> tuple[dict[str, Any], Ints]:
     """Add measurements that were received for others, and the rows of decisions on them."""
+    names = verified_columns("measurements", MEASURED)
     found = connection.execute(
-        f"select distinct w.key, {', '.join('m.' + name for name in MEASURED)} "  # noqa: S608
+        f"select distinct w.key, {', '.join('m.' + name for name in names)} "  # noqa: S608
         "from json_each(?) w cross join decisions d on d.user_id = w.value "
         "join measurements m on m.user_id = d.received_user "
         "and m.effective_at = d.effective_at and m.measurement_id = d.measurement_id",
         (json.dumps(list(user_ids)),),
     ).fetchall()
-    more = dict(zip(measured, np.array(found, object).T, strict=True))
+    more = dict(zip(("person", *names), np.array(found, object).T, strict=True))
+    verify_columns(connection, "measurements", more)
     also = [assigned[person, name] for person, name, *_ in found]
     concat = {name: np.concatenate([measured[name], more[name]]) for name in measured}
     return concat, np.concatenate([rows, also])
@@ -144,16 +157,22 @@ def _with_assigned(
 def _columns(
     connection: sqlite3.Connection, table: str, names: Sequence[str], user_ids: Sequence[str]
 ) -> dict[str, Any]:
-    """Read all rows of user_ids in a table, by its key; person: index into user_ids."""
-    some = ", ".join("t." + name for name in names)
+    """Read all rows of user_ids in a table, by its key; person: index into user_ids.
+
+    Raises StoreError if one is not as it was written.
+    """
+    wanted = verified_columns(table, names)
+    some = ", ".join("t." + name for name in wanted)
     rows: list[Any] = []
     for how in (OWN, ASSIGNED) if table == "measurements" else (OWN,):
         rows += connection.execute(
             f"select w.key, {some} from json_each(?) w cross join {how.format(table)}",  # noqa: S608
             (json.dumps(list(user_ids)),),
         ).fetchall()
-    cells = np.array(rows, object).reshape(len(rows), len(names) + 1)
-    return dict(zip(("person", *names), cells.T, strict=True))
+    cells = np.array(rows, object).reshape(len(rows), len(wanted) + 1)
+    columns = dict(zip(("person", *wanted), cells.T, strict=True))
+    verify_columns(connection, table, columns)
+    return {name: columns[name] for name in ("person", *names)}
 
 
 def _order(measured: dict[str, Any], time_us: Ints) -> Ints:
@@ -192,5 +211,7 @@ def _as_exported(connection: sqlite3.Connection, columns: dict[str, Any]) -> dic
             "select f.id, f.name from json_each(?) w join files f on f.id = w.value", (numbers,)
         )
     )
+    if lost := {*columns["file"]} - {*names}:
+        complain(connection, Damage([f"{len(lost):,} files are missing"]))
     columns["file"] = [names[number] for number in columns["file"]]
     return columns

@@ -18,7 +18,8 @@ USERS_AT_A_TIME = 2_000
 def learn_from_store(config: Config) -> str:
     """Learn a set of parameters, activate it, and return it as text.
 
-    Raises StoreError where nothing is stored.
+    If it is refused, prior-1 becomes the active set: what is used depends on what is stored, and
+    not on when and how often somebody learnt. Raises StoreError where nothing is stored.
     """
     data_dir = config.data.data_dir.absolute()
     path = data_dir / STORE_NAME
@@ -28,11 +29,11 @@ def learn_from_store(config: Config) -> str:
         batches = list(stored_batches(connection, timezone))
         if not batches:
             raise StoreError(f"{path}: no measurement is stored yet; ingest some first")
-        name, start = models.next_name(connection), models.active(connection)
-        learned = learn(batches, name, config.kalman, start)
-        if learned.refused is None:
-            models.activate(connection, path, learned.parameters, learned.readings)
-    head = learned.refused or f"{name} is the active set; run `weightstream retro` to judge by it"
+        learned = learn(batches, models.next_name(connection), config.kalman)
+        changed = models.activate(connection, path, learned.parameters, learned.readings)
+        name = models.active(connection).name
+    head = f"{learned.refused}; {name}" if learned.refused else name
+    head += " is the active set; run `weightstream retro` to judge by it" if changed else " stays"
     return f"{head}\n\n{learned_text(learned)}"
 
 

@@ -100,6 +100,22 @@ def drawing_lock(dashboards: Path) -> Iterator[None]:
         _close(lock)
 
 
+def locks_as_sqlite(folder: Path) -> bool:
+    """Return False if the folder's file system refuses the kind of lock that SQLite takes.
+
+    SQLite reports that as "busy". Tried on RUNS: closing the store would release SQLite's locks.
+    """
+    file = _opened(folder / RUNS)
+    try:
+        if file is not None:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in NO_LOCKS
+    finally:
+        _close(file)
+    return True
+
+
 def _entered(gate: int, runs: int) -> bool:
     """Pass the gate and take the lock. Returns False if the gate stayed shut."""
     try:

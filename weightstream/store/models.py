@@ -27,29 +27,46 @@ def next_name(connection: sqlite3.Connection) -> str:
 
 def activate(
     connection: sqlite3.Connection, path: Path, parameters: Parameters, readings: Mapping[str, int]
-) -> None:
-    """Store a new set and make it active, so that everyone is due for retro."""
+) -> bool:
+    """Make a set the active one, and store it if it is new; everyone is then due for retro.
+
+    Returns False if it is equal to the active set but for its name, which then stays, and is not
+    stale any more.
+    """
+    before = active(connection)
     with explained(path), transaction(connection):
+        if replace(parameters, name=before.name) == before:
+            connection.execute("update models set stale = 0 where active")
+            return False
         connection.execute("update models set active = 0")
-        connection.execute(
-            "insert into models (name, active, learnt_at, readings, parameters) "
-            "values (?, 1, ?, ?, ?)",
-            (parameters.name, now(), sum(readings.values()), to_json(parameters)),
-        )
-        for name, source in parameters.sources.items():
-            connection.execute(
-                "insert into sources (model, source, bias_kg, noise_kg, error_rate, readings) "
-                "values (?, ?, ?, ?, ?, ?)",
-                (
-                    parameters.name,
-                    name,
-                    source.bias_kg,
-                    source.noise_kg,
-                    source.error_rate,
-                    readings.get(name, 0),
-                ),
-            )
+        if parameters != PRIOR:
+            _insert(connection, parameters, readings)
         connection.execute("update users set dirty = 1")
+    return True
+
+
+def _insert(
+    connection: sqlite3.Connection, parameters: Parameters, readings: Mapping[str, int]
+) -> None:
+    connection.execute(
+        "insert into models (name, active, learnt_at, readings, parameters) values (?, 1, ?, ?, ?)",
+        (parameters.name, now(), sum(readings.values()), to_json(parameters)),
+    )
+    connection.executemany(
+        "insert into sources (model, source, bias_kg, noise_kg, error_rate, readings) "
+        "values (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                parameters.name,
+                name,
+                source.bias_kg,
+                source.noise_kg,
+                source.error_rate,
+                readings.get(name, 0),
+            )
+            for name, source in parameters.sources.items()
+        ],
+    )
 
 
 def judging_on(connection: sqlite3.Connection, config: Config) -> Judging:

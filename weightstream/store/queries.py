@@ -151,4 +151,6 @@ def setting(connection: sqlite3.Connection, key: str) -> str | None:
 
 def stale_models(connection: sqlite3.Connection) -> list[str]:
     """Return names of parameter sets that were learnt from a person erased since."""
-    return [name for (name,) in connection.execute("select name from models where stale")]
+    return [
+        name for (name,) in connection.execute("select name from models where stale and active")
+    ]

@@ -1,9 +1,10 @@
 """Finding rows that are not as they were written (see checksums.py)."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from weightstream.store.hashing import hash_columns, hash_row
 from weightstream.store.queries import listed
 from weightstream.store.tables import INDEXES, TABLES, VIEWS
 from weightstream.types import Bools
+
+Cells: TypeAlias = Sequence[object] | np.ndarray[Any, Any]
 
 OF_PERSON = {
     "users": "t.user_id = w.value",
@@ -76,7 +79,7 @@ class Damage:
 
 def damage_of(connection: sqlite3.Connection) -> Damage:
     """Verify each page, each row, and the number of rows of each person."""
-    found = Damage(structure=structure_faults(connection, "integrity_check"))
+    found = Damage(structure=structure_faults(connection))
     if found.structure:
         return found  # rows of damaged pages mean nothing
     found.structure += schema_faults(connection)
@@ -95,10 +98,10 @@ def damage_of(connection: sqlite3.Connection) -> Damage:
     return found
 
 
-def structure_faults(connection: sqlite3.Connection, check: str = "quick_check") -> list[str]:
-    """Return what SQLite finds wrong with pages and the order of keys."""
+def structure_faults(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong with pages, the order of keys, and indexes."""
     try:
-        rows = connection.execute(f"pragma {check}({STRUCTURE})").fetchall()
+        rows = connection.execute(f"pragma integrity_check({STRUCTURE})").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
     except UnicodeDecodeError:
@@ -125,10 +128,15 @@ def schema_faults(connection: sqlite3.Connection) -> list[str]:
     ]
 
 
-def verify_persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> None:
-    """Raise StoreError if a row of one of these persons is not as it was written, or missing."""
+def verify_persons(
+    connection: sqlite3.Connection, user_ids: Sequence[str], tables: Iterable[str] = OF_PERSON
+) -> None:
+    """Raise StoreError if a row of one of these persons is not as it was written, or missing.
+
+    tables: those of OF_PERSON whose rows are verified; missing rows are found in any case.
+    """
     found, wanted = Damage(), listed(user_ids)
-    for table, how in OF_PERSON.items():
+    for table, how in ((table, OF_PERSON[table]) for table in tables):
         names = [name for name, *_ in columns_of(table)]
         source = f"json_each(?) w cross join {table} t on {how}"
         for rows, bad in looked_at(connection, table, source, (wanted,)):
@@ -142,8 +150,38 @@ def verify_persons(connection: sqlite3.Connection, user_ids: Sequence[str]) -> N
     complain(connection, found)
 
 
+def verified_columns(table: str, names: Sequence[str]) -> list[str]:
+    """Return names, and what else `verify_columns` needs of a table."""
+    covered = (name for name, _ in columns_of(table))
+    return list(dict.fromkeys([*names, *covered, *covered_columns(table)]))
+
+
+def verify_columns(
+    connection: sqlite3.Connection, table: str, columns: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
+    """Raise StoreError if rows, with verified_columns, are not as they were written."""
+    bad = np.zeros(len(columns["user_id"]), bool)
+    for column, covered in covered_columns(table).items():
+        bad |= differs(columns[column], [(columns[name], kind) for name, kind in covered])
+    found = Damage()
+    found.add(table, [(columns["user_id"][at],) for at in np.flatnonzero(bad)], ("user_id",))
+    complain(connection, found)
+
+
+def verify_structure(connection: sqlite3.Connection) -> None:
+    """Raise StoreError if pages are damaged or misplaced: rows may be missing that nothing counts.
+
+    It reads the whole file; 1 M readings took 0.9 s.
+    """
+    complain(connection, Damage(structure_faults(connection)))
+
+
 def verify_shared(connection: sqlite3.Connection, tables: Sequence[str] = OF_ALL) -> None:
-    """Raise StoreError for tables with rows that are not as written, or for unlisted persons."""
+    """Raise StoreError for tables with rows that are not as written, or for unlisted persons.
+
+    Also if the structure of the store is damaged, or a definition is another.
+    """
+    verify_structure(connection)
     found = Damage(schema_faults(connection))
     for table in tables:
         for rows, bad in looked_at(connection, table):
@@ -208,7 +246,7 @@ def looked_at(
         yield rows, bad
 
 
-def differs(kept: Sequence[object], columns: Sequence[tuple[Sequence[object], str]]) -> Bools:
+def differs(kept: Cells, columns: Sequence[tuple[Cells, str]]) -> Bools:
     """Return (N,) whether a row's cells give another checksum than the one that is kept."""
     try:
         made = hash_columns(columns, len(kept))

@@ -17,6 +17,7 @@ from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.index import index_row
 from weightstream.outputs.status import status_text
 from weightstream.schema import REASONS
+from weightstream.store.checksums import renew_all
 
 OTHER = REASONS.index("other_person")
 
@@ -144,6 +145,7 @@ def test_status_names_accounts_that_are_shared(store_files, csv_of, fresh_dir):
     with closing(sqlite3.connect(folder / "weightstream.db")) as connection, connection:
         # as retro names them
         connection.execute("update decisions set reason = 'other_person' where reason = 'outlier'")
+        renew_all(connection)
     config = Config.model_validate({"data": {"data_dir": folder}})
     told = status_text(config)
     assert re.search(

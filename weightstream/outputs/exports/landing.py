@@ -1,7 +1,6 @@
 """Outputs by URL: written locally, and uploaded with fsspec when they are complete."""
 
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from weightstream.errors import ConfigError, InputError
 from weightstream.outputs.exports.judged_files import MANIFEST
 from weightstream.readers.remote import shown_url, system_of
+from weightstream.scratch import scratch_folder
 
 
 def shown_place(out: Path | str) -> str:
@@ -33,8 +33,8 @@ def landing(out: Path | str, overwrite: bool) -> Iterator[Path]:
         raise ConfigError(str(error)) from None
     with _said(out):
         _check(system, path, out, overwrite)
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
-        local = Path(folder) / (path.rstrip("/").rpartition("/")[2] or "out")
+    with scratch_folder() as folder:
+        local = folder / (path.rstrip("/").rpartition("/")[2] or "out")
         yield local
         if local.exists():
             with _said(out):

@@ -71,7 +71,9 @@ def write_page(path: Path, content: bytes) -> bool:
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with open(descriptor, "wb", buffering=0) as handle:
+        with open(
+            descriptor, "wb"
+        ) as handle:  # buffered: the system may write less than it is given
             handle.write(content)
         os.replace(temporary, path)
     except BaseException:

@@ -1,0 +1,60 @@
+"""Temporary folders: one that a killed process left is removed by the next, one in use stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from tests.running import environment
+from weightstream.scratch import scratch_folder
+
+HOLDER = """
+import time
+from weightstream.scratch import scratch_folder
+with scratch_folder() as folder:
+    (folder / "copy").write_text("of a person")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_it_is_private_and_ends_with_its_block(temporary):
+    with scratch_folder() as folder:
+        assert folder.parent == temporary
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(temporary):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True,
+        env=environment(TMPDIR=str(temporary)),
+    )  # fmt: skip
+    left = holder.stdout.readline().strip()
+    with scratch_folder():
+        assert os.path.exists(f"{left}/copy")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    with scratch_folder():
+        assert not os.path.exists(left)
+
+
+def test_links_and_folders_without_a_lock_are_left_alone(temporary):
+    (temporary / "elsewhere").mkdir()
+    (temporary / "elsewhere/.lock").write_text("")
+    (temporary / "weightstream-scratch-a").symlink_to(temporary / "elsewhere")
+    (temporary / "weightstream-scratch-b").mkdir()
+    with scratch_folder():
+        pass
+    assert (temporary / "elsewhere/.lock").exists()
+    assert (temporary / "weightstream-scratch-b").exists()
