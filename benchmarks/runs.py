@@ -53,21 +53,28 @@ class Place:
 
     def ingest(self, source: Path, data_dir: Path, config: str = "") -> dict[str, Any]:
         """The summary line of an ingest without pages and retro. Raises CalledProcessError."""
-        return self._run(data_dir, config, "ingest", str(source), "--retro", "off")
+        command = ["ingest", str(source), "--retro", "off", "--no-dashboards"]
+        return self.command(command, data_dir, {}, config)
 
     def retro(self, data_dir: Path) -> dict[str, Any]:
         """The summary line of a retro run without pages. Raises CalledProcessError."""
-        return self._run(data_dir, "", "retro")
+        return self.command(["retro", "--no-dashboards"], data_dir, {})
 
-    def _run(self, data_dir: Path, config: str, *command: str) -> dict[str, Any]:
+    def command(
+        self, command: list[str], data_dir: Path, variables: dict[str, str], config: str = ""
+    ) -> dict[str, Any]:
+        """The summary line of a command. Raises CalledProcessError.
+
+        variables: of its environment, for example those of a server.
+        """
         settings = self.folder / "config.toml"
         settings.write_text(config)
         arguments = ["--data-dir", str(data_dir), "--config", str(settings)]
         done = subprocess.run(
-            [COMMAND, *command, *arguments, "--no-dashboards", "--json"],
+            [COMMAND, *command, *arguments, "--json"],
             check=True,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")},
+            env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")} | variables,
         )
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -123,7 +123,10 @@ def finalize_run(context: RunContext, summary: Summary) -> State[Summary]:
     summary.problems += announce(context)
     status = "degraded" if summary.problems else "completed"
     counts = {"rows_in": summary.rows_in, **summary.counts, "users": summary.users}
+    news = {"alerts": context.tallies.alerted, "breaches": context.tallies.new_breaches}
     results = {"retro": summary.retro} if summary.retro else {}
+    if any(news.values()):
+        results["news"] = news
     end_run(store.connection, store.path, store.run, status, counts, summary.seconds, results)
     publish_artifacts(context, summary)
     reads = bool(context.settings.sources)

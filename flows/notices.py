@@ -1,5 +1,6 @@
 """Notices to the addresses of [notify]: by a server's automations, or by the run if it has none."""
 
+import logging
 import os
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -28,12 +29,13 @@ def block_of(name: str, url: str) -> NotificationBlock:
     Apprise, which Prefect's block for Slack hands on. Raises ConfigError for no address.
     """
     parts = urlsplit(url)
-    if not parts.scheme or "$" in url:
+    is_webhook = parts.scheme in ("https", "http") and parts.hostname not in (None, *SLACK_HOSTS)
+    if "$" in url or not (is_webhook or is_apprise(url)):
         raise ConfigError(
             "notify.urls contains something that is not an address, or a $NAME that is not in the "
             "environment; write https://..., mailto://... or another address of Apprise"
         )
-    if parts.scheme in ("https", "http") and parts.hostname not in SLACK_HOSTS:
+    if is_webhook:
         return CustomWebhookNotificationBlock(
             name=name,
             url="{{url}}",
@@ -41,6 +43,18 @@ def block_of(name: str, url: str) -> NotificationBlock:
             secrets={"url": url},
         )
     return SlackWebhook(url=url)
+
+
+def is_apprise(url: str) -> bool:
+    """Return whether Apprise knows an address, which it must not log: it may hold a password."""
+    from apprise import Apprise  # slow to import, and few have notices
+
+    log = logging.getLogger("apprise")
+    log.disabled = True
+    try:
+        return Apprise.instantiate(url) is not None
+    finally:
+        log.disabled = False
 
 
 def deliver(urls: Sequence[str], subject: str, body: str) -> list[str]:
