@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.csv
+import pandas as pd
 
 from weightstream import pipeline
 from weightstream.config import Config
@@ -79,15 +78,19 @@ class Place:
         return json.loads(done.stdout.splitlines()[-1])
 
     def next_day(self, source: Path, day: str = "2025-01-01", persons: int | None = None) -> Path:
-        """One new reading for each person of a file, or for the first ones, on a later day."""
+        """One new reading for each person of a file, or for the first ones, on a later day.
+
+        It shows a person's median so far, as a next day does.
+        """
         path = source.with_name(f"next-{day}-{source.name}")
-        table = pyarrow.csv.read_csv(
-            source,
-            convert_options=pyarrow.csv.ConvertOptions(include_columns=["user_id"]),
-        )
-        users = [user for user in pc.unique(table["user_id"]).to_pylist() if user]
+        rows = pd.read_csv(source, usecols=["user_id", "weight", "unit"], dtype=str)
+        rows = rows[rows["user_id"].notna() & (rows["unit"] == "kg")]
+        rows["weight"] = pd.to_numeric(rows["weight"], errors="coerce")
+        usual = rows.groupby("user_id", sort=False)["weight"].median().dropna().head(persons)
         lines = ["user_id,effectiveDateTime,source_type,weight,unit"]
-        lines += [f"{user},{day}T07:30:00Z,patient-device,80.5,kg" for user in users[:persons]]
+        lines += [
+            f"{user},{day}T07:30:00Z,patient-device,{kg:.1f},kg" for user, kg in usual.items()
+        ]
         path.write_text("\n".join(lines) + "\n")
         return path
 
