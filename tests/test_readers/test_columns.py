@@ -98,6 +98,21 @@ def test_a_date_and_a_time_of_day_are_one_time():
     assert chosen(bed)["time"] == ("date",)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "are_clocks"),
+    [
+        ("time", ["9.33.45", "10.44.45", "21.02.11", "06.59.00"], True),
+        ("klokkeslett", ["09.10.11", "10.11.09", "08.09.10", "07.08.09"], True),
+        ("day", ["09.10.11", "10.11.09", "08.09.10", "07.08.09"], False),
+        ("time", ["31.01.24", "01.02.24", "02.02.24", "03.02.24"], False),
+    ],
+)
+def test_numbers_with_two_dots_are_days_or_times_of_day(name, cells, are_clocks):
+    columns = PERSON | {name: cells, "weight_kg": KG}
+    found = chosen(columns | {"date": DAYS} if are_clocks else columns)
+    assert found["time"] == (("date", name) if are_clocks else (name,))
+
+
 IMPORTED = [f"2024-06-01T10:00:0{n}Z" for n in range(4)]
 
 
