@@ -49,12 +49,17 @@ def test_what_a_killed_process_left_is_removed_by_the_next(temporary):
         assert not os.path.exists(left)
 
 
-def test_links_and_folders_without_a_lock_are_left_alone(temporary):
+def test_what_was_killed_while_it_removed_its_folder_is_removed_too(temporary):
+    (temporary / "weightstream-scratch-a").mkdir()
+    (temporary / "weightstream-scratch-a/copy").write_text("of a person")
+    with scratch_folder() as folder:
+        assert list(temporary.iterdir()) == [folder]
+
+
+def test_links_are_left_alone(temporary):
     (temporary / "elsewhere").mkdir()
     (temporary / "elsewhere/.lock").write_text("")
     (temporary / "weightstream-scratch-a").symlink_to(temporary / "elsewhere")
-    (temporary / "weightstream-scratch-b").mkdir()
     with scratch_folder():
         pass
     assert (temporary / "elsewhere/.lock").exists()
-    assert (temporary / "weightstream-scratch-b").exists()
