@@ -332,3 +332,16 @@ def test_a_bare_number_in_the_one_column_of_times_is_a_row_that_says_so(tmp_path
     path.write_text("user_id,effectiveDateTime,weight,unit\na,.0,80,kg\na,.5,81,kg\n")
     parsed = [parse() for parse in parses(path, ReadOptions())]
     assert [block.rows["time"].to_pylist() for block in parsed] == [[".0", ".5"]]
+
+
+def test_what_is_named_comes_before_the_time_of_a_standard():
+    columns = {"USUBJID": ["p"] * 4, "VSTESTCD": ["WEIGHT"] * 4, "VSDTC": DAYS, "VSORRES": KG}
+    columns |= {"VSORRESU": ["kg"] * 4, "day": DAYS, "at": ["7:00", "7:10", "7:20", "7:30"]}
+    assert chosen(columns)["time"] == ("VSDTC",)
+    named = named_columns(["date=day", "clock=at"])
+    assert chosen(columns, named=named)["time"] == ("day", "at")
+
+
+def test_of_weights_that_the_first_rows_leave_empty_none_is_passed_over():
+    columns = PERSON | {"date": DAYS, "weight_st": [""] * 4, "weight_lb": [""] * 4}
+    assert set(chosen(columns)["weight"]) == {"weight_st", "weight_lb"}

@@ -112,6 +112,8 @@ def _follow_standard(table: Table) -> None:
     standard = standard_of(column.name.text for column in table.columns)
     if standard:
         named = {**standard.columns, **table.options.named}
+        if table.options.named.keys() & {"date", "clock"}:
+            named = {role: name for role, name in named.items() if role != "time"}
         table.options = replace(table.options, named=named)
         table.notes.append(f"the columns are those of {standard.title}")
 

@@ -75,7 +75,7 @@ def _in_further_units(found: Sequence[Column], empty: Sequence[Column]) -> list[
     """Columns of the weight in other units that are empty in the first rows, but need not be."""
     units = {column.name.unit for column in found}
     further = {column.name.unit: column for column in reversed(empty)}
-    if None in units or None in further or not all(column.cells for column in found):
+    if None in units or None in further:
         return []
     return [column for unit, column in further.items() if unit not in units]
 
