@@ -233,6 +233,15 @@ def test_other_states_delete_nothing(name, cells):
     assert "deleted" not in choose(PERSON | {"date": DAYS, "weight_kg": KG, name: cells}).roles
 
 
+@pytest.mark.parametrize("voided", [[""] * 4, ["0"] * 4])
+def test_of_several_columns_the_one_that_calls_a_row_deleted_is_heeded(voided):
+    status = ["final", "entered-in-error", "final", "final"]
+    columns = PERSON | {"date": DAYS, "weight_kg": KG, "voided": voided, "status": status}
+    found = choose(columns)
+    assert found.roles["deleted"] == list(columns).index("status")
+    assert found.notes[-1] == "'voided' is not read: one column tells deleted rows"
+
+
 def test_a_status_is_no_measure():
     assert "measure" not in chosen(LONG | {"type": ["manual", "scale", "manual", "scale"]})
 
