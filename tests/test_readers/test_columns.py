@@ -354,3 +354,11 @@ def test_what_is_named_comes_before_the_time_of_a_standard():
 def test_of_weights_that_the_first_rows_leave_empty_none_is_passed_over():
     columns = PERSON | {"date": DAYS, "weight_st": [""] * 4, "weight_lb": [""] * 4}
     assert set(chosen(columns)["weight"]) == {"weight_st", "weight_lb"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "kinds"), [(["weighing", "goal"], True), (["ideal", "obese"], False)]
+)
+def test_classes_of_a_body_mass_index_are_no_kinds(cells, kinds):
+    found = choose(PERSON | {"date": DAYS, "weight_kg": KG, "category": cells * 2})
+    assert found.kinds == kinds

@@ -66,7 +66,7 @@ def choose_weights(table: Table) -> ChosenWeights:
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
     # Goals may come in later rows only; without one nothing is left out.
-    kind = next((column.index for column in table.left if names.is_kind(column.name)), None)
+    kind = next((column.index for column in table.left if _may_tell_kinds(column)), None)
     units_stated = tuple(column.name.unit for column in found)
     return ChosenWeights(chosen, units_stated, added, kind, kinds=kind is not None)
 
@@ -80,10 +80,14 @@ def _in_further_units(found: Sequence[Column], empty: Sequence[Column]) -> list[
     return [column for unit, column in further.items() if unit not in units]
 
 
+def _may_tell_kinds(column: Column) -> bool:
+    return names.is_kind(column.name) and not names.is_of_classes(column.texts)
+
+
 def _kinds(table: Table) -> int | None:
     """The column that tells goals and the like from weighings."""
     for column in table.left:
-        if names.is_kind(column.name) and any(map(names.is_no_weighing, column.texts)):
+        if _may_tell_kinds(column) and any(map(names.is_no_weighing, column.texts)):
             return column.index
     return None
 
