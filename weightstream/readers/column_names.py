@@ -71,8 +71,6 @@ _KINDS_OF_NO_WEIGHING = word_set(
     "goal target ideal trend average avg mean predicted expected forecast birth lean fat muscle"
     " bone water ziel objectif objetivo obiettivo"
 )
-_CLASSES = word_set("underweight overweight obese obesity")
-"""Words of a column on the index of a body, in which ideal and lean are no kinds either."""
 _WAYS = word_set(
     "manual manually auto automatic automatically scale device app api user typed entered self"
     " reported measured actual imported synced final preliminary amended corrected"
@@ -323,11 +321,6 @@ def is_kind(name: Name) -> bool:
 def is_no_weighing(cell: str) -> bool:
     """Whether the cell of such a column says that the weight beside it was not weighed."""
     return bool(parse_name(cell).words & _KINDS_OF_NO_WEIGHING)
-
-
-def is_of_classes(cells: Iterable[str]) -> bool:
-    """Whether cells tell the class of a body mass index."""
-    return any(parse_name(cell).words & _CLASSES for cell in cells)
 
 
 def tells_how(cell: str) -> bool:

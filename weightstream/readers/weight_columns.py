@@ -15,6 +15,8 @@ _SAME = 0.006
 """Weights in two units are one if they differ by no more than rounding."""
 _FILLED = 0.9
 """Share of the rows in which a column that tells what is measured has a word."""
+_CLASSES = names.word_set("underweight overweight obese obesity")
+"""Of a body mass index; beside them, ideal and lean are no goal and no part of a body."""
 _MOST = 20
 """Columns that may be the weight and are compared; of more, none is chosen."""
 
@@ -81,7 +83,8 @@ def _in_further_units(found: Sequence[Column], empty: Sequence[Column]) -> list[
 
 
 def _may_tell_kinds(column: Column) -> bool:
-    return names.is_kind(column.name) and not names.is_of_classes(column.texts)
+    of_classes = any(names.parse_name(text).words & _CLASSES for text in column.texts)
+    return names.is_kind(column.name) and not of_classes
 
 
 def _kinds(table: Table) -> int | None:
