@@ -12,7 +12,8 @@
     layout.margin = { ...layout.margin, t: 62, b: 70 };
     layout.showlegend = true;
     layout.legend = { orientation: "h", x: 0, y: -0.1, yanchor: "top", font: { size: 12 } };
-    return toImage({ data, layout, config }, { ...size, format: "png", imageDataOnly: true });
+    const told = { ...config, ...Texts.localOfPlotly() };
+    return toImage({ data, layout, config: told }, { ...size, format: "png", imageDataOnly: true });
   }
 
   /* Resolves to the JSON of one {png} or {error} a person. */
