@@ -32,7 +32,7 @@ class StoreCollector(Collector):
         metrics, readable = [], 1.0
         try:
             metrics = store_metrics(self._store)
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             readable = 0.0
         yield GaugeMetricFamily("weightstream_up", "1: the store can be read", readable)
         for metric in metrics:
