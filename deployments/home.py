@@ -45,8 +45,7 @@ def is_writable(folder: Path) -> bool:
         place = folder.expanduser()
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place) as file:
-            file.write(bytes(ROOM_BYTES))
-            file.flush()
+            file.write(bytes(ROOM_BYTES))  # macOS has no posix_fallocate
             return True
     except (OSError, RuntimeError):  # RuntimeError: of a user who has no home
         return False
