@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,7 @@ def read(
     No record is judged or left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
+    _check_order(date_order)
     options = ReadOptions(
         format,
         user,
@@ -104,9 +105,10 @@ def clean(
 ) -> Any:
     """Judge every row of a frame, without a store or a server.
 
-    frame: of pandas, polars or PyArrow, with columns found by name as in a CSV (docs/formats.md):
-    user, time, weight, unit and, optionally, source; or the result of `read`. Any number of
-    persons, in any order.
+    frame: of pandas (named levels of the index are columns too), polars, PyArrow, or anything with
+    Arrow's C interface, which comes back as a PyArrow table. Columns are found by name as in a CSV
+    (docs/formats.md): user, time, weight, unit and, optionally, source; or the result of `read`.
+    Any number of persons, in any order.
     config: a config.toml, or its keys as nested dicts; the defaults if not given.
     stage: "retro" judges each reading by all others of its person, "causal" by earlier ones.
     timezone: of times without an offset (IANA name). date_order: "dmy" or "mdy", for dates such as
@@ -123,6 +125,7 @@ def clean(
     """
     if stage not in (CAUSAL, RETRO):
         raise ConfigError(f"stage must be {CAUSAL} or {RETRO}, not {stage!r}")
+    _check_order(date_order)
     native = Native(frame)
     said = {"decimal_comma": decimal_comma, "date_order": date_order}
     settings = _configured(config, timezone)
@@ -135,6 +138,13 @@ def clean(
         overrides_from(overrides),
     )
     return native.give_back(result, keep)
+
+
+def _check_order(date_order: str | None) -> None:
+    """Raise ConfigError for an order of dates that does not exist."""
+    orders = get_args(DateOrder)
+    if date_order is not None and date_order not in orders:
+        raise ConfigError(f"date_order must be one of {', '.join(orders)}, not {date_order!r}")
 
 
 def _cleaned_frame(

@@ -140,6 +140,8 @@ def _block(
 def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
 
+    A duration is no instant: it is printed with its unit.
+
     Bytes that are no UTF-8 are told in hexadecimal, so that different ones stay different.
     """
     kind = column.type
@@ -153,6 +155,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
     try:
+        if pa.types.is_duration(kind):
+            raise pa.ArrowNotImplementedError  # its number alone could be read as an epoch
         text = column.cast(pa.string())
         text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
