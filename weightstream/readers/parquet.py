@@ -1,7 +1,8 @@
 """Parquet: tables with the columns of our CSV, whatever types they have."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import MAX_COLUMNS
+from weightstream.readers.partitions import constant_cells, folder_columns
 from weightstream.readers.source import Source, local_file
 from weightstream.readers.table import SAMPLE_ROWS, table_of
 
@@ -42,12 +44,13 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         position += len(batch)
 
 
-def user_column(path: Path, options: ReadOptions) -> int:
-    """The index of the column of the person. Raises InputError if there is none."""
-    found = _choose(Source(path), options).roles.get("user_id")
+def persons_of(path: Path, options: ReadOptions) -> Callable[[pa.RecordBatch], Any]:
+    """Return what gives the person of each row of a batch. Raises InputError if there is none."""
+    choice = _choose(Source(path), options)
+    found = choice.roles.get("user_id")
     if found is None:
         raise InputError(f"{path} names no persons")
-    return found
+    return partial(_cells, found, choice=choice)
 
 
 @contextmanager
@@ -94,7 +97,9 @@ def _choose(source: Source, options: ReadOptions) -> Choice:
     rows = len(first) if first else 0
     none: list[str | None] = [None] * rows
     sample = list(zip(*(cells.get(name, none) for name in names), strict=True))
-    return resolve(table_of(str(source), names, sample, options))
+    folders = folder_columns(source, names)
+    choice = resolve(table_of(str(source), names, sample, options, folders=folders))
+    return replace(choice, folders=dict(enumerate(folders.values(), len(names))))
 
 
 def _nested(kind: pa.DataType) -> bool:
@@ -102,7 +107,7 @@ def _nested(kind: pa.DataType) -> bool:
 
 
 def _batches(source: Source, choice: Choice) -> Iterator[pa.RecordBatch]:
-    names = [choice.all_names[at] for at in choice.indices]
+    names = [choice.all_names[at] for at in choice.indices if at not in choice.folders]
     with _opened(source) as file:
         yield from file.iter_batches(_ROWS, columns=names)
 
@@ -114,9 +119,14 @@ def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tupl
 
 
 def _assembled(batch: pa.RecordBatch, choice: Choice, options: ReadOptions, where: str) -> Any:
-    return assemble(
-        choice, lambda at: texts_of(batch.column(choice.all_names[at])), len(batch), options, where
-    )
+    return assemble(choice, lambda at: _cells(at, batch, choice), len(batch), options, where)
+
+
+def _cells(at: int, batch: pa.RecordBatch, choice: Choice) -> Any:
+    """Return the texts of a column of the file, or of its folders."""
+    if at in choice.folders:
+        return constant_cells(choice.folders[at], len(batch))
+    return texts_of(batch.column(choice.all_names[at]))
 
 
 def _block(
