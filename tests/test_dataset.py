@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from importlib.metadata import PackageNotFoundError, version
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -164,6 +165,42 @@ def test_dask_gives_the_same(sources, tmp_path):
         assert (tmp_path / "dask" / part["name"]).read_bytes() == (
             tmp_path / "threads" / part["name"]
         ).read_bytes()
+
+
+class Workers:
+    """A client whose workers have this version of weightstream, or an error instead."""
+
+    def __init__(self, *answers):
+        self.answers = answers
+
+    def wait_for_workers(self, count, timeout):
+        if len(self.answers) < count:
+            raise TimeoutError
+
+    def run(self, function, *arguments, on_error):
+        assert not function.__module__.startswith("weightstream")  # they could not load it
+        assert on_error == "return"
+        return {f"tcp://w{at}": answer for at, answer in enumerate(self.answers)}
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([], "no worker"),
+        (["ours", PackageNotFoundError("weightstream")], "tcp://w1 has no weightstream"),
+        (["0.0.1"], "tcp://w0 has weightstream 0.0.1"),
+    ],
+)
+def test_a_worker_that_cannot_do_it_is_named_before_anything_is_read(
+    answers, words, sources, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dataset, "read_file", lambda *_: pytest.fail("was read"))
+    answers = [version("weightstream") if one == "ours" else one for one in answers]
+    with pytest.raises(ConfigError, match=words):
+        weightstream.clean_dataset(
+            [str(path) for path in sources], tmp_path / "set", client=Workers(*answers)
+        )
+    assert not (tmp_path / "set").exists()
 
 
 def test_options_are_read_with(tmp_path):

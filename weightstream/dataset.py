@@ -43,7 +43,7 @@ from weightstream.outputs.exports.judged_files import MANIFEST, QUARANTINE
 from weightstream.outputs.exports.table_files import parquet_writer
 from weightstream.pipeline import Stage, read
 from weightstream.readers import ReadOptions
-from weightstream.readers.remote import version_of
+from weightstream.readers.remote import STANDARD_INPUT, version_of
 from weightstream.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ TEXT_BYTES_PER_PART = 16 << 20
 PACKED = {".parquet": 5, ".gz": 4, ".zip": 4}
 """The size of a packed file as text, in multiples of its size."""
 MOST_PARTS = 4096
+NOT_SHARED = "standard input is read by one process; name a file that all workers can read"
+WORKER_SECONDS = 60
+"""The time within which a scheduler has to have its first worker."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def clean_dataset(
     config, options = config or Config(), options or ReadOptions()
     parameters, overrides = parameters_from(parameters), overrides_from(overrides)
     sources = [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]
+    if STANDARD_INPUT in sources:
+        raise InputError(NOT_SHARED)
     files = files_of(sources)
     check_sources(files, options, config.data)
     if config.data.user_offset or config.data.max_users:
@@ -118,9 +123,9 @@ def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[st
         if done.get("job") != wanted:
             raise ConfigError(f"{place.url} holds the result of another job; name another folder")
         return done
-    whole = _begun(job, place, wanted)
     if client is not None:
         check_workers(client)
+    whole = _begun(job, place, wanted)
     read_tasks = list(range(len(job.files)))
     receipts = dict(_each(client, partial(read_file, whole), read_tasks))
     refused = [one["refused"] for one in receipts.values() if one["refused"]]
@@ -172,19 +177,20 @@ def parts_of(job: CleanJob) -> int:
 
 
 def check_workers(client: "Client") -> None:
-    """Raise ConfigError if a worker has another version of weightstream."""
-    ours = version("weightstream")
-    for worker, theirs in client.run(_version).items():
-        if theirs != ours:
-            what = f"weightstream {theirs}" if theirs else "no weightstream"
-            raise ConfigError(f"the worker {worker} has {what}; install weightstream {ours} there")
-
-
-def _version() -> str | None:
+    """Raise ConfigError if there is no worker, or one has another version of weightstream."""
     try:
-        return version("weightstream")
-    except ImportError:
-        return None
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError:
+        raise ConfigError(
+            f"the Dask scheduler had no worker for {WORKER_SECONDS} seconds; start one with "
+            "`dask worker ADDRESS`"
+        ) from None
+    ours = version("weightstream")
+    # A function of ours could not even be loaded by a worker that does not have us.
+    for worker, theirs in client.run(version, "weightstream", on_error="return").items():
+        if theirs != ours:
+            what = f"weightstream {theirs}" if isinstance(theirs, str) else "no weightstream"
+            raise ConfigError(f"the worker {worker} has {what}; install weightstream {ours} there")
 
 
 def _each(
