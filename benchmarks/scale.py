@@ -28,7 +28,7 @@ from weightstream.memory import peak_rss_mb
 
 ROWS_PER_FILE, PERSONS_PER_FILE = 1_000_000, 10_000
 HEAD = (
-    "| rows | workers | seconds | processor seconds of each | memory of each, MB | exchanged, MB |\n"
+    "| rows | workers | seconds | processor seconds of each | memory each, MB | exchanged, MB |\n"
     "| ---: | ---: | ---: | --- | --- | ---: |"
 )
 BILLION, CORES = 1_000_000_000, (16, 64, 256)

@@ -15,7 +15,7 @@ from weightstream import schema
 from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, required_timezone
-from weightstream.config_file import from_values, load
+from weightstream.config_file import config_of
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
@@ -35,9 +35,8 @@ from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.judging.causal import Judging, judging_of
-from weightstream.judging.decisions import CAUSAL, RETRO
 from weightstream.parsing.layouts import DateOrder
-from weightstream.pipeline import Stage, judge, map_in_order
+from weightstream.pipeline import Stage, check_stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions
 from weightstream.readers.assembling import Assembled, assemble
 from weightstream.readers.block import raw_table
@@ -50,7 +49,7 @@ from weightstream.written_records import HOW_WRITTEN, WRITTEN, written_records
 
 WORKERS = 2
 """The number of threads that judge a frame."""
-Configured = Mapping[str, Any] | str | Path | None
+Configured = Config | Mapping[str, Any] | str | Path | None
 
 
 def read(
@@ -123,8 +122,7 @@ def clean(
     a date alone (date_only) midnight UTC of that day.
     Raises InputError if it is not a frame or a required column is missing, ConfigError.
     """
-    if stage not in (CAUSAL, RETRO):
-        raise ConfigError(f"stage must be {CAUSAL} or {RETRO}, not {stage!r}")
+    check_stage(stage)
     _check_order(date_order)
     native = Native(frame)
     said = {"decimal_comma": decimal_comma, "date_order": date_order}
@@ -176,10 +174,7 @@ def _more_said(found: Dialect, said: Mapping[str, Any]) -> Dialect:
 
 
 def _configured(config: Configured, timezone: str | None = None) -> Config:
-    if config is None:
-        found = Config()
-    else:
-        found = from_values(config) if isinstance(config, Mapping) else load(Path(config)).config
+    found = config_of(config)
     if timezone is None:
         return found
     data = found.data.model_copy(update={"timezone": required_timezone(timezone)})
