@@ -140,8 +140,9 @@ def test_what_a_server_answers_is_said(answering, tmp_path, status, words):
 
 def test_a_server_that_answers_is_read(answering, tmp_path):
     pytest.importorskip("aiohttp")
-    fetch(f"{answering}/200.csv", tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CSV
+    for query in ("", "?token=x&b[]=1"):  # which is no pattern
+        (path,) = files_of([f"{answering}/200.csv{query}"])
+        assert path.read_bytes() == CSV
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp"])
