@@ -123,11 +123,12 @@ def files_at(source: str) -> list[Path]:
         found = sorted(glob.glob(source, recursive=True))
         return [Path(name) for name in found] or [Path(source)]
     system, path = system_of(source)
-    name = shown_url(source)
+    name, is_web = shown_url(source), source.startswith(("http://", "https://"))
+    pattern = path.partition("?")[0] if is_web else path  # what follows is the query
     try:
-        if glob.has_magic(path):
+        if glob.has_magic(pattern):
             names = sorted(system.glob(path))
-        elif not source.startswith(("http://", "https://")) and system.isdir(path):
+        elif not is_web and system.isdir(path):
             if system.isdir(f"{path.rstrip('/')}/{_DELTA_LOG}"):
                 return [RemotePath(f"{DELTA}{source}")]
             names = sorted(name for name in system.find(path) if not is_litter(name))
