@@ -27,6 +27,7 @@ from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, rows_naming
 from weightstream.parsing.coded import encode, trimmed
 from weightstream.readers import ReadOptions, parses, recognise
 from weightstream.readers.parquet import persons_of
+from weightstream.readers.partitions import folder_columns
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.types import Bools, Ints
@@ -167,7 +168,7 @@ def _held_as(path: Path, kind: str, theirs: Bools, ours: bool = False) -> Held |
 
 def _may_hold(path: Path, user_id: str) -> bool:
     """Return False if the id is not there, and could not be there in another way for a reader."""
-    if not _PLAIN.fullmatch(user_id):
+    if not _PLAIN.fullmatch(user_id) or user_id in folder_columns(Source(path), ()).values():
         return True
     with path.open("rb") as file:
         if file.read(4).startswith(_PACKED):

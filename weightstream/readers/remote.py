@@ -159,8 +159,9 @@ def fetch(url: str, place: Path) -> None:
         with system.open(path, "rb") as source, unfinished.open("wb") as copy:
             shutil.copyfileobj(source, copy, _CHUNK)
     except OSError as error:
-        if error.errno is not None and unfinished.exists() and error.filename is None:
-            raise  # of this machine's disk
+        is_of_disk = unfinished.exists() and error.errno is not None and error.filename is None
+        if is_of_disk and not _is_without_answer(error):
+            raise
         raise _unreachable(shown_url(url), error) from None
     except Exception as error:  # each system has errors of its own
         raise _unreachable(shown_url(url), error) from None
