@@ -14,7 +14,14 @@ from weightstream.cli_files import cli
 from weightstream.config import Config
 from weightstream.errors import InputError
 from weightstream.intake.sources import files_of, look_up
-from weightstream.readers.remote import RemotePath, _folder, fetch, shown_url, version_of
+from weightstream.readers.remote import (
+    RemotePath,
+    _folder,
+    fetch,
+    shown_error,
+    shown_url,
+    version_of,
+)
 
 CSV = b"user_id,date,weight,unit\na,2024-01-01,80,kg\n"
 
@@ -136,6 +143,12 @@ def test_what_a_server_answers_is_said(answering, tmp_path, status, words):
     assert not (tmp_path / "a").exists()
     done = CliRunner().invoke(cli, ["clean", url, "-o", str(tmp_path / "out.csv")])
     assert (done.exit_code, words in done.stderr) == (2, True)
+
+
+def test_an_error_that_quotes_a_url_keeps_its_secrets():
+    error = OSError("GET 'https://me:pass@host/a.csv?sig=abc' failed, see (http://b/c?d=e)")
+    assert shown_error(error) == "GET 'https://host/a.csv' failed, see (http://b/c)"
+    assert shown_error(TimeoutError()) == "TimeoutError"
 
 
 def test_a_server_that_answers_is_read(answering, tmp_path):

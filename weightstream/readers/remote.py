@@ -7,6 +7,7 @@ import atexit
 import glob
 import hashlib
 import os
+import re
 import shutil
 import socket
 import sys
@@ -24,6 +25,7 @@ from weightstream.scratch import scratch_folder
 STANDARD_INPUT = "-"
 _CHUNK = 1 << 20
 _DELTA_LOG = "_delta_log"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>()]+", re.IGNORECASE)
 _VERSIONS = (
     "ETag",
     "etag",
@@ -211,8 +213,13 @@ def _unreachable(name: str, error: Exception) -> InputError:
         return InputError(f"{name} does not answer; check the address and the network")
     if isinstance(error, FileNotFoundError) and status in (None, 404, 410):
         return InputError(f"{name} does not exist; check the address")
-    said = " ".join(str(told).split())[:200] or type(told).__name__
-    return InputError(f"{name} cannot be read ({said})")
+    return InputError(f"{name} cannot be read ({shown_error(told)})")
+
+
+def shown_error(error: BaseException) -> str:
+    """Return the text of an error of a file system, with its URLs as they may be shown."""
+    said = _URL.sub(lambda found: shown_url(found[0]), " ".join(str(error).split()))
+    return said[:200] or type(error).__name__
 
 
 def _is_without_answer(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from weightstream.errors import ConfigError, InputError
 from weightstream.outputs.exports.judged_files import MANIFEST
-from weightstream.readers.remote import shown_url, system_of
+from weightstream.readers.remote import shown_error, shown_url, system_of
 from weightstream.scratch import scratch_folder
 
 STANDARD_OUTPUT = Path("-")
@@ -97,5 +97,4 @@ def _said(out: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:  # each system has errors of its own
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConfigError(f"{shown_url(out)}: cannot be written ({said})") from None
+        raise ConfigError(f"{shown_url(out)}: cannot be written ({shown_error(error)})") from None
