@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Without bytecode every process compiles us anew, and pytest rewrites every assertion again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install browser postgresql run test test-flows test-all test-long lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
+.PHONY: install browser firefox postgresql run test test-flows test-all test-long lint bench fuzz torture audit sbom docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -27,6 +27,13 @@ browser:
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "No Chromium was found and none could be installed: everything works but pictures (--png)."
+
+# Only tests of pages need it; without one those in Firefox are skipped.
+firefox:
+	@command -v firefox-esr firefox >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends firefox-esr >/dev/null; } || \
+	  echo "No Firefox was found and none could be installed: the tests of pages in it are skipped."
 
 # Only tests of Prefect's server on PostgreSQL need it; without one they are skipped.
 postgresql:
@@ -52,7 +59,7 @@ test-flows: install
 	$(PYTEST) -m "flow and not slow" $(PARALLEL) worksteal
 
 # First what is not slow, all at once; then by files: what is slow to start, as a browser, is started for each.
-test-all: install browser postgresql
+test-all: install browser firefox postgresql
 	$(BIN)/python -c "import weightstream.engine"
 	$(PYTEST) -m "not slow" $(PARALLEL) worksteal
 	$(PYTEST) -m "slow and not long and not alone" $(PARALLEL) loadfile

@@ -129,7 +129,8 @@ def score(
 
 HEAD = (
     "place", "rate", "method", "readings", "errors", "recall", "precision", "F1",
-    "precision, apart", "F1, apart", "rejected, right", "spoilt by kg", "RMSE kg", "95 % cov.", "log score",
+    "precision, apart", "F1, apart", "rejected, right", "spoilt by kg", "RMSE kg", "95 % cov.",
+    "log score",
 )  # fmt: skip
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.csv
+import pandas as pd
 
 from weightstream import pipeline
 from weightstream.config import Config
@@ -53,34 +52,45 @@ class Place:
 
     def ingest(self, source: Path, data_dir: Path, config: str = "") -> dict[str, Any]:
         """The summary line of an ingest without pages and retro. Raises CalledProcessError."""
-        return self._run(data_dir, config, "ingest", str(source), "--retro", "off")
+        command = ["ingest", str(source), "--retro", "off", "--no-dashboards"]
+        return self.command(command, data_dir, {}, config)
 
     def retro(self, data_dir: Path) -> dict[str, Any]:
         """The summary line of a retro run without pages. Raises CalledProcessError."""
-        return self._run(data_dir, "", "retro")
+        return self.command(["retro", "--no-dashboards"], data_dir, {})
 
-    def _run(self, data_dir: Path, config: str, *command: str) -> dict[str, Any]:
+    def command(
+        self, command: list[str], data_dir: Path, variables: dict[str, str], config: str = ""
+    ) -> dict[str, Any]:
+        """The summary line of a command. Raises CalledProcessError.
+
+        variables: of its environment, for example those of a server.
+        """
         settings = self.folder / "config.toml"
         settings.write_text(config)
         arguments = ["--data-dir", str(data_dir), "--config", str(settings)]
         done = subprocess.run(
-            [COMMAND, *command, *arguments, "--no-dashboards", "--json"],
+            [COMMAND, *command, *arguments, "--json"],
             check=True,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")},
+            env=os.environ | {"PREFECT_HOME": str(self.folder / "prefect")} | variables,
         )
         return json.loads(done.stdout.splitlines()[-1])
 
     def next_day(self, source: Path, day: str = "2025-01-01", persons: int | None = None) -> Path:
-        """One new reading for each person of a file, or for the first ones, on a later day."""
+        """One new reading for each person of a file, or for the first ones, on a later day.
+
+        It shows a person's median so far, as a next day does.
+        """
         path = source.with_name(f"next-{day}-{source.name}")
-        table = pyarrow.csv.read_csv(
-            source,
-            convert_options=pyarrow.csv.ConvertOptions(include_columns=["user_id"]),
-        )
-        users = [user for user in pc.unique(table["user_id"]).to_pylist() if user]
+        rows = pd.read_csv(source, usecols=["user_id", "weight", "unit"], dtype=str)
+        rows = rows[rows["user_id"].notna() & (rows["unit"] == "kg")]
+        rows["weight"] = pd.to_numeric(rows["weight"], errors="coerce")
+        usual = rows.groupby("user_id", sort=False)["weight"].median().dropna().head(persons)
         lines = ["user_id,effectiveDateTime,source_type,weight,unit"]
-        lines += [f"{user},{day}T07:30:00Z,patient-device,80.5,kg" for user in users[:persons]]
+        lines += [
+            f"{user},{day}T07:30:00Z,patient-device,{kg:.1f},kg" for user, kg in usual.items()
+        ]
         path.write_text("\n".join(lines) + "\n")
         return path
 

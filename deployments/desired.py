@@ -3,7 +3,6 @@
 Plain data, from the configuration and prefect.yaml; `reconcile.py` compares it with a server.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -266,8 +265,3 @@ def _notifying(
             SendNotification(block_document_id=block, subject=name, body=body) for block in blocks
         ],
     )
-
-
-def notify_urls(config: Config) -> list[str]:
-    """Return the addresses of [notify], with what the environment holds for $NAME."""
-    return [os.path.expandvars(url) for url in config.notify.urls]

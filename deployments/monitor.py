@@ -2,16 +2,22 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 
-from deployments.desired import heartbeats_missed
+from deployments.desired import heartbeats_missed, notifying_automations
 from deployments.health import Finding, found_deployments
 from flows.served import Served, runs_of
 from weightstream.config import Config
@@ -28,6 +34,9 @@ LARGE_DATABASE_MB = 2000.0
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 IN_TURN = ("AwaitingConcurrencySlot", "AwaitingRetry")
 """They wait for another run of their deployment, or for their time."""
+TRIGGERED, DELIVERED = "prefect.automation.triggered", "prefect.automation.action.executed"
+DELIVERY = timedelta(minutes=2)
+"""Within which a notification is delivered, or not at all."""
 GOOD_ENDS = ("Completed", "Cancelled")
 
 
@@ -37,6 +46,8 @@ def monitor_findings(
     """Yield what is wrong with runs, files, readings and disk space."""
     for deployment in found_deployments(client, config, served):
         yield from run_findings(client, deployment, datetime.now(UTC))
+    yield from stuck_runs(client, served, datetime.now(UTC))
+    yield from notification_findings(client, served, datetime.now(UTC))
     yield from inbox_findings(config.data.inbox_dir, time.time())
     yield from store_findings(config)
     yield from room_findings(config.data.data_dir)
@@ -46,7 +57,7 @@ def monitor_findings(
 def run_findings(
     client: SyncPrefectClient, deployment: DeploymentResponse, now: datetime
 ) -> Iterator[Finding]:
-    """Check the runs of a deployment: how the newest ended, which are late, which are silent."""
+    """Check the runs of a deployment: how the newest ended, and which are late."""
     name = deployment.name
     newest = runs_of(client, deployment, ENDED, limit=1)
     for run in newest:
@@ -56,7 +67,7 @@ def run_findings(
                 f"{run.state.message}; fix it and run it again",
                 kind="run",
             )
-    waiting = runs_of(client, deployment, [StateType.SCHEDULED, StateType.PENDING])
+    waiting = runs_of(client, deployment, [StateType.SCHEDULED])
     late = [
         run
         for run in waiting
@@ -69,30 +80,99 @@ def run_findings(
             "paused",
             kind="late",
         )
-    for run in runs_of(client, deployment, [StateType.RUNNING, StateType.CANCELLING]):
+
+
+def stuck_runs(client: SyncPrefectClient, served: Served, now: datetime) -> Iterator[Finding]:
+    """Check runs that are under way and give no sign of life.
+
+    They are found by tag: a run outlives its deployment, and Prefect cannot end a run whose
+    deployment was deleted meanwhile (it fails to give back the slot of the deployment).
+    """
+    for run in tagged_runs(client, served, [StateType.PENDING]):
+        if run.state and run.state.timestamp < now - LATE:
+            yield Finding(
+                f"{run.name} was taken by a worker and never began, so that worker died: "
+                f"`prefect flow-run delete {run.id}`, and run it again",
+                kind="stuck",
+            )
+    for run in tagged_runs(client, served, [StateType.RUNNING, StateType.CANCELLING]):
         silent = now - (last_heartbeat(client, run) or run.start_time or now)
         if silent > 2 * heartbeats_missed():
             yield Finding(
                 f"{run.name} has been silent for {silent.total_seconds() / 60:.0f} minutes; its "
-                f"process is gone: `prefect flow-run cancel {run.id}` or delete it",
+                f"process is gone: `prefect flow-run delete {run.id}`, and run it again",
                 kind="stuck",
             )
+
+
+def tagged_runs(
+    client: SyncPrefectClient, served: Served, states: list[StateType]
+) -> list[FlowRun]:
+    """Return the runs of a store in some states."""
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[served.tag]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
+        )
+    )
 
 
 def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
     """Return when a run last sent a heartbeat, if the server still knows."""
     wanted = {
-        "limit": 1,
-        "filter": {
-            "event": {"name": ["prefect.flow-run.heartbeat"]},
-            "resource": {"id": [f"prefect.flow-run.{run.id}"]},
-            "order": "DESC",
-        },
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        "order": "DESC",
     }
+    events = events_of(client, wanted, limit=1)
+    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+
+
+def events_of(
+    client: SyncPrefectClient, wanted: dict[str, Any], limit: int = 50
+) -> list[dict[str, Any]]:
+    """Return events that the server still has, by a filter of its API."""
+    wanted = {"limit": limit, "filter": wanted}
     events: list[dict[str, Any]] = client.request("POST", "/events/filter", json=wanted).json()[
         "events"
     ]
-    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+    return events
+
+
+def notification_findings(
+    client: SyncPrefectClient, served: Served, now: datetime
+) -> Iterator[Finding]:
+    """Check whether the notifications of the last day were delivered.
+
+    Of a webhook that does not answer, Prefect records nothing at all; so what was sent is compared
+    with what should have been.
+    """
+    for desired in notifying_automations(served, []):
+        for found in client.read_automations_by_name(desired.name):
+            wanted = {
+                "event": {"name": [TRIGGERED, DELIVERED]},
+                "resource": {"id": [f"prefect.automation.{found.id}"]},
+                "occurred": {"since": (now - timedelta(days=1)).isoformat()},
+                "order": "DESC",
+            }
+            yield from undelivered(events_of(client, wanted), len(found.actions), now)
+
+
+def undelivered(
+    events: Sequence[dict[str, Any]], recipients: int, now: datetime
+) -> Iterator[Finding]:
+    """Compare the deliveries of an automation with the times that it was triggered."""
+    delivered = sum(one["event"] == DELIVERED for one in events)
+    due = recipients * sum(
+        one["event"] == TRIGGERED and datetime.fromisoformat(one["occurred"]) < now - DELIVERY
+        for one in events
+    )
+    if delivered < due:
+        yield Finding(
+            f"{due - delivered} of {due} notifications of the last day were not delivered; check "
+            "the addresses of [notify] urls, and the server's log",
+            kind="notify",
+        )
 
 
 def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:

@@ -1,20 +1,16 @@
 """Notifications: the blocks of [notify] urls, and the automations that use them."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
-from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from deployments.desired import notify_urls, notifying_automations
+from deployments.desired import notifying_automations
 from deployments.resource import Resource, automation
+from flows.notices import block_of, notify_urls
 from flows.served import Served
 from weightstream.config import Config
-from weightstream.errors import ConfigError
-
-SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 
 
 def notifying_resources(
@@ -48,28 +44,6 @@ def notifying_resources(
                 lambda found=found: client.delete_automation(found.id),  # type: ignore[misc]
                 "",
             )
-
-
-def block_of(name: str, url: str) -> Block:
-    """Return Prefect's notification block for an address.
-
-    Webhooks are sent {"text": ...}, as most chat services take it; every other scheme is one of
-    Apprise, which Prefect's block for Slack hands on. Raises ConfigError for no address.
-    """
-    parts = urlsplit(url)
-    if not parts.scheme or "$" in url:
-        raise ConfigError(
-            "notify.urls contains something that is not an address, or a $NAME that is not in the "
-            "environment; write https://..., mailto://... or another address of Apprise"
-        )
-    if parts.scheme in ("https", "http") and parts.hostname not in SLACK_HOSTS:
-        return CustomWebhookNotificationBlock(
-            name=name,
-            url="{{url}}",
-            json_data={"text": "{{subject}}\n{{body}}"},
-            secrets={"url": url},
-        )
-    return SlackWebhook(url=url)
 
 
 def _block(client: SyncPrefectClient, name: str, desired: Block) -> Resource:

@@ -19,13 +19,13 @@ from deployments.health import (
     stuck_findings,
     worker_findings,
 )
-from deployments.monitor import monitor_findings
 from deployments.reconcile import resources
 from flows.served import Served, read_paths
 from weightstream.cli import configured
 from weightstream.config import Config
 from weightstream.config_file import load
 from weightstream.errors import ConfigError, PrefectError
+from weightstream.store.connection import STORE_NAME
 from weightstream.terminal import json_text
 
 Paths = dict[str, str | None]
@@ -113,6 +113,12 @@ def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterat
                 yield f"changed  {resource.name}: {', '.join(resource.differences)}"
 
 
+def store_of(served: Served, config: Path | None, data_dir: Path | None) -> Path:
+    """Return the file of a store that is set up."""
+    with api() as client:
+        return Path(str(paths_of(client, served, config, data_dir)["data_dir"])) / STORE_NAME
+
+
 def configured_by(paths: Paths) -> Config:
     config, data_dir = (paths[key] for key in ("config", "data_dir"))
     return configured(Path(config) if config else None, Path(data_dir) if data_dir else None)
@@ -135,6 +141,8 @@ def find_problems(
         yield from worker_findings(client, served, wrong=monitor)
         yield from stuck_findings(client, settings, served)
         if monitor:
+            from deployments.monitor import monitor_findings  # with half of the domain
+
             yield from monitor_findings(client, settings, served)
 
 

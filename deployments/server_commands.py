@@ -44,7 +44,7 @@ def server_start(options: tuple[str, ...]) -> None:
     """
     if os.environ.get("PREFECT_SERVER_LOGGING_LEVEL") == "CRITICAL":
         del os.environ["PREFECT_SERVER_LOGGING_LEVEL"]  # ours, for the embedded server
-    _become("server", "start", *options)
+    _become("waiting_server", "server", "start", *options)
 
 
 @server.command("setup")
@@ -121,16 +121,23 @@ def _parameter(written: str) -> tuple[str, Any]:
 @settings
 def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | None) -> None:
     """Run `server setup`, then a worker for the deployments, until stopped."""
-    from deployments.server import set_up
+    from deployments.server import set_up, store_of
     from flows.served import Served
 
     served = Served(name)
     for line in set_up(served, config, data_dir):
         click.echo(line)
-    _become("worker", "start", "--pool", served.pool, "--limit", str(limit))
+    where = str(store_of(served, config, data_dir))
+    _become(
+        "metered_worker", where, "worker", "start", "--pool", served.pool, "--limit", str(limit)
+    )
 
 
-def _become(*arguments: str) -> None:
-    """Go on as a command of Prefect, which has prefect.toml's values from our environment."""
+def _become(module: str, *arguments: str) -> None:
+    """Go on as a command of Prefect, which has prefect.toml's values from our environment.
+
+    module: of this package, which adds something to it.
+    """
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "prefect", *arguments])  # noqa: S606
+    program = [sys.executable, "-m", f"{__package__}.{module}", *arguments]
+    os.execv(sys.executable, program)  # noqa: S606

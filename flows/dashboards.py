@@ -1,9 +1,7 @@
 """The dashboards flow: the store to pages."""
 
 import logging
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow
@@ -24,12 +22,13 @@ from tasks.runtime.submission import state_of, submit_batches, submit_in_backgro
 from weightstream.clocks import RunClock
 from weightstream.errors import WeightstreamError
 from weightstream.memory import free_memory_mb
-from weightstream.outputs.drawing import IndexRow, draw_index, undrawn
+from weightstream.outputs.drawing import draw_index, undrawn
 from weightstream.outputs.drawing_processes import drawing_processes, useful_processes
 from weightstream.outputs.pages.image import BROWSER_MB, NO_MEMORY, TAB_MB
-from weightstream.outputs.pages.index import identity_of, read_index
+from weightstream.outputs.pages.index import read_index, recent_alerts
 from weightstream.outputs.pages.page import write_assets
 from weightstream.store import queries
+from weightstream.store.alert_statuses import announce
 from weightstream.store.connection import existing, explained, transaction
 from weightstream.store.locks import drawing_lock
 
@@ -75,7 +74,7 @@ def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> li
     settings = context.settings
     try:
         with redacted_errors("draw"):
-            write_assets(settings.dashboards)
+            write_assets(settings.dashboards, settings.drawing.language)
         # It scans the whole store in SQLite, which leaves the GIL to those that draw.
         with submit_in_background(
             report,
@@ -102,26 +101,17 @@ def _draw_pages(context: RunContext, changed: list[str], problems: list[str]) ->
     context.tallies.progress.begin("draw", len(persons), "pages")
     problems += _draw_batches(context, persons)
     rows = [row for some in context.batches.index_rows.values() for row in some]
-    context.tallies.alerted = newly_alerted(settings.dashboards, rows)
     # Under the store's lock: another process that draws now would lose its rows of the index.
     with (
         context.tallies.clocks["draw"].running(),
         explained(store.path),
         transaction(store.connection),
     ):
-        draw_index(store.connection, settings.dashboards, rows, naming)
+        index = draw_index(store.connection, settings.dashboards, rows, naming)
+        alerts = recent_alerts(read_index(index) or {})
+        context.tallies.alerted = announce(store.connection, alerts)
     context.tallies.progress.end("draw")
     return persons
-
-
-def newly_alerted(dashboards: Path, rows: Sequence[IndexRow]) -> int:
-    """Return how many persons have an alert now that the index does not show yet."""
-    alerted = {row["user_id"]: row["alert"] for row in rows if row["alert"]}
-    before = (read_index(dashboards / "index.html") or {}) if alerted else {}
-    return sum(
-        identity_of(alert) != identity_of(before.get(user, {}).get("alert"))
-        for user, alert in alerted.items()
-    )
 
 
 def _draw_batches(context: RunContext, persons: list[str]) -> list[str]:

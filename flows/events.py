@@ -6,7 +6,9 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 
+from flows.notices import deliver, notify_urls
 from flows.served import served_here
+from tasks.runtime.context import RunSettings
 
 BREACHED = "weightstream.quality.breached"
 """Limits of [quality] are newly exceeded."""
@@ -15,10 +17,13 @@ ALERTED = "weightstream.alerts.new"
 NEWS = (BREACHED, ALERTED)
 
 
-def emit_of_store(event: str, sentence: str, **counts: Any) -> None:
-    """Emit an event about the store, if there is a server."""
+def publish_news(settings: RunSettings, event: str, sentence: str, **counts: Any) -> list[str]:
+    """Emit an event about the store, which automations forward; without a server, send it.
+
+    Returns what went wrong.
+    """
     if PREFECT_API_URL.value() is None:
-        return
+        return deliver(notify_urls(settings.config), "weightstream: a store has news", sentence)
     emit_event(
         event,
         resource={"prefect.resource.id": f"weightstream.store.{served_here().pool}"},
@@ -30,3 +35,4 @@ def emit_of_store(event: str, sentence: str, **counts: Any) -> None:
         ],
         payload={"sentence": sentence, **counts},
     )
+    return []

@@ -5,10 +5,10 @@ from typing import Any
 from prefect.states import Completed, Failed, State
 
 from flows.artifacts import publish_artifacts
-from flows.events import ALERTED, BREACHED, emit_of_store
+from flows.events import ALERTED, BREACHED, publish_news
 from flows.import_report import publish_import_report
 from tasks import STAGES
-from tasks.runtime.context import RunContext
+from tasks.runtime.context import RunContext, RunSettings
 from tasks.runtime.redaction import OUTAGES, outage_message
 from weightstream.clocks import RunClock
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
@@ -94,25 +94,41 @@ def summarise(context: RunContext, clock: RunClock, problems: list[str]) -> Summ
     )
 
 
-def announce(context: RunContext) -> None:
-    """Emit events for new breaches and alerts, which [notify] forwards. They name nobody."""
+def announce(context: RunContext) -> list[str]:
+    """Publish new breaches and alerts as counts and links, which name nobody.
+
+    Returns what went wrong.
+    """
+    settings, problems = context.settings, []
     if breaches := context.tallies.new_breaches:
-        of = counted(breaches, "more limit")
-        emit_of_store(BREACHED, f"{of} of [quality] passed; see quality.html", limits=breaches)
+        said = f"{counted(breaches, 'more limit')} of [quality] passed; see "
+        said += page_address(settings, "quality.html")
+        problems += publish_news(settings, BREACHED, said, limits=breaches)
     if alerted := context.tallies.alerted:
-        who = counted(alerted, "person")
-        emit_of_store(ALERTED, f"{who} with a new alert; see index.html", persons=alerted)
+        said = f"{counted(alerted, 'person')} with a new alert; see "
+        said += page_address(settings, "index.html", "#filter=alert")
+        problems += publish_news(settings, ALERTED, said, persons=alerted)
+    return problems
+
+
+def page_address(settings: RunSettings, page: str, state: str = "") -> str:
+    """Return where a page is: on your web server, if that is configured, else on disk."""
+    base = settings.config.visualization.base_url
+    return f"{base}/{page}{state}" if base else str(settings.dashboards / page)
 
 
 def finalize_run(context: RunContext, summary: Summary) -> State[Summary]:
     """Record the run in the store and in Prefect; with problems it is Completed, named Degraded."""
     store, users = context.store, context.tallies.users
+    summary.problems += announce(context)
     status = "degraded" if summary.problems else "completed"
     counts = {"rows_in": summary.rows_in, **summary.counts, "users": summary.users}
+    news = {"alerts": context.tallies.alerted, "breaches": context.tallies.new_breaches}
     results = {"retro": summary.retro} if summary.retro else {}
+    if any(news.values()):
+        results["news"] = news
     end_run(store.connection, store.path, store.run, status, counts, summary.seconds, results)
     publish_artifacts(context, summary)
-    announce(context)
     reads = bool(context.settings.sources)
     done = f"{summary.rows_in:,} rows" if reads else counted(users, "person")
     message = "; ".join(summary.problems) or done

@@ -33,9 +33,7 @@ from tasks.runtime.submission import state_of, submit_batches
 from tasks.write import write
 from weightstream.clocks import RunClock
 from weightstream.errors import ConfigError, WeightstreamError
-from weightstream.intake.cleaning import Rules
 from weightstream.intake.import_report import check_report, left_out
-from weightstream.intake.retiming import refuse_retimed
 from weightstream.intake.sources import check_sources, look_up
 from weightstream.parsing.layouts import DateOrder
 from weightstream.readers.stated import read_options
@@ -107,10 +105,6 @@ def ingest(
             open_run(str(flow_run.get_id()), "ingest", settings, paths, options) as context,
         ):
             clock.started()
-            if context.store.has_persons:
-                data = settings.data
-                rules = Rules(context.settings.started, data.timezone, data.min_date)
-                refuse_retimed(context.store.connection, paths, options, rules)
             read_sources(context)
             problems = list(context.batches.intake.refused.values())
             if not ignore_unreadable:

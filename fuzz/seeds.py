@@ -52,6 +52,9 @@ MORE_SEEDS = {
         "Person;Date;Time;tz;Weight\n;;;;(lb)\nu1;31/01/2024;0,29;Europe/Oslo;180,5\n",
         "subjid,param,time_utc,value,units\n1,Body weight,1706681553,80,kg\n1,BMI,1706681553,25,\n",
         "user_id,date,weight (st),weight (lb)\nu1,2024-01-31 07:12:33+01:00,12,4\n",
+        '"pid","date","weight_kg"\n"1","a",31.01.24,"80,5"\n"2","a",01.02.24, "80"\n',
+        "USUBJID,VSTESTCD,VSORRES,VSORRESU,VSDTC\nA,WEIGHT,80,kg,2024-01-10\nA,BMI,25,,\n",
+        "user_id;jour;heure;pounds;ounces\nu1;1er févr. 2024;07h12;180;8\n",
     ),
 }
 """Further files of a format, for what the first one does not show."""

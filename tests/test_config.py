@@ -345,6 +345,7 @@ ELSEWHERE = {
     ("data", "users_file"): "test_the_list_of_users_is_live",
     ("visualization", "file_names"): "test_the_naming_of_pages_is_live",
     ("visualization", "goals_file"): "test_outputs/test_goals.py",
+    ("visualization", "language"): "test_outputs/test_report.py",
     ("execution", "task_timeout_seconds"): "test_tasks/test_watchdog.py",
     ("visualization", "base_url"): "test_flows/test_artifacts.py",
     ("notify", "urls"): "test_deployments/test_notifying.py",

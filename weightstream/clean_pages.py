@@ -56,7 +56,7 @@ class Pages:
     rows: list[IndexRow] = field(default_factory=list)
 
     def begin(self) -> None:
-        write_assets(self.folder)
+        write_assets(self.folder, self.config.visualization.language)
 
     def draw(
         self, batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None

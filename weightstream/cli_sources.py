@@ -25,7 +25,7 @@ OPTIONS = (
     click.option("--format", default="auto", show_default=True, help="auto, csv, ..."),
     click.option(
         "--dates",
-        type=click.Choice(["dmy", "mdy", "ymd", "excel1900", "excel1904"]),
+        type=click.Choice(["dmy", "mdy", "ymd", "excel1900", "excel1904", "sas1960"]),
         help="How to read ambiguous dates, such as 03/04/2024 or 45292.",
     ),
     click.option(

@@ -193,6 +193,8 @@ class Quality(Section):
 class Visualization(Section):
     file_names: Literal["hash", "id"] = "hash"
     """File names of person pages: a hash of the user id, or the id itself."""
+    language: Literal["en", "de", "es", "fr", "nl"] = "en"
+    """The language of the pages of persons and of their list."""
     goals_file: Path | None = None
     """The goals of persons: a CSV file with the columns user_id, kg and by (YYYY-MM-DD, or
     empty)."""
@@ -209,13 +211,13 @@ class Visualization(Section):
 
 
 class Notify(Section):
-    """Whom the automations of `weightstream server setup` notify of failures."""
+    """Whom the automations of `weightstream server setup` notify, or runs if there is no server."""
 
     urls: tuple[str, ...] = ()
     """Webhooks (https://...) and addresses of Apprise (mailto://..., slack://...). They are
-    notified of runs that failed, crashed or degraded, of limits of [quality] that are exceeded, and
-    of the number of persons with new alerts. $NAME is replaced from the environment of `server
-    setup`."""
+    notified of limits of [quality] that are exceeded and of the number of persons with new alerts;
+    with a server also of runs that failed, crashed or degraded. $NAME is replaced from the
+    environment (with a server: of `server setup`)."""
 
 
 class Schedule(Section):

@@ -30,6 +30,7 @@ from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.identity import Deduplicated, deduplicate, measurement_ids
 from weightstream.intake.partition import Partition
+from weightstream.intake.rereading import Check, accept
 from weightstream.intake.selection import Selection
 from weightstream.intake.sources import Intake, take_in
 from weightstream.intake.tombstones import NOBODY, Tombstones
@@ -89,6 +90,7 @@ def read(
     *,
     tombstones: Tombstones = NOBODY,
     users: Mapping[Path, str] = MappingProxyType({}),
+    check: Check = accept,
     threads: int = 2,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Intake:
@@ -97,14 +99,15 @@ def read(
     started: a measurement later than this is faulty. spill: a folder of this run, to which
     measurements go, by person, if there are more than `data.spill_rows`. tombstones: erased
     persons, whose rows are dropped and counted. users: the person of a source, if its folder names
-    one; it takes precedence over options.user. on_rows: called with the number of rows as they are
-    read. A source that cannot be used is in Intake.refused with a sentence; the others continue.
+    one; it takes precedence over options.user. check: raises InputError for a source that must not
+    be read. on_rows: called with the number of rows as they are read. A source that cannot be used
+    is in Intake.refused with a sentence; the others continue.
     Raises ConfigError if `data.users_file` cannot be read.
     """
     rules = Rules(started, data.timezone, data.min_date)
     selection = Selection(data, tombstones)
     return take_in(
-        sources, options, rules, selection, spill, data.spill_rows, on_rows, threads, users
+        sources, options, rules, selection, spill, data.spill_rows, on_rows, threads, users, check
     )
 
 

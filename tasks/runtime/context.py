@@ -146,8 +146,8 @@ class Tallies:
     of batches that failed; failed_files: the numbers of their files. net_accepted: of the run's
     own rows, those that retro accepted less those that it rejected. outcomes: of all rows, once
     all are judged. quality: from the task `report`, and new_breaches: limits of [quality] that are
-    passed and were not before. alerted: persons drawn with an alert that the index did not show
-    of them. processes_mb: memory of the processes that drew. smoothed: whether retro ran.
+    passed and were not before. alerted: persons with a recent alert that was not announced yet.
+    processes_mb: memory of the processes that drew. smoothed: whether retro ran.
     """
 
     progress: Progress

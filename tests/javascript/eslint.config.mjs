@@ -1,6 +1,6 @@
 import js from "@eslint/js";
 
-const ours = ["Common", "Columns", "Words", "Course", "Figure", "Facts", "Log", "Weeks", "Plotly"];
+const ours = ["Texts", "Common", "Columns", "Words", "Course", "Figure", "Facts", "Log", "Weeks", "Plotly"];
 const browsers = [
   "window",
   "document",
@@ -11,6 +11,7 @@ const browsers = [
   "matchMedia",
   "addEventListener",
   "requestAnimationFrame",
+  "setTimeout",
   "getSelection",
   "getComputedStyle",
   "URL",

@@ -20,8 +20,9 @@ test("13 kg lost in 26 weeks reads as losing, and since when", () => {
 });
 
 test("a level that is known badly is an interval", () => {
-  const [said] = summary([185], { level_lo: [155], level_hi: [215] });
-  assert.match(said, /^The level is not well known: 155\.0 kg to 215\.0 kg/);
+  const [said, ...more] = summary([185], { ...losing, vague: true, direction: null, level_lo: [155], level_hi: [215] });
+  assert.equal(said, "The level is not well known: 155.0 kg to 215.0 kg on 1 Jan 2024.");
+  assert.deepEqual(more, []);
 });
 
 test("two persons are told with their shares, and no change of a level that is of both", () => {
@@ -41,6 +42,19 @@ test("many rejected are a caution, copies aside", () => {
   assert.match(summary(kg, bad)[1], /^Caution: 4 of 10 readings are rejected/);
   const copies = { ...bad, reason: [2, 2, 2, 2, 0, 0, 0, 0, 0, 0] };
   assert.equal(summary(kg, copies).length, 1);
+});
+
+test("what the other person weighed is no reason for caution", () => {
+  const reasons = [["ok", "", ""], ["other_person", "looks like another person", ""]];
+  const bad = { reasons, reason: [1, 1, 1, 1, 0, 0, 0, 0], verdict: [1, 1, 1, 1, 0, 0, 0, 0] };
+  const shared = [80, 62, 4, 4, "2024-01-01", false];
+  assert.doesNotMatch(summary(Array(8).fill(80), { ...bad, shared }).join(" "), /Caution/);
+  assert.match(summary(Array(8).fill(80), bad).join(" "), /Caution: 4 of 8/);
+});
+
+test("who is weighed at visits alone is compared with the visit before", () => {
+  const visits = { direction: ["losing", "visit"], changes: { visit: change(-2.1, 90), start: change(-4, 400) } };
+  assert.match(summary([90, 89], visits)[0], /Losing: −2\.1 kg since the visit of 1 Jan 2024 \(−2\.7 to −1\.5 kg\)\./);
 });
 
 test("an alert is told until it is closed or ninety days old", () => {
@@ -83,5 +97,8 @@ test("a goal has its distance, and the days on which it may be reached", () => {
   assert.match(goal(pace(-0.1, -0.01)), /not within two years/);
   assert.match(goal(pace(1.4, 2.8), 95), /\+5\.0 kgto go; .* between 21 Feb 2024 and 11 Apr 2024$/);
   assert.match(goal({}, 90.2), /reached/);
+  assert.match(goal({ start: ["2023-06-01", 214, -13, -14, -12, -0.1] }, 92), /reachedthe level is 2\.0 kg below it/);
+  assert.match(goal({ start: ["2023-06-01", 214, 4, 3, 5, 0.1] }, 88), /\+2\.0 kgabove the goal/);
+  assert.match(goal({ start: ["2023-06-01", 214, 3, 2, 4, 0.1] }, 92), /\+2\.0 kgto go/);
   assert.equal(goal({}), "Goal 85.0 kg by 1 Jun 2024−5.0 kgto go");
 });

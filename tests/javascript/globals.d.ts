@@ -1,4 +1,5 @@
 /* What scripts find on a page: each other's names, plotly.js, and elements whose kind the page knows. */
+declare const Texts: any;
 declare const Common: any;
 declare const Columns: any;
 declare const Words: any;
@@ -10,6 +11,8 @@ declare const Weeks: any;
 declare const Plotly: any;
 
 interface Window {
+  Wording: any;
+  Texts: any;
   Common: any;
   Columns: any;
   Words: any;

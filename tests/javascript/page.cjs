@@ -22,11 +22,16 @@ function element() {
   };
 }
 
-function load(...names) {
-  const window = {};
+const wording = (language) => JSON.parse(fs.readFileSync(path.join(ASSETS, "languages", `${language}.json`), "utf8"));
+
+/* What scripts offer, in English. */
+const load = (...names) => loadIn("en", ...names);
+
+function loadIn(language, ...names) {
+  const window = { Wording: wording(language) };
   const document = { createElement: element, getElementById: element, documentElement: element() };
   const context = vm.createContext({ window, document, matchMedia: () => ({ matches: false }), Intl, Map, Set });
-  for (const name of ["common.js", ...names]) {
+  for (const name of ["texts.js", "common.js", ...names]) {
     vm.runInContext(fs.readFileSync(path.join(ASSETS, name), "utf8"), context, { filename: name });
     Object.assign(context, window); // what one script offers, the next ones take
   }
@@ -68,6 +73,7 @@ function person(kg, more = {}) {
     above: [0],
     changes: {},
     direction: null,
+    vague: false,
     shared: null,
     goal: null,
     shifts: [],
@@ -81,4 +87,4 @@ function person(kg, more = {}) {
   };
 }
 
-module.exports = { load, element, person };
+module.exports = { load, loadIn, wording, ASSETS, element, person };

@@ -56,3 +56,25 @@ test("a copy is no error", () => {
   assert.equal(Columns.copy(data, 1), true);
   assert.equal(Columns.rejected(data, 1), false);
 });
+
+test("a level shift near an edge has its label inside", () => {
+  const { Figure, Columns: columns } = load("columns.js", "words.js", "course.js", "figure.js");
+  const anchors = (row) => {
+    const shifts = [[new Date(Date.UTC(2024, 0, 1 + row, 7)).toISOString(), 80, 84]];
+    const data = columns.prepare(person(Array(100).fill(80), { shifts }));
+    const { annotations } = Figure.build(data, Figure.defaultView()).layout;
+    return annotations.filter((note) => note.text.startsWith("level shift")).map((note) => note.xanchor);
+  };
+  assert.deepEqual([3, 50, 97].map((row) => anchors(row)[0]), ["left", "center", "right"]);
+});
+
+test("the interval swells at once where readings end, not only half way", () => {
+  const { Course, Columns: columns } = load("columns.js", "words.js", "course.js");
+  const time = ["2015-05-01T07:00:00Z", "2024-05-01T07:00:00Z"];
+  const data = columns.prepare(person([80, 84], { time }));
+  const sight = { theme: {}, scale: 1, start: 0, end: 1, from: data.ms[0], to: data.ms[1] };
+  const [ground] = Course.levelTraces(data, sight);
+  const upper = ground.x.slice(0, ground.x.length / 2).map((ms, k) => [(ms - data.ms[0]) / 86400000, ground.y[k]]);
+  const early = upper.filter(([days]) => days > 0 && days < 120).map(([, kg]) => kg);
+  assert.ok(early.length >= 3 && early.at(-1) > 82);
+});

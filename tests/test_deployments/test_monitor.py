@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Failed, Running, Scheduled
+from prefect.states import Completed, Failed, Pending, Running, Scheduled
 
 from deployments import monitor
 from deployments.monitor import (
@@ -17,7 +17,10 @@ from deployments.monitor import (
     room_findings,
     run_findings,
     store_findings,
+    stuck_runs,
+    undelivered,
 )
+from flows.served import Served
 from weightstream.config import Config
 from weightstream.intake.inbox import make_folders
 
@@ -35,13 +38,15 @@ def found(monkeypatch):
     """What is found of runs by the type of their states, newest first; heartbeat: the last."""
 
     def of(runs=(), heartbeat=None):
-        def runs_of(client, deployment, states, limit=200):
+        def runs_of(client, of, states, limit=200):
             return [one for one in runs if one.state.type in states][:limit]
 
         monkeypatch.setattr(monitor, "runs_of", runs_of)
+        monkeypatch.setattr(monitor, "tagged_runs", runs_of)
         monkeypatch.setattr(monitor, "last_heartbeat", lambda client, run: heartbeat)
         deployment = SimpleNamespace(name="inbox")
-        return [one.kind for one in run_findings(None, deployment, NOW) if one.wrong]
+        findings = [*run_findings(None, deployment, NOW), *stuck_runs(None, Served(), NOW)]
+        return [one.kind for one in findings if one.wrong]
 
     return of
 
@@ -72,6 +77,28 @@ def test_a_run_that_makes_no_sign_is_stuck(found):
     assert found(under_way, heartbeat=NOW - timedelta(minutes=10)) == ["stuck"]
     assert found(under_way) == ["stuck"]
     assert found([run(Running(), start_time=NOW - timedelta(seconds=20))]) == []
+
+
+def test_a_run_that_a_dead_worker_took_is_stuck(found):
+    for minutes, kinds in ((1, []), (6, ["stuck"])):
+        pending = Pending(timestamp=NOW - timedelta(minutes=minutes))
+        late = NOW - timedelta(hours=1)  # it waited for a worker before
+        assert found([run(pending, expected_start_time=late)]) == kinds
+
+
+def test_notifications_that_never_arrived():
+    def event(name, minutes):
+        return {"event": name, "occurred": (NOW - timedelta(minutes=minutes)).isoformat()}
+
+    def lost(*events, recipients=2):
+        return [finding.sentence[:7] for finding in undelivered(events, recipients, NOW)]
+
+    told, arrived = monitor.TRIGGERED, monitor.DELIVERED
+    assert lost() == []
+    assert lost(event(told, 1)) == []  # still under way
+    assert lost(event(told, 60), event(arrived, 60), event(arrived, 60)) == []
+    assert lost(event(told, 60), event(arrived, 60)) == ["1 of 2 "]
+    assert lost(event(told, 60), event(told, 5), recipients=1) == ["2 of 2 "]
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from prefect.exceptions import ObjectNotFound
 
-from deployments.notifying import block_of, notifying_resources
+from deployments.notifying import notifying_resources
+from flows.notices import block_of
 from flows.served import Served
 from weightstream.config import Config
 from weightstream.errors import ConfigError
@@ -34,11 +35,22 @@ def test_a_webhook_is_sent_what_is_to_be_told():
     assert request["json"] == {"text": "weightstream\na run is Failed"}
 
 
-@pytest.mark.parametrize("url", ["$NOT_SET_ANYWHERE", "someone@example.org", ""])
-def test_what_is_no_address_is_refused_without_telling_it(url):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "$NOT_SET_ANYWHERE",
+        "someone@example.org",
+        "",
+        "http://",
+        "carrier-pigeon://loft",
+        "https://hooks.slack.com/nothing",  # Apprise would take it for nobody, in silence
+    ],
+)
+def test_what_is_no_address_is_refused_without_telling_it(url, caplog):
     with pytest.raises(ConfigError, match=r"notify\.urls") as refused:
         block_of("weightstream-1", url)
     assert not url or url not in str(refused.value)
+    assert caplog.text == ""
 
 
 class Client:

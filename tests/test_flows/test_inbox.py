@@ -74,6 +74,19 @@ def test_good_bad_and_doubled_files(run_inbox, folder):
     assert PERSON not in json.dumps(summary.problems)
 
 
+def test_a_stored_file_is_not_read_again_in_another_timezone(run_inbox, folder):
+    local = HEADER + ROW.replace("Z", "")
+    (folder / "a.csv").write_text(local)
+    run_inbox(timezone="Europe/Oslo")
+    (folder / "again.csv").write_text(local)
+    (folder / "b.csv").write_text(HEADER + ROW.replace("P-1", "P-2"))
+    _, summary = run_inbox(timezone="America/New_York")
+    assert names(folder) >= {"done/b.csv", "failed/again.csv"}
+    report = (folder / "failed/again.csv.report.txt").read_text()
+    assert report.startswith("again.csv is already stored with its times in another timezone")
+    assert summary.counts["accepted"] == 1
+
+
 def test_a_run_that_fails_leaves_all_where_it_was_dropped(run_inbox, folder, monkeypatch):
     (folder / "a.csv").write_text(HEADER + ROW)
     with monkeypatch.context() as patched:

@@ -95,7 +95,7 @@ def test_the_prior_is_active_until_a_set_is_learnt(data_dir, csv_of, store_files
 
 def test_learning_makes_a_new_active_set_and_says_what(data_dir, store_files, tmp_path):
     source = tmp_path / "many.csv"
-    simulate_csv(source, persons=20, rows=1200, seed=3)
+    simulate_csv(source, persons=20, rows=1200, seed=4)
     store_files(data_dir, source)
     config = Config.model_validate({"data": {"data_dir": data_dir}})
     said = learn_from_store(config)

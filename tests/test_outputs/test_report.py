@@ -103,6 +103,14 @@ def test_the_pages_scripts_are_written_too(store):
     assert all((store / "dashboards" / "assets" / name).is_file() for name in wanted)
 
 
+def test_the_configured_language_reaches_the_pages(store):
+    shared = store / "dashboards" / "assets" / "common.js"
+    for language in ("nl", "en"):
+        settings = {"data": {"data_dir": store}, "visualization": {"language": language}}
+        report.report_on_store(Config.model_validate(settings))
+        assert f'"language": "{language}"' in shared.read_text()
+
+
 def test_a_terminal_is_not_moved_by_a_source(store):
     done = run("--data-dir", store)
     assert "\x1b" not in done.stdout

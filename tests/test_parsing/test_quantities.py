@@ -37,7 +37,8 @@ def test_numbers_with_their_units(text, found):
 
 @pytest.mark.parametrize(
     "text",
-    ["12 lb 4 st", "12 st 4 kg", "80.5 kg 3", "80 apples", "kg", "12 st 4 lb 3 oz 2 g", "5 kg/m2",
+    ["12 lb 4 st", "12 st 14 lb", "12 st 172 lb", "12.5 st 4 lb", "12 st 4 kg",
+     "80.5 kg 3", "80 apples", "kg", "12 st 4 lb 3 oz 2 g", "5 kg/m2",
      "80 kg or so", "0 kg", "-80 kg", "12 st -4 lb", "80 000 kg", "1 kg" * 60],
 )  # fmt: skip
 def test_what_is_no_quantity(text):

@@ -183,6 +183,41 @@ def test_the_column_of_what_is_measured(name):
     assert chosen(LONG | {name: kinds})["measure"] == (name,)
 
 
+def test_a_code_is_the_measure_though_the_sample_holds_no_weight():
+    found = choose(LONG | {"itemid": ["220045", "220210", "220045", "220210"]})
+    assert found.named()["measure"] == ("itemid",)
+    assert "none of its first words and codes is known" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [("time", "time"), ("timezone", "timezone"), ("weight_type", "measure")]
+)
+def test_columns_that_are_empty_in_the_sample_keep_their_role(name, role):
+    found = chosen(PERSON | {"date": DAYS, "weight_kg": KG, name: [""] * 4})
+    assert name in found[role]
+
+
+def test_a_weight_in_another_unit_may_begin_after_the_sample():
+    cells = PERSON | {"date": DAYS, "weight_kg": KG, "weight_lb": [""] * 4}
+    assert chosen(cells)["weight"] == ("weight_kg", "weight_lb")
+    assert chosen(cells | {"weight_lb": KG, "weight_kg": [""] * 4})["weight"] == (
+        "weight_kg",
+        "weight_lb",
+    )
+
+
+@pytest.mark.parametrize("cells", [["final"] * 4, [""] * 4])
+def test_a_status_is_heeded_though_the_sample_holds_no_deleted_row(cells):
+    assert "deleted" in choose(PERSON | {"date": DAYS, "weight_kg": KG, "status": cells}).roles
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"), [("status", ["1", "0", "1", "1"]), ("smoking status", ["no"] * 4)]
+)
+def test_other_states_delete_nothing(name, cells):
+    assert "deleted" not in choose(PERSON | {"date": DAYS, "weight_kg": KG, name: cells}).roles
+
+
 def test_a_status_is_no_measure():
     assert "measure" not in chosen(LONG | {"type": ["manual", "scale", "manual", "scale"]})
 

@@ -80,6 +80,28 @@ def test_files_that_cannot_be_used(stored, cleaned, save):
         cleaned(save(path.read_bytes().replace(b"user_id", b"user\xb7id"), "names.parquet"))
 
 
+def test_names_with_spaces_and_quotes_and_two_of_one_name(cleaned, tmp_path):
+    arrays = [["a", "b"], ["2024-01-31"] * 2, [80.5, 60.5], [24.0, 23.0], ["kg", "kg"]]
+    names = [" user_id", "'date'", 'Weight "', "note", "unit "]
+    path = tmp_path / "odd.parquet"
+    parquet.write_table(pa.table([pa.array(one) for one in arrays], names), path)
+    rows = cleaned(path).measurements.to_pylist()
+    assert [(row["user_id"], row["weight_kg"]) for row in rows] == [("a", 80.5), ("b", 60.5)]
+    names[2:4] = ["weight", "weight"]
+    parquet.write_table(pa.table([pa.array(one) for one in arrays], names), path)
+    with pytest.raises(InputError, match="several columns called 'weight'"):
+        cleaned(path)
+
+
+def test_uuids_are_told_apart_even_where_their_bytes_are_texts(cleaned, tmp_path):
+    ids = [bytes([number] * 16) for number in (1, 65)]
+    columns = {"user_id": pa.array(ids, pa.binary(16)), "date": ["2024-01-31"] * 2}
+    path = tmp_path / "uuids.parquet"
+    parquet.write_table(pa.table(columns | {"weight_kg": [80, 81]}), path)
+    rows = cleaned(path).measurements.to_pylist()
+    assert [row["user_id"] for row in rows] == [one.hex() for one in ids]
+
+
 def test_texts_that_are_no_utf8(stored, cleaned, save):
     path = stored(user_id=["abcdefgh"], date=["2024-01-31"], weight=[80], unit=["kg"])
     content = path.read_bytes().replace(b"abcdefgh", b"abc\xb7efgh")

@@ -6,6 +6,7 @@ import pytest
 
 from fuzz.workbooks import DATE, MOMENT, workbook
 from weightstream.errors import InputError
+from weightstream.intake.import_report import left_out
 from weightstream.readers import recognise
 from weightstream.readers.spreadsheet import _column
 
@@ -21,12 +22,27 @@ def test_the_first_sheet_with_a_table(tmp_path, cleaned):
         Other=[HEADER, ["p9", (45322, DATE), 70, "kg"]],
     )  # fmt: skip
     assert recognise(path) == "xlsx"
-    rows = cleaned(path).measurements.to_pylist()
+    found = cleaned(path)
+    rows = found.measurements.to_pylist()
     assert [(row["wall"], row["amount"], row["line"]) for row in rows] == [
         ("2024-01-31", "80.5", 4),
         ("2024-02-01T07:12:00", "80", 6),
         ("2024-02-03", "80.4", 7),
     ]
+    # A sheet that may hold weighings and is not read counts like such a file.
+    assert [one.name for one in left_out(found.unread)] == [f"{path}, sheet 'Other'"]
+
+
+def test_a_further_table_of_a_workbook_in_a_zip_file_is_named(tmp_path, cleaned):
+    rows = [HEADER, ["p1", (45322, DATE), 80.5, "kg"]]
+    books = {name: workbook(tmp_path / name, A=rows, B=rows) for name in ("1.xlsx", "2.xlsx")}
+    path = tmp_path / "both.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, book in books.items():
+            archive.write(book, name)
+    found = cleaned(path)
+    assert len(found.measurements) == 2
+    assert len(left_out(found.unread)) == 2
 
 
 @pytest.mark.parametrize(("date1904", "day"), [(False, "2024-01-31"), (True, "2028-02-01")])

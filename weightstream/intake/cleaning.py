@@ -37,6 +37,9 @@ FUTURE = timedelta(hours=24)
 
 logger = logging.getLogger("weightstream")
 _THAT_CAN_BE_KEPT = f"that can be kept, of 1 to {MAX_NAME:,} characters without control characters"
+_WORDS_FOR_NONE = pa.array(["NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NaT", "None"])
+"""What R, pandas and Excel write for an id that is missing; case tells nan from a Nan."""
+_A_WORD_FOR_NONE = "a word that R, pandas and Excel write for none"
 _NO_NAME = r"[\x00-\x1f]"
 _EPOCH_DAY = date(1970, 1, 1)
 Ints = npt.NDArray[np.int64]
@@ -205,6 +208,7 @@ def _missing(block: pa.Table, parsed: _Parsed) -> dict[str, Bools]:
     """Return for each required field (N,) whether it is missing."""
     return {
         "user": parsed.user.is_blank(),
+        f"user id, but {_A_WORD_FOR_NONE}": _say_none(parsed.user),
         f"user id {_THAT_CAN_BE_KEPT}": _no_names(parsed.user),
         # A reader may know more about a record without time; then it sets a fault.
         "time": blank(plain(block["time"])) & block["fault"].is_null().to_numpy(),
@@ -355,12 +359,18 @@ def _quarantine(
 def required_person(name: str) -> str:
     """Return a name as a user id. Raises ConfigError if no row could have it."""
     said = encode(pa.chunked_array([[name]]))
-    if said.is_blank()[0] or _no_names(said)[0]:
+    if said.is_blank()[0] or _say_none(said)[0] or _no_names(said)[0]:
         raise ConfigError(
             f"{name[:60]!r} is not a user id; give one of 1 to {MAX_NAME:,} characters, without "
-            "control characters, that is not the word NULL"
+            "control characters, that is not a word for none, such as NULL or NA"
         )
     return name
+
+
+def _say_none(column: Coded) -> Bools:
+    """Return (N,) whether a text says that there is no name."""
+    said = pc.is_in(column.texts, _WORDS_FOR_NONE)
+    return column.spread(said.to_numpy(zero_copy_only=False), False)
 
 
 def _no_names(column: Coded) -> Bools:

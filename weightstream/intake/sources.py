@@ -18,6 +18,7 @@ from weightstream.intake.cleaning import Rules, read_clean, required_person
 from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
 from weightstream.intake.partition import Partition, Partitions, Spool, plan
+from weightstream.intake.rereading import Check, accept
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.parsing.times import parse_times
@@ -113,10 +114,11 @@ def take_in(
     on_rows: Callable[[int], None],
     threads: int,
     users: Mapping[Path, str] = MappingProxyType({}),
+    check: Check = accept,
 ) -> Intake:
     """Read every source once; on_rows is called with the number of rows as they are read.
 
-    users: the person of a source, which takes precedence over the options.
+    users: the person of a source, which takes precedence over the options. check: of each source.
     A source that cannot be used is refused as a whole, with a sentence; the others continue.
     """
     intake = Intake(
@@ -131,6 +133,7 @@ def take_in(
             with reading(path):
                 before = _mark(path)
                 file = FileCounts(path, named_format(path, its_options), *digest_of(path))
+            check(path, file.sha256, its_options)
         except InputError as error:
             intake.refused[path] = str(error)
             continue

@@ -1,8 +1,8 @@
 """Times of day that mean "unknown", since a source, or a stretch of it, has the same on all days.
 
 Fitbit writes 23:59:59 for weights that were typed in, spreadsheets and databases of dates write
-00:00:00, some 12:00:00. A reading at such a time counts as a date without a time. Otherwise a
-file that changes from 7:00 to 0:00 would show the loss of weight of a night.
+00:00:00, some 12:00:00 or 23:59. A reading at such a time counts as a date without a time.
+Otherwise a file that changes from 7:00 to 0:00 would show the loss of weight of a night.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from weightstream.parsing.zones import DAY_US, local_from_utc
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-CLOCKS = ("00:00:00", "12:00:00", "23:59:59")
+CLOCKS = ("00:00:00", "12:00:00", "23:59:59", "23:59:00")
 FEWEST = 3
 """The smallest number of readings, and of days, of a stretch."""
 LAST_SECOND = CLOCKS.index("23:59:59")
@@ -27,6 +27,7 @@ LAST_SECOND = CLOCKS.index("23:59:59")
 
 _QUARTER_US = 900_000_000  # zones lie whole quarters of an hour apart
 _SECOND_US = 1_000_000
+_CLOCKS_US = (0, DAY_US // 2, DAY_US - _SECOND_US, DAY_US - 60 * _SECOND_US)
 
 
 @dataclass
@@ -95,7 +96,8 @@ def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
     """
     us = measurements["time_us"].to_numpy()
     has_clock = ~np.isnan(measurements["hour"].to_numpy())
-    near = (us % _QUARTER_US == 0) | ((us + _SECOND_US) % _QUARTER_US == 0)
+    quarters = {-clock % _QUARTER_US for clock in _CLOCKS_US}
+    near = np.logical_or.reduce([(us + ahead) % _QUARTER_US == 0 for ahead in quarters])
     rows = np.flatnonzero(near & has_clock)
     wall = measurements["wall"].combine_chunks().take(pa.array(rows))
     written = pc.index_in(pc.utf8_slice_codeunits(wall, 11, 19), pa.array(CLOCKS))
@@ -113,8 +115,7 @@ def suspects(measurements: pa.Table, timezone: str) -> tuple[Ints, Ints, Ints]:
 
 def _clock_of(us: Ints) -> Ints:
     """Return (N,) the index into CLOCKS of microseconds since midnight, -1 for none."""
-    known = [0, DAY_US // 2, DAY_US - _SECOND_US]
-    return np.select([us == one for one in known], range(len(known)), -1)
+    return np.select([us == one for one in _CLOCKS_US], range(len(CLOCKS)), -1)
 
 
 def as_dates(

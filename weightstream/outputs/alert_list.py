@@ -9,14 +9,13 @@ from weightstream.config import Config
 from weightstream.errors import ConfigError, plain
 from weightstream.outputs.drawing import drawing_of, read_people
 from weightstream.outputs.pages.courses import Alert
+from weightstream.outputs.pages.index import RECENT_DAYS
 from weightstream.store import queries
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
 from weightstream.store.models import judging_on
 from weightstream.store.verifying import verify_structure
 
-RECENT_DAYS = 30
-"""An alert is listed that is no older than this, against the newest reading of all."""
 WORDS = {
     "rapid_gain": "rapid gain",
     "weight_loss": "weight loss",

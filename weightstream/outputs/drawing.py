@@ -51,6 +51,7 @@ class Drawing:
     watchers: Watchers
     most_mb: int
     goals: Mapping[str, Goal] = field(default_factory=dict)
+    language: str = "en"
 
     @property
     def timezone(self) -> str:
@@ -70,6 +71,7 @@ def drawing_of(dashboards: Path, config: Config, judging: Judging) -> Drawing:
         watchers(config.alerts),
         config.threading.memory.viz_memory_limit_mb,
         read_goals(config.visualization.goals_file),
+        config.visualization.language,
     )
 
 
@@ -138,7 +140,7 @@ def draw_png(
     """
     people = read_people(connection, drawing, user_ids)
     jobs = ((person, drawing.page(person.user_id).with_suffix(".png")) for person in people)
-    pictures = draw_pictures(jobs, tabs, timezone=drawing.timezone)
+    pictures = draw_pictures(jobs, tabs, timezone=drawing.timezone, language=drawing.language)
     if pictures.problem:
         logger.warning(pictures.problem)
     return [f"{path.name}: {why}" for path, why in pictures.failed]

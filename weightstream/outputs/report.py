@@ -28,7 +28,7 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
     """Measure the store; write quality.html and quality.json. Returns their content."""
     found = document(connection, config)
     checked = found.pop("validation")
-    write_assets(dashboards)
+    write_assets(dashboards, config.visualization.language)
     write_page(dashboards / "quality.html", quality_page(found))
     write_page(dashboards / "quality.json", orjson.dumps(found))
     write_page(dashboards / "quality-validation.json", orjson.dumps(checked))

@@ -108,6 +108,6 @@ def write_review_page(config: Config, rows: list[dict[str, Any]]) -> Path:
     with shared_run_lock(data_dir), ReadPool(data_dir, 1) as pool, pool.connection() as connection:
         drawing = drawing_of(dashboards, config, judging_on(connection, config))
         people = {one.user_id: one for one in read_people(connection, drawing, users)}
-        write_assets(dashboards)
+        write_assets(dashboards, drawing.language)
         write_page(dashboards / REVIEW_PAGE, review_page(rows, people, drawing.naming))
     return dashboards / REVIEW_PAGE

@@ -26,6 +26,8 @@ _DECIMAL_COMMA = re.compile(r"\+?(0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
 _EITHER = re.compile(r"\+?[1-9][0-9]*,[0-9]{3}")
 _COMMA_GROUPS = re.compile(r"\+?[0-9]{1,3}((,[0-9]{3})+\.[0-9]+|(,[0-9]{3}){2,})")
 _POINT_GROUPS = re.compile(r"\+?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")
+_SPACED = re.compile(r"(?<=[0-9])[\u00a0\u202f\u2009'’](?=[0-9]{3}(?![0-9]))")
+"""Spaces that do not break, and Swiss apostrophes, stand between thousands only."""
 _LEADING_NUMBER = re.compile(r"\+?[0-9][0-9.,]*(?<![.,])")
 _HANDFUL = 0.1
 
@@ -73,6 +75,8 @@ def normal_form(text: str, decimal_comma: bool | None = None) -> str | None:
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
         return None
+    if not text.isascii() or "'" in text:
+        text = _SPACED.sub("", text)
     if "," in text or text.count(".") > 1:
         text = _without_commas(text, decimal_comma)
     if not _NUMBER.fullmatch(text):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from weightstream.parsing.decimals import may_be_either
-from weightstream.parsing.layouts import DateOrder, layout_of
+from weightstream.parsing.layouts import DAY_ORIGINS, DateOrder, layout_of
 from weightstream.parsing.quantities import quantity_of
 from weightstream.parsing.units import canonical_unit, measures_something_else
 
@@ -18,8 +18,9 @@ ORDERS = {
 _DATE = re.compile(r"\s*(\d{1,2})[-/](\d{1,2})[-/](\d{2}(?:\d{2})?)\b.*", re.DOTALL)
 _TIME_OF_DAY = re.compile(r"\s*\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]\.?m\.?)?\s*", re.IGNORECASE)
 _REGION = re.compile(r"\d[ \[]+([A-Za-z]+/[A-Za-z_/+-]+)\]?\s*$")
-_SERIAL = re.compile(r"\s*\d{5}([.,]\d+)?\s*")
+_SERIAL = re.compile(r"\s*(\d{5})(?:[.,]\d+| \d{1,2}:.*)?\s*")
 _SHORTENED = re.compile(r"\s*\d([.,]\d+)?[eE]\+?\d+\s*")
+_EPOCH = date(1970, 1, 1).toordinal()
 _DIGITS = re.compile(r"\s*-?\d+([.,]\d+)?\s*")
 
 
@@ -99,10 +100,14 @@ def _like_a_date(text: str, order: DateOrder | None) -> str | None:
 
 
 def _like_a_number(text: str) -> str | None:
-    if _SERIAL.fullmatch(text):
+    if match := _SERIAL.fullmatch(text):
+        excel, mac, sas = (
+            date.fromordinal(_EPOCH + DAY_ORIGINS[system] + int(match[1]))
+            for system in ("excel1900", "excel1904", "sas1960")
+        )
         return (
-            "looks like a day number of Excel; give --dates excel1900, or --dates excel1904 for"
-            " files of old Macs"
+            f"looks like a day number of Excel; give --dates excel1900 ({excel}), --dates excel1904"
+            f" for files of old Macs ({mac}), or --dates sas1960 for those of SAS or Stata ({sas})"
         )
     if _SHORTENED.fullmatch(text):
         return "is a number that a spreadsheet has shortened; export the file as text again"

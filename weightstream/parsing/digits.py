@@ -15,6 +15,8 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 _NO_BREAK = "[\u00a0\u2009\u202f]"
+_DIRECTIONS = "[\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+"""Marks of the direction of writing, which browsers put around the parts of a date."""
 
 
 def with_plain_spaces(texts: pa.StringArray) -> pa.StringArray:
@@ -22,6 +24,7 @@ def with_plain_spaces(texts: pa.StringArray) -> pa.StringArray:
     _, data = buffers(texts)
     if not np.any(data >= 0x80):
         return texts
+    texts = pc.replace_substring_regex(texts, _DIRECTIONS, "")
     return pc.replace_substring_regex(texts, _NO_BREAK, " ")
 
 

@@ -10,36 +10,39 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import available_timezones
 
-DateOrder = Literal["dmy", "mdy", "ymd", "excel1900", "excel1904"]
+DateOrder = Literal["dmy", "mdy", "ymd", "excel1900", "excel1904", "sas1960"]
 """How to read ambiguous dates: the order of day, month and year in dates such as 03/04/2024, or the
-date system of Excel in which plain numbers are days."""
+date system of Excel, or of SAS and Stata, in which plain numbers are days."""
 
-EXCEL_ORIGINS = {"excel1900": -25_569, "excel1904": -24_107}
-"""Day 0 of Excel's date systems, in days since 1970-01-01."""
+DAY_ORIGINS = {"excel1900": -25_569, "excel1904": -24_107, "sas1960": -3_653}
+"""Day 0 of date systems, in days since 1970-01-01."""
 
 MAX_LAYOUT = 100
 """The longest time, in bytes."""
 
 _MONTHS = (
-    "jan ene gen", "feb fév fev", "mar mär mrt mrz", "apr abr avr", "may mai mei maj mag",
-    "jun juin giu", "jul juil lug", "aug ago aoû aou", "sep set", "oct okt out ott", "nov",
-    "dec dez déc dic",
+    "jan ene gen sty ian янв oca", "feb fév fev lut фев şub", "mar mär mrt mrz már мар",
+    "apr abr avr kwi ápr апр nis", "may mai mei maj mag máj май мая",
+    "jun juin giu cze jún июн haz", "jul juil lug lip júl июл tem",
+    "aug ago aoû aou sie авг ağu", "sep set wrz sze сен eyl",
+    "oct okt out ott paź окт eki", "nov lis noi ноя kas", "dec dez déc dic gru дек ara",
 )  # fmt: skip
-"""Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese
-and Scandinavian languages: no two months share one."""
+"""Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese,
+Scandinavian languages, Polish, Hungarian, Romanian, Russian and Turkish: no two months share
+one."""
 
 _WEEKDAYS = (
     "mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mie|mié|jeu|jue|gio|ven|vie|sam|"
     "sáb|sab|dim|dom"
 )
 _WEEKDAY = rb"(?:(?:" + _WEEKDAYS.encode() + rb")[a-z\x80-\xff]{0,8}\.?,? +)?"
-_NAME = rb"(?P<month>[a-z\x80-\xff]{3,12})"
+_NAME = rb"(?P<month>[a-z\x80-\xff]{3,20})"
 _SHORT_OR_LONG = rb"(?P<y>0000|00)"
 _DATES = (
-    rb"(?P<y>0000)(?P<sep>[-/.])(?P<m>00?)(?P=sep)(?P<d>00?)",
-    rb"(?P<d>00?)\.(?P<m>00?)\." + _SHORT_OR_LONG,
+    rb"(?P<y>0000)(?P<sep>[-/.])(?P<m>00?)(?P=sep)(?P<d>00?)\.?",
+    rb"(?P<d>00?)\. ?(?P<m>00?)\. ?" + _SHORT_OR_LONG,
     rb"(?P<a>00?)(?P<sep>[-/])(?P<b>00?)(?P=sep)" + _SHORT_OR_LONG,
-    _WEEKDAY + rb"(?P<d>00?)(?:st|nd|rd|th|\.)?[ /-]*(?:of |de )?" + _NAME
+    _WEEKDAY + rb"(?P<d>00?)(?:st|nd|rd|th|er|\.)?[ /-]*(?:of |de )?" + _NAME
     + rb"(?:\.?,?[ /-]*|\.? de )" + _SHORT_OR_LONG,
     _WEEKDAY + _NAME + rb"\.?[ -]*(?P<d>00?)(?:st|nd|rd|th)?[, -]+(?P<y>0000)",
     rb"(?P<y>0000)[ -]" + _NAME + rb"\.?[ -](?P<d>00?)",
@@ -51,7 +54,7 @@ _AM_BEFORE = "(?P<am_before>上午|午前|오전)".encode()
 _PM_BEFORE = "(?P<pm_before>下午|午後|오후)".encode()
 _HALF_BEFORE = rb"(?:" + _AM_BEFORE + rb"|" + _PM_BEFORE + rb")? ?"
 _TIME = (
-    _HALF_BEFORE + rb"(?P<h>00?)(?P<dot>[:.])(?P<mi>00|(?<=:)0)"
+    _HALF_BEFORE + rb"(?P<h>00?)(?P<dot>[:.h])(?P<mi>00|(?<=:)0)"
     rb"(?:(?P=dot)(?P<s>00)(?:[.,](?P<f>0{1,9}))?)?(?:" + _HALF + rb"| uhr| uur| h)?"
 )
 _DASHED_TIME = rb"(?P<h>00)-(?P<mi>00)-(?P<s>00)"
@@ -60,7 +63,9 @@ _ZONE = (
     rb"(?: ?\[(?P<region>[a-z_/+-]+)\]| (?P<place>[a-z]+/[a-z_/+-]+)| ?\([a-z +-]{2,60}\)"
     rb"| (?P<abbr>[a-z]{2,5}))?"
 )
-_AFTER_DATE = rb"(?:t|[,_]? +(?:at |um |kl\.? )?|[,_])"
+_AFTER_DATE = (
+    r"(?:t|\.?[,_]? +(?:(?:at|um|kl\.?|klo|om|à|às|a las?|alle|o godz\.|o|в) )?|[,_:])".encode()
+)
 _LAYOUTS = (
     *(date + rb"(?:" + _AFTER_DATE + _TIME + _ZONE + rb")?" for date in _DATES),
     _DATES[0] + _AFTER_DATE + _DASHED_TIME,
@@ -124,12 +129,12 @@ class Layout:
 def layout_of(shape: bytes, order: DateOrder | None = None) -> Layout | None:
     """Parse a text whose digits are all 0; None if its layout is not known.
 
-    order: with "ymd" dates such as 00-00-00 begin with the year; with a date system of Excel,
-    numbers of five digits are days.
+    order: with "ymd" dates such as 00-00-00 begin with the year; with a date system, numbers of
+    five digits are days.
     """
     if len(shape) > MAX_LAYOUT or shape.count(b"0") < 3 or not _BEGINNING.match(shape):
         return None
-    if order in EXCEL_ORIGINS and (match := _SERIAL.fullmatch(shape)):
+    if order in DAY_ORIGINS and (match := _SERIAL.fullmatch(shape)):
         return Layout(_spans(match), shape, number="serial")
     if order == "ymd" and (match := _YEAR_FIRST_SHORT.fullmatch(shape)):
         return _understood(match, shape)

@@ -13,7 +13,7 @@ from weightstream.parsing.decimals import MAX_CHARACTERS, normal_form, parse_amo
 from weightstream.parsing.units import CODES, KILOGRAMS, canonical_unit
 
 _PART = re.compile(r"\s*(\+?[0-9][0-9.,]*)\s*([^\W\d_][^\s\d,]*)?(?:,?\s+(?:and\s+)?|\s*|$)")
-_SMALLER = {"st": ("lb", 14), "lb": ("oz", 16), "kg": ("g", 1000)}
+SMALLER = {"st": ("lb", 14), "lb": ("oz", 16), "kg": ("g", 1000)}
 """The next smaller unit of each unit, and how many of it make one."""
 
 
@@ -87,7 +87,9 @@ def _added_up(parts: list[tuple[str, str | None]], decimal_comma: bool | None) -
         stated = canonical_unit(word) if word else "lb" if unit == "st" else None
         if amount is None or stated is None or unit not in (None, *_larger(stated)):
             return None
-        factor = _SMALLER[unit][1] if unit else 1
+        factor = SMALLER[unit][1] if unit else 1
+        if unit and (total % 1 or Decimal(amount) >= factor):  # not how anyone writes a sum
+            return None
         total, unit = total * factor + Decimal(amount), stated
     if unit is None or not total:
         return None
@@ -110,4 +112,4 @@ def as_measured(raw_weight: str, raw_unit: str, weight_kg: float) -> Quantity | 
 
 
 def _larger(unit: str) -> list[str]:
-    return [larger for larger, (smaller, _) in _SMALLER.items() if smaller == unit]
+    return [larger for larger, (smaller, _) in SMALLER.items() if smaller == unit]

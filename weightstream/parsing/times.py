@@ -26,7 +26,7 @@ from weightstream.parsing.digits import (
     strings,
     with_plain_spaces,
 )
-from weightstream.parsing.layouts import EXCEL_ORIGINS, DateOrder, Layout, layout_of
+from weightstream.parsing.layouts import DAY_ORIGINS, DateOrder, Layout, layout_of
 from weightstream.parsing.zones import (
     DAY_US,
     local_from_utc,
@@ -104,7 +104,7 @@ def _parse_group(
     if layout.number == "epoch":
         return _instants(*_since_1970(digits, layout), timezone)
     if layout.number == "serial":
-        return _excel_days(digits, layout, timezone, EXCEL_ORIGINS[order or "excel1900"])
+        return _excel_days(digits, layout, timezone, DAY_ORIGINS[order or "excel1900"])
     day, bad = _date(digits, layout, order)
     canonical = _CANONICAL.fullmatch(layout.shape) is not None
     if not layout.has("h"):

@@ -14,6 +14,7 @@ from weightstream.readers.formats import (
     format_of,
     is_litter,
     reader_of,
+    why_unknown,
 )
 from weightstream.readers.source import Source, head_of, is_zip
 
@@ -44,9 +45,7 @@ def recognise(path: Path) -> str:
         raise InputError(f"{path} is empty; there is nothing to read in it")
     name = format_of(head, path.name)
     if name is None:
-        raise InputError(
-            f"{path} is in no format that weightstream knows; see docs/formats.md, or give --format"
-        )
+        raise InputError(f"{path} {why_unknown(head)}; see docs/formats.md, or give --format")
     return name
 
 

@@ -24,13 +24,14 @@ from weightstream.readers.block import (
     raw_table_of_rows,
 )
 from weightstream.readers.records import decode
-from weightstream.readers.source import Source, open_source
+from weightstream.readers.source import Source, head_of, open_source
 
 MAX_TAG = 1 << 20
 """The longest tag of a real export, in bytes."""
 
 _TYPE = "HKQuantityTypeIdentifierBodyMass"
 _WEIGHT = re.compile(rb"HKQuantityTypeIdentifierBodyMass(?!\w)")
+_SHARED_LINE = re.compile(rb"<Record[^\n]*<Record")
 _ROOT = re.compile(rb"<!DOCTYPE\s+HealthData\b|<HealthData[\s>]")
 _COMPANION = re.compile(rb"^[^<]*(?:<\?[^>]*>\s*)?<(?:ClinicalDocument|gpx)[\s/>]")
 _ATTRIBUTE = rb"""\s+([\w:.-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')"""
@@ -66,6 +67,8 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     records without a unit.
     """
     user = given(options.user, source, "whose weights it holds", "--user")
+    # Where several records share a line, their positions tell them apart.
+    mark = b"<Record" if _SHARED_LINE.search(head_of(source)) else b"\n"
     line, carry = 1, b""
     with open_source(source) as stream:
         for more in _without_comments(stream, options.block_bytes):
@@ -74,12 +77,12 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
             if len(data) - cut > MAX_TAG:
                 raise InputError(f"{source} holds a tag that does not end; export it again")
             if _WEIGHT.search(data, 0, cut):
-                yield partial(_parse, data[:cut], line, user, options.unit)
-            line += data.count(b"\n", 0, cut)
+                yield partial(_parse, data[:cut], line, mark, user, options.unit)
+            line += data.count(mark, 0, cut)
             carry = data[cut:]
     if not carry.rstrip().endswith(b"</HealthData>"):
         raise InputError(f"{source} is truncated, its end is missing; export it again")
-    yield partial(_parse, carry, line, user, options.unit)
+    yield partial(_parse, carry, line, mark, user, options.unit)
 
 
 def _without_comments(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
@@ -124,7 +127,7 @@ def _cut(data: bytes) -> int:
     return cut if cut >= 0 else max(data.rfind(b"<"), 0)
 
 
-def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:
+def _parse(data: bytes, line: int, mark: bytes, user: str, unit: str | None) -> Block:
     rows: list[dict[str, Any]] = []
     counted = done = 0
     for found in _WEIGHT.finditer(data):
@@ -133,7 +136,7 @@ def _parse(data: bytes, line: int, user: str, unit: str | None) -> Block:
         done = max(done, tag.end if tag else found.start())
         if tag is None or tag.end <= found.start() or not tag.is_weight:
             continue
-        line += data.count(b"\n", counted, opening)
+        line += data.count(mark, counted, opening)
         counted = opening
         rows.append(_row(tag, _by_hand(data, tag), line, user, unit))
     return Block(raw_table_of_rows(rows), f"{EACH_RECORD}, else {OPTION}" if unit else EACH_RECORD)

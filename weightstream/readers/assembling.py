@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import InputError
-from weightstream.parsing.layouts import EXCEL_ORIGINS
+from weightstream.parsing.layouts import DAY_ORIGINS
 from weightstream.parsing.quantities import parse_quantities
 from weightstream.parsing.units import KILOGRAMS, canonical_unit
 from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
@@ -74,7 +74,7 @@ def assemble(
         columns["weight"] = cells(choice.weight[0])
         stated = choice.stated[0]
     elif choice.added:
-        columns["weight"], stated = _added(*(plain(cells(at)) for at in choice.weight)), None
+        columns["weight"], stated = _added(choice, [plain(cells(at)) for at in choice.weight]), None
     else:
         columns["weight"], own, fault = _either(choice, cells, count)
         stated = None
@@ -126,8 +126,8 @@ def _times(choice: Choice, cells: Callable[[int], Any], options: ReadOptions) ->
         return cells(choice.time[0])
     if len(choice.time) == 2:
         day, clock = (plain(cells(at)) for at in choice.time)
-        if options.dates in EXCEL_ORIGINS:
-            day = texts_of_serials(day, EXCEL_ORIGINS[options.dates])
+        if options.dates in DAY_ORIGINS:
+            day = texts_of_serials(day, DAY_ORIGINS[options.dates])
         day = pc.replace_substring_regex(day, _MIDNIGHT, "")
         clock = pc.replace_substring_regex(clock, _DAY_OF_A_CLOCK, "")
         clock = pc.replace_substring_regex(clock, _COMPACT_CLOCK, r"\1:\2")
@@ -210,12 +210,12 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, pa.array([text]))
 
 
-def _added(stones: pa.StringArray, pounds: pa.StringArray) -> pa.StringArray:
+def _added(choice: Choice, texts: list[pa.StringArray]) -> pa.StringArray:
     """The texts of both as one, such as 12 st 4 lb; of one of them if the other is absent."""
     # pyarrow's own way of skipping nulls loses rows in which all are null.
     parts = [
         pc.binary_join_element_wise(amounts, unit, " ").fill_null("")
-        for amounts, unit in ((stones, "st"), (pounds, "lb"))
+        for amounts, unit in zip(texts, choice.stated, strict=True)
     ]
     both = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
     return pc.if_else(pc.equal(both, ""), None, both)

@@ -1,6 +1,7 @@
 """Column names: the roles that a name fits, and the unit that it states."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,77 +20,101 @@ _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-Z])")
 
 
 def word_set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    """Return words as names have them: folding turns the last letter of βάρος into σ."""
+    return frozenset(text.casefold().split())
 
 
 _WEIGHT = word_set(
-    "weight weights wt bodyweight weightkg weightlb weightlbs weighing gewicht körpergewicht"
-    " koerpergewicht poids peso vikt kroppsvikt vekt kroppsvekt vægt kropsvægt paino"
-    " lichaamsgewicht waga masa hmotnost váha súly tömeg greutate težina вес масса 体重 體重"
-    " 체중 βάρος ağırlık kilo"
+    "weight weights wt bodyweight weighing gewicht körpergewicht koerpergewicht poids peso vikt"
+    " kroppsvikt vekt kroppsvekt vægt kropsvægt paino lichaamsgewicht waga masa hmotnost váha súly"
+    " testsúly tömeg testtömeg greutate težina вес масса 体重 體重 체중 βάρος ağırlık kilo тегло"
+    " вага teža svoris svars þyngd berat الوزن משקל"
 )
+_MASS = word_set("mass massa masse")
+_OF_A_BODY = word_set("body corporea corporal corporelle")
+"""Masses are weights with one of these words beside them."""
 _WEIGHT_BESIDE = word_set(
     "body mass measured measurement measure measures value reading readings my current actual"
-    " result vital vitals human person patient daily admission admit present in of at the and"
-    " corporel corporal corporeo total amount number num numeric"
+    " badan result vital vitals human person patient daily admission admit present in of at the"
+    " and corporel corporal corporeo ciała тела total amount number num numeric scale o e bed"
+    " chair standing sitting sling stated self reported clothed unclothed clothes shoes with"
+    " without nude"
 )
-_NO_WEIGHT = word_set(
+_GLUED = ("kgs", "kg", "lbs", "lb", "st", "g")
+"""Units that are written behind a word without a space, as in weightkg."""
+_PARTS = word_set(
+    "lean fat muscle bone bones water hydration visceral protein skeletal fett fettmasse muskel"
+    " muskelmasse knochen wasser fettfreie magermasse graisse grasse hydrique musculaire osseuse"
+    " maigre eau grasa graso magro muscular ósea agua grassa magra muscolare ossea óssea água"
+    " mięśni tłuszczu kostna kości tuková svalová kostní мышечная жировая костная"
+)
+"""Of a body."""
+_NO_WEIGHT = _PARTS | word_set(
     "goal target targeted ziel zielgewicht objectif objetivo obiettivo doel mål ideal optimal"
-    " trend lean fat muscle bone water hydration visceral protein skeletal index bmi ibw dry"
-    " birth max min maximum minimum avg average mean median moving smoothed smooth rolling"
-    " change delta diff difference loss lost gain gained percent pct percentage percentile"
-    " zscore z score previous prev initial start starting baseline last first predicted expected"
-    " estimated adjusted forecast allowed class category group status unit units uom note notes"
-    " comment source device id date time timestamp fett fettmasse muskel muskelmasse knochen"
-    " wasser fettfreie magermasse änderung graisse musculaire osseuse eau grasa muscular ósea"
-    " agua grassa muscolare ossea height rate ratio free range error std sd quality flag rank"
-    " feeding fetal food drug dose bag"
+    " cible idéal meta cel docelowa cílová целевой hedef 목표 wunsch wunschgewicht startgewicht"
+    " perdido perdu inicial initial seco sec medio moyen gemiddeld średnia średni средний ewma"
+    " trend index bmi ibw dry birth max min maximum minimum avg average mean median moving"
+    " smoothed smooth rolling change delta diff difference loss lost gain gained percent pct"
+    " percentage percentile zscore z score previous prev initial start starting baseline last"
+    " first predicted expected estimated adjusted forecast allowed class category group status"
+    " unit units uom note notes comment source device id date time timestamp änderung height rate"
+    " ratio free range error std complete sd quality flag rank age feeding fetal food drug dose"
+    " dosing bag"
 )
+_OF_OTHER_THINGS = word_set(
+    "reps repetitions rir rpe 1rm barbell sku ingredient ingredients serving servings shipping"
+)
+"""Words of columns that stand only in tables where something else is weighed."""
 _KIND = word_set("type kind category class label")
 _KIND_BESIDE = word_set("weight measurement measure entry record reading data value of")
 _KINDS_OF_NO_WEIGHING = word_set(
     "goal target ideal trend average avg mean predicted expected forecast birth lean fat muscle"
     " bone water ziel objectif objetivo obiettivo"
 )
-_VALUE = word_set(
-    "value valuenum result measurement amount quantity reading wert valeur valor valore"
+_WAYS = word_set(
+    "manual manually auto automatic automatically scale device app api user typed entered self"
+    " reported measured actual imported synced final preliminary amended corrected"
 )
-_VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard")
+"""Words on how a value came about; they do not tell what it is of."""
+_VALUE = word_set(
+    "value val valuenum result measurement amount quantity reading wert valeur valor valore"
+)
+_VALUE_BESIDE = word_set("as num number numeric the observation obs measured standard vital")
 _MEASURE = word_set(
     "metric measure parameter param variable test analyte loinc itemid vital measurement"
     " observation concept result item code type name label category description kind key field"
     " attribute display component title observable"
 )
 _STRONG_MEASURE = word_set(
-    "metric measure parameter param variable test analyte loinc itemid vital"
+    "metric measure parameter param variable test analyte loinc itemid vital concept code"
 )
 _MEASURE_BESIDE = word_set("id data text short long the sign signs source body snomed value health")
 _TIME = word_set(
-    "time date datetime timestamp day datum zeit uhrzeit zeitpunkt zeitstempel messzeit"
-    " messdatum fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä"
-    " päivämäärä pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間"
-    " 日付 時刻 日時 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día"
-    " dia dátum idő clock start startdate starttime datetimeutc effective recorded logged measured"
-    " taken weighed observed measurementdate measurementtime measurementdatetime"
-    " effectivedatetime dt moment čas data/hora"
+    "time date datetime timestamp day datum zeit uhrzeit zeitpunkt zeitstempel messzeit messdatum"
+    " fecha hora data ora heure jour dato tid tidspunkt klokkeslett klokkeslæt päivä päivämäärä"
+    " pvm aika kellonaika dag tijd tijdstip datetijd дата время день 日期 时间 時間 日付 時刻 日時"
+    " 测量时间 測定日 測定日時 날짜 시간 epoch unix ts charttime when giorno día dia dátum idő"
+    " clock start startdate starttime datetimeutc effective recorded logged measured taken weighed"
+    " observed measurementdate measurementtime measurementdatetime effectivedatetime dt moment čas"
+    " chartdate visitdate visdt obsdate daystamp tarih saat godzina hodina zeitangabe"
+    " messzeitpunkt gemessen wiegedatum päiväys datums ημερομηνία vitaldtm"
 )
 _CLOCK = word_set(
     "time clock hour hours minute uhrzeit stunde hora ora heure tid klokkeslett klokkeslæt"
-    " kellonaika tijd время 时间 時間 時刻 시간"
+    " kellonaika tijd время 时间 時間 時刻 시간 godzina hodina čas saat idő aika óra"
 )
 _TIME_BESIDE = word_set(
-    "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso"
-    " effective measurement measure reading weighing weight body value log entry record hour"
-    " visit visited exam examination assessment collection collected encounter session check"
-    " weighin clinic"
+    "of the at on in utc gmt local ms millis milliseconds s sec seconds us ns nanos iso am"
+    " effective measurement measure reading weighing weight body value log entry record hour visit"
+    " visited exam examination assessment collection collected encounter session check weighin"
+    " clinic"
 )
 _NO_TIME = word_set(
     "birth born dob created creation create updated update modified modification modify changed"
     " import imported export exported sync synced synchronized upload uploaded end ended finish"
     " stop store stored storetime entered inserted insert load loaded received processed death"
-    " goal target due next enrollment registration discharge zone timezone offset unit source"
-    " type id age sleep wake bed duration format count interval name device event expiry expires"
-    " deleted"
+    " goal target due next enrollment registration zone timezone offset unit source type id age"
+    " sleep wake bed duration format count interval name device event expiry expires deleted"
 )
 _CHANGED = word_set(
     "updated update modified modification changed storetime lastmodified lastupdated"
@@ -99,9 +124,12 @@ _USER = (
     "person", "subject id", "subjectid", "subject", "subjid", "usubjid", "participant id",
     "participantid", "participant", "member id", "memberid", "member", "client id", "clientid",
     "client", "customer id", "mrn", "pid", "study id", "studyid", "pat id", "patid", "case id",
-    "caseid", "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
+    "caseid", "case number", "medical record number", "nhs number", "pat nr", "pt id", "login",
+    "child id", "infant id", "employee id",
+    "individual id", "individual", "pseudonym", "proband", "profile", "profile id",
     "username", "user name", "patient number", "person number", "household member", "eid",
-    "email", "full name", "profile name", "nickname", "name",
+    "email", "e mail", "email address", "e mail address", "e mail adresse", "initials",
+    "full name", "profile name", "nickname", "name",
 )  # fmt: skip
 NAMES = (
     "name", "first name", "last name", "given name", "surname", "firstname", "lastname",
@@ -114,22 +142,25 @@ _PERSON = word_set(
     " benutzer nutzer anwender kunde patientin patienten teilnehmer proband profil utilisateur"
     " patiente personne usuario usuária usuário paciente persona pessoa utente paziente gebruiker"
     " patiënt persoon användare bruker bruger käyttäjä henkilö potilas użytkownik pacjent osoba"
-    " 用户 姓名 患者 사용자"
+    " pacjenta patientennummer probandennummer teilnehmernummer patiëntnummer patientnummer"
+    " deelnemer deelnemernummer identifiant ptid ptno subjno 用户 姓名 患者 사용자"
 )
 _PERSON_BESIDE = word_set(
     "id ids name names number nr no num code key uuid guid identifier nickname of the study hash"
+    " reference sid código numer n"
 )
 _SOURCE = (
     "source type", "source", "source name", "sourcename", "data source", "device", "device name",
     "device type", "source app", "app", "origin", "scale", "device model", "instrument",
+    "weight source", "measurement source", "vital source", "method", "measurement method",
 )  # fmt: skip
 _UNIT = word_set(
-    "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö"
-    " valueuom 单位 単位 단위 jednostka"
+    "unit units uom unitofmeasure einheit unité unite unidad unità enhet eenheid yksikkö valueuom"
+    " numunit ucum 单位 単位 단위 jednostka"
 )
 _UNIT_BESIDE = word_set(
-    "of measure measurement weight body mass value result source concept id code name original"
-    " ucum text observation"
+    "of measure measurement weight body mass value quantity result source concept id code name"
+    " original text observation obs vital test std standard cd"
 )
 _BIRTH = ("birth date", "birthdate", "date of birth", "dob", "birthday", "geburtsdatum")
 _SEX = ("sex", "gender")
@@ -144,6 +175,8 @@ DELETED = word_set(
 ) | {"entered in error"}
 """The cells of such a column for a row that was retracted."""
 _NOT_DELETED = word_set("0 0.0 n no f false")
+_FLAGS = word_set("1 1.0 y yes t true")
+_STATUS_BESIDE = word_set("status record row observation obs entry measurement result")
 _OTHER_UNITS = word_set(
     "% cm m mm in ft inch inches kcal cal kj bpm mmhg kg/m2 kg/m² kg/m^2 count years yr l liters"
     " litres steps"
@@ -175,17 +208,17 @@ class Name:
 def parse_name(text: str) -> Name:
     """Split a name into words; "Weight (kg)", "weight_kg" and "WeightKg" state their unit."""
     plain = text.strip().strip("\ufeff\"'").strip()
-    rest = plain.translate(str.maketrans("（）", "()"))
+    rest = unicodedata.normalize("NFKC", plain)  # full-width letters and brackets
     stated: set[str] = set()
     other = "%" in rest
-    for bracket in _BRACKETS.findall(rest):
-        units = _units_of(bracket)
-        if units or _states_something_else(bracket):
+    for match in reversed(list(_BRACKETS.finditer(rest))):
+        units = _units_of(match[1])
+        if units or _states_something_else(match[1]):
             stated |= units
             other = other or not units
-            rest = rest.replace(bracket, " ")
+            rest = f"{rest[: match.start()]} {rest[match.end() :]}"
     words = [word for part in _WORD.findall(rest) for word in _CAMEL.split(part)]
-    words = [word.casefold() for word in words]
+    words = [part for word in words for part in _unglued(word.casefold())]
     stated |= {unit for word in words if (unit := _unit_of_word(word))}
     words = [word for word in words if not _unit_of_word(word)]
     # Of "Weight (kg/lbs)" the unit is open.
@@ -227,6 +260,15 @@ def _unit_of_word(word: str) -> str | None:
     return None if word.isdigit() else canonical_unit(word)
 
 
+def _unglued(word: str) -> tuple[str, ...]:
+    """Split weightkg and fatkg, whose unit follows without a space; other words stay."""
+    for unit in _GLUED:
+        stem = word.removesuffix(unit)
+        if stem != word and stem in _WEIGHT | _PARTS | _MASS:
+            return stem, unit
+    return (word,)
+
+
 def _states_something_else(bracket: str) -> bool:
     """Whether a bracket holds the unit of a height, a share, an energy and the like."""
     return bracket.strip().casefold() in _OTHER_UNITS
@@ -238,14 +280,24 @@ def weight_fit(name: Name) -> int:
         return 0
     if not name.words:
         return PLAIN if name.unit else 0
-    known = _WEIGHT | {"mass"} if {"body", "mass"} <= name.words else _WEIGHT
+    known = _WEIGHT | _MASS if name.words & _OF_A_BODY else _WEIGHT
     return name.fit(known, _WEIGHT_BESIDE, _NO_WEIGHT)
 
 
 def names_no_weighing(name: Name) -> bool:
     """Whether a name speaks of a mass that nobody weighed: a goal, a trend, a part of a body."""
-    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | {"mass"}))
+    speaks_of_mass = name.unit is not None or bool(name.words & (_WEIGHT | _MASS))
     return speaks_of_mass and not weight_fit(name)
+
+
+def names_part(name: Name) -> bool:
+    """Whether a name speaks of the mass of a part of the body."""
+    return names_no_weighing(name) and bool(name.words & _PARTS)
+
+
+def is_of_other_things(name: Name) -> bool:
+    """Whether a column stands only in tables where weights are not of bodies: of lifts, of food."""
+    return bool(name.words & _OF_OTHER_THINGS)
 
 
 def value_fit(name: Name) -> int:
@@ -269,6 +321,11 @@ def is_kind(name: Name) -> bool:
 def is_no_weighing(cell: str) -> bool:
     """Whether the cell of such a column says that the weight beside it was not weighed."""
     return bool(parse_name(cell).words & _KINDS_OF_NO_WEIGHING)
+
+
+def tells_how(cell: str) -> bool:
+    """Whether a cell tells only how a value came about."""
+    return parse_name(cell).words <= _WAYS
 
 
 def time_fit(name: Name) -> int:
@@ -300,7 +357,9 @@ def tells_deletion(name: Name, cells: Iterable[str]) -> bool:
     flag = bool(name.words & _DELETED) and not name.words - _DELETED - _DELETED_BESIDE
     if flag:
         return texts <= DELETED | _NOT_DELETED
-    return "status" in name.words and bool(texts & DELETED - {"1", "y", "yes", "t", "true"})
+    # Of a status, 1 may mean that a row counts; words are clear, and may come in later rows only.
+    is_status = "status" in name.words and not name.words - _STATUS_BESIDE
+    return is_status and texts.isdisjoint(_FLAGS | _NOT_DELETED)
 
 
 def is_timezone(name: Name) -> bool:

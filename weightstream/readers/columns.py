@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from weightstream.errors import InputError, plain
-from weightstream.parsing.quantities import quantity_of
 from weightstream.parsing.units import canonical_unit
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import NAMES, PHRASES
-from weightstream.readers.measures import is_known
+from weightstream.readers.headers import is_datum
+from weightstream.readers.measures import is_known, weight_unit
+from weightstream.readers.standards import standard_of
 from weightstream.readers.table import NAME, ROLES, Column, Table, own_first
-from weightstream.readers.time_columns import choose_times
+from weightstream.readers.time_columns import choose_times, holds_times
 from weightstream.readers.weight_columns import choose_weights
 from weightstream.readers.zone_column import is_zone
 
@@ -73,6 +74,7 @@ class Choice:
 
 def resolve(table: Table) -> Choice:
     """Choose the columns. Raises InputError if a role has no column, or several possible ones."""
+    _follow_standard(table)
     roles = _roles_by_name(table)
     weights = choose_weights(table)
     if weights.measure is not None:
@@ -110,6 +112,15 @@ def resolve(table: Table) -> Choice:
     return choice
 
 
+def _follow_standard(table: Table) -> None:
+    """Take the columns that a standard names as if --column did; what --column says comes first."""
+    standard = standard_of(column.name.text for column in table.columns)
+    if standard:
+        named = {**standard.columns, **table.options.named}
+        table.options = replace(table.options, named=named)
+        table.notes.append(f"the columns are those of {standard.title}")
+
+
 def _roles_by_name(table: Table) -> dict[str, int]:
     """Choose the columns of roles that go by the whole name: the person, the source, ids."""
     roles: dict[str, int] = {}
@@ -138,6 +149,8 @@ def _roles_by_name(table: Table) -> dict[str, int]:
             table.taken.add(found.index)
     if "user_id" not in roles:
         _refuse_persons(table)
+    elif "birth_date" in roles:
+        _refuse_namesakes(table, roles["user_id"], roles["birth_date"])
     return roles
 
 
@@ -148,16 +161,31 @@ def _repeats(column: Column) -> bool:
 
 def _refuse_persons(table: Table) -> None:
     """Raise InputError for ids that may be of persons, where --user says that there is one."""
-    if table.options.user is None:
+    settled = table.told("record_id") or table.is_switched_off("record_id")
+    if table.options.user is None or settled:
         return
-    for column in table.left:
-        if column.name.phrase in _IDS and _repeats(column):
+    for column in table.columns:
+        if column.name.phrase in _IDS and len(set(column.texts)) < len(column.cells):
             name = column.name.text
             raise InputError(
                 f"{table.where} has a column {plain(name)!r} whose ids repeat, so they may identify"
                 f" persons or records; give {table.how_to_name('user_id', name)} without"
                 f" --user, or {table.how_to_name('record_id', name)}"
             )
+
+
+def _refuse_namesakes(table: Table, user: int, birth_date: int) -> None:
+    """Raise InputError for names that persons with different birth dates share."""
+    names_of_persons, born = table.columns[user], table.columns[birth_date].cells
+    if names_of_persons.name.phrase not in NAMES or table.told("user_id"):
+        return
+    pairs = {(name, born[row]) for row, name in names_of_persons.cells.items() if row in born}
+    if len(pairs) > len({name for name, _ in pairs}):
+        raise InputError(
+            f"{table.where} has several birth dates for one {table.listing([names_of_persons])}, so"
+            " it does not tell persons apart; name a column that does by"
+            f" {table.how_to_name('user_id', NAME)}"
+        )
 
 
 def _first_called(table: Table, phrases: tuple[str, ...]) -> Column | None:
@@ -231,7 +259,7 @@ def _units(table: Table) -> tuple[int, ...]:
 def _deletions(table: Table) -> dict[str, int]:
     """The column that tells which rows their source took back."""
     for column in table.left:
-        if column.cells and names.tells_deletion(column.name, column.texts):
+        if names.tells_deletion(column.name, column.texts):
             table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
             return {"deleted": column.index}
     return {}
@@ -257,10 +285,12 @@ def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:
 def _zone(table: Table) -> int | None:
     """The column of the timezone, where its cells are names or offsets that leave no doubt."""
     told = table.told("timezone")
-    found = [told] if told else [c for c in table.left if names.is_timezone(c.name) and c.cells]
+    found = [told] if told else [c for c in table.left if names.is_timezone(c.name)]
+    found.sort(key=lambda column: not column.cells)
     for column in found:
         if told or 2 * sum(map(is_zone, column.texts)) >= len(column.texts):
-            table.notes.append(f"times are in the zone that {table.listing([column])} names")
+            if column.cells:
+                table.notes.append(f"times are in the zone that {table.listing([column])} names")
             return column.index
     if found:
         table.notes.append(
@@ -307,9 +337,18 @@ def _missing(table: Table, choice: Choice) -> list[str]:
         # Without a weight it is open whether its name would state one.
         "unit": bool(choice.unit or any(choice.stated) or table.options.unit or in_cells)
         or (not choice.weight and any(column.name.unit for column in table.columns))
-        or ("measure" in choice.roles and not choice.kinds),
+        or _measures_state_units(table, choice),
     }
     return [word for word, there in has.items() if not there]
+
+
+def _measures_state_units(table: Table, choice: Choice) -> bool:
+    """Whether the column that says what is measured names units, or no weight among its first."""
+    if "measure" not in choice.roles or choice.kinds:
+        return False
+    weighings = [weight_unit(text) for text in table.columns[choice.roles["measure"]].texts]
+    units = [unit for is_one, unit in weighings if is_one]
+    return not units or any(units)
 
 
 def _incomplete(table: Table, missing: list[str]) -> InputError:
@@ -321,20 +360,31 @@ def _incomplete(table: Table, missing: list[str]) -> InputError:
     options = [] if table.is_frame else [f"--{word}" for word in missing if word in _OPTIONS]
     give = f"; give {' and '.join(options)}, or" if options else ";"
     role = {"user": "user_id"}.get(missing[0], missing[0])
-    ids = [c.name.text for c in table.columns if c.name.phrase in _IDS and role == "user_id"]
+    columns = f"its columns are {table.listing()}"
+    if len(table.columns) == 1:
+        columns = f"its only column is {table.listing()}, without a comma, semicolon, tab or |"
     return InputError(
         f"{table.where} has no column for {' and '.join(missing)}{give} name it by"
-        f" {table.how_to_name(role, ids[0] if ids else NAME)}; its columns are {table.listing()}"
+        f" {table.how_to_name(role, _nearest(table, role))}; {columns}"
     )
+
+
+def _nearest(table: Table, role: str) -> str:
+    """The name of a column that nearly fits a role, for a sentence that asks for one."""
+    fits = {
+        "user_id": lambda column: column.name.phrase in _IDS,
+        "time": holds_times,
+        "weight": lambda column: (
+            names.names_no_weighing(column.name)
+            and not column.name.other
+            and column.share_of_numbers() > 0
+        ),
+    }.get(role)
+    found = [column.name.text for column in table.columns if fits and fits(column)]
+    return found[0] if found else NAME
 
 
 def _looks_like_names(table: Table) -> bool:
     """Return whether the header has names and is not the first record."""
     texts = [column.name.text for column in table.columns if column.name.text]
-    return bool(texts) and not any(_is_data(text) for text in texts)
-
-
-def _is_data(text: str) -> bool:
-    """Whether a cell of the header is a number or a time."""
-    digits = sum(character.isdigit() for character in text)
-    return quantity_of(text, True) is not None or digits >= 6
+    return bool(texts) and not any(map(is_datum, texts))

@@ -7,6 +7,7 @@ same rows, with the line of the file on which each begins.
 """
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,7 @@ from weightstream.errors import InputError
 from weightstream.readers import headers, records
 from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.column_names import PLAIN, parse_name, time_fit
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.partitions import constant_cells, folder_columns
@@ -34,6 +36,8 @@ HEAD_BYTES = 256 << 10
 """The number of bytes that are read to find the header and examine the columns."""
 
 _CODED_ROLES = ("user_id", "source", "measure", "sex")
+
+_NO_DIGIT = r"^[^0-9]+$"
 
 Cells = dict[int | str, Any]
 """Columns of a chunk by their index, with "line", "fault" and "detail"."""
@@ -183,17 +187,35 @@ def _without_headers(cells: Cells, plan: Plan) -> Cells:
     """
     names, choice = plan.choice.all_names, plan.choice
     at = [*choice.time, *choice.weight]
-    if not choice.time or not _equal(cells[at[0]], names[at[0]]).any():
+    if not choice.time:
+        return cells
+    _refuse_another_header(cells, choice, plan.where)
+    if not _equal(cells[at[0]], names[at[0]]).any():
         return cells
     equal = [_equal(cells[index], names[index]) for index in at]
     same = np.logical_and.reduce(equal)
     other = np.flatnonzero(equal[0] & ~same)
     if len(other):
-        line = cells["line"][int(other[0])].as_py()
-        raise InputError(
-            f"{plan.where} holds a second table, which begins in line {line}; save each as a file"
-        )
+        raise _second_table(plan.where, cells, int(other[0]))
     return {name: column.filter(pa.array(~same)) for name, column in cells.items()}
+
+
+def _refuse_another_header(cells: Cells, choice: Choice, where: str) -> None:
+    """Raise InputError for a row with the names of other columns in place of time and weight."""
+    time, weight = choice.time[0], choice.weight[0]
+    worded = pc.match_substring_regex(cells[time].cast(pa.string()), _NO_DIGIT).fill_null(False)
+    for row in np.flatnonzero(worded.to_numpy(zero_copy_only=False)).tolist():
+        name, value = (str(cells[index][row].as_py() or "") for index in (time, weight))
+        is_name = time_fit(parse_name(name)) == PLAIN and name.strip() != choice.all_names[time]
+        if is_name and value and re.fullmatch(_NO_DIGIT, value):
+            raise _second_table(where, cells, row)
+
+
+def _second_table(where: str, cells: Cells, row: int) -> InputError:
+    line = cells["line"][row].as_py()
+    return InputError(
+        f"{where} holds a second table, which begins in line {line}; save each as a file"
+    )
 
 
 def _equal(column: Any, name: str) -> npt.NDArray[np.bool_]:

@@ -135,7 +135,8 @@ def _document(document: Any, patients: Patients, user: str | None) -> Iterator[A
 
 
 def _resources(document: Any, user: str | None) -> Iterator[Any]:
-    """The resources of a document: itself, or those in its lists, Bundles and envelopes.
+    """The resources of a document: itself, those in its lists, Bundles, Parameters and envelopes,
+    and Observations that another resource contains.
 
     An envelope that names who provided the resources is the record of one person, who has another
     id with each provider: there `user` stands for all of these ids.
@@ -154,8 +155,21 @@ def _resources(document: Any, user: str | None) -> Iterator[Any]:
             entries = items_of(value.get("entry"))
             inner = (fields_of(one).get("resource") or _EMPTY for one in reversed(entries))
             pending.extend((one, provider) for one in inner)
+        elif value["resourceType"] == "Parameters":
+            given = map(fields_of, reversed(items_of(value.get("parameter"))))
+            pending.extend((one.get("resource"), provider) for one in given)
         else:
+            pending.extend((one, provider) for one in _contained(value))
             yield _provided(value, provider, user) if provider else value
+
+
+def _contained(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """The Observations within a resource, of its subject where they name none."""
+    if "contained" not in resource:
+        return []
+    inner = map(fields_of, reversed(items_of(resource["contained"])))
+    found = [one for one in inner if one.get("resourceType") == "Observation"]
+    return [{"subject": resource.get("subject")} | one for one in found]
 
 
 def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict[str, Any]:
@@ -227,7 +241,8 @@ def _source(element: dict[str, Any]) -> str | None:
     """The name of the source, by the code of a body weight."""
     for coding in items_of(fields_of(element.get("code")).get("coding")):
         code = fields_of(coding).get("code")
-        if isinstance(code, str) and code in SOURCES and _fits(text_of(coding.get("system")), code):
+        code = code.strip() if isinstance(code, str) else None
+        if code in SOURCES and _fits(text_of(coding.get("system")), code):
             return SOURCES[code]
     return None
 

@@ -37,6 +37,13 @@ NAMES_PERSONS = ("csv", "parquet", "xlsx", "fhir", "open_mhealth")
 """Formats in which a file can name its persons; all others need --user."""
 
 UNKNOWN = "is in no format that weightstream knows"
+_KINDS = (
+    (re.compile(rb"\s*%PDF-"), "a PDF"),
+    (re.compile(rb"\s*<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE), "HTML"),
+    (re.compile(rb"\s*<"), "XML"),
+    (re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\[\]{])"), "JSON"),
+)
+"""How files of no known format begin."""
 _LITTER = re.compile(
     r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$"
     r"|(?:\.[^/]+\.crc|_SUCCESS|_(?:common_)?metadata|_(?:started|committed)_\d+)$)"
@@ -78,6 +85,13 @@ def is_litter(place: str) -> bool:
     return _LITTER.search(place) is not None
 
 
+def why_unknown(head: bytes) -> str:
+    """Say what a file is whose format is not known. head: its first bytes."""
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    kind = next((name for beginning, name in _KINDS if beginning.match(head)), None)
+    return UNKNOWN.replace("is in", f"is {kind}, in", 1) if kind else UNKNOWN
+
+
 class Inventory:
     """The files of a folder or zip file, sorted into those that are read and those that are not.
 
@@ -106,7 +120,7 @@ class Inventory:
         if len(self.names) == 1:
             return f"is not of the format {self.names[0]}"
         is_inner_zip = head.startswith(ZIP_MAGIC) and source.member is not None
-        return "is a zip file in a zip file; unpack it" if is_inner_zip else UNKNOWN
+        return "is a zip file in a zip file; unpack it" if is_inner_zip else why_unknown(head)
 
     def leave_out(self, source: Source, sentence: str) -> None:
         """Record a file that cannot be opened. sentence: why not."""

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from weightstream.errors import InputError
+from weightstream.parsing.layouts import layout_of_text
+from weightstream.parsing.quantities import quantity_of
 from weightstream.readers import column_names as names
 from weightstream.readers import records
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.column_names import PHRASES, parse_name
+from weightstream.readers.standards import standard_of
 from weightstream.readers.table import SAMPLE_ROWS
 
 DELIMITERS = ",;\t|"
@@ -18,8 +22,8 @@ HEADER_LINES = 40
 BOM = b"\xef\xbb\xbf"
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]|%PDF-")
-"""How JSON, XML and PDF begin."""
+_DOCUMENT = re.compile(rb"[{<]|\[\s*[\[\]{]|%PDF-|\x89PNG|\xff\xd8\xff")
+"""How JSON, XML, PDF and pictures begin."""
 _SEP = re.compile(rb"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 
@@ -75,6 +79,10 @@ def find_header(head: bytes, where: str, options: ReadOptions) -> Header:
     lines = head.split(b"\n")
     above = sum(bool(line.strip()) and not _SEP.fullmatch(line) for line in lines[: number - 1])
     rows = _sample(lines[number:], delimiter, len(cells))
+    if all(row.detail for row in rows):
+        wider = _sample(lines[number:], delimiter, len(cells) + 1)
+        if _are_numbered(wider) and not _has_times(cells, rows):
+            cells, rows = ["", *cells], wider
     units = names.units_below(cells, rows[0].cells) if rows else ()
     if units:
         number, rows = number + rows[0].line, rows[1:]
@@ -113,11 +121,34 @@ def is_header(cells: list[str], wanted: frozenset[str] = frozenset()) -> bool:
         return False
     if wanted and wanted <= {cell.strip().strip('"').casefold() for cell in cells}:
         return True
+    if any(map(is_datum, cells)):
+        return False
+    if standard_of(cells):
+        return True
     parsed = [parse_name(cell) for cell in cells if len(cell) <= 200]
     ages = (*PHRASES["age_days"], *PHRASES["age_years"])
     return any(names.time_fit(one) or one.phrase in ages for one in parsed) and any(
         names.weight_fit(one) or names.value_fit(one) for one in parsed
     )
+
+
+def is_datum(cell: str) -> bool:
+    """Whether a cell is a number or a time, and so no name of a column."""
+    digits = sum(character.isdigit() for character in cell)
+    return digits >= 6 or (digits > 0 and quantity_of(cell, True) is not None)
+
+
+def _has_times(cells: list[str], rows: list[records.Row]) -> bool:
+    """Whether there is a time where the header names one; then a row's last cells are too many."""
+    places = [at for at, cell in enumerate(cells) if names.time_fit(parse_name(cell))]
+    return any(layout_of_text(row.cells[at] or "") for row in rows for at in places)
+
+
+def _are_numbered(rows: list[records.Row]) -> bool:
+    """Whether each row begins with its number, as R's do, under a header without a name for it."""
+    first = [row.cells[0] or "" for row in rows if row.detail is None and row.cells[-1] is not None]
+    numbers = [int(text) for text in first if text.isascii() and text.isdecimal() and len(text) < 9]
+    return len(numbers) == len(rows) > 0 and all(a < b for a, b in pairwise(numbers))
 
 
 def _sample(lines: list[bytes], delimiter: str, width: int) -> list[records.Row]:

@@ -1,6 +1,7 @@
 """Parquet: tables with the columns of our CSV, whatever types they have."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -50,7 +51,7 @@ def persons_of(path: Path, options: ReadOptions) -> Callable[[pa.RecordBatch], A
     found = choice.roles.get("user_id")
     if found is None:
         raise InputError(f"{path} names no persons")
-    return partial(_cells, found, choice=choice)
+    return partial(_cells, found, found, choice=choice)
 
 
 @contextmanager
@@ -88,15 +89,12 @@ def _check_size(file: parquet.ParquetFile, source: Source) -> None:
 
 def _choose(source: Source, options: ReadOptions) -> Choice:
     with _opened(source) as file:
-        names = file.schema_arrow.names
-        flat = [
-            n for n, kind in zip(names, file.schema_arrow.types, strict=True) if not _nested(kind)
-        ]
-        first = next(file.iter_batches(SAMPLE_ROWS, columns=flat), None)
-        cells = {name: texts_of(first.column(name)).to_pylist() for name in flat} if first else {}
-    rows = len(first) if first else 0
-    none: list[str | None] = [None] * rows
-    sample = list(zip(*(cells.get(name, none) for name in names), strict=True))
+        names, types = file.schema_arrow.names, file.schema_arrow.types
+        flat = [at for at, kind in enumerate(types) if not _nested(kind)]
+        first = next(_columns_of(file, flat, SAMPLE_ROWS), None)
+        cells = {at: texts_of(first.column(str(at))).to_pylist() for at in flat} if first else {}
+    none: list[str | None] = [None] * (len(first) if first else 0)
+    sample = list(zip(*(cells.get(at, none) for at in range(len(names))), strict=True))
     folders = folder_columns(source, names)
     choice = resolve(table_of(str(source), names, sample, options, folders=folders))
     return replace(choice, folders=dict(enumerate(folders.values(), len(names))))
@@ -106,10 +104,27 @@ def _nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
+def _columns_of(
+    file: parquet.ParquetFile, indices: Sequence[int], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Columns by their index, which becomes their name: several may have one name."""
+    names = file.schema_arrow.names
+    seen = Counter[str]()
+    turns = []
+    for name in names:  # all columns of a name are read, in the order of the file
+        turns.append(seen[name])
+        seen[name] += 1
+    wanted = list(dict.fromkeys(names[at] for at in indices))
+    for batch in file.iter_batches(rows, columns=wanted):
+        places = {name: batch.schema.get_all_field_indices(name) for name in wanted}
+        found = [batch.column(places[names[at]][turns[at]]) for at in indices]
+        yield pa.record_batch(found, [str(at) for at in indices])
+
+
 def _batches(source: Source, choice: Choice) -> Iterator[pa.RecordBatch]:
-    names = [choice.all_names[at] for at in choice.indices if at not in choice.folders]
+    own = [at for at in choice.indices if at not in choice.folders]
     with _opened(source) as file:
-        yield from file.iter_batches(_ROWS, columns=names)
+        yield from _columns_of(file, own, _ROWS)
 
 
 def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tuple[Any, Any]]:
@@ -119,14 +134,16 @@ def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tupl
 
 
 def _assembled(batch: pa.RecordBatch, choice: Choice, options: ReadOptions, where: str) -> Any:
-    return assemble(choice, lambda at: _cells(at, batch, choice), len(batch), options, where)
+    return assemble(
+        choice, lambda at: _cells(at, str(at), batch, choice), len(batch), options, where
+    )
 
 
-def _cells(at: int, batch: pa.RecordBatch, choice: Choice) -> Any:
-    """Return the texts of a column of the file, or of its folders."""
+def _cells(at: int, name: int | str, batch: pa.RecordBatch, choice: Choice) -> Any:
+    """Return the texts of a column by its index; name: what it is called, or where, in a batch."""
     if at in choice.folders:
         return constant_cells(choice.folders[at], len(batch))
-    return texts_of(batch.column(choice.all_names[at]))
+    return texts_of(batch.column(name))
 
 
 def _block(
@@ -147,12 +164,14 @@ def _block(
     )
 
 
+_UUID_BYTES = 16
+
+
 def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
 
-    A duration is no instant: it is printed with its unit.
-
-    Bytes that are no UTF-8 are told in hexadecimal, so that different ones stay different.
+    Bytes that are no UTF-8, and UUIDs, are told in hexadecimal, so that different ones stay
+    different. A duration is no instant: it is printed with its unit.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -164,6 +183,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
         return column.cast(pa.timestamp("us"), safe=False).cast(pa.string())
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
+        return pa.array([value and value.hex() for value in column.to_pylist()], pa.string())
     try:
         if pa.types.is_duration(kind):
             raise pa.ArrowNotImplementedError  # its number alone could be read as an epoch

@@ -210,30 +210,45 @@ def decode(line: bytes) -> str:
 
 
 def cells_of(text: str, delimiter: str) -> list[str]:
-    """The cells of one record."""
+    """The cells of one record. A quote may follow spaces."""
     if '"' not in text:
         return text.split(delimiter)
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    return next(_reader(text, delimiter, strict=False), [])
 
 
 def _strict_cells(text: str, delimiter: str) -> list[str]:
     """The cells of a record, none if a quote ends within a cell."""
-    lines = io.StringIO(text, newline="")
     try:
-        return next(csv.reader(lines, delimiter=delimiter, strict=True), [])
+        return next(_reader(text, delimiter, strict=True), [])
     except csv.Error:
         return []
 
 
-def _is_open(text: str, delimiter: str) -> bool:
-    """Whether a quoted cell has not ended yet."""
+def _reader(text: str, delimiter: str, strict: bool) -> Iterator[list[str]]:
+    lines = io.StringIO(text, newline="")
+    spaced = any(start > 0 for start in _quotes(text, delimiter))
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, strict=strict)
+
+
+def _quotes(text: str, delimiter: str) -> Iterator[int]:
+    """The number of spaces before the quote of each quoted cell; -1 for one that does not end."""
     position = 0
     while True:
+        start = position
+        while text.startswith(" ", position):
+            position += 1
         if text.startswith('"', position):
+            yield position - start
             match = _QUOTED.match(text, position)
             if match is None:
-                return True
+                yield -1
+                return
             position = match.end()
         position = text.find(delimiter, position) + 1
         if position == 0:
-            return False
+            return
+
+
+def _is_open(text: str, delimiter: str) -> bool:
+    """Whether a quoted cell has not ended yet."""
+    return -1 in _quotes(text, delimiter)

@@ -10,16 +10,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from weightstream.errors import InputError
-from weightstream.parsing.layouts import EXCEL_ORIGINS
+from weightstream.parsing.layouts import DAY_ORIGINS
 from weightstream.readers.assembling import assemble, texts_of_serials
-from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
+from weightstream.readers.block import Block, Parse, ReadOptions, Unread, raw_table
 from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
@@ -29,6 +28,7 @@ from weightstream.readers.table import SAMPLE_ROWS, table_of
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_ANOTHER_TABLE = "holds a table too, and one is read; save it as a file of its own"
 _MAX_UNPACKED = 200 << 20
 _MAX_CELLS = 5_000_000
 """Cells that a sheet may span, from its first to its last: empty ones take memory too."""
@@ -50,9 +50,9 @@ def recognise(head: bytes, name: str) -> bool:
 
 def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     """See readers.block.Reader. Columns are found as in CSV; `line` is the row of the sheet."""
-    name, others, rows, system = _sheet(source)
-    origin = EXCEL_ORIGINS.get(options.dates or "", EXCEL_ORIGINS[system])
-    if options.dates in EXCEL_ORIGINS:
+    name, tables, others, rows, system = _sheet(source)
+    origin = DAY_ORIGINS.get(options.dates or "", DAY_ORIGINS[system])
+    if options.dates in DAY_ORIGINS:
         options = replace(options, dates=None)
     where = f"{source}, sheet {name!r}"
     at = _header_row(rows)
@@ -64,9 +64,13 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     choice = resolve(table_of(where, header, sample, options, units=units))
     if others:
         choice = choice.with_note(f"sheets not read: {', '.join(map(repr, others[:5]))}")
+    unread = tuple(
+        Unread(f"{source}, sheet {one!r}", f"{source}, sheet {one!r} {_ANOTHER_TABLE}")
+        for one in tables
+    )
     choice = choice.with_note(f"the sheet {name!r} is read")
     body = [(line, row) for line, row in enumerate(rows[at + 1 :], at + 2) if any(row)]
-    yield partial(_block, body, choice, options, where, origin)
+    yield lambda: replace(_block(body, choice, options, where, origin), unread=unread)
 
 
 def _block(
@@ -96,9 +100,9 @@ def _block(
     )
 
 
-def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
-    """The first sheet with a table, else the first with cells: its name, the other sheets, its
-    rows as texts; and the workbook's date system.
+def _sheet(source: Source) -> tuple[str, list[str], list[str], Rows, str]:
+    """The first sheet with a table, else the first with cells: its name, the other sheets with
+    tables, those without, its rows as texts; and the workbook's date system.
     """
     from python_calamine import (
         CalamineError,
@@ -128,7 +132,9 @@ def _sheet(source: Source) -> tuple[str, list[str], Rows, Any]:
         raise InputError(f"{source} is empty; there is nothing to read in it")
     tables = [(name, rows) for name, rows in filled if _has_header(rows)]
     name, rows = (tables or filled)[0]
-    return name, [other for other, _ in filled if other != name], rows, dates
+    more = [other for other, _ in tables if other != name]
+    others = [other for other, _ in filled if other not in (name, *more)]
+    return name, more, others, rows, dates
 
 
 def _check(path: Path, source: Source) -> str:

@@ -20,10 +20,13 @@ a day is a time of day, as Excel has it.
 """
 
 _CLOCK = re.compile(
-    r"(?:1899-12-3[01][ T]|1900-01-0[01][ T])?\d{1,2}[:.h]\d{2}([:.]\d{2}([.,]\d+)?)?"
+    r"(?:1899-12-3[01][ T]|1900-01-0[01][ T]|[上下]午|午[前後]|오[전후])? ?"
+    r"\d{1,2}[:.h]\d{2}([:.]\d{2}([.,]\d+)?)?"
     r"( ?([ap]\.? ?m\.?|uhr))?",
     re.IGNORECASE,
 )
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{2})\.\d{2}")
+"""31.01.24 is a day, 9.33.45 a time of day, and 09.10.11 may be either."""
 _SERIAL = re.compile(r"[1-9]\d{4}([.,]\d+)?")
 _COMPACT = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
 _SHARE = re.compile(r"0?[.,]\d{1,17}")
@@ -66,6 +69,7 @@ def choose_times(table: Table) -> ChosenTimes:
     changed = _set_apart_timestamps(found)
     days = [told_day] if told_day is not None else found[DAY] or found[SERIAL]
     clocks = [told_clock] if told_clock is not None else _plain_ones(found[CLOCK])
+    clocks = clocks or _empty_clocks(table)
     instants = [] if told_day is not None else found[INSTANT]
     if clocks and not days and instants and all(map(_is_midnight, instants)):
         days, instants = instants, []
@@ -84,6 +88,12 @@ def _leave_out_folders(found: dict[str, list[Column]]) -> None:
     kept = own_first([column for kind in kinds for column in found[kind]])
     for kind in kinds:
         found[kind] = [column for column in found[kind] if column in kept]
+
+
+def _empty_clocks(table: Table) -> list[Column]:
+    """A column for times of day that has none in the first rows; later ones may."""
+    named = [c for c in table.left if not c.cells and names.speaks_of_clock(c.name)]
+    return _plain_ones(named)[:1]
 
 
 def _set_apart_timestamps(found: dict[str, list[Column]]) -> list[Column]:
@@ -122,9 +132,18 @@ def _of_instants(
 
 def _chosen(table: Table, chosen: Sequence[Column], others: Sequence[Column] = ()) -> ChosenTimes:
     table.taken |= {column.index for column in chosen}
-    unread = [c for c in table.left if c.cells and names.speaks_of_clock(c.name)]
+    unread = [
+        c
+        for c in table.left
+        if c.cells
+        and not names.rules_out_time(c.name)
+        and (names.speaks_of_clock(c.name) or (_holds_clocks(c) and ":" in c.texts[0]))
+    ]
     if len(chosen) == 1 and _kind(chosen[0]) != INSTANT and unread:
-        table.notes.append(f"{table.listing(unread)} is not read: the date alone is the time")
+        table.notes.append(
+            f"{table.listing(unread)} is not read: the date alone is the time; if it is the time"
+            f" of day, give {table.how_to_name('clock', unread[0].name.text)}"
+        )
     changed = [
         column
         for column in table.left
@@ -151,6 +170,11 @@ def _by_content(table: Table) -> ChosenTimes:
     # Without cells that can be read the name tells; each row then says what is wrong with it.
     named = [c for c in table.left if names.time_fit(c.name) and not _holds_clocks(c)]
     return _chosen(table, _best(named)[:1])
+
+
+def holds_times(column: Column) -> bool:
+    """Whether cells are dates, with or without a time of day, whatever the column is called."""
+    return _kind(column) in (INSTANT, DAY)
 
 
 def _holds_clocks(column: Column) -> bool:
@@ -183,11 +207,23 @@ def _kind(column: Column) -> str | None:
     is enough to make them instants: the others do not tell theirs.
     """
     counts = Counter(map(_kind_of_text, column.texts))
+    if dotted := [match for text in column.texts if (match := _DOTTED.fullmatch(text))]:
+        kind = _kind_of_dotted(column, dotted)
+        counts += Counter({kind: len(dotted), CLOCK: -len(dotted)})
     if 2 * counts[None] > len(column.cells) or not column.cells:
         return None
     if 2 * counts[CLOCK] >= len(column.cells):
         return CLOCK
     return next((kind for kind in (INSTANT, DAY, SERIAL, CLOCK) if counts[kind]), None)
+
+
+def _kind_of_dotted(column: Column, dotted: Sequence[re.Match[str]]) -> str:
+    """What numbers with two dots are: what one of them proves, else what the name says."""
+    if any(int(match[1]) > 23 for match in dotted):
+        return DAY
+    if any(int(match[2]) > 12 for match in dotted):
+        return CLOCK
+    return CLOCK if names.speaks_of_clock(column.name) else DAY
 
 
 def _share(column: Column, kinds: Sequence[str]) -> float:

@@ -25,6 +25,7 @@ from weightstream.readers.block import (
 from weightstream.readers.column_names import (
     is_user,
     names_no_weighing,
+    names_part,
     parse_name,
     time_fit,
     weight_fit,
@@ -68,12 +69,12 @@ def _is_table(head: bytes) -> bool:
     if len(names) < 4 or any(map(is_user, names)):
         return False
     time, weight, *parts, comments = names
-    units = {one.unit for one in (weight, *parts)}
+    units = {one.unit if one.text.endswith(")") else None for one in (weight, *parts)}
     if time.unit or comments.unit or len(units) != 1 or None in units:
         return False
     if len(parts) == 4 and not names_no_weighing(weight):
         return True
-    return bool(time_fit(time) and weight_fit(weight)) and all(map(names_no_weighing, parts))
+    return bool(time_fit(time) and weight_fit(weight)) and all(map(names_part, parts))
 
 
 def accompanies(head: bytes, place: str) -> bool:

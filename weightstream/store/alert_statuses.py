@@ -1,4 +1,4 @@
-"""The status of alerts: acknowledged or closed, by whom and when.
+"""The status of alerts: acknowledged or closed, by whom and when; and which were announced.
 
 Alerts are computed from the readings and not stored. Only their status is, by person, kind, and the
 reading with which the alert began.
@@ -6,7 +6,7 @@ reading with which the alert began.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -62,3 +62,21 @@ def say(config: Config, key: Key, status: str, by: str, note: str | None = None)
             (*key, status, by, now(), note),
         )
         connection.execute("update users set revision = revision + 1 where user_id = ?", key[:1])
+
+
+def announce(connection: sqlite3.Connection, keys: Iterable[Key]) -> int:
+    """Record alerts as announced; return how many persons have one that was not announced before.
+
+    It belongs into a transaction that is committed before anything is sent, so that a run that is
+    killed in between announces an alert never rather than twice.
+    """
+    persons = set()
+    for key in keys:
+        added = connection.execute(
+            "insert or ignore into announced_alerts (user_id, kind, began, announced_at) "
+            "values (?, ?, ?, ?)",
+            (*key, now()),
+        )
+        if added.rowcount:
+            persons.add(key[0])
+    return len(persons)

@@ -36,7 +36,11 @@ OF_RESULTS = {
 WITH_RUN = ("measurements", "decisions", "links")
 """The tables whose rows get the number of the run."""
 COUNTED = ("measurements", "decisions")
-KEYS = {"former_ids": ("former_id",), "alert_statuses": ("user_id", "kind", "began")}
+KEYS = {
+    "former_ids": ("former_id",),
+    "alert_statuses": ("user_id", "kind", "began"),
+    "announced_alerts": ("user_id", "kind", "began"),
+}
 """Keys of tables without a rowid that are written row by row."""
 FUNCTION = "row_checksum"
 

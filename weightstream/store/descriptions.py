@@ -252,6 +252,14 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "note": Meaning("Why"),
         },
     ),
+    "announced_alerts": (
+        "Alerts that events and [notify] have announced, each once at most",
+        {
+            "kind": Meaning("rapid_gain, weight_loss, unusual or unconfirmed"),
+            "began": Meaning("effective_at of the first reading that showed it"),
+            "announced_at": Meaning("UTC"),
+        },
+    ),
     "erasures": (
         "Persons who were erased, as keyed hashes",
         {

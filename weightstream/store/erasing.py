@@ -17,6 +17,7 @@ from weightstream.store.runs import now
 
 PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "alert_statuses": ("user_id",),
+    "announced_alerts": ("user_id",),
     "decisions": ("user_id", "received_user"),
     "former_ids": ("user_id",),
     "level_shifts": ("user_id",),

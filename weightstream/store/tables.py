@@ -215,6 +215,16 @@ create table alert_statuses (
   checksum integer,
   primary key (user_id, kind, began)
 ) without rowid""",
+    # So that each alert is announced once at most, whatever becomes of the pages.
+    "announced_alerts": """
+create table announced_alerts (
+  user_id text not null,
+  kind text not null,
+  began text not null,
+  announced_at text not null,
+  checksum integer,
+  primary key (user_id, kind, began)
+) without rowid""",
     "erasures": """
 create table erasures (
   token text primary key,

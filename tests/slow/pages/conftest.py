@@ -123,7 +123,15 @@ def dashboards(tmp_path_factory: pytest.TempPathFactory, measured_store: Path) -
     rows = [index.index_row(person, "id") for person in people]
     many = [rows[0] | {"user_id": f"x-{k:05d}", "alert": None} for k in range(10_000 - len(rows))]
     newest = max(row["last"] for row in rows)
-    many[7]["alert"] = ("rapid_gain", 3, 3.1, 0.97, newest)  # eventful's is of years before
+    many[7]["alert"] = (
+        "rapid_gain",
+        3,
+        3.1,
+        0.97,
+        newest,
+        "new",
+        newest,
+    )  # eventful's is of years before
     page.write_page(folder / "index.html", index.index_page(rows + many))
     limits = {"weeks": 0, "min_readings": 100, "max_difference_kg": 0.2}
     config = Config.model_validate({"quality": limits})

@@ -9,9 +9,12 @@ import pytest
 from weightstream.judging.explanation import explain
 from weightstream.outputs.pages import page
 from weightstream.outputs.pages.person import Person
+from weightstream.outputs.pages.template import VERSION
 from weightstream.schema import REASONS
 
 pytestmark = pytest.mark.slow
+
+EVENTFUL = "persons/eventful.html"
 
 
 def shown_readings(tab: Any) -> list[int]:
@@ -384,3 +387,13 @@ def test_many_rejected_are_a_caution(viewer: Any, dashboards: Path, make_person:
     tab = viewer.person("mostly-wrong")
     assert "Caution: " in tab.locator("#summary").inner_text()
     assert "Caution" not in viewer.person("daily").locator("#summary").inner_text()
+
+
+@pytest.mark.parametrize(("name", "zone"), [(EVENTFUL, "Europe/Oslo"), ("index.html", "UTC")])
+def test_a_page_tells_its_time_zone_and_what_drew_it_when(
+    viewer: Any, name: str, zone: str
+) -> None:
+    """0.1 named neither: 06:03+01:00 stood as 05:03."""
+    told = viewer.open(name).locator("#about").inner_text()
+    assert f"Times in {zone} · drawn " in told
+    assert f"by weightstream {VERSION}" in told

@@ -98,20 +98,33 @@ def test_intervals_hold_what_they_say(people_and_levels, spacing):
 
 
 def test_what_is_asked_for_and_known():
-    known = one([0, 10, 60, 400], [90, 89, 87, 80])
+    known = one([0, 10, 60, 375, 400], [90, 89, 87, 81, 80])
     (changes,) = newest_changes(known, PROCESS)
     by_name = {change.name: change for change in changes}
-    assert by_name.keys() == {"4 weeks", "8 weeks", "year", "start", "visit"}
+    assert by_name.keys() == {"4 weeks", "year", "start", "visit"}
     assert by_name["start"].kg == -10
     assert by_name["start"].since == "1970-01-01"
     assert by_name["start"].share == pytest.approx(-10 / 90)
-    assert by_name["visit"].kg == -7
-    assert by_name["visit"].since == "1970-03-02"
-    assert pytest.approx(by_name["4 weeks"].kg, abs=0.3) == -7 * 28 / 340  # on the way there
+    assert by_name["visit"].kg == -1
+    assert by_name["visit"].since == "1971-01-11"
+    assert by_name["4 weeks"].kg == pytest.approx(-1, abs=0.3)
     daily = newest_changes(one(range(30), np.linspace(90, 89, 30)), PROCESS)[0]
     assert [change.name for change in daily] == ["4 weeks", "start"]
     assert newest_changes(one([5], [90]), PROCESS) == [[]]
     assert newest_changes(one([5, 5], [90, 90]), PROCESS) == [[]]
+
+
+def test_no_change_is_told_over_a_time_without_readings():
+    """A model alone would say of two readings nine years apart that nothing changed in the last
+    four weeks."""
+    nine_years = newest_changes(one([0, 3289], [78, 84]), PROCESS)[0]
+    assert [change.name for change in nine_years] == ["start"]
+    assert direction(nine_years) is None
+    visits = newest_changes(one([0, 200, 300], [90, 88, 84]), PROCESS)[0]
+    assert [change.name for change in visits] == ["start", "visit"]
+    assert direction(visits) == ("losing", visits[1])
+    monthly = newest_changes(one([0, 36, 72, 108], [90, 89, 88, 87]), PROCESS)[0]
+    assert direction(monthly)[1].name == "4 weeks"
 
 
 def test_the_other_scale_of_another_source_counts():

@@ -176,3 +176,17 @@ def test_a_level_between_rejected_readings_is_no_unusual_change(filtered, as_cou
     columns["verdict"][30:] = ["rejected", "rejected", "accepted"] * 10
     columns["reason"][30:] = ["implausible", "implausible", "ok"] * 10
     assert alerts(as_courses([columns]), scales(), PROCESS, watch)[0] == []
+
+
+@pytest.mark.parametrize(("sets", "kg"), [(LOSS, -9.0), (HEART, 9.0)])
+def test_a_level_between_rejected_readings_breaks_no_rule(filtered, told, sets, kg):
+    """Of a stream of nonsense the filter's level leapt by 14 kg in a day: "over 0.99"."""
+    day, weights = calm(people=1)
+    weights[:, 40:] += kg
+    (columns,) = filtered(day, weights)
+    columns["verdict"][:] = ["accepted"] * 60
+    assert told([columns], sets)[0]
+    columns["weight_kg"][40:] = 80.0  # what was accepted shows nothing
+    columns["verdict"][:] = (["rejected"] * 4 + ["accepted"]) * 12
+    columns["reason"][:] = (["implausible"] * 4 + ["ok"]) * 12
+    assert told([columns], sets)[0] == []

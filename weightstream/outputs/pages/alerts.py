@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 import numpy as np
 
 from weightstream.outputs.pages.courses import DAY, Alert, Courses, each
-from weightstream.outputs.pages.movement import Process
-from weightstream.outputs.pages.rules import RULES, Rule, Scales, broken_rules
+from weightstream.outputs.pages.movement import Ints, Process
+from weightstream.outputs.pages.rules import (
+    RULES,
+    Rule,
+    Scales,
+    broken_rules,
+    seen_and_accepted,
+    well_seen,
+)
 from weightstream.outputs.pages.unusual import unusual_changes
 
 UNUSUAL = "unusual"
@@ -42,11 +49,16 @@ def alerts(people: Courses, scales: Scales, process: Process, watch: Watch) -> l
         [_rules(names) for names in watch.rule_sets],
         watch.least_probability,
     )
+    counts = seen_and_accepted(people)
     changes = unusual_changes(people, process, watch.false_per_year)
     for person, (start, stop) in enumerate(each(people)):
         if UNUSUAL in watch.rule_sets[person]:
-            told = [alert for alert in changes[person] if _well_seen(people, alert, start, stop)]
-            found[person] += told + _unconfirmed(people, start, stop)
+            found[person] += [
+                alert
+                for alert in changes[person]
+                if well_seen(counts, *_span(people, alert, start, stop)).all()
+            ]
+            found[person] += _unconfirmed(people, start, stop)
         found[person] = _once(found[person])
     return found
 
@@ -83,14 +95,11 @@ def _began(alert: Alert) -> float:
     return _second(alert.at) - alert.days * DAY
 
 
-def _well_seen(people: Courses, alert: Alert, start: int, stop: int) -> bool:
-    """Whether half of the readings or more that an alert spans are accepted, copies aside: a level
-    between many rejected ones may be anybody's."""
-    span = (_second(alert.at) - people.time_us[start:stop] / 1e6) / DAY
-    rows = start + np.flatnonzero((span >= -1.0) & (span <= alert.days + 1.0))
-    verdict, reason = people.columns["verdict"], people.columns["reason"]
-    seen = [verdict[row] for row in rows.tolist() if reason[row] != "repeat"]
-    return 2 * seen.count("accepted") >= len(seen)
+def _span(people: Courses, alert: Alert, start: int, stop: int) -> tuple[Ints, Ints]:
+    """First and last row of a person, a day more on both sides, that an alert spans."""
+    ago = (_second(alert.at) - people.time_us[start:stop] / 1e6) / DAY
+    rows = start + np.flatnonzero((ago >= -1.0) & (ago <= alert.days + 1.0))
+    return rows[:1], rows[-1:]
 
 
 def _unconfirmed(people: Courses, start: int, stop: int) -> list[Alert]:

@@ -4,11 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
-from weightstream.outputs.pages.movement import Z95, Floats, Ints, Process, kriged
+from weightstream.outputs.pages.movement import Z95, Bools, Floats, Ints, Process, kriged
 
-Bools = npt.NDArray[np.bool_]
 Estimate = tuple[Floats, Floats, Floats]
 """Values and both ends of their 95 % intervals."""
 
@@ -18,6 +16,9 @@ YEAR = 365.0
 LEAST_EIGHT_WEEKS = 42.0
 """A shorter series than eight weeks stands for them from so many days on."""
 A_SECOND = 1.0 / 86_400.0
+NEAR_DAYS, NEAR_SHARE = 14.0, 0.25
+"""A change over some days is told if a reading lies near the time when they began: within so many
+days, or that share of them. Without one it would be the model's alone."""
 VISITS_APART = 7.0
 """Days between readings from which on each of them is a visit."""
 SCALE_SD_KG = 0.2
@@ -111,13 +112,19 @@ def newest_changes(known: Levels, process: Process) -> list[list[Change]]:
 def _times(known: Levels, person: int) -> list[tuple[str, float]]:
     """Over which days the changes of a person with two levels or more are asked for."""
     start, stop = int(known.indptr[person]), int(known.indptr[person + 1])
-    end = float(known.day[stop - 1])
-    span, visit = end - float(known.day[start]), end - float(known.day[stop - 2])
+    day = known.day[start:stop]
+    end = float(day[-1])
+    span, visit = end - float(day[0]), end - float(day[-2])
     eight = min(EIGHT_WEEKS, span) if span >= LEAST_EIGHT_WEEKS else EIGHT_WEEKS
     times = [("4 weeks", FOUR_WEEKS), ("8 weeks", eight), ("year", YEAR), ("start", span)]
     if VISITS_APART <= visit < span:
         times.append(("visit", visit))
-    return [(name, days) for name, days in times if 0.0 < days <= span]
+    return [
+        (name, days)
+        for name, days in times
+        if 0.0 < days <= span
+        and np.abs(day - (end - days)).min() <= max(NEAR_DAYS, NEAR_SHARE * days)
+    ]
 
 
 def _changes(known: Levels, now: Ints, days: Floats, process: Process) -> Estimate:
@@ -167,11 +174,13 @@ def direction(changes: list[Change]) -> tuple[str, Change] | None:
     """Return the direction, "losing", "gaining" or "unclear", and the change that shows it.
 
     That is the change over four weeks if it is clear; else the one over eight weeks, if it is clear
-    and the last four weeks continue it, half of it being in their interval. None if neither is
-    known.
+    and the last four weeks continue it, half of it being in their interval. If nobody was weighed
+    then, it is the change since the visit before. None if none is known.
     """
     known = {change.name: change for change in changes}
     four, eight = known.get("4 weeks"), known.get("8 weeks")
+    if four is None:
+        four, eight = known.get("visit"), None
     if four is None:
         return None
     if four.clear:

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weightstream.outputs.pages.courses import Alert
-from weightstream.outputs.pages.movement import Floats
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from weightstream.outputs.pages.movement import Bools, Floats, Ints
 
 OTHER_PERSON = "other_person"
 YEAR, QUARTER = 365.0, 90.0

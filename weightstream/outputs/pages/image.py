@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from kaleido import Kaleido, PageGenerator
 
 from weightstream.outputs.pages.page import write_page
 from weightstream.outputs.pages.person import Person, person_data
-from weightstream.outputs.pages.template import PLOTLY
+from weightstream.outputs.pages.template import PLOTLY, wording
 
 NO_BROWSER = (
     "No pictures: no Chromium or Chrome was found; install one (Debian: apt-get install chromium) "
@@ -64,6 +65,7 @@ def draw_pictures(
     tabs: int | None = None,
     timeout: float = 30.0,
     timezone: str = "UTC",
+    language: str = "en",
 ) -> Pictures:
     """Draw each person's chart into a PNG file, atomically replaced.
 
@@ -71,7 +73,7 @@ def draw_pictures(
     processor. timeout: seconds that a figure may take, and also that TOGETHER may take in all; when
     they take longer, each is tried alone. A browser that dies or hangs is started anew.
     """
-    run = _Run(iter(people), tabs or os.cpu_count() or 1, timeout, timezone)
+    run = _Run(iter(people), tabs or os.cpu_count() or 1, timeout, timezone, language)
     # A thread of its own: the caller may be inside a running event loop.
     thread = threading.Thread(target=lambda: asyncio.run(run.all()), name="pictures")
     thread.start()
@@ -94,9 +96,15 @@ class _Gone(Exception):
 
 class _Run:
     def __init__(
-        self, people: Iterator[tuple[Person, Path]], tabs: int, timeout: float, timezone: str
+        self,
+        people: Iterator[tuple[Person, Path]],
+        tabs: int,
+        timeout: float,
+        timezone: str,
+        language: str,
     ) -> None:
-        self.people, self.tabs, self.timeout, self.timezone = people, tabs, timeout, timezone
+        self.people, self.tabs, self.timeout = people, tabs, timeout
+        self.timezone, self.language = timezone, language
         self.result = Pictures()
         self.again: list[_Job] = []  # to be tried alone
         self.error: BaseException | None = None
@@ -117,12 +125,15 @@ class _Run:
     async def _with_one_browser(self) -> bool:
         """Draw until nothing is left or the browser is of no more use. Returns whether to go on."""
         self.restart = False
-        browser = Kaleido(n=self.tabs, timeout=None, page_generator=_page())
-        await browser.open()
-        try:
-            await asyncio.gather(*(self._worker(browser) for _ in range(self.tabs)))
-        finally:
-            await _close(browser)
+        with TemporaryDirectory(prefix="weightstream-") as folder:
+            words = Path(folder, "texts.js")
+            words.write_bytes(wording(self.language))
+            browser = Kaleido(n=self.tabs, timeout=None, page_generator=_page(words))
+            await browser.open()
+            try:
+                await asyncio.gather(*(self._worker(browser) for _ in range(self.tabs)))
+            finally:
+                await _close(browser)
         return self.restart
 
     async def _worker(self, browser: Any) -> None:
@@ -183,11 +194,11 @@ def _plain(data: Any) -> Any:
     return orjson.loads(orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def _page() -> PageGenerator:
+def _page(words: Path) -> PageGenerator:
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
     own = files("weightstream.outputs.pages") / "assets"
     ours = [own / f"{name}.js" for name in ("columns", "words", "course", "figure", "picture")]
-    first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (PLOTLY, *ours)]
+    first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (PLOTLY, words, *ours)]
     return PageGenerator(plotly=first, mathjax=False, others=list(others))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ INDEX_COLUMNS = (
     "alert",  # of the newest that is not closed: kind, days, kg, probability, date, status, began
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
+RECENT_DAYS = 30
+"""An alert is recent that is no older than this, against the newest reading of all."""
 SPARK_POINTS = 24
 SPARK_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 
@@ -137,9 +140,22 @@ def _cell(values: Sequence[Any], row: int, digits: int) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def identity_of(alert: Sequence[Any] | None) -> tuple[Any, ...]:
-    """Return what distinguishes the alert of a row from others of the person: kind and begin."""
-    return (alert[0], alert[-1]) if alert else ()
+def recent_alerts(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return (user id, kind, began) of alerts of the RECENT_DAYS before the newest reading of all
+    on which nobody has set a status yet.
+
+    rows: of the whole index, by user id.
+    """
+    newest = max((row["last"] for row in rows.values() if row["last"]), default=None)
+    if newest is None:
+        return []
+    since = (date.fromisoformat(newest) - timedelta(days=RECENT_DAYS)).isoformat()
+    alerts = ((user, row["alert"]) for user, row in rows.items() if row["alert"])
+    return [
+        (user, kind, began)
+        for user, (kind, _, _, _, at, status, began) in alerts
+        if status == "new" and at >= since
+    ]
 
 
 def _alert(alert: Alert) -> tuple[str, int, float, float, str, str, str]:

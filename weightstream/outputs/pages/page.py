@@ -18,7 +18,13 @@ import orjson
 
 from weightstream.intake.partition import alive
 from weightstream.outputs.pages.person import Person, person_data
-from weightstream.outputs.pages.template import PLOTLY, asset, asset_names, template
+from weightstream.outputs.pages.template import (
+    PLOTLY,
+    asset,
+    asset_names,
+    shared_script,
+    template,
+)
 
 PERSONS = "persons"
 
@@ -54,12 +60,16 @@ def file_name(user_id: str, naming: Literal["hash", "id"]) -> str:
     return f"{readable or 'person'}~{hashlib.blake2b(raw, digest_size=8).hexdigest()}.html"
 
 
-def write_assets(dashboards: Path) -> None:
-    """Create the folders (mode 0700) and the files that all pages share, plotly.js among them."""
+def write_assets(dashboards: Path, language: str = "en") -> None:
+    """Create the folders (mode 0700) and the files that all pages share, plotly.js among them.
+
+    language: of what the pages of persons and their list say.
+    """
     for folder in (dashboards, dashboards / PERSONS, dashboards / "assets"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in asset_names():
-        write_page(dashboards / "assets" / name, asset(name))
+        content = shared_script(language) if name == "common.js" else asset(name)
+        write_page(dashboards / "assets" / name, content)
     write_page(dashboards / "assets" / "plotly.min.js", PLOTLY.read_bytes())
 
 

@@ -23,6 +23,8 @@ ACTIONS = {
     "assign": "moved here from another person",
 }
 """What an override did to a measurement."""
+VAGUE_SHARE = 0.1
+"""A level whose interval is wider than this share of it is not well known: no change of it is."""
 VERDICTS = ("accepted", "rejected", "undecided")
 COPY_REASONS = frozenset({"repeat"})
 """A copy of a weighing is not an error: it is counted and drawn separately."""
@@ -91,9 +93,22 @@ class Person:
     revision: int = 0
 
     @property
+    def vague(self) -> bool:
+        """Return whether the newest level is not well known, so that no change of it is told."""
+        level, lo, hi = (
+            np.asarray(self.columns[f"level{end}_kg"], np.float64) for end in ("", "_lo", "_hi")
+        )
+        known = np.flatnonzero(~np.isnan(level))
+        if not len(known):
+            return False
+        newest = known[-1]
+        return bool(hi[newest] - lo[newest] > VAGUE_SHARE * level[newest])
+
+    @property
     def direction(self) -> tuple[str, Change] | None:
-        """Return the direction of the level and the change that shows it; None for two persons."""
-        if self.trend is None or (self.shared is not None and self.shared.mixed):
+        """Return the direction of the level and the change that shows it; None for two persons, and
+        for a level that is not well known."""
+        if self.trend is None or self.vague or (self.shared is not None and self.shared.mixed):
             return None
         return direction(list(self.trend.newest))
 
@@ -169,6 +184,7 @@ def _changes(person: Person) -> dict[str, Any]:
             for c in trend.newest
         },
         "direction": said and (said[0], said[1].name),
+        "vague": person.vague,
         "shared": shared
         and (*(round(kg, 1) for kg in shared.kg), *shared.count, shared.since, shared.mixed),
     }  # fmt: skip

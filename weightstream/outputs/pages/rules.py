@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from weightstream.outputs.pages.courses import DAY, Alert, Courses
-from weightstream.outputs.pages.movement import Z95, Floats, Ints, Process, usual_variance
+from weightstream.outputs.pages.movement import Z95, Bools, Floats, Ints, Process, usual_variance
 
 RAPID_PER_YEAR = 1.0
 """Prior: rapid spells of a person in a year."""
@@ -82,12 +82,16 @@ class Scales:
 
 @dataclass(frozen=True)
 class Broken:
-    """Rows i and j < i (indexes into Watched) that break a rule, and how probably they do; (M,)."""
+    """Rows i and j < i (indexes into Watched) that break a rule, and how probably they do; (M,).
+
+    of_level: whether the filtered levels show it, and not the readings themselves.
+    """
 
     now: Ints
     then: Ints
     change: Floats
     probability: Floats
+    of_level: Bools
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,15 @@ def broken_rules(
     people: its columns also hold `hour` and `scale`, (N,) float64 and int64 (an index into scales).
     rules: of each of the U persons. least_probability: what is less probable is not told.
     """
-    watched = watch(people, scales)
+    watched, counts = watch(people, scales), seen_and_accepted(people)
     found: list[list[Alert]] = [[] for _ in rules]
     for rule in dict.fromkeys(rule for some in rules for rule in some):
         asked = np.array([rule in some for some in rules], bool)
         hits = break_level(watched, rule) if rule.share else break_reading(watched, rule, process)
         sure = np.minimum(hits.probability, MOST_SURE)
         keep = asked[watched.person[hits.now]] & (sure >= least_probability)
+        span = watched.row[hits.then], watched.row[hits.now]
+        keep &= ~hits.of_level | well_seen(counts, *span)
         for k in np.flatnonzero(keep).tolist():
             now, then = int(hits.now[k]), int(hits.then[k])
             days = float(watched.second[now] - watched.second[then]) / DAY
@@ -184,7 +190,9 @@ def break_reading(watched: Watched, rule: Rule, process: Process) -> Broken:
     shown = np.where(raw, _probable_gain(watched, now, then, days, rule, process), 0.0)
     known = np.nan_to_num(_certain(watched, now, then, moved - rule.kg), nan=0.0)
     known = np.where(level[some], known, 0.0)
-    return Broken(now, then, np.where(shown >= known, change, moved), np.maximum(shown, known))
+    of_level = known > shown
+    change = np.where(of_level, moved, change)
+    return Broken(now, then, change, np.maximum(shown, known), of_level)
 
 
 def break_level(watched: Watched, rule: Rule) -> Broken:
@@ -195,7 +203,26 @@ def break_level(watched: Watched, rule: Rule) -> Broken:
     some = np.flatnonzero(moved <= limit)
     now, then, moved = now[some], then[some], moved[some]
     beyond = limit[some] - moved
-    return Broken(now, then, moved, np.nan_to_num(_certain(watched, now, then, beyond)))
+    sure = np.nan_to_num(_certain(watched, now, then, beyond))
+    return Broken(now, then, moved, sure, np.ones(len(now), bool))
+
+
+def seen_and_accepted(people: Courses) -> tuple[Ints, Ints]:
+    """(N + 1,) each: how many of the rows before a row are no copies, and are accepted."""
+    columns = people.columns
+    seen = np.array([reason != "repeat" for reason in columns["reason"]], bool)
+    accepted = np.array([verdict == "accepted" for verdict in columns["verdict"]], bool)
+    return np.append(0, np.cumsum(seen)), np.append(0, np.cumsum(accepted))
+
+
+def well_seen(counts: tuple[Ints, Ints], first: Ints, last: Ints) -> Bools:
+    """(M,) whether half of the rows first to last or more are accepted, copies aside: a level
+    between many rejected ones may be anybody's.
+
+    counts: seen_and_accepted of the courses. first, last: (M,) rows, the last one included.
+    """
+    seen, accepted = (some[last + 1] - some[first] for some in counts)
+    return np.asarray(2 * accepted >= seen, bool)
 
 
 def _pairs(watched: Watched, rule: Rule) -> tuple[Ints, Ints, Floats]:

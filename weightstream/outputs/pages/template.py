@@ -29,8 +29,25 @@ def asset(name: str) -> bytes:
     return (_OWN / name).read_bytes()
 
 
+def languages() -> list[str]:
+    """Return the languages that pages can be in, as in `visualization.language`."""
+    return sorted(path.name.removesuffix(".json") for path in (_OWN / "languages").iterdir())
+
+
+def wording(language: str = "en") -> bytes:
+    """Return the script that gives pages their words, which all of their scripts need."""
+    texts = (_OWN / "languages" / f"{language}.json").read_text(encoding="utf-8")
+    return b"window.Wording = " + texts.strip().encode() + b";\n" + asset("texts.js")
+
+
+def shared_script(language: str = "en") -> bytes:
+    """Return common.js as it stands beside pages: words first, since pages of earlier versions load
+    no script for them."""
+    return wording(language) + asset("common.js")
+
+
 def asset_names() -> list[str]:
-    """Files that stand beside the pages, plotly.js aside."""
+    """Files that stand beside the pages, plotly.js aside; common.js as shared_script has it."""
     return sorted({"style.css", "common.js"}.union(*SCRIPTS.values()))
 
 

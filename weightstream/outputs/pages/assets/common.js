@@ -125,11 +125,11 @@
     const folders = location.pathname.split("/").map(decodeURIComponent);
     const store = folders[folders.lastIndexOf("dashboards") - 1];
     const program = document.querySelector("meta[name=generator]").content;
-    const said = [`Times in ${zone}`, `drawn ${MOMENT.format(written)} by ${program}`];
-    document.getElementById("about").textContent = [...said, ...(store ? [`store ${store}`] : [])].join(" · ");
+    const said = [Texts.say("about.zone", { zone }), Texts.say("about.drawn", { when: MOMENT.format(written), program })];
+    document.getElementById("about").textContent = [...said, ...(store ? [Texts.say("about.store", { store })] : [])].join(" · ");
   }
 
-  const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  const MOMENT = new Intl.DateTimeFormat(Texts.locale, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 
   const data = () => JSON.parse(document.getElementById("data").textContent);
 

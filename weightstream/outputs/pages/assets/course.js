@@ -60,17 +60,21 @@
     ];
   }
 
+  /* Close to the readings, where what is known falls off most. */
+  const HALF = [0.002, 0.01, 0.03, 0.08, 0.2, 0.35];
+  const SHARES = [...HALF, 0.5, ...HALF.map((share) => 1 - share).reverse()];
+
   /* Points between two readings where the level is notably less known than at them. */
   function filled(data, a, b) {
     if (!data.moved || data.ms[b] - data.ms[a] < 2 * DAY || Columns.between(data, a, b, 0.5).wider < 1.1) return [];
-    return [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((share) => Columns.between(data, a, b, share));
+    return SHARES.map((share) => Columns.between(data, a, b, share));
   }
 
   function levelTraces(data, sight) {
     const { theme, scale } = sight;
     const estimates = { mid: data.level, lo: data.level_lo, hi: data.level_hi, parted: false };
     const parts = stretches(data, sight, { ...estimates, fill: (i, k) => filled(data, i, k) });
-    const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: "level, 95 % interval" };
+    const style = { axis: "y", fill: theme.band, color: theme.ink, width: 2.4, name: Texts.say("legend.level.interval") };
     return course(thinned(parts, sight), scale, style);
   }
 

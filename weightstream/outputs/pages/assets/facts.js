@@ -4,11 +4,11 @@
 
   const { element } = Common;
   const { DAY } = Columns;
+  const { say, sayCount } = Texts;
   const MUCH_REJECTED = 0.3;
   const SEVERAL = 5;
   const FAR_AHEAD = 730; // days
   const FEWEST_TO_COMPARE = 10; // readings of a source
-  const WIDE = 0.1; // an interval of the level, as a share of it
 
   const newestLevel = (data) => data.level.findLastIndex((kg) => kg !== null);
 
@@ -18,38 +18,36 @@
     return { since: Date.parse(since), days, kg, lo, hi, share };
   }
 
-  const weeks = (days) => `${Math.round(days / 7)} weeks`;
-
   /* Where the level goes: the change over four weeks (or eight), and since the start. */
   function direction(data, unit) {
     if (!data.direction) return [];
     const [word, name] = data.direction;
     const moved = change(data, name);
-    const amount = `${Words.change(moved.kg, unit)} in ${weeks(moved.days)} (${Words.changeBetween(moved.lo, moved.hi, unit)})`;
-    const said = { losing: "Losing", gaining: "Gaining", unclear: "No clear change" }[word];
-    return [`${said}: ${amount}.`];
+    const amount = { kg: Words.change(moved.kg, unit), interval: Words.changeBetween(moved.lo, moved.hi, unit) };
+    const over = { weeks: Math.round(moved.days / 7), visit: Words.date(moved.since) };
+    return [say(name === "visit" ? "moved.visit" : "moved.weeks", { word: say(`direction.${word}`), ...amount, ...over })];
   }
 
   function sinceStart(data, unit) {
-    if (!("start" in data.changes)) return [];
+    if (!("start" in data.changes) || data.vague) return [];
     const { since, days, kg, lo, hi } = change(data, "start");
-    if (days < 35) return data.direction ? [] : ["Too short a time to show a direction."];
+    if (days < 35) return data.direction ? [] : [say("short")];
     const interval = Words.changeBetween(lo, hi, unit);
-    return [`Since ${Words.date(since)}: ${Words.change(kg, unit)} (${interval}).`];
+    return [say("since", { day: Words.date(since), kg: Words.change(kg, unit), interval })];
   }
 
   /* The newest level; where it is known badly, its interval is what can be said. */
   function levelNow(data, unit) {
     const now = newestLevel(data);
     const [kg, lo, hi] = [data.level[now], data.level_lo[now], data.level_hi[now]];
-    const on = `on ${Words.date(data.ms[now])}`;
-    if (hi - lo > WIDE * kg) return `The level is not well known: ${Words.between(lo, hi, unit)} ${on}.`;
-    return `Level ${Words.weight(kg, unit)} ${on}.`;
+    const day = Words.date(data.ms[now]);
+    if (data.vague) return say("level.vague", { interval: Words.between(lo, hi, unit), day });
+    return say("level.now", { kg: Words.weight(kg, unit), day });
   }
 
   function sentence(data, unit) {
-    if (newestLevel(data) < 0) return data.ms.length ? "No reading is accepted, so the level is not known." : "No reading is decided yet.";
-    if (mixed(data)) return `${levelNow(data, unit)} Of which of two persons it is, nobody can tell.`;
+    if (newestLevel(data) < 0) return say(data.ms.length ? "level.none" : "undecided");
+    if (mixed(data)) return `${levelNow(data, unit)} ${say("level.mixed")}`;
     return [levelNow(data, unit), ...direction(data, unit), ...sinceStart(data, unit)].join(" ");
   }
 
@@ -60,9 +58,9 @@
     if (!data.shared) return [];
     const [first, second, own, others, from] = data.shared;
     const share = (count) => Words.wholePercent(count / (own + others));
-    const who = `Two persons seem to share this account: about ${Words.weight(first, unit)} (${share(own)} of the readings since ${Words.date(Date.parse(from))}) and about ${Words.weight(second, unit)} (${share(others)}).`;
-    const what = mixed(data) ? " Their readings are mixed up, so no change is told. Assign one person's readings to an account of their own." : "";
-    return [element("p", { class: "alert note" }, who + what)];
+    const weights = { first: Words.weight(first, unit), second: Words.weight(second, unit) };
+    const who = say("shared", { ...weights, own: share(own), others: share(others), day: Words.date(Date.parse(from)) });
+    return [element("p", { class: "alert note" }, mixed(data) ? `${who} ${say("shared.mixed")}` : who)];
   }
 
   /* A change as a fact: the amount, its interval, and its share. */
@@ -79,18 +77,18 @@
     const now = newestLevel(data);
     if (now < 0) return [];
     const level = Words.between(data.level_lo[now], data.level_hi[now], unit);
-    if (mixed(data)) return [["Level", Words.weight(data.level[now], unit), level]];
+    if (mixed(data) || data.vague) return [[say("level"), Words.weight(data.level[now], unit), level]];
     const facts = [
-      ["Level", Words.weight(data.level[now], unit), level],
-      ...changeFact(data, "Change in 4 weeks", "4 weeks", unit),
-      ...changeFact(data, `Since the visit of ${since(data, "visit")}`, "visit", unit),
-      ...changeFact(data, "Change in a year", "year", unit),
-      ...changeFact(data, `Since ${since(data, "start")}`, "start", unit),
+      [say("level"), Words.weight(data.level[now], unit), level],
+      ...changeFact(data, say("fact.weeks"), "4 weeks", unit),
+      ...changeFact(data, say("fact.visit", { day: since(data, "visit") }), "visit", unit),
+      ...changeFact(data, say("fact.year"), "year", unit),
+      ...changeFact(data, say("fact.start", { day: since(data, "start") }), "start", unit),
     ];
     const ahead = data.outlook ? data.outlook.days.indexOf(28) : -1;
     if (ahead >= 0) {
       const { level: kg, lo, hi } = data.outlook;
-      facts.push(["In 4 weeks", Words.weight(kg[ahead], unit), Words.between(lo[ahead], hi[ahead], unit)]);
+      facts.push([say("fact.ahead"), Words.weight(kg[ahead], unit), Words.between(lo[ahead], hi[ahead], unit)]);
     }
     return facts;
   }
@@ -101,12 +99,12 @@
     const now = data.ms[newestLevel(data)];
     const { lo, hi } = change(data, "4 weeks");
     const paces = [lo, hi].map((kg) => kg / 28 / Math.sign(far)).sort((a, b) => b - a); // kg a day towards it
-    if (paces[0] <= 0) return "; the last 4 weeks do not lead there";
+    if (paces[0] <= 0) return say("goal.away");
     const days = paces.map((pace) => Math.abs(far) / pace);
     const on = (after) => Words.date(now + after * DAY);
-    if (days[0] > FAR_AHEAD) return "; not within two years at the pace of the last 4 weeks";
-    if (paces[1] <= 0 || days[1] > FAR_AHEAD) return `; at the pace of the last 4 weeks not before ${on(days[0])}, if at all`;
-    return `; at the pace of the last 4 weeks between ${on(days[0])} and ${on(days[1])}`;
+    if (days[0] > FAR_AHEAD) return say("goal.far");
+    if (paces[1] <= 0 || days[1] > FAR_AHEAD) return say("goal.notBefore", { day: on(days[0]) });
+    return say("goal.between", { from: on(days[0]), to: on(days[1]) });
   }
 
   /* What a person wants to weigh, how far away it is, and when it may be reached. */
@@ -114,10 +112,14 @@
     const now = newestLevel(data);
     if (!data.goal || now < 0) return [];
     const [kg, by] = data.goal;
-    const title = `Goal ${Words.weight(kg, unit)}${by ? ` by ${Words.date(Date.parse(by))}` : ""}`;
+    const title = say(by ? "goal.by" : "goal.title", { kg: Words.weight(kg, unit), day: by ? Words.date(Date.parse(by)) : "" });
     const far = kg - data.level[now];
-    if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, "reached", "the level's interval holds it"]];
-    return [[title, Words.change(far, unit), `to go${goalReached(data, far)}`]];
+    if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, say("goal.reached"), say("goal.held")]];
+    const began = "start" in data.changes ? data.level[now] - change(data, "start").kg : data.level[now];
+    if (began > kg && far > 0) return [[title, say("goal.reached"), say("goal.below", { kg: Words.weight(far, unit) })]];
+    // Passed upwards, it is a gain that was wanted or a loss that is undone: nobody but them knows.
+    if (began < kg && far < 0) return [[title, Words.change(-far, unit), say("goal.above")]];
+    return [[title, Words.change(far, unit), say("goal.left") + goalReached(data, far)]];
   }
 
   const counted = (data, test) => data.ms.filter((_, i) => test(data, i)).length;
@@ -125,12 +127,13 @@
   function readingFacts(data, unit) {
     const last = data.ms.length - 1;
     const [bad, copies] = [counted(data, Columns.rejected), counted(data, Columns.copy)];
-    const share = bad ? `${bad} rejected (${Words.percent(bad / data.ms.length)})` : "none rejected";
-    const facts = [["Readings", Words.count(data.ms.length), share, bad ? "warn" : ""]];
-    if (copies) facts.push(["Copies", Words.count(copies), "of weighings that other rows show"]);
+    const share = bad ? say("fact.rejected", { count: Words.count(bad), share: Words.percent(bad / data.ms.length) }) : say("fact.noneRejected");
+    const facts = [[say("fact.readings"), Words.count(data.ms.length), share, bad ? "warn" : ""]];
+    if (copies) facts.push([say("fact.copies"), Words.count(copies), say("fact.copies.of")]);
     if (last < 0) return facts;
-    const verdict = Columns.rejected(data, last) ? ", rejected" : Columns.copy(data, last) ? ", a copy" : "";
-    return [...facts, ["Last reading", Words.date(data.ms[last]), Words.weight(data.kg[last], unit) + verdict]];
+    const verdict = Columns.rejected(data, last) ? "rejected" : Columns.copy(data, last) ? "copy" : "";
+    const said = Words.weight(data.kg[last], unit) + (verdict && `, ${Words.verdict(verdict)}`);
+    return [...facts, [say("fact.last"), Words.date(data.ms[last]), said]];
   }
 
   /* Of a source's accepted readings: how many, and the mean and variance of what they show beside the
@@ -151,28 +154,29 @@
     const apart = second.mean - first.mean;
     const margin = 1.96 * Math.sqrt(first.variance / first.size + second.variance / second.size);
     const names = data.sources.slice(0, 2).map(Words.isolate);
-    return [[`${names[1]} against ${names[0]}`, Words.change(apart, unit), Words.changeBetween(apart - margin, apart + margin, unit)]];
+    return [[say("fact.against", { second: names[1], first: names[0] }), Words.change(apart, unit), Words.changeBetween(apart - margin, apart + margin, unit)]];
   }
 
   /* The newest alert that is not closed; older ones are circled in the chart. */
   function alertLine(data, unit) {
     const fresh = data.alertMarks.filter((a) => a.status !== "closed" && data.ms.at(-1) - a.ms <= 90 * DAY);
     if (!fresh.length) return [];
-    const more = fresh.length > 1 ? ` ${fresh.length - 1} more within 90 days, circled in the chart.` : "";
+    const more = fresh.length > 1 ? ` ${sayCount("alert.more", fresh.length - 1, { count: Words.count(fresh.length - 1) })}` : "";
     const newest = fresh.at(-1);
-    const stated = ` Set to at most ${data.false_alerts} false alerts a year for a person whose readings are all right.`;
+    const stated = ` ${say("alert.rate", { rate: Words.count(data.false_alerts) })}`;
     const rate = data.false_alerts && newest.kind === "unusual" ? element("span", { class: "hint" }, stated) : "";
-    const seen = newest.status === "acknowledged" ? ` Acknowledged by ${Words.isolate(newest.said)}.` : "";
+    const seen = newest.status === "acknowledged" ? ` ${say("alert.acknowledged", { who: Words.isolate(newest.said) })}` : "";
     return [element("p", { class: "alert" }, `${Words.alert(newest, unit)}.${seen}${more}`, rate)];
   }
 
   /* Where most of what came was rejected, either it or the level is another person's. */
   function caution(data) {
-    const known = data.ms.length - counted(data, Columns.copy);
-    const bad = counted(data, Columns.rejected);
+    const others = (i) => data.shared && Columns.decision(data, i).reason[0] === "other_person"; // told above
+    const known = data.ms.filter((_, i) => !Columns.copy(data, i) && !others(i)).length;
+    const bad = data.ms.filter((_, i) => Columns.rejected(data, i) && !others(i)).length;
     if (known < SEVERAL || bad / known < MUCH_REJECTED) return [];
-    const said = `Caution: ${bad} of ${known} readings are rejected, so that the level rests on ${known - bad}. Look at the decisions below before you rely on it.`;
-    return [element("p", { class: "alert" }, said)];
+    const counts = { bad: Words.count(bad), known: Words.count(known), rest: Words.count(known - bad) };
+    return [element("p", { class: "alert" }, say("caution", counts))];
   }
 
   function drawSummary(box, data, unit) {

@@ -6,6 +6,7 @@
 
   const { DAY, cell, decision, rejected, copy } = Columns;
   const { LINE, WEEKS, CROWD, PIXELS } = Course;
+  const { say } = Texts;
   const THEMES = {
     light: {
       paper: "#ffffff",
@@ -49,6 +50,8 @@
   const HOVER = { hovertemplate: "%{text}<extra></extra>" };
   const RATE_TOP = 0.22; // of the chart's height: the rate's panel, below the weights
   const WEIGHT_FLOOR = 0.3;
+  const MARK = 5; // pixels of a mark, where they are many
+  const WEIGHT_PIXELS = 335; // about the height of the weights
   const RIM = 0.02; // of the weights' range: half of a mark
 
   /* What a person first sees. narrow: a phone. hidden: codes of sources. range: [ms, ms] or null. */
@@ -128,7 +131,7 @@
   /* Of many readings, one for each spot that a mark covers. */
   function spots(data, rows, { rows: all, from, to, range }) {
     if (all.length < CROWD) return rows;
-    const [wide, high] = [(to - from) / (PIXELS / 4), (range[1] - range[0]) / 90];
+    const [wide, high] = [(to - from) / (PIXELS / MARK), (range[1] - range[0]) / (WEIGHT_PIXELS / MARK)];
     const seen = new Set();
     return rows.filter((i) => {
       if (data.overrideBy.has(i)) return true;
@@ -199,7 +202,7 @@
     const copies = view.showCopies ? rows.filter((i) => copy(data, i, view.asFirst)) : [];
     if (!copies.length) return [];
     const marker = { symbol: "circle-open", color: theme.muted, size: pointSize(rows, view) + 1 };
-    return [points(data, view, sight, spots(data, copies, sight), "copies", marker)];
+    return [points(data, view, sight, spots(data, copies, sight), say("legend.copies"), marker)];
   }
 
   /* An arrow to what a reading probably should have been. */
@@ -208,7 +211,7 @@
     return {
       ...LINE,
       mode: "lines+markers",
-      name: "what it should have been",
+      name: say("legend.suggested"),
       cliponaxis: false,
       x: hints.flatMap(([i]) => [data.ms[i], data.ms[i], null]),
       y: hints.flatMap(([i, kg]) => [clamp(data.kg[i], range) * scale, clamp(kg, range) * scale, null]),
@@ -226,7 +229,7 @@
       data.kg[i] > range[1] ? "triangle-up" : data.kg[i] < range[0] ? "triangle-down" : "x",
     );
     const marker = { color: theme.rejected, symbol, size: pointSize(rows, view) + 2, line: ring(data, bad, theme) };
-    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, "rejected", marker)];
+    return [...(view.allHints ? [arrows(data, view, sight, bad)] : []), points(data, view, sight, bad, say("legend.rejected"), marker)];
   }
 
   /* Where the level goes if the rate fades as the model says. */
@@ -240,7 +243,7 @@
     const line = { color: theme.rate, width: 2, dash: "dash" };
     return [
       { ...LINE, x: [...x, ...x.slice().reverse()], y, fill: "toself", fillcolor: theme.rateBand, line: { width: 0 } },
-      { ...LINE, x, y: from(data.level[last], level), line, name: "projection", showlegend: true },
+      { ...LINE, x, y: from(data.level[last], level), line, name: say("legend.projection"), showlegend: true },
     ];
   }
 
@@ -254,11 +257,11 @@
       ...HOVER,
       type: "scatter",
       mode: "markers",
-      name: "alert",
+      name: say("legend.alert"),
       showlegend: marks.length > 0,
       x: marks.map((a) => a.ms),
       y: marks.map((a) => height(a) * scale),
-      text: marks.map((a) => Words.wrap(Words.escape(Words.alert(a, view.unit) + (a.status === "new" ? "" : `; ${a.status} by ${Words.isolate(a.said)}`)))),
+      text: marks.map((a) => Words.wrap(Words.escape(Words.alert(a, view.unit) + (a.status === "new" ? "" : `; ${say(`status.${a.status}`, { who: Words.isolate(a.said) })}`)))),
       marker: { symbol: "circle-open", size: 19, color: theme.alert, line: { width: 2.5 } },
     };
   }
@@ -279,7 +282,7 @@
         y: WEIGHT_FLOOR,
         yanchor: "bottom",
         showarrow: false,
-        text: `${Math.round((b - a) / DAY)} days<br>no reading`,
+        text: Words.escape(say("chart.gap", { days: Words.count(Math.round((b - a) / DAY)) })).replace("\n", "<br>"),
         font,
       }));
     return [seen.map(([x0, x1]) => ({ ...look, x0, x1 })), notes];
@@ -289,6 +292,8 @@
   function shiftMarks(data, { theme, from, to }, unit) {
     const seen = data.shiftMarks.filter((s) => s.ms >= from && s.ms <= to);
     const near = (a, b) => a && b && b.ms - a.ms < 0.15 * (to - from);
+    const within = (ms) => ms < 0.15 * (to - from);
+    const edge = (s) => (within(s.ms - from) ? "left" : within(to - s.ms) ? "right" : ""); // nothing is cut off
     const line = { color: theme.shift, width: 1.5, dash: "dash" };
     const shapes = seen.map((s) => ({ ...ACROSS, type: "line", x0: s.ms, x1: s.ms, y0: WEIGHT_FLOOR, y1: 1, line }));
     const notes = seen.map((s, k) => ({
@@ -296,9 +301,9 @@
       x: s.ms,
       y: 1,
       yanchor: "bottom",
-      xanchor: near(seen[k - 1], s) ? "left" : near(s, seen[k + 1]) ? "right" : "center",
+      xanchor: edge(s) || (near(seen[k - 1], s) ? "left" : near(s, seen[k + 1]) ? "right" : "center"),
       showarrow: false,
-      text: `level shift ${Words.change(s.to - s.from, unit)}`,
+      text: say("chart.shift", { kg: Words.change(s.to - s.from, unit) }),
       font: { size: 11, color: theme.shift },
     }));
     return [shapes, notes];
@@ -330,8 +335,9 @@
     Object.assign(axis, { tickfont: { color: theme.muted }, automargin: true });
     const title = (text) => ({ text: view.narrow ? "" : text, font: { size: 12, color: theme.muted }, standoff: 6 });
     const time = { type: "date", range: [from, to], anchor: "y2", showgrid: false, fixedrange: false };
-    const rateTitle = title(`${Words.changeUnit(view.unit)} / week`);
+    const rateTitle = title(say("chart.rate", { unit: Words.changeUnit(view.unit) }));
     return {
+      separators: Texts.separators,
       paper_bgcolor: theme.paper,
       plot_bgcolor: theme.paper,
       font: { family: FONT, size: 13, color: theme.ink },
@@ -352,7 +358,7 @@
         ...axis,
         domain: [WEIGHT_FLOOR, 1],
         range: range.map((kg) => kg * scale),
-        title: title(`weight, ${view.unit}`),
+        title: title(say("chart.weight", { unit: view.unit })),
         ...weightTicks(view, range),
       },
       yaxis2: { ...axis, domain: [0, RATE_TOP], range: rateRange(data, sight), nticks: 5, title: rateTitle },

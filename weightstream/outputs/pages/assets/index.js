@@ -4,6 +4,7 @@
   "use strict";
 
   const { element } = Common;
+  const { say, sayCount } = Texts;
   const find = (id) => document.getElementById(id);
   const data = Common.data();
   const total = data.user_id.length;
@@ -37,44 +38,42 @@
   const { count } = Words;
 
   const FILTERS = {
-    all: { name: "everyone", keep: () => true },
-    alert: { name: "alerts", label: "from, probability", limit: 0, keep: (i, n) => recent(i) !== null && recent(i)[3] >= n },
-    rapid: { name: "rapid change", label: "from, % of weight in 4 weeks", limit: 5, keep: (i, n) => Math.abs(changed(i) || 0) * 100 >= n },
-    losing: { name: "losing", keep: (i) => data.direction[i] === "losing" },
-    gaining: { name: "gaining", keep: (i) => data.direction[i] === "gaining" },
-    rejected: { name: "many rejected", label: "from, % of readings", limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
-    uncertain: { name: "uncertain readings", label: "from, readings", limit: 1, keep: (i, n) => data.uncertain[i] >= n },
-    shared: { name: "shared accounts", keep: (i) => data.shared[i] !== null },
-    unseen: { name: "not seen lately", label: "days before the newest reading", limit: 30, keep: (i, n) => daysBefore(data.last[i]) >= n },
+    all: { name: say("filter.all"), keep: () => true },
+    alert: { name: say("filter.alert"), label: say("filter.alert.limit"), limit: 0, keep: (i, n) => recent(i) !== null && recent(i)[3] >= n },
+    rapid: { name: say("filter.rapid"), label: say("filter.rapid.limit"), limit: 5, keep: (i, n) => Math.abs(changed(i) || 0) * 100 >= n },
+    losing: { name: say("filter.losing"), keep: (i) => data.direction[i] === "losing" },
+    gaining: { name: say("filter.gaining"), keep: (i) => data.direction[i] === "gaining" },
+    rejected: { name: say("filter.rejected"), label: say("filter.rejected.limit"), limit: 5, keep: (i, n) => data.rejected[i] > 0 && share(i) * 100 >= n },
+    uncertain: { name: say("filter.uncertain"), label: say("filter.uncertain.limit"), limit: 1, keep: (i, n) => data.uncertain[i] >= n },
+    shared: { name: say("filter.shared"), keep: (i) => data.shared[i] !== null },
+    unseen: { name: say("filter.unseen"), label: say("filter.unseen.limit"), limit: 30, keep: (i, n) => daysBefore(data.last[i]) >= n },
   };
 
   const changeUnit = () => Words.changeUnit(unit);
   const delta = (kg, digits) => Words.signed(kg * Words.UNITS[changeUnit()], digits); // the head names the unit
-
-  const SHORT = { rapid_gain: "rapid", weight_loss: "loss", unusual: "unusual", unconfirmed: "unconfirmed" };
 
   function sharedBadge(i) {
     if (!data.shared[i]) return "";
     const [first, second, own, others] = data.shared[i];
     const share = (count) => Words.wholePercent(count / (own + others));
     const [a, b] = [first, second].map((kg) => Words.weight(kg, unit));
-    const title = `Two persons seem to share this account: about ${a} (${share(own)}) and ${b} (${share(others)})`;
-    return element("span", { class: "badge shared", title }, `shared: ${a}, ${b}`);
+    const title = say("list.shared.title", { a, b, own: share(own), others: share(others) });
+    return element("span", { class: "badge shared", title }, say("list.shared", { a, b }));
   }
 
   function alertCell(i) {
     const alert = recent(i);
     if (!alert) return sharedBadge(i);
     const [kind, days, kg, p, , status] = alert;
-    const said = Words.ALERTS[kind];
-    const moved = `${Words.change(kg, unit)} in ${Math.max(1, days)} d`;
-    const title = `${said}: ${moved}, until ${Words.date(Date.parse(alert[4]))}, probability ${Words.probability(p)}`;
-    return element("span", { class: `badge ${status}`, title: status === "new" ? title : `${title}; ${status}` }, `${SHORT[kind]} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
+    const moved = say("list.moved", { kg: Words.change(kg, unit), days: Math.max(1, days) });
+    const told = { kind: say(`alert.${kind}`), moved, until: Words.date(Date.parse(alert[4])), p: Words.probability(p) };
+    const title = say("list.alert.title", told);
+    return element("span", { class: `badge ${status}`, title: status === "new" ? title : `${title}; ${say(`list.${status}`)}` }, `${say(`list.${kind}`)} ${moved}`, element("span", { class: "p" }, ` · p ${Words.probability(p)}`));
   }
 
   function personCell(i) {
     const href = `persons/${encodeURIComponent(data.page[i])}`;
-    return element("a", { href }, element("bdi", {}, data.user_id[i].trim() || "(empty id)"));
+    return element("a", { href }, element("bdi", {}, data.user_id[i].trim() || say("list.empty")));
   }
 
   function changeCell(i) {
@@ -92,16 +91,16 @@
   }
 
   const COLUMNS = [
-    { key: "user_id", name: () => "Person", value: (i) => rank[i], cell: personCell },
-    { key: "alert", name: () => "Alert", down: true, value: (i) => (recent(i) ? recent(i)[3] : null), cell: alertCell },
-    { key: "spark", name: () => "Last year", unsorted: true, cell: (i) => sparkline(data.spark[i]) },
-    { key: "level_kg", name: () => "Level", number: true, cell: (i) => Words.weight(data.level_kg[i], unit) },
-    { key: "change_28d_kg", name: () => `4 weeks, ${changeUnit()}`, number: true, value: changed, cell: changeCell },
-    { key: "last", name: () => "Last reading", cell: (i) => (data.last[i] ? Words.date(Date.parse(data.last[i])) : "–") },
-    { key: "readings", name: () => "Readings", number: true, cell: (i) => count(data.readings[i]) },
+    { key: "user_id", name: () => say("list.person"), value: (i) => rank[i], cell: personCell },
+    { key: "alert", name: () => say("list.alert"), down: true, value: (i) => (recent(i) ? recent(i)[3] : null), cell: alertCell },
+    { key: "spark", name: () => say("list.year"), unsorted: true, cell: (i) => sparkline(data.spark[i]) },
+    { key: "level_kg", name: () => say("level"), number: true, cell: (i) => Words.weight(data.level_kg[i], unit) },
+    { key: "change_28d_kg", name: () => say("list.weeks", { unit: changeUnit() }), number: true, value: changed, cell: changeCell },
+    { key: "last", name: () => say("fact.last"), cell: (i) => (data.last[i] ? Words.date(Date.parse(data.last[i])) : "–") },
+    { key: "readings", name: () => say("fact.readings"), number: true, cell: (i) => count(data.readings[i]) },
     {
       key: "rejected",
-      name: () => "Rejected",
+      name: () => say("list.rejected"),
       number: true,
       value: share,
       cell: (i) => (data.rejected[i] ? `${data.rejected[i]} (${Words.fixed(share(i) * 100, 0)} %)` : "0"),
@@ -131,9 +130,9 @@
     const column = COLUMNS.find(({ key }) => key === state.sort);
     rows.sort(order(column, state.up));
     const whole = rows.length === total;
-    find("count").textContent = whole ? `${count(total)} persons` : `${count(rows.length)} of ${count(total)} persons`;
+    find("count").textContent = whole ? sayCount("list.count", total, { total: count(total) }) : sayCount("list.some", total, { some: count(rows.length), total: count(total) });
     find("persons").setAttribute("aria-rowcount", String(rows.length + 1));
-    find("empty").textContent = rows.length ? "" : total ? "Nobody fits this search and filter." : "The store holds nobody yet.";
+    find("empty").textContent = rows.length ? "" : say(total ? "list.none" : "list.nobody");
     list.scrollTop = 0;
     show(true);
     remember();
@@ -234,17 +233,17 @@
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const [readings, rejected, copies] = [data.readings, data.rejected, data.copies].map(sum);
     const among = readings - copies ? Words.percent(rejected / (readings - copies)) : "–";
-    const of = copies ? `${count(readings)} readings, ${count(copies)} of them copies` : `${count(readings)} readings`;
-    const day = newest ? `; newest ${Words.date(Date.parse(newest))}` : "";
+    const of = say(copies ? "tile.readings.copies" : "tile.readings", { readings: count(readings), copies: count(copies) });
+    const day = newest ? say("tile.newest", { day: Words.date(Date.parse(newest)) }) : "";
     find("facts").replaceChildren(
-      filterTile("all", "Persons", of + day),
-      filterTile("alert", "Alerts", `of the ${RECENT} days before the newest reading`),
-      filterTile("rapid", "Rapid change", "5 % of weight or more in 4 weeks"),
-      filterTile("losing", "Losing", "clearly, in the last weeks"),
-      filterTile("gaining", "Gaining", "clearly, in the last weeks"),
-      filterTile("unseen", "Not seen lately", "for 30 days or more"),
-      filterTile("shared", "Shared accounts", "of two persons, by their readings"),
-      filterTile("rejected", "Many rejected", `${among} of all readings, copies aside`),
+      filterTile("all", say("tile.all"), of + day),
+      filterTile("alert", say("tile.alert"), say("tile.alert.more", { days: RECENT })),
+      filterTile("rapid", say("tile.rapid"), say("tile.rapid.more")),
+      filterTile("losing", say("direction.losing"), say("tile.clearly")),
+      filterTile("gaining", say("direction.gaining"), say("tile.clearly")),
+      filterTile("unseen", say("tile.unseen"), say("tile.unseen.more")),
+      filterTile("shared", say("tile.shared"), say("tile.shared.more")),
+      filterTile("rejected", say("tile.rejected"), say("tile.rejected.more", { share: among })),
     );
   }
 
@@ -287,8 +286,9 @@
 
   function start() {
     const sortable = COLUMNS.filter((column) => !column.unsorted);
-    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name().toLowerCase())));
+    find("sort").append(...sortable.map((c) => element("option", { value: c.key }, c.name())));
     find("filter").append(...Object.entries(FILTERS).map(([value, { name }]) => element("option", { value }, name)));
+    Texts.fill(document);
     Common.about("UTC");
     drawFacts();
     recall();

@@ -4,13 +4,14 @@
 
   const { element } = Common;
   const { cell } = Columns;
+  const { say } = Texts;
   const STEP = 500;
 
   function record(data, i) {
     const path = String(data.files[cell(data.file, i)] || "");
     const made = `${data.stages[cell(data.stage, i)]} v${cell(data.version, i)}`;
     const command = `weightstream override ${data.id[i]} ${opposite(data, i)} --by NAME`;
-    const title = `${path}, line ${data.line[i]}; parameters ${data.models[cell(data.model, i)]}`;
+    const title = say("log.record.title", { path, line: data.line[i], model: data.models[cell(data.model, i)] });
     const id = element("code", {}, data.id[i]);
     const where = element("span", { class: "where", title }, id, element("bdi", {}, `${path.split(/[\\/]/).pop()}:${data.line[i]}`), ` · ${made}`);
     return element("div", {}, where, correction(command));
@@ -21,12 +22,12 @@
   /* The command that decides otherwise, to be copied. */
   function correction(command) {
     const code = element("code", {}, command);
-    const copy = element("button", { type: "button", class: "link" }, "Copy");
+    const copy = element("button", { type: "button", class: "link" }, say("log.copy"));
     copy.addEventListener("click", () => {
       navigator.clipboard?.writeText(command);
       getSelection().selectAllChildren(code);
     });
-    const box = element("details", { class: "correct" }, element("summary", {}, "Correct"), code, " ", copy);
+    const box = element("details", { class: "correct" }, element("summary", {}, say("log.correct")), code, " ", copy);
     box.addEventListener("click", (event) => event.stopPropagation());
     return box;
   }
@@ -38,7 +39,7 @@
   /* A button, so that the keyboard reaches the reading in the chart, too. */
   function time(data, i, unit, onChoose) {
     const received = Words.receivedTime(data, i);
-    const button = element("button", { type: "button", class: "link", title: "show in the chart" }, Words.time(data, i));
+    const button = element("button", { type: "button", class: "link", title: say("log.show") }, Words.time(data, i));
     button.addEventListener("click", (event) => {
       event.stopPropagation();
       onChoose(i);
@@ -49,20 +50,20 @@
   const kind = (data, i) => (Columns.copy(data, i) ? "copy" : Columns.decision(data, i).verdict);
 
   const COLUMNS = [
-    { name: "Time", text: time },
-    { name: "Weight", number: true, text: (data, i, unit) => Words.weight(data.kg[i], unit) },
-    { name: "As received", text: received },
-    { name: "Source", text: (data, i) => element("bdi", {}, data.sources[cell(data.source, i)]) },
-    { name: "Verdict", text: (data, i) => element("span", { class: "verdict" }, kind(data, i)) },
-    { name: "Why", text: Words.explain },
+    { name: say("log.time"), text: time },
+    { name: say("log.weight"), number: true, text: (data, i, unit) => Words.weight(data.kg[i], unit) },
+    { name: say("log.received"), text: received },
+    { name: say("log.source"), text: (data, i) => element("bdi", {}, data.sources[cell(data.source, i)]) },
+    { name: say("log.verdict"), text: (data, i) => element("span", { class: "verdict" }, Words.verdict(kind(data, i))) },
+    { name: say("log.why"), text: Words.explain },
     {
-      name: "Expected (95 %)",
+      name: say("log.expected"),
       number: true,
       text: (data, i, unit) =>
         data.expected[i] === null ? "–" : Words.between(data.expected_lo[i], data.expected_hi[i], unit),
     },
-    { name: "P(right)", number: true, text: (data, i) => (data.p[i] === null ? "–" : Words.probability(data.p[i])) },
-    { name: "Record", text: record },
+    { name: say("log.p"), number: true, text: (data, i) => (data.p[i] === null ? "–" : Words.probability(data.p[i])) },
+    { name: say("log.record"), text: record },
   ];
 
   /* Roles are spelled out, since a phone shows the rows as cards and that would drop them. */
@@ -80,7 +81,7 @@
   function head(data) {
     const cells = COLUMNS.map((column) => {
       const attributes = { scope: "col", role: "columnheader", class: column.number ? "number" : "" };
-      return element("th", attributes, column.name === "Time" ? `Time (${data.zone})` : column.name);
+      return element("th", attributes, column === COLUMNS[0] ? `${column.name} (${data.zone})` : column.name);
     });
     return element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...cells));
   }
@@ -90,10 +91,10 @@
     const body = rows.slice(0, shown).map((i, k) => row(data, i, k, unit, onChoose));
     const attributes = { role: "table", "aria-rowcount": rows.length + 1 };
     box.replaceChildren(element("table", attributes, head(data), element("tbody", { role: "rowgroup" }, ...body)));
-    if (!rows.length) box.append(element("p", { class: "empty" }, data.ms.length ? "No such reading." : "No reading is decided yet."));
+    if (!rows.length) box.append(element("p", { class: "empty" }, say(data.ms.length ? "log.none" : "undecided")));
     if (rows.length <= shown) return;
     const count = Math.min(STEP, rows.length - shown);
-    const more = element("button", { type: "button", class: "more" }, `Show ${count} more of ${rows.length}`);
+    const more = element("button", { type: "button", class: "more" }, say("log.more", { count, all: Words.count(rows.length) }));
     more.addEventListener("click", () => draw(box, data, rows, unit, onChoose, shown + STEP));
     box.append(more);
   }

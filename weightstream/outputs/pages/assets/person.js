@@ -4,6 +4,7 @@
 
   const { element } = Common;
   const { DAY, cell } = Columns;
+  const { say } = Texts;
   const find = (id) => document.getElementById(id);
   const data = Columns.prepare(Common.data());
   const rows = data.ms.map((_, i) => i);
@@ -20,7 +21,7 @@
     view.narrow = chart.clientWidth < 560;
     const figure = Figure.build(data, view);
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
-    const config = { responsive: true, displayModeBar: false, doubleClick: false };
+    const config = { responsive: true, displayModeBar: false, doubleClick: false, ...Texts.localOfPlotly() };
     return Plotly.react(chart, figure.data, figure.layout, config);
   }
 
@@ -82,16 +83,16 @@
     const key = (shape, color, text) => element("span", { class: "key" }, glyph(shape, color), text);
     const legend = data.sources.map((name, source) => sourceChip(name, source, theme));
     const copies = rows.filter((i) => Columns.copy(data, i)).length;
-    if (bad) legend.push(viewChip(glyph("x", theme.rejected), `rejected (${bad})`, "showRejected"));
-    if (copies) legend.push(viewChip(glyph("ring", theme.muted), `copies (${copies})`, "showCopies"));
-    legend.push(key("line", theme.ink, "level"), key("band", theme.band, "95 % interval"));
-    if (data.suggestedBy.size) legend.push(viewChip(glyph("arrow", theme.hint), "what it should have been", "allHints"));
-    if (data.overrideBy.size) legend.push(key("ring", theme.ink, "a reviewer decided"));
-    if (data.alertMarks.some((a) => a.kind !== "unconfirmed")) legend.push(key("ring", theme.alert, "alert"));
-    if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), "projection", "showOutlook"));
-    if (data.goal) legend.push(key("dash", theme.hint, "goal"));
-    if (bad) legend.push(viewChip("", "Zoom out to rejected", "fitAll"));
-    if (data.firstBy.size) legend.push(viewChip("", "As first decided", "asFirst"));
+    if (bad) legend.push(viewChip(glyph("x", theme.rejected), `${say("legend.rejected")} (${Words.count(bad)})`, "showRejected"));
+    if (copies) legend.push(viewChip(glyph("ring", theme.muted), `${say("legend.copies")} (${Words.count(copies)})`, "showCopies"));
+    legend.push(key("line", theme.ink, say("legend.level")), key("band", theme.band, say("legend.interval")));
+    if (data.suggestedBy.size) legend.push(viewChip(glyph("arrow", theme.hint), say("legend.suggested"), "allHints"));
+    if (data.overrideBy.size) legend.push(key("ring", theme.ink, say("legend.override")));
+    if (data.alertMarks.some((a) => a.kind !== "unconfirmed")) legend.push(key("ring", theme.alert, say("legend.alert")));
+    if (data.outlook) legend.push(viewChip(glyph("dash", theme.rate), say("legend.projection"), "showOutlook"));
+    if (data.goal) legend.push(key("dash", theme.hint, say("legend.goal")));
+    if (bad) legend.push(viewChip("", say("legend.zoomOut"), "fitAll"));
+    if (data.firstBy.size) legend.push(viewChip("", say("legend.asFirst"), "asFirst"));
     find("legend").replaceChildren(...legend);
   }
 
@@ -180,10 +181,11 @@
       drawChart();
       Plotly.relayout(chart, { width: 680, height: 420, autosize: false });
     });
-    addEventListener("afterprint", () => {
+    // Firefox still lays out for paper when it says that it has printed: the screen comes after.
+    addEventListener("afterprint", () => setTimeout(() => {
       view.theme = document.documentElement.dataset.theme;
       if (chart.data) Plotly.relayout(chart, { width: null, height: null, autosize: true }).then(drawChart);
-    });
+    }));
   }
 
   /* Arrow keys walk through the readings that the chart shows. */
@@ -221,6 +223,7 @@
   }
 
   function start() {
+    Texts.fill(document);
     Common.about(data.zone);
     find("which").querySelector("[value=copies]").hidden = !rows.some((i) => Columns.copy(data, i));
     find("csv").addEventListener("click", saveTable);
@@ -244,7 +247,7 @@
     });
     if (!rows.length) {
       document.documentElement.dataset.ready = "true";
-      chart.replaceWith(element("p", { class: "empty" }, "No reading is decided yet, so there is nothing to draw."));
+      chart.replaceWith(element("p", { class: "empty" }, say("nothing")));
       return;
     }
     const draw = () => showRange(firstRange()).then(followChart);

@@ -100,7 +100,7 @@
     ["Status", statusCell],
     ["Source", sourceCell],
     ["What", (c) => (c.several ? `${c.several} checks` : METRICS[c.metric][0])],
-    ["Observed", (c) => (c.several ? "–" : c.rows || c.observed ? shown(c, c.observed) : "–"), true],
+    ["Observed", (c) => (c.several || (c.status === "not checked" && !c.rows && !c.observed) ? "–" : shown(c, c.observed)), true],
     ["Limit", limit, true],
     ["Before, usual", (c) => (c.several || c.metric.startsWith("coverage") ? "–" : shown(c, c.baseline)), true],
     ["Why, and what to do", saidCell],

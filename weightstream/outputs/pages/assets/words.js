@@ -4,7 +4,7 @@
 
   const LB = 2.2046226218487757;
   const UNITS = { kg: 1, lb: LB, st: LB / 14 };
-  const LOCALE = "en-GB";
+  const { say, sayCount, translated, locale: LOCALE } = Texts;
   const DATE = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
   const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
   const COUNT = new Intl.NumberFormat(LOCALE);
@@ -29,7 +29,7 @@
     return `${Math.floor(tenths / 140)} st ${fixed((tenths % 140) / 10, 1)} lb`;
   }
 
-  const between = (lo, hi, unit) => `${weight(lo, unit)} to ${weight(hi, unit)}`;
+  const between = (lo, hi, unit) => say("between", { lo: weight(lo, unit), hi: weight(hi, unit) });
 
   /* Changes and rates are in pounds where the unit is stones, as people say them. */
   const changeUnit = (unit) => (unit === "kg" ? "kg" : "lb");
@@ -48,7 +48,7 @@
   /* "−1.8 to −0.2 kg": the unit is said once. */
   function changeBetween(lo, hi, unit, digits = 1) {
     const scale = UNITS[changeUnit(unit)];
-    return `${signed(lo * scale, digits)} to ${signed(hi * scale, digits)} ${changeUnit(unit)}`;
+    return say("between", { lo: signed(lo * scale, digits), hi: `${signed(hi * scale, digits)} ${changeUnit(unit)}` });
   }
 
   const percent = (share) => `${fixed(share * 100, 1)}\u00a0%`;
@@ -70,11 +70,12 @@
     const [, sign, hours, minutes] = /([+-])(\d\d):?(\d\d)/.exec(offset);
     const shift = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60000 : 60000);
     const local = Date.parse(data.time[row]) + shift;
-    return local === data.ms[row] ? "" : `received as ${clock(local)}, UTC${sign}${hours}:${minutes}`;
+    return local === data.ms[row] ? "" : say("received", { clock: clock(local), zone: `UTC${sign}${hours}:${minutes}` });
   }
 
   /* What a decision says of the value alone: "looks like two digits swapped: 81.0 kg". */
-  function looksLike({ reason: [, words], suggested }, unit) {
+  function looksLike({ reason: [name, english], suggested }, unit) {
+    const words = english && translated(`reason.${name}`, english);
     return words && suggested !== null ? `${words}: ${weight(suggested, unit)}` : words;
   }
 
@@ -84,15 +85,15 @@
   /* Why a reading was rejected: the sentence of judging/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
-    const [, words, kind] = decision.reason;
-    if (kind === "person" || !words) return words; // a person or the source said so, not the engine
-    const doubt = data.doubtful.has(row) ? "possibly " : "";
+    const [name, words, kind] = decision.reason;
+    if (kind === "person" || !words) return words && translated(`reason.${name}`, words); // a person or the source said so, not the engine
+    const doubt = data.doubtful.has(row) ? say("why.possibly") : "";
     const parts = [`${bare(data.kg[row], unit)} ${doubt}${looksLike(decision, unit)}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
-    if (!missing(lo) && !missing(hi)) parts.unshift(`expected ${bare(lo, unit)}-${weight(hi, unit)}`);
+    if (!missing(lo) && !missing(hi)) parts.unshift(say("why.expected", { lo: bare(lo, unit), hi: weight(hi, unit) }));
     if (!missing(data.p[row])) {
       const wrong = 1 - data.p[row];
-      parts.push(`probability ${wrong > 0.999 ? "above 0.999" : fixed(wrong, 3)}`);
+      parts.push(say("why.probability", { p: wrong > 0.999 ? say("above", { p: fixed(0.999, 3) }) : fixed(wrong, 3) }));
     }
     return parts.join("; ");
   }
@@ -104,22 +105,19 @@
     const sentences = [rejection(data, row, unit)];
     if (override) {
       const why = override.why ? `: ${override.why}` : "";
-      const what = override.what[0].toUpperCase() + override.what.slice(1);
-      sentences[0] = `${what} by ${override.by} on ${override.at.slice(0, 10)}${why}`;
+      const { by, at } = override;
+      const what = translated(`override.${override.what}`, override.what);
+      const said = say("why.override", { what, by, day: at.slice(0, 10) }) + why;
+      sentences[0] = said[0].toUpperCase() + said.slice(1);
     }
     if (first) {
       const was = looksLike(first, unit);
-      sentences.push(`Before (${first.stage}): ${first.verdict}${was ? `, ${was}` : ""}`);
+      sentences.push(say("why.before", { stage: first.stage, verdict: verdict(first.verdict) + (was ? `, ${was}` : "") }));
     }
     return sentences.filter(Boolean).join(". ");
   }
 
-  const ALERTS = {
-    rapid_gain: "Rapid gain",
-    weight_loss: "Weight loss",
-    unusual: "Unusual change",
-    unconfirmed: "Unconfirmed",
-  };
+  const verdict = (name) => say(`verdict.${name}`);
 
   /* The rise from morning to evening: from 7:00 to 22:00, and back overnight (docs/judging.md). */
   function risen(data, row) {
@@ -134,24 +132,25 @@
     const above = data.above[Columns.cell(data.source, row)];
     const rise = risen(data, row);
     const said = [];
-    if (rise >= 0.3) said.push(`its hour (${change(rise, unit)})`);
-    if (Math.abs(above) >= 0.3) said.push(`its source (${change(above, unit)})`);
-    return said.length ? `beside the morning level: ${said.join(" and ")}` : "";
+    if (rise >= 0.3) said.push(say("lifted.hour", { kg: change(rise, unit) }));
+    if (Math.abs(above) >= 0.3) said.push(say("lifted.source", { kg: change(above, unit) }));
+    return said.length ? say("lifted", { what: said.join(say("and")) }) : "";
   }
 
   /* What a reading shows beside the level of its day and its hour. */
   const residual = (data, row) => data.kg[row] - data.level[row] - risen(data, row);
 
   /* Never rounded to certainty. */
-  const probability = (p) => (p > 0.99 ? "over 0.99" : p < 0.01 ? "under 0.01" : fixed(p, 2));
+  const probability = (p) =>
+    p > 0.99 ? say("over", { p: fixed(0.99, 2) }) : p < 0.01 ? say("under", { p: fixed(0.01, 2) }) : fixed(p, 2);
 
   /* What an alert says; over a closed one, in the chart, who closed it. */
   function alert(mark, unit) {
     const days = Math.max(1, Math.round(mark.days));
-    const moved = `${change(mark.kg, unit)} in ${days} ${days === 1 ? "day" : "days"}, until ${date(mark.ms)}`;
+    const moved = sayCount("alert.moved", days, { kg: change(mark.kg, unit), days: count(days), until: date(mark.ms) });
     const p = probability(mark.p);
-    if (mark.kind !== "unconfirmed") return `${ALERTS[mark.kind]}: ${moved} (probability ${p})`;
-    return `Unconfirmed: the newest reading would be ${moved}; no known slip explains it (probability ${p} that it is right)`;
+    if (mark.kind === "unconfirmed") return say("alert.unconfirmed.said", { moved, p });
+    return say("alert.said", { kind: say(`alert.${mark.kind}`), moved, p });
   }
 
   const escape = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -166,15 +165,15 @@
     const lines = [
       `<b>${weight(data.kg[row], unit)}</b> · ${source}`,
       [time(data, row), receivedTime(data, row)].filter(Boolean).join(" · "),
-      `<b>${Columns.copy(data, row) ? "copy" : Columns.decision(data, row).verdict}</b>${why ? `: ${wrap(escape(why))}` : ""}`,
+      `<b>${verdict(Columns.copy(data, row) ? "copy" : Columns.decision(data, row).verdict)}</b>${why ? `: ${wrap(escape(why))}` : ""}`,
     ];
     const counts = Columns.decision(data, row).verdict === "accepted";
     if (counts && data.expected[row] !== null) {
       const range = between(data.expected_lo[row], data.expected_hi[row], unit);
-      lines.push(`expected ${weight(data.expected[row], unit)} (${range})`);
+      lines.push(say("hover.expected", { kg: weight(data.expected[row], unit), range }));
     }
     if (counts && lifted(data, row, unit)) lines.push(lifted(data, row, unit));
-    if (counts && data.p[row] !== null) lines.push(`probability of being right ${probability(data.p[row])}`);
+    if (counts && data.p[row] !== null) lines.push(say("hover.right", { p: probability(data.p[row]) }));
     return lines.join("<br>");
   }
 
@@ -195,7 +194,7 @@
     isolate,
     receivedTime,
     residual,
-    ALERTS,
+    verdict,
     date,
     time,
     explain,

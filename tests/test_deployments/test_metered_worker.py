@@ -1,0 +1,31 @@
+"""What Prometheus reads from a worker about its store."""
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from deployments.metered_worker import StoreCollector
+from weightstream.store.connection import open_writer
+from weightstream.store.runs import begin_run, end_run
+
+
+@pytest.fixture
+def scraped(tmp_path):
+    """The lines that are served, of the store as it is now."""
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(tmp_path / "weightstream.db"))
+    return lambda: generate_latest(registry).decode().splitlines()
+
+
+def test_the_store_is_read_at_each_scrape(scraped, tmp_path):
+    assert scraped()[-1] == "weightstream_up 1.0"  # before the first ingest
+    path = tmp_path / "weightstream.db"
+    with open_writer(tmp_path) as connection:
+        run = begin_run(connection, path, "run", "ingest")
+        end_run(connection, path, run, "completed", {"rejected": 7}, {"total": 2.0})
+        assert 'weightstream_rows_total{outcome="rejected"} 7.0' in scraped()
+        assert 'weightstream_runs_total{kind="ingest",status="completed"} 1.0' in scraped()
+
+
+def test_a_damaged_store_is_told_and_nothing_raised(scraped, tmp_path):
+    (tmp_path / "weightstream.db").write_bytes(b"no database" * 1000)
+    assert "weightstream_up 0.0" in scraped()
