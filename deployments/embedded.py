@@ -95,7 +95,8 @@ def _launch() -> Launched | None:
         env=os.environ | AS_PREFECT_DOES | settings.to_environment_variables(exclude_unset=True),
     )
     atexit.register(_end, process)
-    remember(settings.home, process.pid)
+    with suppress(OSError):  # it is ended as this process ends, unless that is killed
+        remember(settings.home, process.pid)
     return Launched(process, port, settings.server.ephemeral.startup_timeout_seconds)
 
 

@@ -14,6 +14,13 @@ def frame_of(*rows):
     return pd.DataFrame(list(rows), columns=["user_id", "time", "weight", "unit"])
 
 
+def test_several_files_are_read_as_one_frame(csv_of):
+    files = [csv_of((user, "2024-01-01T07:00:00Z", "80")) for user in ("a", "b")]
+    both = weightstream.read(files)
+    assert both["user_id"].to_list() == ["a", "b"]
+    assert both["file"].to_list() == [str(file) for file in files]
+
+
 def test_an_order_of_dates_that_does_not_exist_is_refused(tmp_path):
     for ask in (lambda: weightstream.clean(frame_of(*ROWS), date_order="ddmm"),
                 lambda: weightstream.read(tmp_path, date_order="ddmm")):  # fmt: skip

@@ -53,7 +53,7 @@ Configured = Config | Mapping[str, Any] | str | Path | None
 
 
 def read(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     user: str | None = None,
     unit: str | None = None,
@@ -64,7 +64,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     config: Configured = None,
 ) -> pd.DataFrame:
-    """Read a file, or the files of a folder, in any format of docs/formats.md.
+    """Read a file, the files of a folder, or several of both, in any format of docs/formats.md.
 
     user, unit, timezone, date_order, decimal_comma: as the options of the command line, for what
     files do not state. columns: the name of the column of each role, as --column.
@@ -85,7 +85,7 @@ def read(
         decimal=None if decimal_comma is None else "comma" if decimal_comma else "point",
         named=columns or {},
     )
-    files = files_of([str(path)])
+    files = files_of([str(one) for one in ([path] if isinstance(path, str | Path) else path)])
     check_sources(files, options, data)
     return pa.concat_tables([WRITTEN.empty_table(), *written_records(files, options)]).to_pandas()
 
