@@ -63,6 +63,12 @@ def test_the_chart_shows_readings_level_and_what_was_rejected(cleaned):
     assert figure.to_html(include_plotlyjs=False)
 
 
+def test_a_person_may_be_named_as_in_the_frame_that_was_cleaned():
+    rows = {"user_id": [7, 7], "date": ["2024-01-30", "2024-01-31"], "weight_kg": [80.0, 80.1]}
+    cleaned = weightstream.clean(pd.DataFrame(rows))
+    assert weightstream.plot(cleaned, 7) == weightstream.plot(cleaned, "7")
+
+
 def test_what_is_wrong_is_one_sentence(cleaned):
     with pytest.raises(InputError, match="no column level_kg"):
         weightstream.summary(cleaned.drop(columns="level_kg"))

@@ -1,7 +1,10 @@
 """weightstream.clean_dataset: the same judgements by many workers, part by part."""
 
 import json
+import pickle
 import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -164,6 +167,77 @@ def test_dask_gives_the_same(sources, tmp_path):
         assert (tmp_path / "dask" / part["name"]).read_bytes() == (
             tmp_path / "threads" / part["name"]
         ).read_bytes()
+
+
+def test_workers_may_have_another_working_directory(sources, tmp_path, monkeypatch):
+    folders = [tmp_path / name for name in ("here", "elsewhere")]
+    for folder in folders:
+        folder.mkdir()
+    names = []
+    for number, source in enumerate(sources):
+        names.append(f"w{number}.csv")
+        (folders[0] / names[-1]).write_bytes(source.read_bytes())
+    monkeypatch.chdir(folders[0])
+    expected = weightstream.clean_dataset(names, "here")
+
+    def elsewhere(_, function, numbers):
+        for number in numbers:
+            monkeypatch.chdir(folders[1])
+            found = pickle.loads(pickle.dumps(function))(number)
+            monkeypatch.chdir(folders[0])
+            yield number, found
+
+    monkeypatch.setattr(dataset, "_each", elsewhere)
+    assert weightstream.clean_dataset(names, "there") == expected
+    for part in expected["parts"]:
+        there, here = (Path(folder, part["name"]).read_bytes() for folder in ("there", "here"))
+        assert there == here
+    assert list(folders[1].iterdir()) == []
+
+
+def test_a_configuration_is_given_as_to_clean_and_a_wrong_stage_is_refused(sources, tmp_path):
+    made = weightstream.clean_dataset(
+        str(sources[0]), tmp_path / "set", config={"data": {"timezone": "Europe/Oslo"}}
+    )
+    assert made["timezone"] == "Europe/Oslo"
+    with pytest.raises(ConfigError, match="causal or retro"):
+        weightstream.clean_dataset(str(sources[0]), tmp_path / "two", stage="smooth")
+
+
+class Workers:
+    """A client whose workers have this version of weightstream, or an error instead."""
+
+    def __init__(self, *answers):
+        self.answers = answers
+
+    def wait_for_workers(self, count, timeout):
+        if len(self.answers) < count:
+            raise TimeoutError
+
+    def run(self, function, *arguments, on_error):
+        assert not function.__module__.startswith("weightstream")  # they could not load it
+        assert on_error == "return"
+        return {f"tcp://w{at}": answer for at, answer in enumerate(self.answers)}
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([], "no worker"),
+        (["ours", PackageNotFoundError("weightstream")], "tcp://w1 has no weightstream"),
+        (["0.0.1"], "tcp://w0 has weightstream 0.0.1"),
+    ],
+)
+def test_a_worker_that_cannot_do_it_is_named_before_anything_is_read(
+    answers, words, sources, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dataset, "read_file", lambda *_: pytest.fail("was read"))
+    answers = [version("weightstream") if one == "ours" else one for one in answers]
+    with pytest.raises(ConfigError, match=words):
+        weightstream.clean_dataset(
+            [str(path) for path in sources], tmp_path / "set", client=Workers(*answers)
+        )
+    assert not (tmp_path / "set").exists()
 
 
 def test_options_are_read_with(tmp_path):

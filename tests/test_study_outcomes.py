@@ -187,3 +187,65 @@ def test_what_cannot_be_asked_is_said_in_one_sentence(csv_of, tmp_path):
     out.touch()
     assert "--overwrite" in outcomes(source, out, "--at", 7, status=2).stderr
     assert "must end in" in outcomes(source, tmp_path / "x.txt", "--at", 7, status=2).stderr
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        84.0,
+        np.int64(84),
+        np.array([84]),
+        pd.Timedelta(days=84),
+        [np.timedelta64(84, "D")],
+        np.datetime64("2024-03-25"),
+        pd.Series(pd.to_datetime(["2024-03-25"])),
+        "2024-03-25 00:00:00",
+    ],
+)
+def test_a_time_may_be_of_any_type_that_says_days_or_a_date(at):
+    row = one(judged([0, 84], [100.0, 94.0]), at)
+    assert row["target_date"] == date(2024, 3, 25)
+    assert pd.isna(row["missing"])
+
+
+@pytest.mark.parametrize("at", [84.5, True, None, np.datetime64("NaT"), "84 days"])
+def test_a_time_that_says_neither_is_refused(at):
+    with pytest.raises(InputError, match="neither a number of days"):
+        weightstream.outcomes(judged([0, 84], [100.0, 94.0]), [at])
+
+
+@pytest.mark.parametrize("window", ["7", 7.5, -1, float("nan")])
+def test_a_window_is_whole_days(window):
+    with pytest.raises(InputError, match="whole number"):
+        weightstream.outcomes(judged([0], [80.0]), 84, window=window)
+
+
+@pytest.mark.parametrize("empty", [None, pd.NaT, pd.NA, float("nan"), ""])
+def test_a_person_whose_index_date_is_missing_stays_in_the_result(empty):
+    frame = pd.concat([judged([0, 84], [100.0, 94.0]), judged([0, 84], [90.0, 88.0], "b")])
+    index = {"a": empty, "b": "2024-01-01", "c": None}
+    for at in (84, "2024-03-25"):
+        found = weightstream.outcomes(frame, at, index=index, window=3).set_index("user_id")
+        assert found["missing"].fillna("").to_dict() == {
+            "a": "no_index_date",
+            "b": "",
+            "c": "no_index_date",
+        }
+        assert found.loc["a", ["index_date", "level_kg", "p_loss_5_pct"]].isna().all()
+        assert found.loc["b", "change_kg"] == pytest.approx(-2.0, abs=0.1)
+    alone = weightstream.outcomes(frame, 84, index={"a": empty})
+    assert alone["missing"].tolist() == ["no_index_date"]
+
+
+def test_index_dates_may_be_a_series_by_person_or_a_file_with_empty_cells(csv_of, tmp_path):
+    frame = judged([0, 84], [100.0, 94.0])
+    series = frame.groupby("user_id")["effective_at"].min()
+    expected = weightstream.outcomes(frame, 84, index={"a": "2024-01-01"})
+    pd.testing.assert_frame_equal(weightstream.outcomes(frame, 84, index=series), expected)
+    source = csv_of(("a", "2024-01-01", "80"), ("a", "2024-01-09", "80"), ("b", "2024-01-01", "70"))
+    index = tmp_path / "index.csv"
+    index.write_text("user_id,index_date\na,2024-01-01 00:00:00\nb,\n")
+    outcomes(source, tmp_path / "out.csv", "--at", "8", "--index", index)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["user_id"], row["missing"]) for row in rows] == [("a", ""), ("b", "no_index_date")]

@@ -44,16 +44,16 @@ def summary(cleaned: Any) -> Any:
     return same_kind(cleaned, found.sort_by("user_id"))
 
 
-def plot(cleaned: Any, user: str) -> "go.Figure":
+def plot(cleaned: Any, user: Any) -> "go.Figure":
     """Draw one person's measurements and level, with its 95 % interval, as the person's page does.
 
-    cleaned: see `summary`. user: a user_id in it. Rejected measurements are crosses.
+    cleaned: see `summary`. user: a user_id in it; 7 is "7". Rejected measurements are crosses.
     Returns a plotly Figure. Raises InputError if columns are missing, or nothing is judged of that
     person.
     """
     import plotly.graph_objects as go
 
-    table = judged_of(cleaned)
+    table, user = judged_of(cleaned), str(user)
     table = table.filter(pc.equal(table["user_id"], user))
     if not len(table):
         raise InputError(f"there are no judged measurements of a person called {user!r}")

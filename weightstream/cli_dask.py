@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,12 +12,14 @@ from distributed import Client, LocalCluster
 
 from weightstream.cli_sources import Sources
 from weightstream.clocks import RunClock
-from weightstream.dataset import clean_dataset
-from weightstream.errors import ConfigError
+from weightstream.dataset import NOT_SHARED, clean_dataset
+from weightstream.errors import ConfigError, InputError
 from weightstream.intake.import_report import left_out
 from weightstream.memory import peak_rss_mb
-from weightstream.outputs.exports.landing import shown_place
+from weightstream.outputs.exports.landing import STANDARD_OUTPUT, shown_place
+from weightstream.outputs.exports.table_files import WRITERS
 from weightstream.outputs.summary import Summary
+from weightstream.readers.remote import STANDARD_INPUT
 from weightstream.schema import OUTCOMES
 
 ELSEWHERE = ("quarantine", "pages", "json_report", "overwrite")
@@ -28,6 +31,10 @@ def clean_on_dask(given: Mapping[str, Any], sources: Sources, as_json: bool) -> 
     if wrong := [name for name in ELSEWHERE if given.get(name)]:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise ConfigError(f"--dask does not support {names}; leave it out")
+    if given["out"] == STANDARD_OUTPUT or Path(str(given["out"])).suffix in WRITERS:
+        raise ConfigError("--dask writes a folder; name OUT without an ending")
+    if STANDARD_INPUT in sources.named:
+        raise InputError(NOT_SHARED)
     clock = RunClock()
     with cluster(given["dask"], given["workers"]) as client:
         clock.started()

@@ -51,7 +51,8 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
     """Judge every measurement of SOURCEs and write it to OUT, without a store or a server.
 
     The columns are those of `weightstream export`, except those of runs. If OUT is a folder, it
-    becomes a Parquet data set with a _manifest.json.
+    becomes a Parquet data set with a _manifest.json. As SOURCE, - is standard input; as OUT, CSV to
+    standard output.
     """
     if ctx.obj is OWN_PROCESS:
         load_pyarrow()
@@ -62,8 +63,11 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
         from weightstream.cli_dask import clean_on_dask
 
         ctx.exit(clean_on_dask(given, sources, as_json))
-    from weightstream.outputs.exports.landing import landing, shown_place
+    from weightstream.outputs.exports.landing import STANDARD_OUTPUT, landing, shown_place
 
+    piped = given["out"] == STANDARD_OUTPUT
+    if piped and as_json:
+        raise click.UsageError("--json and --out - both write to standard output; name a file")
     with landing(given["out"], given["overwrite"]) as out:
         check_outputs({**given, "out": out}, sources.files)
         if json_report is not None:
@@ -75,7 +79,7 @@ def clean(ctx: click.Context, as_json: bool, json_report: Path | None, **given: 
         summary, report = clean_files(job_of({**given, "out": out}, sources))
     if json_report is not None:
         write_report(json_report, report)
-    say_what_was_done(summary, report, shown_place(given["out"]), as_json)
+    say_what_was_done(summary, report, shown_place(given["out"]), as_json, piped)
     ctx.exit(summary.exit_status)
 
 
@@ -119,9 +123,12 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
     sources = checked_sources(given)
     prepare_engine(ctx)
 
-    from weightstream.outputs.exports.landing import landing, shown_place
+    from weightstream.errors import ConfigError
+    from weightstream.outputs.exports.landing import STANDARD_OUTPUT, landing, shown_place
     from weightstream.plot_files import check_chart, plot_files
 
+    if given["out"] == STANDARD_OUTPUT:
+        raise ConfigError("a chart does not go to standard output; name a .html or .png file")
     with landing(given["out"], given["overwrite"]) as out:
         check_chart(out, sources.files, given["overwrite"])
         count = plot_files(
@@ -213,15 +220,20 @@ def prepare_engine(ctx: click.Context) -> None:
     load_engine(lambda text: click.echo(text, err=True), alone=ctx.obj is OWN_PROCESS)
 
 
-def say_what_was_done(summary: Summary, report: Mapping[str, Any], out: str, as_json: bool) -> None:
-    """Print the import report, then the summary. Cells are shown only on a terminal."""
+def say_what_was_done(
+    summary: Summary, report: Mapping[str, Any], out: str, as_json: bool, piped: bool
+) -> None:
+    """Print the import report, then the summary. Cells are shown only on a terminal.
+
+    piped: standard output is for the judged rows.
+    """
     from weightstream.intake.import_report import to_text
 
     if summary.exit_status == 2:
         click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
     else:
         click.echo(to_text(report, sys.stderr.isatty()), err=True)
-        click.echo(summary.to_text(), err=as_json)
-        click.echo(f"judged: {out}", err=as_json)
+        click.echo(summary.to_text(), err=as_json or piped)
+        click.echo(f"judged: {out}", err=as_json or piped)
     if as_json:
         click.echo(summary.to_json())

@@ -43,6 +43,16 @@ def from_values(values: Mapping[str, Any]) -> Config:
     return _merged(None, _flatten(values), None).config
 
 
+def config_of(given: Config | Mapping[str, Any] | str | Path | None) -> Config:
+    """Return a configuration as given, from nested keys, from a file, or the defaults for None.
+
+    Raises ConfigError.
+    """
+    if given is None or isinstance(given, Config):
+        return given or Config()
+    return from_values(given) if isinstance(given, Mapping) else load(Path(given)).config
+
+
 def _merged(
     path: Path | None, written: Mapping[Key, Any], options: Mapping[Key, Any] | None
 ) -> Loaded:

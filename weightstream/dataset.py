@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from weightstream.clean_files import (
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.clocks import RunClock
 from weightstream.config import Config
+from weightstream.config_file import config_of
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError, InputError
 from weightstream.exchange import BucketWriter, Place, read_bucket
@@ -41,9 +42,9 @@ from weightstream.judging.causal import judging_of
 from weightstream.outputs.exports.judged import JUDGED
 from weightstream.outputs.exports.judged_files import MANIFEST, QUARANTINE
 from weightstream.outputs.exports.table_files import parquet_writer
-from weightstream.pipeline import Stage, read
+from weightstream.pipeline import Stage, check_stage, read
 from weightstream.readers import ReadOptions
-from weightstream.readers.remote import version_of
+from weightstream.readers.remote import STANDARD_INPUT, RemotePath, version_of
 from weightstream.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ TEXT_BYTES_PER_PART = 16 << 20
 PACKED = {".parquet": 5, ".gz": 4, ".zip": 4}
 """The size of a packed file as text, in multiples of its size."""
 MOST_PARTS = 4096
+NOT_SHARED = "standard input is read by one process; name a file that all workers can read"
+WORKER_SECONDS = 60
+"""The time within which a scheduler has to have its first worker."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class DatasetJob:
     """What all workers know.
 
     parts: the number of parts of the result. started: the start of the first run; a reading much
-    later than this is faulty.
+    later than this is faulty. names: of the files of the job, as they were given.
     """
 
     job: CleanJob
@@ -81,7 +85,7 @@ def clean_dataset(
     parameters: Parameters | str | Path | None = None,
     overrides: Any = None,
     client: "Client | None" = None,
-    config: Config | None = None,
+    config: Config | Mapping[str, Any] | str | Path | None = None,
     options: ReadOptions | None = None,
     stage: Stage = "retro",
 ) -> dict[str, Any]:
@@ -89,16 +93,20 @@ def clean_dataset(
 
     source: paths, patterns or URLs that every worker can read. out: a folder or URL that every
     worker can write. client: a distributed.Client; without one, threads of this process.
-    parameters, overrides, stage: as in weightstream.clean.
+    parameters, overrides, stage, config: as in weightstream.clean. options: what files do not
+    state, readers.ReadOptions.
     A part appears when it is complete, _SUCCESS when everything is. If the run was killed, the same
     call continues from the complete parts; if the run has ended, it does nothing.
     Returns the manifest; `unread` in it has a sentence for each member of a zip file that may hold
     weighings and is in no known format. Raises ConfigError if `out` belongs to another job,
     InputError if no source can be used.
     """
-    config, options = config or Config(), options or ReadOptions()
+    check_stage(stage)
+    config, options = config_of(config), options or ReadOptions()
     parameters, overrides = parameters_from(parameters), overrides_from(overrides)
     sources = [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]
+    if STANDARD_INPUT in sources:
+        raise InputError(NOT_SHARED)
     files = files_of(sources)
     check_sources(files, options, config.data)
     if config.data.user_offset or config.data.max_users:
@@ -118,9 +126,9 @@ def run_dataset(job: CleanJob, place: Place, client: "Client | None") -> dict[st
         if done.get("job") != wanted:
             raise ConfigError(f"{place.url} holds the result of another job; name another folder")
         return done
-    whole = _begun(job, place, wanted)
     if client is not None:
         check_workers(client)
+    whole = _begun(job, place, wanted)
     read_tasks = list(range(len(job.files)))
     receipts = dict(_each(client, partial(read_file, whole), read_tasks))
     refused = [one["refused"] for one in receipts.values() if one["refused"]]
@@ -162,7 +170,10 @@ def _begun(job: CleanJob, place: Place, wanted: str) -> DatasetJob:
             "remove it"
         )
     started = datetime.fromisoformat(found["started"])
-    return DatasetJob(job, place, found["parts"], started, [str(path) for path in job.files])
+    names = [str(path) for path in job.files]
+    # A worker may have another working directory.
+    files = [one if isinstance(one, RemotePath) else one.absolute() for one in job.files]
+    return DatasetJob(replace(job, files=files), place, found["parts"], started, names)
 
 
 def parts_of(job: CleanJob) -> int:
@@ -172,19 +183,20 @@ def parts_of(job: CleanJob) -> int:
 
 
 def check_workers(client: "Client") -> None:
-    """Raise ConfigError if a worker has another version of weightstream."""
-    ours = version("weightstream")
-    for worker, theirs in client.run(_version).items():
-        if theirs != ours:
-            what = f"weightstream {theirs}" if theirs else "no weightstream"
-            raise ConfigError(f"the worker {worker} has {what}; install weightstream {ours} there")
-
-
-def _version() -> str | None:
+    """Raise ConfigError if there is no worker, or one has another version of weightstream."""
     try:
-        return version("weightstream")
-    except ImportError:
-        return None
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError:
+        raise ConfigError(
+            f"the Dask scheduler had no worker for {WORKER_SECONDS} seconds; start one with "
+            "`dask worker ADDRESS`"
+        ) from None
+    ours = version("weightstream")
+    # A function of ours could not even be loaded by a worker that does not have us.
+    for worker, theirs in client.run(version, "weightstream", on_error="return").items():
+        if theirs != ours:
+            what = f"weightstream {theirs}" if isinstance(theirs, str) else "no weightstream"
+            raise ConfigError(f"the worker {worker} has {what}; install weightstream {ours} there")
 
 
 def _each(
@@ -223,7 +235,8 @@ def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
             back.append(_of_file(part.retractions, number))
         rows.flush()
         back.flush()
-        quarantine = [named_quarantine(table, [str(path)]) for table in intake.quarantined()]
+        name = whole.names[number]
+        quarantine = [named_quarantine(table, [name]) for table in intake.quarantined()]
         if quarantine:
             with place.writing(f"{WORK}/quarantine-{number:06}.parquet") as file:
                 pq.write_table(pa.concat_tables(quarantine), file)

@@ -6,6 +6,7 @@ tasks, and a run that was killed continues from the complete files.
 """
 
 import json
+import os
 import secrets
 import zlib
 from collections.abc import Iterator
@@ -28,8 +29,8 @@ class Place:
     def __init__(self, url: str) -> None:
         import fsspec
 
-        self.url = url
-        self.system, self.root = fsspec.core.url_to_fs(url)
+        self.url = url if "://" in url else os.path.abspath(url)  # workers may be elsewhere
+        self.system, self.root = fsspec.core.url_to_fs(self.url)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Place, (self.url,)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from weightstream import schema
 from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, required_timezone
-from weightstream.config_file import from_values, load
+from weightstream.config_file import config_of
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
@@ -35,9 +35,8 @@ from weightstream.intake.selection import Selection
 from weightstream.intake.sources import check_sources, dates_at_noon, files_of
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
 from weightstream.judging.causal import Judging, judging_of
-from weightstream.judging.decisions import CAUSAL, RETRO
 from weightstream.parsing.layouts import DateOrder
-from weightstream.pipeline import Stage, judge, map_in_order
+from weightstream.pipeline import Stage, check_stage, judge, map_in_order
 from weightstream.readers import Dialect, ReadOptions
 from weightstream.readers.assembling import Assembled, assemble
 from weightstream.readers.block import raw_table
@@ -50,11 +49,11 @@ from weightstream.written_records import HOW_WRITTEN, WRITTEN, written_records
 
 WORKERS = 2
 """The number of threads that judge a frame."""
-Configured = Mapping[str, Any] | str | Path | None
+Configured = Config | Mapping[str, Any] | str | Path | None
 
 
 def read(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     user: str | None = None,
     unit: str | None = None,
@@ -65,7 +64,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     config: Configured = None,
 ) -> pd.DataFrame:
-    """Read a file, or the files of a folder, in any format of docs/formats.md.
+    """Read a file, the files of a folder, or several of both, in any format of docs/formats.md.
 
     user, unit, timezone, date_order, decimal_comma: as the options of the command line, for what
     files do not state. columns: the name of the column of each role, as --column.
@@ -75,6 +74,7 @@ def read(
     No record is judged or left out. Raises InputError if a file cannot be used.
     """
     data = _configured(config).data
+    _check_order(date_order)
     options = ReadOptions(
         format,
         user,
@@ -85,7 +85,7 @@ def read(
         decimal=None if decimal_comma is None else "comma" if decimal_comma else "point",
         named=columns or {},
     )
-    files = files_of([str(path)])
+    files = files_of([str(one) for one in ([path] if isinstance(path, str | Path) else path)])
     check_sources(files, options, data)
     return pa.concat_tables([WRITTEN.empty_table(), *written_records(files, options)]).to_pandas()
 
@@ -104,9 +104,10 @@ def clean(
 ) -> Any:
     """Judge every row of a frame, without a store or a server.
 
-    frame: of pandas, polars or PyArrow, with columns found by name as in a CSV (docs/formats.md):
-    user, time, weight, unit and, optionally, source; or the result of `read`. Any number of
-    persons, in any order.
+    frame: of pandas (named levels of the index are columns too), polars, PyArrow, or anything with
+    Arrow's C interface, which comes back as a PyArrow table. Columns are found by name as in a CSV
+    (docs/formats.md): user, time, weight, unit and, optionally, source; or the result of `read`.
+    Any number of persons, in any order.
     config: a config.toml, or its keys as nested dicts; the defaults if not given.
     stage: "retro" judges each reading by all others of its person, "causal" by earlier ones.
     timezone: of times without an offset (IANA name). date_order: "dmy" or "mdy", for dates such as
@@ -121,8 +122,8 @@ def clean(
     a date alone (date_only) midnight UTC of that day.
     Raises InputError if it is not a frame or a required column is missing, ConfigError.
     """
-    if stage not in (CAUSAL, RETRO):
-        raise ConfigError(f"stage must be {CAUSAL} or {RETRO}, not {stage!r}")
+    check_stage(stage)
+    _check_order(date_order)
     native = Native(frame)
     said = {"decimal_comma": decimal_comma, "date_order": date_order}
     settings = _configured(config, timezone)
@@ -135,6 +136,13 @@ def clean(
         overrides_from(overrides),
     )
     return native.give_back(result, keep)
+
+
+def _check_order(date_order: str | None) -> None:
+    """Raise ConfigError for an order of dates that does not exist."""
+    orders = get_args(DateOrder)
+    if date_order is not None and date_order not in orders:
+        raise ConfigError(f"date_order must be one of {', '.join(orders)}, not {date_order!r}")
 
 
 def _cleaned_frame(
@@ -166,10 +174,7 @@ def _more_said(found: Dialect, said: Mapping[str, Any]) -> Dialect:
 
 
 def _configured(config: Configured, timezone: str | None = None) -> Config:
-    if config is None:
-        found = Config()
-    else:
-        found = from_values(config) if isinstance(config, Mapping) else load(Path(config)).config
+    found = config_of(config)
     if timezone is None:
         return found
     data = found.data.model_copy(update={"timezone": required_timezone(timezone)})

@@ -50,7 +50,8 @@ def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
     """Return the position of each person's wanted day among that person's days, by one search."""
     if not len(day):
         return np.zeros(len(wanted), np.int64)
-    low, high = min(day.min(), np.nanmin(wanted)), max(day.max(), np.nanmax(wanted))
+    ends = np.append(wanted[np.isfinite(wanted)], [day.min(), day.max()])
+    low, high = ends.min(), ends.max()
     stretch = (high - low + 1.0) * np.arange(len(indptr) - 1)
     keys = day - low + np.repeat(stretch, np.diff(indptr))
     found = np.searchsorted(keys, np.nan_to_num(wanted - low) + stretch, side)

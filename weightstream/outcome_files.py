@@ -21,7 +21,7 @@ from weightstream.outputs.exports.judged import JUDGED
 from weightstream.outputs.exports.table_files import write_tables
 from weightstream.outputs.summary import Summary
 from weightstream.scratch import scratch_folder
-from weightstream.study_question import INDEX_COLUMNS, Question, index_of
+from weightstream.study_question import INDEX_COLUMNS, Question, index_day
 
 JUDGED_FOR = (*NEEDED, "level_lo_kg", "level_hi_kg", "reason")
 NAMES = ("at", "rule", "user_id", "change_pct", "p_loss_5_pct", "p_loss_10_pct", "missing")
@@ -61,20 +61,20 @@ def _outcomes(
         yield found
 
 
-def read_index(path: Path) -> Mapping[str, date]:
+def read_index(path: Path) -> Mapping[str, date | None]:
     """Index dates of a CSV file with user_id and index_date. Raises ConfigError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             table = csv.DictReader(handle)
             if missing := [n for n in INDEX_COLUMNS if n not in (table.fieldnames or ())]:
                 raise ConfigError(f"{path}, line 1: there is no column {' and no '.join(missing)}")
-            found: dict[str, date] = {}
+            found: dict[str, date | None] = {}
             for row in table:
                 try:
-                    ((user, day),) = (index_of({row["user_id"]: row["index_date"]}) or {}).items()
+                    day = index_day(row["index_date"])
                 except InputError as error:
                     raise ConfigError(f"{path}, line {table.line_num}: {error}") from None
-                if found.setdefault(user, day) != day:
+                if found.setdefault(row["user_id"], day) != day:
                     raise ConfigError(
                         f"{path}, line {table.line_num}: the person has another index date above; "
                         "leave one"

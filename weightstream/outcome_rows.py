@@ -49,7 +49,13 @@ OUTCOMES = pa.schema(
 )
 """A row per person, rule and time; intervals are 95 %. readings: the number of accepted ones
 within the window of the target. missing: why there is no outcome: MISSING."""
-MISSING = ("no_reading", "no_reading_at_index", "before_index", "no_reading_at_target")
+MISSING = (
+    "no_index_date",
+    "no_reading",
+    "no_reading_at_index",
+    "before_index",
+    "no_reading_at_target",
+)
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,14 @@ class Persons:
     """The U persons of a question, and the N rows of cleaned.judged_of.
 
     row_user: (N,) int64, the person of each row, ascending; -1: not in the question. day: (N,)
-    float64, days since 1970-01-01 UTC. index_day: (U,) float64, noon of the given date; NaN: none
-    was given.
+    float64, days since 1970-01-01 UTC. index_day: (U,) float64, noon of the given date, NaN where
+    it is missing; None: no dates were given.
     """
 
     user_ids: list[str]
     row_user: Ints
     day: Floats
-    index_day: Floats
+    index_day: Floats | None
 
     def level_series(self, counts: Bools, kg: Floats, sd: Floats | None = None) -> LevelSeries:
         """Return the values of these persons in the rows that `counts`, (N,), selects."""
@@ -73,13 +79,13 @@ class Persons:
         return LevelSeries(indptr, self.day[rows], kg[rows], None if sd is None else sd[rows])
 
 
-def persons_of(table: pa.Table, index: Mapping[str, date] | None) -> Persons:
+def persons_of(table: pa.Table, index: Mapping[str, date | None] | None) -> Persons:
     """Return the persons of cleaned.judged_of, or those of an index, even without readings."""
     codes = table["user_id"].combine_chunks().dictionary_encode()
     known, row_user = codes.dictionary.to_pylist(), codes.indices.to_numpy().astype(np.int64)
     day = table["effective_at"].cast(pa.int64()).to_numpy() / 86_400e6
     if index is None:
-        return Persons(known, row_user, day, np.full(len(known), np.nan))
+        return Persons(known, row_user, day, None)
     users = sorted(index, key=str.encode)
     number = {user: at for at, user in enumerate(users)}
     asked = np.array([number.get(user, -1) for user in known], np.int64)
@@ -87,7 +93,9 @@ def persons_of(table: pa.Table, index: Mapping[str, date] | None) -> Persons:
     return Persons(users, row_user, day, np.array([noon_of(index[user]) for user in users]))
 
 
-def noon_of(day: date) -> float:
+def noon_of(day: date | None) -> float:
+    if day is None:
+        return np.nan
     return day.toordinal() - date(1970, 1, 1).toordinal() + 0.5
 
 
@@ -119,9 +127,10 @@ class Change:
 
 def change_by(persons: Persons, series: LevelSeries, at: int | date, question: Question) -> Change:
     """Return the change of each person until a time, from the values of `series`."""
-    start = np.where(np.isnan(persons.index_day), series.first_day(), persons.index_day)
+    start = series.first_day() if persons.index_day is None else persons.index_day
     target = np.full(len(start), noon_of(at)) if isinstance(at, date) else start + at
-    missing = _missing(series, start, target, question.window)
+    no_date = np.isnan(start) if persons.index_day is not None else np.zeros(len(start), bool)
+    missing = _missing(series, start, target, question.window, no_date)
     index_kg, index_sd, level_kg, level_sd, change_sd = (
         np.where(missing == "", one, np.nan)
         for one in _ends(series, start, target, question.process)
@@ -141,7 +150,7 @@ def _ends(
 
 
 def _missing(
-    series: LevelSeries, start: Floats, target: Floats, window: int | None
+    series: LevelSeries, start: Floats, target: Floats, window: int | None, no_date: Bools
 ) -> np.ndarray[Any, np.dtype[np.str_]]:
     if window is None:
         first, last = np.floor(series.first_day()), np.floor(series.last_day())
@@ -151,6 +160,7 @@ def _missing(
         off_index = readings_near(series, start, window) == 0
         off_target = readings_near(series, target, window) == 0
     faults = [
+        no_date,
         np.diff(series.indptr) == 0,
         off_index,
         np.floor(target) < np.floor(start),

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from weightstream.config import Data
 from weightstream.engine import Filtered, filter_batch, smooth_batch
+from weightstream.errors import ConfigError
 from weightstream.intake.cleaning import Rules
 from weightstream.intake.identity import Deduplicated, deduplicate, measurement_ids
 from weightstream.intake.partition import Partition
@@ -35,7 +36,7 @@ from weightstream.intake.sources import Intake, take_in
 from weightstream.intake.tombstones import NOBODY, Tombstones
 from weightstream.judging.batch_result import BatchResult
 from weightstream.judging.causal import Judging, decide, outcomes_of_copies
-from weightstream.judging.decisions import RETRO, decision_columns
+from weightstream.judging.decisions import CAUSAL, RETRO, decision_columns
 from weightstream.judging.record_links import statements_of
 from weightstream.judging.record_statements import (
     RECORD_STATEMENTS,
@@ -57,6 +58,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 INTERVALS = ("expected", "level", "change_28d")
 """Quantities that a decision states with a 95 % interval: NAME_kg, NAME_margin_kg."""
+
+
+def check_stage(stage: str) -> None:
+    """Raise ConfigError for a stage that does not exist."""
+    if stage not in (CAUSAL, RETRO):
+        raise ConfigError(f"stage must be {CAUSAL} or {RETRO}, not {stage!r}")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,21 @@ def test_a_damaged_copy_of_a_store_may_hold_anybody(tmp_path):
     assert [held.kind for held in found(path, user="7")] == ["unsearchable"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_person_whom_only_a_folder_names_is_found_and_taken_out(tmp_path, ending):
+    path = tmp_path / "user_id=Ann-1" / f"part-0.{ending}"
+    path.parent.mkdir()
+    if ending == "csv":
+        path.write_text("date,weight_kg\n2024-01-01,80\n2024-01-02,81\n")
+    else:
+        pq.write_table(pa.table({"date": ["2024-01-01"] * 2, "weight_kg": [80, 81]}), path)
+    (held,) = found(path)
+    assert (held.rows, held.others, held.rewritable) == (2, 0, True)
+    assert found(path, user="Bob") == []
+    take_out(held, "Ann-1", OPTIONS)
+    assert found(path) == []
+
+
 CSVS = {
     "plain": (HEAD + "Ann-1,a,s,1,kg\nBob,b,s,2,kg\n", HEAD + "\nBob,b,s,2,kg\n"),
     "spaces, case": (HEAD + " Ann-1 ,a,s,1,kg\nann-1,b,s,2,kg\n", HEAD + "\nann-1,b,s,2,kg\n"),

@@ -26,7 +26,8 @@ from weightstream.intake.inbox import USER_FOLDER
 from weightstream.intake.tombstones import OTHER_CELLS, SHORT_ID, rows_naming
 from weightstream.parsing.coded import encode, trimmed
 from weightstream.readers import ReadOptions, parses, recognise
-from weightstream.readers.parquet import texts_of, user_column
+from weightstream.readers.parquet import persons_of
+from weightstream.readers.partitions import folder_columns
 from weightstream.readers.records import MAX_RECORD_LINES
 from weightstream.readers.source import GZIP_MAGIC, ZIP_MAGIC, Source, head_of, open_source
 from weightstream.types import Bools, Ints
@@ -169,7 +170,7 @@ def _held_as(path: Path, kind: str, theirs: Bools, ours: bool = False) -> Held |
 
 def _may_hold(path: Path, user_id: str) -> bool:
     """Return False if the id is not there, and could not be there in another way for a reader."""
-    if not _PLAIN.fullmatch(user_id):
+    if not _PLAIN.fullmatch(user_id) or user_id in folder_columns(Source(path), ()).values():
         return True
     with path.open("rb") as file:
         if file.read(4).startswith(_PACKED):
@@ -325,10 +326,10 @@ def _check(before: Path, after: Path, user_id: str, options: ReadOptions) -> Non
 
 def _rewrite_parquet(path: Path, to: Path, user_id: str, options: ReadOptions) -> None:
     with pq.ParquetFile(path) as file:
-        user = user_column(path, options)
+        of_rows = persons_of(path, options)
         with pq.ParquetWriter(to, file.schema_arrow) as writer:
             for batch in file.iter_batches():
-                users = encode(texts_of(batch.column(user)))
+                users = encode(of_rows(batch))
                 theirs = users.spread(_are(user_id, users.texts.to_pylist()), False)
                 writer.write_batch(batch.filter(pa.array(~theirs)))
 

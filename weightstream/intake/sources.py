@@ -1,6 +1,7 @@
 """Read sources into clean measurements, partitioned by person, and count every other row."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -130,6 +131,7 @@ def take_in(
         its_options = replace(options, user=users.get(path, options.user))
         try:
             with reading(path):
+                before = _mark(path)
                 file = FileCounts(path, named_format(path, its_options), *digest_of(path))
             check(path, file.sha256, its_options)
         except InputError as error:
@@ -139,6 +141,7 @@ def take_in(
         intake.findings.append(Findings())
         try:
             _read(file, len(intake.files) - 1, intake, its_options, rules, on_rows, threads)
+            _check_unchanged(path, before)
         except InputError as error:
             _refuse(intake, str(error))
         except (OSError, MemoryError):
@@ -149,6 +152,21 @@ def take_in(
             path.release()
         selection.end_of_source(usable=not file.refused)
     return intake
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file's content: its inode, size and time of change."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _check_unchanged(path: Path, before: tuple[int, ...]) -> None:
+    """Raise InputError if a file is another one than when its hash was taken."""
+    with reading(path):
+        if _mark(path) != before:
+            raise InputError(
+                f"{path} changed while it was read; run this again when nothing writes to it"
+            )
 
 
 def _refuse(intake: Intake, sentence: str) -> None:

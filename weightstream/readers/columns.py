@@ -6,7 +6,7 @@ them; nothing is guessed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from weightstream.errors import InputError, plain
 from weightstream.parsing.units import canonical_unit
@@ -15,7 +15,7 @@ from weightstream.readers.column_names import NAMES, PHRASES
 from weightstream.readers.headers import is_datum
 from weightstream.readers.measures import is_known, weight_unit
 from weightstream.readers.standards import standard_of
-from weightstream.readers.table import NAME, ROLES, Column, Table
+from weightstream.readers.table import NAME, ROLES, Column, Table, own_first
 from weightstream.readers.time_columns import choose_times, holds_times
 from weightstream.readers.weight_columns import choose_weights
 from weightstream.readers.zone_column import is_zone
@@ -37,7 +37,8 @@ class Choice:
     time: one, or that of the date and that of the time of day. weight: one; or two that hold the
     weight in two units, or (added) stones and pounds. stated: the unit that the name of each
     states. kinds: the column of the measure tells goals and the like from weighings. in_utc: the
-    name of the time says that it is in UTC. notes: sentences on what was chosen.
+    name of the time says that it is in UTC. notes: sentences on what was chosen. folders: the cells
+    of columns that are not in the file, but given by the names of its folders.
     """
 
     all_names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Choice:
     unit: tuple[int, ...] = ()
     in_utc: bool = False
     notes: tuple[str, ...] = ()
+    folders: Mapping[int, str | None] = field(default_factory=dict)
 
     @property
     def indices(self) -> list[int]:
@@ -104,6 +106,9 @@ def resolve(table: Table) -> Choice:
         tuple(table.notes),
     )
     _check_complete(table, choice)
+    given = [c for c in table.columns if c.of_folder and c.index in choice.indices]
+    if given:
+        return choice.with_note(f"read from the names of folders: {table.listing(given)}")
     return choice
 
 
@@ -211,10 +216,13 @@ def _by_configuration(table: Table, role: str) -> Column | None:
 def _person(table: Table) -> Column | None:
     """Return the column of the person. If there are several, they must distinguish the same
     persons."""
-    found = [column for column in table.left if names.is_user(column.name)]
+    found = own_first([column for column in table.left if names.is_user(column.name)])
     # A name may also be that of what is measured.
     found = [c for c in found if c.name.phrase not in NAMES or not any(map(is_known, c.texts))]
-    if table.options.user is not None:  # one name throughout may be that of a scale
+    if table.options.user is not None:
+        # An option may say what a folder says, as for the inbox's user=ID.
+        found = [c for c in found if not c.of_folder or set(c.texts) - {table.options.user}]
+        # One name throughout may be that of a scale.
         found = [c for c in found if c.name.phrase not in NAMES or len(set(c.texts)) > 1]
     if not found:
         return None

@@ -26,6 +26,7 @@ from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.column_names import PLAIN, parse_name, time_fit
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
+from weightstream.readers.partitions import constant_cells, folder_columns
 from weightstream.readers.source import Source, open_source
 from weightstream.readers.table import table_of
 from weightstream.schema import CODE
@@ -95,7 +96,7 @@ def read_table(
 
     def scan() -> Iterator[tuple[Any, Any]]:
         for chunk in _chunks(source, plan):
-            columns = _raw(_cells(chunk, plan.layout), plan)
+            columns = _raw(_cells(chunk, plan), plan)
             yield columns["time"], columns["weight"]
 
     evidence = Evidence(plan.where, options, scan)
@@ -109,8 +110,9 @@ def plan_of(source: Source, options: ReadOptions) -> Plan:
         head = stream.read(HEAD_BYTES)
     where = str(source)
     header = headers.find_header(head, where, options)
-    table = table_of(where, header.cells, header.rows, options, units=header.units)
-    choice = resolve(table)
+    folders = folder_columns(source, header.cells)
+    table = table_of(where, header.cells, header.rows, options, units=header.units, folders=folders)
+    choice = replace(resolve(table), folders=dict(enumerate(folders.values(), len(header.cells))))
     if header.above:
         lines = "1 line" if header.above == 1 else f"{header.above} lines"
         choice = choice.with_note(f"{lines} above the header skipped")
@@ -118,7 +120,7 @@ def plan_of(source: Source, options: ReadOptions) -> Plan:
     layout = Layout(
         header.delimiter,
         len(header.cells),
-        tuple(choice.indices),
+        tuple(at for at in choice.indices if at not in choice.folders),
         frozenset(coded | {*choice.weight, *choice.unit}),
     )
     return Plan(where, header.line, layout, choice, options)
@@ -143,7 +145,7 @@ def _skip_lines(stream: BinaryIO, count: int) -> None:
 
 
 def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
-    all_cells = _cells(chunk, plan.layout)
+    all_cells = _cells(chunk, plan)
     cells = _without_headers(all_cells, plan)
     count = len(cells["line"])
     repeated = len(all_cells["line"]) - count
@@ -222,10 +224,15 @@ def _equal(column: Any, name: str) -> npt.NDArray[np.bool_]:
     return cast(npt.NDArray[np.bool_], equal.fill_null(False).to_numpy(zero_copy_only=False))
 
 
-def _cells(chunk: records.Chunk, layout: Layout) -> Cells:
+def _cells(chunk: records.Chunk, plan: Plan) -> Cells:
+    """Return the columns of a chunk, with those that folders give."""
+    layout = plan.layout
     if chunk.rows is not None:
-        return cells_of_rows(chunk.rows, layout)
-    return cells_by_pyarrow(chunk, layout) or cells_by_record(chunk, layout)
+        cells = cells_of_rows(chunk.rows, layout)
+    else:
+        cells = cells_by_pyarrow(chunk, layout) or cells_by_record(chunk, layout)
+    count = len(cells["line"])
+    return cells | {at: constant_cells(text, count) for at, text in plan.choice.folders.items()}
 
 
 def cells_by_pyarrow(chunk: records.Chunk, layout: Layout) -> Cells | None:

@@ -45,9 +45,10 @@ _KINDS = (
 )
 """How files of no known format begin."""
 _LITTER = re.compile(
-    r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$)"
+    r"(?:^|/)(?:\._|__MACOSX/|(?:\.DS_Store|\.localized|Thumbs\.db|desktop\.ini)$"
+    r"|(?:\.[^/]+\.crc|_SUCCESS|_(?:common_)?metadata|_(?:started|committed)_\d+)$)"
 )
-"""What operating systems leave in folders and zip files."""
+"""What operating systems leave in folders and zip files, and Hadoop and Spark in data sets."""
 _OF_DATABASE = re.compile(r"(?P<database>.+)-(?:wal|shm|journal)")
 
 
@@ -77,7 +78,10 @@ def format_among_many(head: bytes, file_name: str, names: Iterable[str] = FORMAT
 
 
 def is_litter(place: str) -> bool:
-    """Return whether a file was left by an operating system. place: its path in a folder."""
+    """Return whether a file is beside the data, as left by an operating system.
+
+    place: its path in a folder.
+    """
     return _LITTER.search(place) is not None
 
 

@@ -1,8 +1,9 @@
 """Parquet: tables with the columns of our CSV, whatever types they have."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
 from weightstream.readers.headers import MAX_COLUMNS
+from weightstream.readers.partitions import constant_cells, folder_columns
 from weightstream.readers.source import Source, local_file
 from weightstream.readers.table import SAMPLE_ROWS, table_of
 
@@ -43,12 +45,13 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
         position += len(batch)
 
 
-def user_column(path: Path, options: ReadOptions) -> int:
-    """The index of the column of the person. Raises InputError if there is none."""
-    found = _choose(Source(path), options).roles.get("user_id")
+def persons_of(path: Path, options: ReadOptions) -> Callable[[pa.RecordBatch], Any]:
+    """Return what gives the person of each row of a batch. Raises InputError if there is none."""
+    choice = _choose(Source(path), options)
+    found = choice.roles.get("user_id")
     if found is None:
         raise InputError(f"{path} names no persons")
-    return found
+    return partial(_cells, found, found, choice=choice)
 
 
 @contextmanager
@@ -92,7 +95,9 @@ def _choose(source: Source, options: ReadOptions) -> Choice:
         cells = {at: texts_of(first.column(str(at))).to_pylist() for at in flat} if first else {}
     none: list[str | None] = [None] * (len(first) if first else 0)
     sample = list(zip(*(cells.get(at, none) for at in range(len(names))), strict=True))
-    return resolve(table_of(str(source), names, sample, options))
+    folders = folder_columns(source, names)
+    choice = resolve(table_of(str(source), names, sample, options, folders=folders))
+    return replace(choice, folders=dict(enumerate(folders.values(), len(names))))
 
 
 def _nested(kind: pa.DataType) -> bool:
@@ -117,8 +122,9 @@ def _columns_of(
 
 
 def _batches(source: Source, choice: Choice) -> Iterator[pa.RecordBatch]:
+    own = [at for at in choice.indices if at not in choice.folders]
     with _opened(source) as file:
-        yield from _columns_of(file, choice.indices, _ROWS)
+        yield from _columns_of(file, own, _ROWS)
 
 
 def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tuple[Any, Any]]:
@@ -128,7 +134,16 @@ def _scan(source: Source, choice: Choice, options: ReadOptions) -> Iterator[tupl
 
 
 def _assembled(batch: pa.RecordBatch, choice: Choice, options: ReadOptions, where: str) -> Any:
-    return assemble(choice, lambda at: texts_of(batch.column(str(at))), len(batch), options, where)
+    return assemble(
+        choice, lambda at: _cells(at, str(at), batch, choice), len(batch), options, where
+    )
+
+
+def _cells(at: int, name: int | str, batch: pa.RecordBatch, choice: Choice) -> Any:
+    """Return the texts of a column by its index; name: what it is called, or where, in a batch."""
+    if at in choice.folders:
+        return constant_cells(choice.folders[at], len(batch))
+    return texts_of(batch.column(name))
 
 
 def _block(
@@ -156,7 +171,7 @@ def texts_of(column: pa.Array) -> pa.StringArray:
     """Any type as text, not much longer than a name may be; an instant with Z, a wall time without.
 
     Bytes that are no UTF-8, and UUIDs, are told in hexadecimal, so that different ones stay
-    different.
+    different. A duration is no instant: it is printed with its unit.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):  # as which Arrow reads the logical type UUID
@@ -173,6 +188,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
     if pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
         return pa.array([value and value.hex() for value in column.to_pylist()], pa.string())
     try:
+        if pa.types.is_duration(kind):
+            raise pa.ArrowNotImplementedError  # its number alone could be read as an epoch
         text = column.cast(pa.string())
         text.validate(full=True)  # that it is UTF-8: Parquet does not promise it
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):

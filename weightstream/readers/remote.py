@@ -1,10 +1,15 @@
-"""Sources by URL: all that fsspec reads, databases and Delta tables; fetched when first read."""
+"""Sources by URL: all that fsspec reads, databases, Delta tables and standard input.
+
+They are fetched when they are first read.
+"""
 
 import atexit
 import glob
 import hashlib
 import os
+import re
 import shutil
+import socket
 import sys
 from contextlib import ExitStack
 from functools import cache
@@ -14,10 +19,13 @@ from typing import Any
 
 from weightstream.errors import InputError
 from weightstream.readers.databases import DELTA, copy_delta, copy_query, is_database
+from weightstream.readers.formats import is_litter
 from weightstream.scratch import scratch_folder
 
+STANDARD_INPUT = "-"
 _CHUNK = 1 << 20
 _DELTA_LOG = "_delta_log"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>()]+", re.IGNORECASE)
 _VERSIONS = (
     "ETag",
     "etag",
@@ -59,8 +67,9 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         return place
 
     def release(self) -> None:
-        """Delete the copy; who opens the path again fetches it again."""
-        Path(super().__str__()).unlink(missing_ok=True)
+        """Delete the copy, if it can be fetched again; who opens the path does so."""
+        if self.url != STANDARD_INPUT:
+            Path(super().__str__()).unlink(missing_ok=True)
 
 
 def version_of(path: Path) -> tuple[int, str]:
@@ -84,11 +93,13 @@ def version_of(path: Path) -> tuple[int, str]:
 
 def _is_made(url: str) -> bool:
     """Whether its content is made by asking, and is no file elsewhere."""
-    return is_database(url) or url.startswith(DELTA)
+    return is_database(url) or url.startswith(DELTA) or url == STANDARD_INPUT
 
 
 def shown_url(url: str) -> str:
     """A URL without what may be secret in it: user, password and query."""
+    if url == STANDARD_INPUT:
+        return "standard input"
     system, _, rest = url.removeprefix(DELTA).partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{system}://{host.rpartition('@')[2]}{slash}{path}"
@@ -101,10 +112,10 @@ def is_url(source: str) -> bool:
 def files_at(source: str) -> list[Path]:
     """The files that a URL or a pattern such as weights/*.csv names, in the order of their names.
 
-    A URL of a folder names the files in it; a Delta table and a database stand for themselves.
-    Raises InputError where there is nothing.
+    A URL of a folder names the files in it; a Delta table and a database stand for themselves, and
+    `-` for standard input. Raises InputError where there is nothing.
     """
-    if is_database(source):
+    if is_database(source) or source == STANDARD_INPUT:
         return [RemotePath(source)]
     if not is_url(source):
         if (Path(source) / _DELTA_LOG).is_dir():
@@ -114,14 +125,15 @@ def files_at(source: str) -> list[Path]:
         found = sorted(glob.glob(source, recursive=True))
         return [Path(name) for name in found] or [Path(source)]
     system, path = system_of(source)
-    name = shown_url(source)
+    name, is_web = shown_url(source), source.startswith(("http://", "https://"))
+    pattern = path.partition("?")[0] if is_web else path  # what follows is the query
     try:
-        if glob.has_magic(path):
+        if glob.has_magic(pattern):
             names = sorted(system.glob(path))
-        elif not source.startswith(("http://", "https://")) and system.isdir(path):
+        elif not is_web and system.isdir(path):
             if system.isdir(f"{path.rstrip('/')}/{_DELTA_LOG}"):
                 return [RemotePath(f"{DELTA}{source}")]
-            names = sorted(system.find(path))
+            names = sorted(name for name in system.find(path) if not is_litter(name))
         else:
             return [RemotePath(source)]
     except Exception as error:  # each system has errors of its own
@@ -136,7 +148,11 @@ def fetch(url: str, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     unfinished = place.with_name(place.name + ".part")
     if _is_made(url):
-        make = copy_query if is_database(url) else copy_delta
+        make = (
+            copy_query if is_database(url)
+            else copy_delta if url.startswith(DELTA)
+            else _copy_standard_input
+        )  # fmt: skip
         make(url, shown_url(url), unfinished)
         unfinished.rename(place)
         return
@@ -145,12 +161,21 @@ def fetch(url: str, place: Path) -> None:
         with system.open(path, "rb") as source, unfinished.open("wb") as copy:
             shutil.copyfileobj(source, copy, _CHUNK)
     except OSError as error:
-        if error.errno is not None and unfinished.exists() and error.filename is None:
-            raise  # of this machine's disk
+        is_of_disk = unfinished.exists() and error.errno is not None and error.filename is None
+        if is_of_disk and not _is_without_answer(error):
+            raise
         raise _unreachable(shown_url(url), error) from None
     except Exception as error:  # each system has errors of its own
         raise _unreachable(shown_url(url), error) from None
     unfinished.rename(place)
+
+
+def _copy_standard_input(_: str, shown: str, place: Path) -> None:
+    """Copy what is piped into this process. Raises InputError if nothing can be."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError(f"{shown} is a terminal; pipe a file into the command, or name one")
+    with place.open("wb") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy, _CHUNK)
 
 
 def system_of(url: str) -> tuple[Any, str]:
@@ -166,22 +191,47 @@ def system_of(url: str) -> tuple[Any, str]:
         raise InputError(
             f"{shown_url(url)}: {error}; see fsspec's list of known protocols"
         ) from None
+    except Exception as error:  # some connect at once
+        raise _unreachable(shown_url(url), error) from None
 
 
 def _unreachable(name: str, error: Exception) -> InputError:
-    status = getattr(error, "status", None)
-    if isinstance(error, FileNotFoundError) and not status:
-        return InputError(f"{name} does not exist; check the address")
-    if status in (401, 403) or isinstance(error, PermissionError):
+    """Say why something cannot be read.
+
+    fsspec raises any error of HTTP as a missing file, with the error itself as the cause.
+    """
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    told = next((one for one in chain if isinstance(getattr(one, "status", None), int)), error)
+    status = getattr(told, "status", None)
+    if status in (401, 403) or any(isinstance(one, PermissionError) for one in chain):
         return InputError(
             f"{name} may not be read ({status or 'no permission'}); check its permissions"
         )
-    said = " ".join(str(error).split())[:200] or type(error).__name__
-    return InputError(f"{name} cannot be read ({said})")
+    if any(map(_is_without_answer, chain)):
+        return InputError(f"{name} does not answer; check the address and the network")
+    if isinstance(error, FileNotFoundError) and status in (None, 404, 410):
+        return InputError(f"{name} does not exist; check the address")
+    return InputError(f"{name} cannot be read ({shown_error(told)})")
+
+
+def shown_error(error: BaseException) -> str:
+    """Return the text of an error of a file system, with its URLs as they may be shown."""
+    said = _URL.sub(lambda found: shown_url(found[0]), " ".join(str(error).split()))
+    return said[:200] or type(error).__name__
+
+
+def _is_without_answer(error: BaseException) -> bool:
+    """Whether a server could not be found or connected to; each library has an error for it."""
+    known = isinstance(error, ConnectionError | TimeoutError | socket.gaierror)
+    return known or "connect" in type(error).__name__.lower()
 
 
 def _place(url: str) -> Path:
     """Where a URL's content lies in this process, under its own file name."""
+    if url == STANDARD_INPUT:
+        return _folder() / "standard-input"
     name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "file"
     if _is_made(url):
         name += ".parquet"

@@ -39,11 +39,15 @@ _DEFAULT = Columns()
 
 @dataclass(frozen=True)
 class Column:
-    """One column. cells: those of the sample that hold something, with the number of their row."""
+    """One column. cells: those of the sample that hold something, with the number of their row.
+
+    of_folder: the name of a folder gives it, as user_id=7/part-0.parquet.
+    """
 
     index: int
     name: Name
     cells: Mapping[int, str]
+    of_folder: bool = False
 
     @property
     def texts(self) -> list[str]:
@@ -146,10 +150,12 @@ def table_of(
     options: ReadOptions,
     is_frame: bool = False,
     units: Sequence[str] = (),
+    folders: Mapping[str, str | None] | None = None,
 ) -> Table:
     """A table by the names of its columns and a sample of its rows.
 
-    where: for refusals. units: of a row below the header, that of each column, or "".
+    where: for refusals. units: of a row below the header, that of each column, or "". folders: the
+    columns that folders give (partitions.folder_columns), which come last.
     """
     sample = rows[:SAMPLE_ROWS]
     columns = []
@@ -163,8 +169,16 @@ def table_of(
         if index < len(units):
             name = with_unit_below(name, units[index])
         columns.append(Column(index, name, cells))
+    for text, value in (folders or {}).items():
+        cells = {} if value is None else dict.fromkeys(range(len(sample)), value)
+        columns.append(Column(len(columns), parse_name(text), cells, of_folder=True))
     notes = ["the row below the header is read as units"] if units else []
     return Table(where, columns, options, is_frame, notes=notes)
+
+
+def own_first(found: Sequence[Column]) -> list[Column]:
+    """Without columns of folders, if the file has such a column itself."""
+    return [column for column in found if not column.of_folder] or list(found)
 
 
 def named_columns(options: Sequence[str]) -> dict[str, str]:

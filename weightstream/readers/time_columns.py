@@ -12,7 +12,7 @@ from weightstream.parsing.layouts import layout_of_text
 from weightstream.parsing.times import parse_times
 from weightstream.readers import column_names as names
 from weightstream.readers.column_names import PLAIN, word_set
-from weightstream.readers.table import Column, Table
+from weightstream.readers.table import Column, Table, own_first
 
 INSTANT, DAY, CLOCK, SERIAL = "instant", "day", "clock", "serial"
 """What the cells of a column hold: date and time of day, one of them, or days of Excel. A share of
@@ -65,6 +65,7 @@ def choose_times(table: Table) -> ChosenTimes:
         kind = _kind(column)
         if kind is not None and names.time_fit(column.name):
             found[kind].append(column)
+    _leave_out_folders(found)
     changed = _set_apart_timestamps(found)
     days = [told_day] if told_day is not None else found[DAY] or found[SERIAL]
     clocks = [told_clock] if told_clock is not None else _plain_ones(found[CLOCK])
@@ -79,6 +80,14 @@ def choose_times(table: Table) -> ChosenTimes:
         clock = [_one_of(table, clocks)] if clocks else []
         return _chosen(table, [day, *clock], changed)
     return _by_content(table)
+
+
+def _leave_out_folders(found: dict[str, list[Column]]) -> None:
+    """Take out days of folders where rows have their own: often that on which they were stored."""
+    kinds = (INSTANT, DAY, SERIAL)
+    kept = own_first([column for kind in kinds for column in found[kind]])
+    for kind in kinds:
+        found[kind] = [column for column in found[kind] if column in kept]
 
 
 def _empty_clocks(table: Table) -> list[Column]:

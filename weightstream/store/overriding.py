@@ -75,7 +75,8 @@ def parse_overrides(path: Path) -> tuple[list[OverrideRequest], list[str]]:
             reader.fieldnames = names
             lines = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read ({reason})") from None
     requests, faults = [], []
     for number, row in lines:
         place = f"{path.name} line {number}: "

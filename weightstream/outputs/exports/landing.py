@@ -1,6 +1,8 @@
-"""Outputs by URL: written locally, and uploaded with fsspec when they are complete."""
+"""Outputs by URL, and standard output: written locally, and sent when they are complete."""
 
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,22 +10,32 @@ from typing import Any
 
 from weightstream.errors import ConfigError, InputError
 from weightstream.outputs.exports.judged_files import MANIFEST
-from weightstream.readers.remote import shown_url, system_of
+from weightstream.readers.remote import shown_error, shown_url, system_of
 from weightstream.scratch import scratch_folder
+
+STANDARD_OUTPUT = Path("-")
 
 
 def shown_place(out: Path | str) -> str:
     """Return `out` without secrets of a URL."""
+    if out == STANDARD_OUTPUT:
+        return "standard output"
     return str(out) if isinstance(out, Path) else shown_url(out)
 
 
 @contextmanager
 def landing(out: Path | str, overwrite: bool) -> Iterator[Path]:
-    """Yield a local path to write to; what is there at the end goes to `out`, if that is a URL.
+    """Yield a local path to write to; what is there at the end goes to `out`, if that is a URL, or
+    as CSV to standard output, if it is `-`.
 
     Nothing goes there if the block raises. Raises ConfigError, before anything is made, if `out`
     exists and is to stay or cannot be reached, and at the end if it cannot be written.
     """
+    if out == STANDARD_OUTPUT:
+        with scratch_folder() as folder:
+            yield folder / "out.csv"
+            _print(folder / "out.csv")
+        return
     if isinstance(out, Path):
         yield out
         return
@@ -39,6 +51,14 @@ def landing(out: Path | str, overwrite: bool) -> Iterator[Path]:
         if local.exists():
             with _said(out):
                 _put(system, local, path.rstrip("/"))
+
+
+def _print(file: Path) -> None:
+    if file.exists():
+        sys.stdout.flush()
+        with file.open("rb") as copy:
+            shutil.copyfileobj(copy, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def _check(system: Any, path: str, out: str, overwrite: bool) -> None:
@@ -77,5 +97,4 @@ def _said(out: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:  # each system has errors of its own
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConfigError(f"{shown_url(out)}: cannot be written ({said})") from None
+        raise ConfigError(f"{shown_url(out)}: cannot be written ({shown_error(error)})") from None
