@@ -327,14 +327,19 @@ def _finish(
         "problems": problems,
         "unread": [sentence for one in receipts.values() for sentence in one["unread"]],
     }
+    _join_quarantine(place)
+    place.write_json(MANIFEST, said)
+    with place.writing(SUCCESS):
+        pass
+    place.remove(WORK)
+    return said
+
+
+def _join_quarantine(place: Place) -> None:
+    """Write the quarantined rows of all files as one table, if there are any."""
     names = place.names(WORK, ".parquet")
     if names:
         with place.writing(QUARANTINE) as file, pq.ParquetWriter(file, QUARANTINED) as writer:
             for name in names:
                 with place.open(f"{WORK}/{name}") as source:
                     writer.write_table(pq.read_table(source))
-    place.write_json(MANIFEST, said)
-    with place.writing(SUCCESS):
-        pass
-    place.remove(WORK)
-    return said

@@ -74,13 +74,9 @@ def diff_decisions(
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
         run[known] = was["run"].to_numpy()
-        revised[known] = (
-            _differs(columns, was, known, ("verdict", "reason", "suggested_kg")) & ~stays
+        revised[known], moved[known] = (
+            changed & ~stays for changed in _changed(columns, was, known, stage, model)
         )
-        seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
-        seen_anew |= pc.not_equal(was["model"], model).to_numpy()
-        moved[known] = _differs(columns, was, known, ESTIMATES) | seen_anew
-        moved[known] &= ~revised[known] & ~stays
         version[known] += revised[known]
     columns["version"] = version if is_stored.any() else 1
     estimates = _filter(columns | {"run": run}, moved)
@@ -91,6 +87,16 @@ def diff_decisions(
         accepted,
         net_accepted,
     )
+
+
+def _changed(
+    columns: Mapping[str, Any], was: pa.Table, rows: Ints, stage: str, model: str
+) -> tuple[Bools, Bools]:
+    """Return where the decision on some rows is another, and where only its estimates are."""
+    revised = _differs(columns, was, rows, ("verdict", "reason", "suggested_kg"))
+    seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
+    seen_anew |= pc.not_equal(was["model"], model).to_numpy()
+    return revised, (_differs(columns, was, rows, ESTIMATES) | seen_anew) & ~revised
 
 
 def _stays(was: pa.Table, reason: Codes, stage: str) -> Bools:

@@ -67,24 +67,11 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
     """
     user_ids, indptr = with_others(*by_person(new["user_id"]), others)
     users = len(user_ids)
-    limits = np.iinfo(np.int64)
-    first_new_us = np.full(users, limits.max)
+    first_new_us = np.full(users, np.iinfo(np.int64).max)
     first_new_us[np.diff(indptr) > 0] = new["time_us"].to_numpy()[
         np.unique(indptr[:-1][np.diff(indptr) > 0])
     ]
-    persons = Persons(
-        user_ids,
-        indptr,
-        revisions=np.zeros(users, np.int64),
-        readings=np.zeros(users, np.int64),
-        rejected=np.zeros(users, np.int64),
-        first_us=np.full(users, limits.max),
-        last_us=np.full(users, limits.min),
-        state=np.full((users, STATE_SIZE), np.nan),
-        appendable=np.ones(users, bool),
-        records=sketch([]),
-        unsketched=np.zeros(users, bool),
-    )
+    persons = _new_persons(user_ids, indptr)
     known = stored.persons(user_ids)
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
@@ -100,6 +87,24 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
         if persons.appendable[u]:
             persons.state[u] = state
     return replace(persons, records=sketch(blobs)) if known else persons
+
+
+def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
+    """Return persons of whom nothing is stored."""
+    users, limits = len(user_ids), np.iinfo(np.int64)
+    return Persons(
+        user_ids,
+        indptr,
+        revisions=np.zeros(users, np.int64),
+        readings=np.zeros(users, np.int64),
+        rejected=np.zeros(users, np.int64),
+        first_us=np.full(users, limits.max),
+        last_us=np.full(users, limits.min),
+        state=np.full((users, STATE_SIZE), np.nan),
+        appendable=np.ones(users, bool),
+        records=sketch([]),
+        unsketched=np.zeros(users, bool),
+    )
 
 
 def with_others(
