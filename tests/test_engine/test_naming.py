@@ -72,3 +72,15 @@ def test_strangers_each_time_leave_room_for_the_next(make_batch):
         kilos[row] = kg
     found = [named(make_batch, kilos, row, "https://api.iglucose.com") for row in strangers]
     assert found.count("other_person") >= len(strangers) - 1
+
+
+def test_whole_numbers_are_a_habit_of_one_source(make_batch):
+    """A clinic that rounds does not make a whole number usual for a scale that shows tenths."""
+    kilos = [100.3 + 0.5 * (i % 3) for i in range(40)]
+    rows = [(*row, i % 2) for i, row in enumerate(series(kilos))]
+    rounded = [(day, round(kg) if of else kg, of) for day, kg, of in rows]
+    for whose, kind in ((20, "height_as_weight"), (21, "other_person")):
+        some = [(day, 67.0 if i == whose else kg, of) for i, (day, kg, of) in enumerate(rounded)]
+        batch = make_batch(some, sources=("patient-upload", "clinic"))
+        model = build_model(Kalman(), {}, batch.sources, PRIOR)
+        assert names(smooth_batch(batch, model))[whose] == kind

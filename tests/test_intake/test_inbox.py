@@ -13,7 +13,7 @@ import pytest
 from tests.running import run_python
 from weightstream.errors import InputError
 from weightstream.intake import inbox as module
-from weightstream.intake.inbox import claiming
+from weightstream.intake.inbox import claiming, make_folders
 
 AGO = 3_600
 
@@ -36,6 +36,14 @@ def drop(inbox):
         return hidden.rename(path)
 
     return put
+
+
+def test_the_inbox_is_made_with_what_is_above_it_and_is_its_owner_s_alone(tmp_path):
+    inbox = tmp_path / "data" / "inbox"
+    for _ in range(2):  # a folder that is there already is no fault
+        make_folders(inbox)
+    folders = [inbox, *sorted(inbox.iterdir())]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 4
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from weightstream.cli_alerts import cli
 from weightstream.config import Config
 from weightstream.errors import ConfigError, WeightstreamError
+from weightstream.outputs import alert_list as alerts_of_all
 from weightstream.outputs.drawing import drawing_of, read_people
 from weightstream.outputs.watching import read_persons
 from weightstream.store.alert_statuses import say
@@ -156,6 +157,16 @@ def test_the_commands_list_and_close_alerts(store):
     assert key not in left
     assert "closed by Eva on" in run("alerts", "--user", "cid").stdout
     assert run("alert", "cid", "unusual", "1999-01-01", "close", "--by", "Eva").exit_code == 2
+
+
+@pytest.mark.parametrize(("days", "is_listed"), [(0, True), (-1, False)])
+def test_an_alert_is_recent_up_to_its_last_day(store, monkeypatch, days, is_listed):
+    """Against the newest reading of all, of 14 June."""
+    config = Config.model_validate({"data": {"data_dir": store}})
+    alert = alerts_of_all.alert_list(config)[0]
+    age = (date(2024, 6, 14) - date.fromisoformat(alert["at"][:10])).days
+    monkeypatch.setattr(alerts_of_all, "RECENT_DAYS", age + days)
+    assert (alert in alerts_of_all.alert_list(config)) is is_listed
 
 
 def test_page_and_export_say_the_same_change(store):

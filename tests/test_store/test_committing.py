@@ -18,6 +18,7 @@ from weightstream.pipeline import judge_for_store
 from weightstream.readers import ReadOptions
 from weightstream.store.committing import ATTEMPTS, commit
 from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
+from weightstream.store.erasing import delete_person
 from weightstream.store.runs import begin_run, register_files
 from weightstream.store.stored_persons import StoredPersons
 from weightstream.store.writing import write_result
@@ -121,6 +122,17 @@ def test_nothing_of_a_stale_transaction_is_written(writer, fresh_dir):
     assert raised.value.user_ids == ["cid"]
     assert [row[0] for row in said(data_dir)[1]] == ["ann", "bob", "cid"]  # the first two fit
     assert said(data_dir)[1][2] == ("cid", 1, 1)
+
+
+def test_a_run_that_an_erasure_ended_writes_nothing(writer, fresh_dir):
+    """It may have read the person; that it was not seen is a matter of a removed lock file."""
+    data_dir = fresh_dir()
+    late = writer(data_dir, days(1, 2))
+    with open_writer(data_dir) as connection:
+        delete_person(connection, late.path, "ann", "token", "check")
+    with pytest.raises(StoreError, match="a person was erased during this run; run it again"):
+        late.write()
+    assert said(data_dir) == ([], [])
 
 
 def test_a_person_who_never_rests(writer, fresh_dir, monkeypatch):

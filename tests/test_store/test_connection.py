@@ -287,6 +287,19 @@ def test_no_thread_for_the_checkpointer(store, monkeypatch):
         checkpointer.close()
 
 
+def test_a_large_wal_begins_anew(store, monkeypatch):
+    """It would otherwise grow for as long as commits follow each other faster than a checkpoint."""
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)
+    monkeypatch.setattr("weightstream.store.connection.WAL_BYTES", 0)
+    with open_writer(store.parent) as connection:
+        checkpointer, sizes = Checkpointer(connection, store.parent), set()
+        for _ in range(3):
+            connection.execute("update settings set value = 'x' || value")
+            checkpointer.committed()
+            sizes.add(store.with_name(f"{store.name}-wal").stat().st_size)
+    assert len(sizes) == 1
+
+
 def test_a_store_on_a_read_only_medium_is_read(store, monkeypatch):
     """Nothing is created beside it."""
     with open_writer(store.parent) as connection:

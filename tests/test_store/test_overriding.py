@@ -83,6 +83,8 @@ def test_an_assigned_reading_moves(
         ("a", 22),
         ("b", 2),
     ]
+    moves = "select count(*) from decisions where user_id = 'b' and verdict = 'moved'"
+    assert rows_of(store, moves) == [(1,)]  # said once, not by every pass
 
 
 STATES = "select user_id, basis, settled, state from user_states order by 1"
@@ -371,6 +373,20 @@ def test_one_that_was_cut_short_is_applied_by_any_next_command(
             assert apply_pending(connection, store / STORE_NAME, configured(store)) == 0
     assert [line[0] for line in shown(store, which)] == ["b"]
     assert smooth(store)[0] == []
+
+
+def test_what_comes_back_stands_after_the_next_pass_over_what_comes(
+    store, store_files, csv_of, decide, id_of, shown, monkeypatch
+):
+    """A causal pass leaves what retro decided; but that a reading was moved is no verdict on it."""
+    which = id_of(store, "61", "b")
+    decide(store, which, "assign", "a")
+    with monkeypatch.context() as cut:
+        cut.setattr(overriding, "rejudge", killed)
+        with pytest.raises(Killed):
+            decide(store, which, "withdraw")
+    store_files(store, csv_of(("a", "2024-02-02", "80.4"), ("b", "2024-02-02", "60.5")))
+    assert [line[:2] for line in shown(store, which)] == [("b", "accepted")]
 
 
 class Killed(BaseException):

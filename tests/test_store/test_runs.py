@@ -107,6 +107,16 @@ def test_quarantine_is_readable_and_stored_once(connection, path):
     ]
 
 
+def test_a_run_that_an_erasure_ended_quarantines_nothing(connection, path):
+    run = begin_run(connection, path, "a", "ingest")
+    files = [counted(path)]
+    numbers = register_files(connection, path, files, run)
+    end_run(connection, path, run, "failed", {}, {})
+    with pytest.raises(StoreError, match="run it again"):
+        write_quarantine(connection, path, rows(0, 1), files, numbers, run)
+    assert connection.execute("select count(*) from quarantine").fetchone() == (0,)
+
+
 def test_nothing_of_a_refused_file_counts(path):
     file = counted(path, rows_in=9, quarantined=2, skipped=1)
     file.exclude("outside_date_range", 2)

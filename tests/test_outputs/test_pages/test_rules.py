@@ -1,5 +1,7 @@
 """Rapid gain and loss are told when they happen, whatever the judgement on their readings is."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from math import inf
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from weightstream.engine.model import Process
 from weightstream.outputs.pages import rules
 from weightstream.outputs.pages.alerts import Watch, alerts
+from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.rules import RULES, Rule, Scales
 
 PROCESS = Process()
@@ -106,6 +109,15 @@ def test_a_stretch_is_one_alert(filtered, told):
     (found,) = told(filtered(day, weights))
     assert len(found) == 1
     assert found[0].probability > 0.9
+
+
+@pytest.mark.parametrize(("kind", "days"), rules.STRETCH_DAYS.items())
+@pytest.mark.parametrize(("seconds", "count"), [(0, 1), (1, 2)])
+def test_a_stretch_lasts_to_the_second(kind, days, seconds, count):
+    first = Alert("2024-01-01T07:00:00Z", kind, 2.0, 3.0, 0.5)
+    at = datetime(2024, 1, 1, 7) + timedelta(days=days, seconds=seconds)
+    later = replace(first, at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    assert len(rules._stretches([later, first])) == count
 
 
 def test_a_loss_is_told_by_its_share(filtered, told):

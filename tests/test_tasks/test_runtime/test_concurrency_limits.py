@@ -7,7 +7,8 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 
 from tasks.runtime import concurrency_limits
-from tasks.runtime.concurrency_limits import release_slots
+from tasks.runtime.concurrency_limits import release_slots, stage_limits
+from weightstream.errors import PrefectError
 
 RUN, OTHER = uuid4(), uuid4()
 
@@ -67,3 +68,19 @@ def test_a_task_that_is_not_recorded_yet_is_waited_for(released):
 def test_a_holder_that_nobody_knows_is_not_waited_for_for_ever(released):
     unknown = uuid4()
     assert released(Server({"db-write": {unknown}}, {})) == {"db-write": {unknown}}
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_limit_of_0_is_refused_before_a_run_waits_for_ever(monkeypatch, active):
+    """One that is switched off limits nothing."""
+    ours = [
+        SimpleNamespace(name="tag:kalman", limit=0, active=active),
+        SimpleNamespace(name="tag:viz", limit=1, active=True),
+        SimpleNamespace(name="of somebody else", limit=0, active=True),
+    ]
+    monkeypatch.setattr(concurrency_limits, "_limits", lambda: iter(ours))
+    if active:
+        with pytest.raises(PrefectError, match="the limit tag:kalman on the Prefect server is 0"):
+            stage_limits()
+    else:
+        assert list(stage_limits().values()) == [1]
