@@ -23,14 +23,14 @@ $(STAMP): requirements.lock pyproject.toml
 
 # Only pictures (--png) and the tests of pages need one: Debian's, where we may install it.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "No Chromium was found and none could be installed: everything works but pictures (--png)."
 
 # Only tests of pages need it; without one those in Firefox are skipped.
 firefox:
-	@command -v firefox-esr firefox >/dev/null || \
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends firefox-esr >/dev/null; } || \
 	  echo "No Firefox was found and none could be installed: the tests of pages in it are skipped."

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -30,6 +29,7 @@ from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.hidden_packages import load_engine
 from weightstream.outputs.summary import Summary
+from weightstream.scratch import scratch_folder
 
 LEAST_THREADS, PLENTY_OF_THREADS = 16, 80
 """Of Prefect for events, logs and heartbeats, of Arrow for reading, a watchdog, and one to work."""
@@ -104,8 +104,8 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     parameters["column"] = list(parameters["column"])
     if parameters["user"] is not None:
         parameters["user"] = SecretStr(parameters["user"])  # Prefect records parameters
-    with tempfile.TemporaryDirectory(prefix="weightstream-") as folder:
-        file = json_report or Path(folder) / "report.json"
+    with scratch_folder() as folder:  # the report has cells
+        file = json_report or folder / "report.json"
         earlier = inode(file)  # a run that fails does not come to write its own
         parameters["json_report"] = file.absolute()
         report(flow, parameters, as_json, lambda: publish_import_report(file, earlier))

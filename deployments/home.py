@@ -45,7 +45,7 @@ def is_writable(folder: Path) -> bool:
         place = folder.expanduser()
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place) as file:
-            os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+            file.write(bytes(ROOM_BYTES))  # macOS has no posix_fallocate
             return True
     except (OSError, RuntimeError):  # RuntimeError: of a user who has no home
         return False

@@ -32,9 +32,9 @@ class StoreCollector(Collector):
         metrics, readable = [], 1.0
         try:
             metrics = store_metrics(self._store)
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             readable = 0.0
-        yield GaugeMetricFamily("weightstream_up", "1: the store can be read", readable)
+        yield GaugeMetricFamily("weightstream_up", "0: the store cannot be read", readable)
         for metric in metrics:
             family = FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
             for labels, value in metric.samples:

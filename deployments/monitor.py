@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CAN
 IN_TURN = ("AwaitingConcurrencySlot", "AwaitingRetry")
 """They wait for another run of their deployment, or for their time."""
 TRIGGERED, DELIVERED = "prefect.automation.triggered", "prefect.automation.action.executed"
+CHANGED = "prefect.automation.updated"
 DELIVERY = timedelta(minutes=2)
 """Within which a notification is delivered, or not at all."""
 GOOD_ENDS = ("Completed", "Cancelled")
@@ -150,7 +152,7 @@ def notification_findings(
     for desired in notifying_automations(served, []):
         for found in client.read_automations_by_name(desired.name):
             wanted = {
-                "event": {"name": [TRIGGERED, DELIVERED]},
+                "event": {"name": [TRIGGERED, DELIVERED, CHANGED]},
                 "resource": {"id": [f"prefect.automation.{found.id}"]},
                 "occurred": {"since": (now - timedelta(days=1)).isoformat()},
                 "order": "DESC",
@@ -161,11 +163,18 @@ def notification_findings(
 def undelivered(
     events: Sequence[dict[str, Any]], recipients: int, now: datetime
 ) -> Iterator[Finding]:
-    """Compare the deliveries of an automation with the times that it was triggered."""
-    delivered = sum(one["event"] == DELIVERED for one in events)
+    """Compare the deliveries of an automation with the times that it was triggered.
+
+    events: the newest first. Those before the newest change of the automation had other recipients,
+    and the oldest deliveries may be of a trigger that is not among them.
+    """
+    same = list(takewhile(lambda one: one["event"] != CHANGED, events))
+    while same and same[-1]["event"] == DELIVERED:
+        same.pop()
+    delivered = sum(one["event"] == DELIVERED for one in same)
     due = recipients * sum(
         one["event"] == TRIGGERED and datetime.fromisoformat(one["occurred"]) < now - DELIVERY
-        for one in events
+        for one in same
     )
     if delivered < due:
         yield Finding(

@@ -139,5 +139,6 @@ def _become(module: str, *arguments: str) -> None:
     module: of this package, which adds something to it.
     """
     sys.stdout.flush()
-    program = [sys.executable, "-m", f"{__package__}.{module}", *arguments]
+    # -P: a folder of the user's called deployments or flows is none of our packages.
+    program = [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments]
     os.execv(sys.executable, program)  # noqa: S606

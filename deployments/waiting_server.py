@@ -5,6 +5,7 @@ connection writes in between, or at that time, SQLite refuses at once and ignore
 since the transaction's snapshot is old (SQLITE_BUSY_SNAPSHOT). The server answers 503, and the
 client repeats the request after 2 to 8 s. It happened to one request in four or five. A transaction
 that is immediate from the start waits some milliseconds. PostgreSQL is not affected.
+A server in the background (`--background`) is a process of Prefect's own, without this.
 """
 
 from contextlib import AbstractAsyncContextManager

@@ -303,11 +303,15 @@ def test_pages_are_those_of_an_ingest(store_files, smooth, simulated, tmp_path):
     from weightstream.store.connection import ReadPool
 
     source = simulated(12, 900)
-    line = summary_of(clean(source, tmp_path / "out.csv", "--pages", tmp_path / "pages", "--json"))
+    (tmp_path / "goals.csv").write_text(f"user_id,kg,by\n{rows_of(source)[0]['user_id']},70,\n")
+    settings = tmp_path / "some.toml"
+    settings.write_text('visualization.goals_file = "goals.csv"\n')
+    asked = ("--config", settings, "--pages", tmp_path / "pages", "--json")
+    line = summary_of(clean(source, tmp_path / "out.csv", *asked))
     assert line["dashboards_index"] == str(tmp_path / "pages/index.html")
     store_files(tmp_path / "data", source)
     smooth(tmp_path / "data")
-    config = load(None, {("data", "data_dir"): tmp_path / "data"}).config
+    config = load(settings, {("data", "data_dir"): tmp_path / "data"}).config
     drawing = drawing_of(tmp_path / "drawn", config, judging_of(config, PRIOR))
     write_assets(tmp_path / "drawn")
     with ReadPool(tmp_path / "data", 1) as pool, pool.connection() as connection:
@@ -320,6 +324,9 @@ def test_pages_are_those_of_an_ingest(store_files, smooth, simulated, tmp_path):
             n: v for n, v in row.items() if n not in ("revision", "alert")
         }
         assert page_data(tmp_path / "pages", row) == page_data(tmp_path / "drawn", row)
+    assert [row for row in rows if page_data(tmp_path / "pages", row)["goal"] == [70, None]]
+    links = re.findall(r'href="([^":,]+)"', (tmp_path / "pages/index.html").read_text())
+    assert [link for link in links if not (tmp_path / "pages" / link).exists()] == []
     (tmp_path / "pages/persons/stale.html").write_text("")
     done = run("clean", source, "-o", tmp_path / "two.csv", "--pages", tmp_path / "pages")
     assert "--overwrite" in done.stderr

@@ -1,6 +1,7 @@
 """Temporary folders: one that a killed process left is removed by the next, one in use stays."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import tempfile
 
 import pytest
 
-from tests.running import environment
+from tests.running import ROOT, environment
 from weightstream.scratch import scratch_folder
 
+PACKAGES = ("weightstream", "flows", "tasks", "deployments")
 HOLDER = """
 import time
 from weightstream.scratch import scratch_folder
@@ -49,12 +51,24 @@ def test_what_a_killed_process_left_is_removed_by_the_next(temporary):
         assert not os.path.exists(left)
 
 
-def test_links_and_folders_without_a_lock_are_left_alone(temporary):
+def test_what_was_killed_while_it_removed_its_folder_is_removed_too(temporary):
+    (temporary / "weightstream-scratch-a").mkdir()
+    (temporary / "weightstream-scratch-a/copy").write_text("of a person")
+    with scratch_folder() as folder:
+        assert list(temporary.iterdir()) == [folder]
+
+
+def test_no_other_temporary_folder_is_made():
+    """Of what a killed command leaves in one, the next would remove nothing."""
+    made = re.compile(r"TemporaryDirectory|mkdtemp|NamedTemporaryFile|mkstemp")
+    ours = [file for name in PACKAGES for file in (ROOT / name).rglob("*.py")]
+    assert [file.name for file in ours if made.search(file.read_text())] == ["scratch.py"]
+
+
+def test_links_are_left_alone(temporary):
     (temporary / "elsewhere").mkdir()
     (temporary / "elsewhere/.lock").write_text("")
     (temporary / "weightstream-scratch-a").symlink_to(temporary / "elsewhere")
-    (temporary / "weightstream-scratch-b").mkdir()
     with scratch_folder():
         pass
     assert (temporary / "elsewhere/.lock").exists()
-    assert (temporary / "weightstream-scratch-b").exists()

@@ -130,6 +130,7 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
     unfinished = folder / f"out{job.out.suffix}"
     if job.pages is not None:
         from weightstream.clean_pages import Pages  # few ask for pages
+        from weightstream.outputs.goals import read_goals
         from weightstream.outputs.watching import watchers
 
         run.pages = Pages(
@@ -137,6 +138,7 @@ def _write(run: CleanRun, intake: Intake, folder: Path) -> None:
             job.config,
             judging_of(job.config, job.parameters),
             watchers(job.config.alerts),
+            read_goals(job.config.visualization.goals_file),
         )
         run.pages.begin()
     with run.clocks["write"].running():

@@ -14,6 +14,7 @@ from weightstream.errors import ConfigError
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import shift_rows
 from weightstream.outputs.exports.judged import JUDGED_AS, judged_table
+from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.index import index_page, index_row, read_index
 from weightstream.outputs.pages.page import (
     PERSONS,
@@ -53,6 +54,7 @@ class Pages:
     config: Config
     judging: Judging
     watchers: Watchers
+    goals: Mapping[str, Goal] = field(default_factory=dict)
     rows: list[IndexRow] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -73,7 +75,7 @@ class Pages:
     def end(self, rows: Iterable[IndexRow]) -> Path:
         """Write the list of persons, and remove pages of persons who are not in it."""
         listed = list(rows)
-        write_page(self.folder / INDEX, index_page(listed))
+        write_page(self.folder / INDEX, index_page(listed, quality=False))
         remove_pages(self.folder, [row["page"] for row in listed])
         return self.folder / INDEX
 
@@ -82,7 +84,8 @@ class Pages:
     ) -> Iterator[Person]:
         found = histories_of(batch, files, overrides)
         for person in persons_of(found, self.judging, self.watchers, shifts_of(batch)):
-            yield replace(person, overrides=overrides_of(person.columns))
+            goal = self.goals.get(person.user_id)
+            yield replace(person, overrides=overrides_of(person.columns), goal=goal)
 
 
 def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table | None) -> Histories:

@@ -38,7 +38,9 @@ def _remove_if_left(folder: Path) -> None:
     with suppress(OSError):
         if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
             return
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # Made again where an owner was killed while it removed the folder.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(folder / LOCK, flags, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)

@@ -102,3 +102,13 @@ test("a goal has its distance, and the days on which it may be reached", () => {
   assert.match(goal({ start: ["2023-06-01", 214, 3, 2, 4, 0.1] }, 92), /\+2\.0 kgto go/);
   assert.equal(goal({}), "Goal 85.0 kg by 1 Jun 2024−5.0 kgto go");
 });
+
+test("of a level that is not well known nothing says how far a goal is, or that it was reached", () => {
+  const goals = [85, 90, 97].map((kg) => {
+    const box = element();
+    const vague = { vague: true, level_lo: [80, 80], level_hi: [100, 100], goal: [kg, null] };
+    Facts.draw(box, Columns.prepare(person([90, 90], { ...losing, ...vague })), "kg");
+    return box.children.map((child) => child.textContent).find((text) => text.startsWith("Goal"));
+  });
+  assert.deepEqual(goals, [85, 90, 97].map((kg) => `Goal ${kg}.0 kg–the level is not well known`));
+});

@@ -1,7 +1,7 @@
 "use strict";
 const { test } = require("node:test");
 const assert = require("node:assert/strict");
-const { loadIn, element, person } = require("./page.cjs");
+const { loadIn, loadWith, element, person } = require("./page.cjs");
 
 function summary(language, more) {
   const { Facts, Columns } = loadIn(language, "columns.js", "words.js", "facts.js");
@@ -30,6 +30,19 @@ test("reasons and verdicts are translated, and a name that nobody knows stays", 
   assert.match(Words.explain(data, 0, "kg"), /18,0 sieht aus wie zwei vertauschte Ziffern: 81,0 kg; Wahrscheinlichkeit 0,020$/);
   assert.match(Words.explain(data, 1, "kg"), /80,0 is of another age/);
   assert.match(Words.hover(data, 0, "kg"), /<b>verworfen<\/b>/);
+});
+
+test("a picture has the language's months and separators", async () => {
+  const asked = [];
+  const Plotly = { toImage: async (figure) => asked.push(figure) };
+  const scripts = ["columns.js", "words.js", "course.js", "figure.js", "picture.js"];
+  loadWith({ Plotly }, "de", ...scripts);
+  const persons = [{ ...person([80, 81]), user: "ann" }];
+  const done = await Plotly.toImage({ layout: { weightstream: persons }, config: { mapboxAccessToken: "" } }, {});
+  assert.doesNotMatch(done, /error/);
+  const [{ config, layout }] = asked;
+  assert.equal(config.locales[config.locale].format.shortMonths[4], "Mai");
+  assert.equal(layout.separators, ",.");
 });
 
 test("the chart has the language's months and separators", () => {

@@ -27,10 +27,13 @@ const wording = (language) => JSON.parse(fs.readFileSync(path.join(ASSETS, "lang
 /* What scripts offer, in English. */
 const load = (...names) => loadIn("en", ...names);
 
-function loadIn(language, ...names) {
+const loadIn = (language, ...names) => loadWith({}, language, ...names);
+
+/* given: what the page has besides. */
+function loadWith(given, language, ...names) {
   const window = { Wording: wording(language) };
   const document = { createElement: element, getElementById: element, documentElement: element() };
-  const context = vm.createContext({ window, document, matchMedia: () => ({ matches: false }), Intl, Map, Set });
+  const context = vm.createContext({ window, document, matchMedia: () => ({ matches: false }), Intl, Map, Set, ...given });
   for (const name of ["texts.js", "common.js", ...names]) {
     vm.runInContext(fs.readFileSync(path.join(ASSETS, name), "utf8"), context, { filename: name });
     Object.assign(context, window); // what one script offers, the next ones take
@@ -87,4 +90,4 @@ function person(kg, more = {}) {
   };
 }
 
-module.exports = { load, loadIn, wording, ASSETS, element, person };
+module.exports = { load, loadIn, loadWith, wording, ASSETS, element, person };

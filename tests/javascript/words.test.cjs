@@ -78,3 +78,15 @@ test("the interval swells at once where readings end, not only half way", () => 
   const early = upper.filter(([days]) => days > 0 && days < 120).map(([, kg]) => kg);
   assert.ok(early.length >= 3 && early.at(-1) > 82);
 });
+
+test("on a phone only gaps that have room for it say how long they are", () => {
+  const { Figure, Columns: columns } = load("columns.js", "words.js", "course.js", "figure.js");
+  const time = [0, 100, 200, 300, 800].map((day) => new Date(Date.UTC(2022, 0, 1 + day, 7)).toISOString());
+  const data = columns.prepare(person(Array(5).fill(80), { time, gaps: [1, 2, 3, 4] }));
+  const gaps = (narrow) => {
+    const { annotations } = Figure.build(data, { ...Figure.defaultView(), narrow }).layout;
+    return annotations.map((note) => note.text).filter((text) => text.includes("no reading"));
+  };
+  assert.equal(gaps(false).length, 4);
+  assert.deepEqual([...gaps(true)], ["500 days<br>no reading"]);
+});

@@ -1,5 +1,7 @@
 """What Prometheus reads from a worker about its store."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -24,6 +26,12 @@ def test_the_store_is_read_at_each_scrape(scraped, tmp_path):
         end_run(connection, path, run, "completed", {"rejected": 7}, {"total": 2.0})
         assert 'weightstream_rows_total{outcome="rejected"} 7.0' in scraped()
         assert 'weightstream_runs_total{kind="ingest",status="completed"} 1.0' in scraped()
+
+
+def test_a_store_that_cannot_be_looked_for_is_told():
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(Path("/", 300 * "x", "weightstream.db")))
+    assert b"weightstream_up 0.0" in generate_latest(registry)
 
 
 def test_a_damaged_store_is_told_and_nothing_raised(scraped, tmp_path):

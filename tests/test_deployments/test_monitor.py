@@ -91,14 +91,20 @@ def test_notifications_that_never_arrived():
         return {"event": name, "occurred": (NOW - timedelta(minutes=minutes)).isoformat()}
 
     def lost(*events, recipients=2):
+        events = sorted(events, key=lambda one: one["occurred"], reverse=True)
         return [finding.sentence[:7] for finding in undelivered(events, recipients, NOW)]
 
     told, arrived = monitor.TRIGGERED, monitor.DELIVERED
     assert lost() == []
     assert lost(event(told, 1)) == []  # still under way
-    assert lost(event(told, 60), event(arrived, 60), event(arrived, 60)) == []
-    assert lost(event(told, 60), event(arrived, 60)) == ["1 of 2 "]
+    assert lost(event(told, 60), event(arrived, 59), event(arrived, 59)) == []
+    assert lost(event(told, 60), event(arrived, 59)) == ["1 of 2 "]
     assert lost(event(told, 60), event(told, 5), recipients=1) == ["2 of 2 "]
+    cut = event(arrived, 1400)  # its trigger was more than a day ago
+    assert lost(event(told, 60), cut, recipients=1) == ["1 of 1 "]
+    more = event(monitor.CHANGED, 30)  # a second address was added
+    assert lost(event(told, 60), event(arrived, 59), more) == []
+    assert lost(event(told, 60), event(arrived, 59), more, event(told, 20)) == ["2 of 2 "]
 
 
 @pytest.fixture

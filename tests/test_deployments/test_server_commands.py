@@ -1,17 +1,20 @@
 """`weightstream server`: names of stores, parameters, exit statuses; and prefect.toml itself."""
 
+import os
+import subprocess
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import click
 import pytest
+from click.testing import CliRunner
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed, Running
 
 from deployments import running
 from deployments.desired import ROOT
 from deployments.health import vacuumed
-from deployments.server_commands import _checked_name, _parameter
+from deployments.server_commands import _checked_name, _parameter, server_start
 from tests.running import run_python
 
 
@@ -88,3 +91,16 @@ def test_what_a_server_s_vacuum_deletes():
     assert "flow_runs" in vacuumed(settings(True))
     for enabled in (["events"], False, None):
         assert "flow_runs" not in vacuumed(settings(enabled))
+
+
+def test_a_folder_of_the_user_is_none_of_our_packages(monkeypatch, tmp_path):
+    """`python -m` looks first where it is started, and a pipeline may have `flows/` there."""
+    became = []
+    monkeypatch.setattr(os, "execv", lambda _, program: became.extend(program))
+    assert CliRunner().invoke(server_start, []).exit_code == 0
+    (tmp_path / "deployments").mkdir()
+    (tmp_path / "deployments/__init__.py").write_text("raise SystemExit('of the user')")
+    python = became[: became.index("-m")]
+    command = [*python, "-c", "import deployments"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Links out of the data directory, hard links, folders that cannot be read, and what is left."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -64,12 +65,29 @@ def test_a_folder_that_cannot_be_read_is_told(store, monkeypatch):
     assert set(erase_person(configured(store), "a").left) == {store / "closed"}
 
 
+def test_files_that_cannot_even_be_looked_at_are_told(store, elsewhere, monkeypatch):
+    (store / "closed").write_text(HEAD + ROWS["a"])
+    (elsewhere / "closed").write_text(HEAD + ROWS["a"])
+    (store / "link").symlink_to(elsewhere / "closed")
+    look = Path.stat
+
+    def refused(path, **options):
+        if path.name in ("closed", "link"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    erased = erase_person(configured(store), "a")
+    assert {store / "closed", store / "link"} == {*erased.left, *erased.files}
+    assert store / "link" in erased.left
+
+
 def test_an_id_in_rows_of_others_is_told(store_files, csv_of, fresh_dir):
     data_dir = fresh_dir()
     store_files(data_dir, csv_of(("Ann-1", "2024-01-01", "80")))
     source = data_dir / "done.csv"
-    for other in ("of Ann-1", "of Ann-12"):
+    for other in ("of Ann-1", "of Ann-1.", "of Ann-12", "of Ann-1.2"):
         source.write_text(HEAD + f"Ann-1,2024-01-01,80,kg,scale\nb,2024-01-01,60,kg,{other}\n")
         erased = erase_person(configured(data_dir), "Ann-1", rewrite=True)
         assert source.read_text() == f"{HEAD}\nb,2024-01-01,60,kg,{other}\n"
-        assert set(erased.left) == ({source} if other == "of Ann-1" else set())
+        assert set(erased.left) == ({source} if other.rstrip(".").endswith("-1") else set())

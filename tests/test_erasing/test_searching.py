@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from weightstream.erasing.holdings import holdings
-from weightstream.erasing.searching import ENCODINGS, UNOPENED, holds
+from weightstream.erasing.searching import ENCODINGS, UNOPENED, holds, lists_person
 from weightstream.errors import InputError
 from weightstream.readers import ReadOptions
 
@@ -122,6 +122,16 @@ def test_a_database_of_any_tables_is_searched(tmp_path, who):
     assert list(holdings(iter([path]), "1", ReadOptions(), {})) == []  # a short one: a number
 
 
+def test_a_number_with_a_point_in_a_database_is_an_id_too(tmp_path):
+    with sqlite3.connect(path := tmp_path / "other.db") as connection:
+        connection.execute("create table t (pid real)")
+        connection.execute("insert into t values (4711), (null)")
+    connection.close()
+    assert lists_person(path, "4711")
+    assert not lists_person(path, "4712")
+    assert not lists_person(path, "04711")
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_id_of_digits_is_no_part_of_a_number(tmp_path, encoding):
     path = tmp_path / "note"
@@ -167,6 +177,16 @@ def test_columns_of_no_known_names_are_searched(tmp_path, write, cells):
     write(pa.table({"x": cells, "y": [[1], [2]]}), path := tmp_path / "other")
     assert holds(path, "Ann-4711")
     assert not holds(path, "Ann-4712")
+
+
+@pytest.mark.parametrize("kind", [pa.binary(16), pa.uuid()])
+def test_columns_of_uuids_and_of_json_are_searched(tmp_path, kind):
+    ids = pa.array([bytes(range(16)), bytes(range(1, 17))], kind)
+    texts = [json.dumps({"of": "Ünn-4711"}), None]
+    pq.write_table(pa.table({"x": ids, "y": texts}), path := tmp_path / "other")
+    assert holds(path, bytes(range(16)).hex())
+    assert not holds(path, bytes(range(2, 18)).hex())
+    assert holds(path, "Ünn-4711")
 
 
 def test_numbers_in_columns_are_searched_as_a_whole(tmp_path):

@@ -1,6 +1,7 @@
 """The report: as a document, as text, as a page; who is in it, and how the command ends."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from weightstream.cli import cli
 from weightstream.config import Config
 from weightstream.outputs import report
-from weightstream.outputs.pages.template import asset_names
+from weightstream.outputs.pages.template import ENGLISH, asset_names
 
 PERSON = "Q7-canary-person"
 HOSTILE = "</script><b>scale"
@@ -99,7 +100,7 @@ def test_the_pages_scripts_are_written_too(store):
     run("--data-dir", store)
     page = (store / "dashboards" / "quality.html").read_text()
     wanted = {part.split('"')[0] for part in page.split("assets/")[1:]}
-    assert wanted <= {*asset_names(), "plotly.min.js"}
+    assert wanted <= {*asset_names(), ENGLISH, "plotly.min.js"}
     assert all((store / "dashboards" / "assets" / name).is_file() for name in wanted)
 
 
@@ -109,6 +110,15 @@ def test_the_configured_language_reaches_the_pages(store):
         settings = {"data": {"data_dir": store}, "visualization": {"language": language}}
         report.report_on_store(Config.model_validate(settings))
         assert f'"language": "{language}"' in shared.read_text()
+
+
+def test_english_pages_have_english_numbers_in_every_language(store):
+    """Among English words 12.345 rows would be twelve."""
+    settings = {"data": {"data_dir": store}, "visualization": {"language": "de"}}
+    report.report_on_store(Config.model_validate(settings))
+    page = (store / "dashboards" / "quality.html").read_text()
+    (shared,) = re.findall(r'src="(assets/common[^"]*)"', page)
+    assert '"locale": "en-GB"' in (store / "dashboards" / shared).read_text()
 
 
 def test_a_terminal_is_not_moved_by_a_source(store):

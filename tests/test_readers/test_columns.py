@@ -98,6 +98,21 @@ def test_a_date_and_a_time_of_day_are_one_time():
     assert chosen(bed)["time"] == ("date",)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "are_clocks"),
+    [
+        ("time", ["9.33.45", "10.44.45", "21.02.11", "06.59.00"], True),
+        ("klokkeslett", ["09.10.11", "10.11.09", "08.09.10", "07.08.09"], True),
+        ("day", ["09.10.11", "10.11.09", "08.09.10", "07.08.09"], False),
+        ("time", ["31.01.24", "01.02.24", "02.02.24", "03.02.24"], False),
+    ],
+)
+def test_numbers_with_two_dots_are_days_or_times_of_day(name, cells, are_clocks):
+    columns = PERSON | {name: cells, "weight_kg": KG}
+    found = chosen(columns | {"date": DAYS} if are_clocks else columns)
+    assert found["time"] == (("date", name) if are_clocks else (name,))
+
+
 IMPORTED = [f"2024-06-01T10:00:0{n}Z" for n in range(4)]
 
 
@@ -218,6 +233,15 @@ def test_other_states_delete_nothing(name, cells):
     assert "deleted" not in choose(PERSON | {"date": DAYS, "weight_kg": KG, name: cells}).roles
 
 
+@pytest.mark.parametrize("voided", [[""] * 4, ["0"] * 4])
+def test_of_several_columns_the_one_that_calls_a_row_deleted_is_heeded(voided):
+    status = ["final", "entered-in-error", "final", "final"]
+    columns = PERSON | {"date": DAYS, "weight_kg": KG, "voided": voided, "status": status}
+    found = choose(columns)
+    assert found.roles["deleted"] == list(columns).index("status")
+    assert found.notes[-1] == "'voided' is not read: one column tells deleted rows"
+
+
 def test_a_status_is_no_measure():
     assert "measure" not in chosen(LONG | {"type": ["manual", "scale", "manual", "scale"]})
 
@@ -317,3 +341,24 @@ def test_a_bare_number_in_the_one_column_of_times_is_a_row_that_says_so(tmp_path
     path.write_text("user_id,effectiveDateTime,weight,unit\na,.0,80,kg\na,.5,81,kg\n")
     parsed = [parse() for parse in parses(path, ReadOptions())]
     assert [block.rows["time"].to_pylist() for block in parsed] == [[".0", ".5"]]
+
+
+def test_what_is_named_comes_before_the_time_of_a_standard():
+    columns = {"USUBJID": ["p"] * 4, "VSTESTCD": ["WEIGHT"] * 4, "VSDTC": DAYS, "VSORRES": KG}
+    columns |= {"VSORRESU": ["kg"] * 4, "day": DAYS, "at": ["7:00", "7:10", "7:20", "7:30"]}
+    assert chosen(columns)["time"] == ("VSDTC",)
+    named = named_columns(["date=day", "clock=at"])
+    assert chosen(columns, named=named)["time"] == ("day", "at")
+
+
+def test_of_weights_that_the_first_rows_leave_empty_none_is_passed_over():
+    columns = PERSON | {"date": DAYS, "weight_st": [""] * 4, "weight_lb": [""] * 4}
+    assert set(chosen(columns)["weight"]) == {"weight_st", "weight_lb"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "kinds"), [(["weighing", "goal"], True), (["ideal", "obese"], False)]
+)
+def test_classes_of_a_body_mass_index_are_no_kinds(cells, kinds):
+    found = choose(PERSON | {"date": DAYS, "weight_kg": KG, "category": cells * 2})
+    assert found.kinds == kinds

@@ -389,3 +389,41 @@ def test_bundles_on_lines(save, cleaned):
     lines = [bundle(PATIENT, observation()), bundle(), {"data": [observation(id="o2")]}]
     result = cleaned(save("\n".join(map(json.dumps, lines))))
     assert result.measurements["line"].to_pylist() == [1, 3]
+
+
+def report(number, *contained, **changes):
+    subject = {"reference": "Patient/p1"}
+    fields = {"id": f"r{number}", "subject": subject, "contained": [*contained]}
+    return {"resourceType": "DiagnosticReport", "status": "final"} | fields | changes
+
+
+def inside(day, **changes):
+    """An Observation as reports contain it: its id is unique within the report only."""
+    return observation(id="w", effectiveDateTime=f"2024-01-{day:02}", **changes)
+
+
+@pytest.mark.parametrize("layout", ["bundle", "lines"])
+def test_ids_of_contained_weights_are_those_of_their_resource_too(save, cleaned, layout):
+    reports = [report(day, inside(day)) for day in (1, 2)]
+    lines = "\n".join(map(json.dumps, reports))
+    result = cleaned(save(json.dumps(bundle(*reports)) if layout == "bundle" else lines))
+    assert result.measurements["record_id"].to_pylist() == ["r1#w", "r2#w"]
+
+
+def test_a_contained_weight_is_versioned_and_taken_back_with_its_resource(save, cleaned):
+    meta = {"lastUpdated": "2024-02-01T00:00:00Z"}
+    taken_back = report(2, inside(2), status="entered-in-error")
+    result = cleaned(save(json.dumps(bundle(report(1, inside(1), meta=meta), taken_back))))
+    assert result.measurements["updated"].to_pylist() == ["2024-02-01T00:00:00.000000Z"]
+    assert result.retractions["record_id"].to_pylist() == ["r2#w"]
+
+
+def test_contained_weights_without_an_id_of_their_resource_have_none(save, cleaned):
+    result = cleaned(save(json.dumps(bundle(report(1, inside(1), id=None)))))
+    assert result.measurements["record_id"].to_pylist() == [None]
+
+
+def test_weights_in_parts_of_parameters_are_read(save, cleaned):
+    part = {"name": "one", "part": [{"name": "two", "part": [{"resource": observation()}]}]}
+    result = cleaned(save(json.dumps({"resourceType": "Parameters", "parameter": [part]})))
+    assert result.measurements["record_id"].to_pylist() == ["o1"]

@@ -93,9 +93,10 @@ def test_names_with_spaces_and_quotes_and_two_of_one_name(cleaned, tmp_path):
         cleaned(path)
 
 
-def test_uuids_are_told_apart_even_where_their_bytes_are_texts(cleaned, tmp_path):
+@pytest.mark.parametrize("kind", [pa.binary(16), pa.uuid()])
+def test_uuids_are_told_apart_even_where_their_bytes_are_texts(cleaned, tmp_path, kind):
     ids = [bytes([number] * 16) for number in (1, 65)]
-    columns = {"user_id": pa.array(ids, pa.binary(16)), "date": ["2024-01-31"] * 2}
+    columns = {"user_id": pa.array(ids, kind), "date": ["2024-01-31"] * 2}
     path = tmp_path / "uuids.parquet"
     parquet.write_table(pa.table(columns | {"weight_kg": [80, 81]}), path)
     rows = cleaned(path).measurements.to_pylist()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from weightstream.config import Config
+from weightstream.errors import StoreError
 from weightstream.outputs.exports.decisions import decisions_of
 from weightstream.parsing.times import parse_times
 from weightstream.store.checksums import renew_all
@@ -135,3 +136,19 @@ def test_what_was_assigned_to_another_is_in_that_ones_history(store_files, csv_o
         alone = histories(connection, ["a"], "UTC")
         assert alone.columns["measurement_id"] == ids["a"]
         assert "moved" not in {version[3] for some in found.replaced.values() for version in some}
+
+
+def test_a_missing_reading_of_another_is_told_to_whom_it_was_assigned(
+    store_files, csv_of, fresh_dir
+):
+    folder = fresh_dir()
+    rows = [(user, "2024-01-01", kg) for user, kg in (("a", "80"), ("b", "80.4"))]
+    store_files(folder, csv_of(*rows))
+    config = Config.model_validate({"data": {"data_dir": folder}})
+    with closing(sqlite3.connect(folder / "weightstream.db")) as connection:
+        query = "select measurement_id from measurements where user_id = 'b'"
+        (which,) = connection.execute(query).fetchone()
+        override(config, [OverrideRequest(which, "assign", "a", "eva", None)])
+        connection.execute("delete from measurements where measurement_id = ?", (which,))
+        with pytest.raises(StoreError, match="rows of 1 persons are missing"):
+            histories(connection, ["a"], "UTC")

@@ -57,7 +57,8 @@ ADVICE = {
     "other name": "another name of it (a hard link) still holds the person: delete that",
 }
 _PACKED = (GZIP_MAGIC, ZIP_MAGIC, b"PAR1")
-_WORD = rb"[0-9A-Za-z_.\x80-\xff-]"
+_WORD = rb"[0-9A-Za-z_\x80-\xff]"
+"""A full stop or hyphen between two of them belongs to the word, one at its end does not."""
 _PLAIN = re.compile(r"[\w .:@+-]+", re.ASCII)
 
 
@@ -124,7 +125,8 @@ def mentions(held: Held, user_id: str) -> bool:
     """
     if held.kind not in ("delimited", "ndjson") or len(user_id) < SHORT_ID or user_id.isdigit():
         return False
-    word = re.compile(rb"(?<!%b)%b(?!%b)" % (_WORD, re.escape(user_id.encode()), _WORD))
+    before = rb"(?<!%b)(?<!%b[.-])" % (_WORD, _WORD)
+    word = re.compile(rb"%b%b(?![.-]?%b)" % (before, re.escape(user_id.encode()), _WORD))
     return any(word.search(line) for _, line in _lines(Source(held.path)))
 
 

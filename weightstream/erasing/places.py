@@ -1,7 +1,9 @@
 """The files that an erasure looks at: in the data directory, in the inbox, linked from there."""
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +25,7 @@ def files_of_others(data_dir: Path, inbox: Path, closed: Callable[[Path], None])
     Its unfinished ones are deleted. closed: called with each folder that cannot be read.
     """
     for path in _walk(data_dir, inbox, closed):
-        if path.is_symlink() or not path.is_file():
+        if os.path.islink(path) or not _may_be_file(path):
             continue
         if _UNFINISHED.fullmatch(path.name) and not waits(path, inbox):
             try:
@@ -42,16 +44,28 @@ def linked_files(data_dir: Path, inbox: Path, closed: Callable[[Path], None]) ->
     homes = [Path(os.path.realpath(place)) for place in (data_dir, inbox)]
     for link in _walk(data_dir, inbox, lambda _: None):
         target = Path(os.path.realpath(link))
-        if not link.is_symlink() or any(target.is_relative_to(home) for home in homes):
+        if not os.path.islink(link) or any(target.is_relative_to(home) for home in homes):
             continue
-        if target.is_file():
+        if _may_be_file(target):
             yield link
         elif target.is_dir():
             device = target.stat().st_dev
             for folder, inner, names in os.walk(link, onerror=_telling(closed)):
                 inner[:] = [name for name in inner if _is_on(Path(folder, name), device)]
                 places = [Path(folder, name) for name in sorted(names)]
-                yield from (one for one in places if one.is_file() and not is_own(one, data_dir))
+                yield from (
+                    one for one in places if _may_be_file(one) and not is_own(one, data_dir)
+                )
+
+
+def _may_be_file(path: Path) -> bool:
+    """Return whether it is a regular file, True if a folder on the way to it is closed."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        return error.errno != errno.ELOOP  # of a link to itself
 
 
 def _is_on(folder: Path, device: int) -> bool:
@@ -66,7 +80,7 @@ def _walk(data_dir: Path, inbox: Path, closed: Callable[[Path], None]) -> Iterat
     for root in [data_dir] + [inbox] * (not inbox.is_relative_to(data_dir)):
         for folder, inner, names in os.walk(root, onerror=_telling(closed)):
             inner.sort()
-            links = [name for name in inner if Path(folder, name).is_symlink()]
+            links = [name for name in inner if os.path.islink(os.path.join(folder, name))]
             for path in (Path(folder, name) for name in sorted([*links, *names])):
                 if not is_own(path, data_dir):
                     yield path
@@ -103,7 +117,10 @@ class OtherNames:
 
     def count(self, path: Path) -> None:
         """Count a name that is about to be taken from a file."""
-        found = path.stat()
+        try:
+            found = path.stat()
+        except OSError:  # removed meanwhile
+            return
         key = found.st_dev, found.st_ino
         if key in self._links or found.st_nlink > 1:
             left, first = self._links.get(key, (found.st_nlink, path))

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from weightstream.errors import InputError
 from weightstream.intake.tombstones import SHORT_ID
+from weightstream.readers.parquet import texts_of
 from weightstream.readers.source import BOMB_BYTES, BOMB_RATIO, GZIP_MAGIC, ZIP_MAGIC
 
 ENCODINGS = (
@@ -166,25 +167,35 @@ def _in_table(connection: sqlite3.Connection, table: str, user_id: str) -> bool:
     columns = [row[1] for row in connection.execute(f"pragma table_info({name})")]
     if len(user_id) < SHORT_ID:
         columns = [column for column in columns if column == "user_id"]
-    same = " or ".join('cast("' + one.replace('"', '""') + '" as text) = ?1' for one in columns)
+    found = 'cast("{0}" as text) = ?1'
+    if user_id.isascii() and user_id.isdecimal() and not user_id.startswith("0"):
+        found += ' or "{0}" = cast(?1 as integer)'  # 4711.0, as of a column with empty cells
+    same = " or ".join(found.format(one.replace('"', '""')) for one in columns)
     query = f"select exists (select 1 from {name} where {same})"  # noqa: S608
     return bool(columns and connection.execute(query, (user_id,)).fetchone()[0])
 
 
 def _in_batches(stream: BinaryIO, user_id: str, parquet: bool) -> bool:
     """Search the texts of a Parquet or Arrow file, also those within lists and structs."""
-    beside = r"(^|[^0-9A-Za-z])", r"([^0-9A-Za-z]|$)"
+    beside, forms = (r"(^|[^0-9A-Za-z])", r"([^0-9A-Za-z]|$)"), sorted(forms_of(user_id))
     for batch in _batches(stream, parquet):
-        for texts in (leaf for column in batch.columns for leaf in _leaves(column)):
-            cells = texts.cast(pa.string(), safe=False)
+        for cells in (_written(leaf) for column in batch.columns for leaf in _leaves(column)):
             found = (
-                pc.match_substring_regex(cells, user_id.join(beside))
+                [pc.match_substring_regex(cells, user_id.join(beside))]
                 if user_id.isdigit()
-                else pc.match_substring(cells, user_id)
+                else [pc.match_substring(cells, form) for form in forms]
             )
-            if pc.any(found).as_py():
+            if any(pc.any(one).as_py() for one in found):
                 return True
     return False
+
+
+def _written(column: pa.Array) -> pa.Array:
+    """Return cells as text: those that are bytes as the reader writes them, which may be UUIDs."""
+    kind = column.type
+    if pa.types.is_fixed_size_binary(kind) or isinstance(kind, pa.BaseExtensionType):
+        return texts_of(column)
+    return column.cast(pa.string(), safe=False)
 
 
 def _batches(stream: BinaryIO, parquet: bool) -> Iterator[pa.RecordBatch]:

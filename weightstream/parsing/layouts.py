@@ -21,15 +21,17 @@ MAX_LAYOUT = 100
 """The longest time, in bytes."""
 
 _MONTHS = (
-    "jan ene gen sty ian янв oca", "feb fév fev lut фев şub", "mar mär mrt mrz már мар",
+    "jan ene gen sty ian янв oca", "feb fév fev lut фев şub", "mar mär mrt mrz már мар maa",
     "apr abr avr kwi ápr апр nis", "may mai mei maj mag máj май мая",
-    "jun juin giu cze jún июн haz", "jul juil lug lip júl июл tem",
+    "jun juin giu cze jún июн haz iun lipanj lipnj",
+    "jul juil lug lip júl июл tem iul",
     "aug ago aoû aou sie авг ağu", "sep set wrz sze сен eyl",
-    "oct okt out ott paź окт eki", "nov lis noi ноя kas", "dec dez déc dic gru дек ara",
+    "oct okt out ott paź окт eki", "nov lis noi ноя kas marras",
+    "dec dez déc dic des gru дек ara",
 )  # fmt: skip
 """Beginnings of the months' names in English, German, French, Spanish, Italian, Dutch, Portuguese,
-Scandinavian languages, Polish, Hungarian, Romanian, Russian and Turkish: no two months share
-one."""
+Scandinavian languages, Polish, Hungarian, Romanian, Russian and Turkish: no two months share one.
+The longest counts, since Finnish marraskuu is no March, and Croatian lipanj no July."""
 
 _WEEKDAYS = (
     "mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mie|mié|jeu|jue|gio|ven|vie|sam|"
@@ -193,12 +195,10 @@ def _spans(match: re.Match[bytes]) -> dict[str, tuple[int, int]]:
 def month_of(name: str) -> int | None:
     """1-12 by the beginning of the month's name; None if it is no month."""
     name = name.casefold()
-    # "juin" and "juil" need four letters, all others three.
-    return next(
-        (
-            number
-            for number, starts in enumerate(_MONTHS, 1)
-            if any(name.startswith(start) for start in starts.split())
-        ),
-        None,
+    found = (
+        (len(start), number)
+        for number, starts in enumerate(_MONTHS, 1)
+        for start in starts.split()
+        if name.startswith(start)
     )
+    return max(found, default=(0, None))[1]

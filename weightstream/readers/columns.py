@@ -117,6 +117,8 @@ def _follow_standard(table: Table) -> None:
     standard = standard_of(column.name.text for column in table.columns)
     if standard:
         named = {**standard.columns, **table.options.named}
+        if table.options.named.keys() & {"date", "clock"}:
+            named = {role: name for role, name in named.items() if role != "time"}
         table.options = replace(table.options, named=named)
         table.notes.append(f"the columns are those of {standard.title}")
 
@@ -257,12 +259,18 @@ def _units(table: Table) -> tuple[int, ...]:
 
 
 def _deletions(table: Table) -> dict[str, int]:
-    """The column that tells which rows their source took back."""
-    for column in table.left:
-        if names.tells_deletion(column.name, column.texts):
-            table.notes.append(f"rows that {table.listing([column])} calls deleted do not count")
-            return {"deleted": column.index}
-    return {}
+    """The column that tells which rows their source took back.
+
+    Of several, one that calls a row so, else one that is filled.
+    """
+    found = [c for c in table.left if names.tells_deletion(c.name, c.texts)]
+    found.sort(key=lambda c: (names.DELETED.isdisjoint(map(str.casefold, c.texts)), not c.cells))
+    if not found:
+        return {}
+    table.notes.append(f"rows that {table.listing(found[:1])} calls deleted do not count")
+    if found[1:]:
+        table.notes.append(f"{table.listing(found[1:])} is not read: one column tells deleted rows")
+    return {"deleted": found[0].index}
 
 
 def _in_utc(table: Table, chosen: tuple[int, ...], zone: int | None) -> bool:

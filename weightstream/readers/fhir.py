@@ -156,20 +156,35 @@ def _resources(document: Any, user: str | None) -> Iterator[Any]:
             inner = (fields_of(one).get("resource") or _EMPTY for one in reversed(entries))
             pending.extend((one, provider) for one in inner)
         elif value["resourceType"] == "Parameters":
-            given = map(fields_of, reversed(items_of(value.get("parameter"))))
-            pending.extend((one.get("resource"), provider) for one in given)
+            for one in map(fields_of, reversed(items_of(value.get("parameter")))):
+                parts = {"resourceType": "Parameters", "parameter": one.get("part")}
+                pending += [(parts, provider), (one.get("resource"), provider)]
         else:
-            pending.extend((one, provider) for one in _contained(value))
+            if "contained" in value:
+                pending.extend((one, provider) for one in _contained(value))
+                value = {name: field for name, field in value.items() if name != "contained"}
             yield _provided(value, provider, user) if provider else value
 
 
 def _contained(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """The Observations within a resource, of its subject where they name none."""
-    if "contained" not in resource:
-        return []
-    inner = map(fields_of, reversed(items_of(resource["contained"])))
-    found = [one for one in inner if one.get("resourceType") == "Observation"]
-    return [{"subject": resource.get("subject")} | one for one in found]
+    """The Observations within a resource, of its subject where they name none.
+
+    Their ids are unique within the resource only, and they are versioned and taken back with it.
+    """
+    given = {name: resource.get(name) for name in ("subject", "meta")}
+    taken_back = {"status": resource["status"]} if _is_taken_back(resource) else {}
+    own = text_of(resource.get("id"))
+    found = []
+    for one in map(fields_of, reversed(items_of(resource["contained"]))):
+        if one.get("resourceType") == "Observation":
+            inner = text_of(one.get("id"))
+            identified = {"id": f"{own}#{inner}" if own and inner else None}
+            found.append(given | one | taken_back | identified)
+    return found
+
+
+def _is_taken_back(resource: dict[str, Any]) -> bool:
+    return resource.get("status") in _TAKEN_BACK
 
 
 def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict[str, Any]:
@@ -182,7 +197,7 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
 def _convert(records: Records, source: Source, options: ReadOptions, patients: Patients) -> Block:
     rows, skipped, others = [], 0, Counter[str]()
     for line, record in records:
-        if fields_of(record).get("resourceType") == "Observation" and (name := _source(record)):
+        if _is_lone(record) and (name := _source(record)):
             rows.append(
                 _row(record, name, record, None, line, source, options, patients.demographics)
             )
@@ -204,10 +219,17 @@ def _convert(records: Records, source: Source, options: ReadOptions, patients: P
     return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
 
 
+def _is_lone(record: Any) -> bool:
+    """Whether it is an Observation that contains no other."""
+    fields = fields_of(record)
+    return fields.get("resourceType") == "Observation" and "contained" not in fields
+
+
 def _of_record(record: Any, user: str | None) -> Iterable[dict[str, Any]]:
-    """The resources of one record: of a line of NDJSON, an envelope or Bundle may hold several."""
-    kind = fields_of(record).get("resourceType")
-    return (record,) if kind and kind != "Bundle" else _resources(record, user)
+    """The resources of one record: of a line of NDJSON, a Bundle and the like may hold several."""
+    fields = fields_of(record)
+    is_plain = fields.get("resourceType") not in (None, "Bundle", "Parameters")
+    return (record,) if is_plain and "contained" not in fields else _resources(record, user)
 
 
 class _Weighing(NamedTuple):
@@ -324,7 +346,7 @@ def _row(
         text_of(fields_of(resource.get("meta")).get("lastUpdated"))
         or text_of(resource.get("issued")),
         line,
-        resource.get("status") in _TAKEN_BACK,
+        _is_taken_back(resource),
         fault,
         detail,
         birth_date,

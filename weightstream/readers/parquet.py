@@ -174,6 +174,8 @@ def texts_of(column: pa.Array) -> pa.StringArray:
     different. A duration is no instant: it is printed with its unit.
     """
     kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):  # as which Arrow reads the logical type UUID
+        return texts_of(column.storage)
     if pa.types.is_dictionary(kind):
         return texts_of(column.dictionary).take(column.indices)
     if pa.types.is_timestamp(kind) and kind.tz is not None:

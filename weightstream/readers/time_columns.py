@@ -208,8 +208,8 @@ def _kind(column: Column) -> str | None:
     """
     counts = Counter(map(_kind_of_text, column.texts))
     if dotted := [match for text in column.texts if (match := _DOTTED.fullmatch(text))]:
-        kind = _kind_of_dotted(column, dotted)
-        counts += Counter({kind: len(dotted), CLOCK: -len(dotted)})
+        counts[CLOCK] -= len(dotted)
+        counts[_kind_of_dotted(column, dotted)] += len(dotted)
     if 2 * counts[None] > len(column.cells) or not column.cells:
         return None
     if 2 * counts[CLOCK] >= len(column.cells):

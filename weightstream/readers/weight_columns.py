@@ -15,6 +15,8 @@ _SAME = 0.006
 """Weights in two units are one if they differ by no more than rounding."""
 _FILLED = 0.9
 """Share of the rows in which a column that tells what is measured has a word."""
+_CLASSES = names.word_set("underweight overweight obese obesity")
+"""Of a body mass index; beside them, ideal and lean are no goal and no part of a body."""
 _MOST = 20
 """Columns that may be the weight and are compared; of more, none is chosen."""
 
@@ -66,7 +68,7 @@ def choose_weights(table: Table) -> ChosenWeights:
     table.taken |= {column.index for column in found}
     chosen = tuple(column.index for column in found)
     # Goals may come in later rows only; without one nothing is left out.
-    kind = next((column.index for column in table.left if names.is_kind(column.name)), None)
+    kind = next((column.index for column in table.left if _may_tell_kinds(column)), None)
     units_stated = tuple(column.name.unit for column in found)
     return ChosenWeights(chosen, units_stated, added, kind, kinds=kind is not None)
 
@@ -75,15 +77,20 @@ def _in_further_units(found: Sequence[Column], empty: Sequence[Column]) -> list[
     """Columns of the weight in other units that are empty in the first rows, but need not be."""
     units = {column.name.unit for column in found}
     further = {column.name.unit: column for column in reversed(empty)}
-    if None in units or None in further or not all(column.cells for column in found):
+    if None in units or None in further:
         return []
     return [column for unit, column in further.items() if unit not in units]
+
+
+def _may_tell_kinds(column: Column) -> bool:
+    of_classes = any(names.parse_name(text).words & _CLASSES for text in column.texts)
+    return names.is_kind(column.name) and not of_classes
 
 
 def _kinds(table: Table) -> int | None:
     """The column that tells goals and the like from weighings."""
     for column in table.left:
-        if names.is_kind(column.name) and any(map(names.is_no_weighing, column.texts)):
+        if _may_tell_kinds(column) and any(map(names.is_no_weighing, column.texts)):
             return column.index
     return None
 

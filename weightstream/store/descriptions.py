@@ -213,7 +213,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "failed": Meaning("Rows whose batch failed"),
             "users": Meaning("Persons of the run"),
             "seconds": Meaning("Seconds by stage, as JSON"),
-            "results": Meaning("Results of stages, as JSON"),
+            "results": Meaning("Results of retro, and news (alerts, breaches), as JSON"),
         },
     ),
     "models": (

@@ -147,6 +147,8 @@ def _with_assigned(
         "and m.effective_at = d.effective_at and m.measurement_id = d.measurement_id",
         (json.dumps(list(user_ids)),),
     ).fetchall()
+    if lost := assigned.keys() - {(person, name) for person, name, *_ in found}:
+        complain(connection, Damage(missing={user_ids[person] for person, _ in lost}))
     more = dict(zip(("person", *names), np.array(found, object).T, strict=True))
     verify_columns(connection, "measurements", more)
     also = [assigned[person, name] for person, name, *_ in found]

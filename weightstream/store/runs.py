@@ -57,7 +57,7 @@ def end_run(
     seconds: Mapping[str, float],
     results: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
-    """Record the end of a run. results: counts of stages that count no rows, by stage."""
+    """Record the end of a run. results: counts of retro and of news."""
     details = {
         "seconds": json.dumps(dict(seconds)),
         "results": json.dumps(results) if results else None,

@@ -29,7 +29,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     if done.returncode:
         pytest.skip(f"npm could not fetch {', '.join(TOOLS)}: {done.stderr.strip()[-200:]}")
-    for name in [*template.asset_names(), "texts.js", "picture.js"]:
+    for name in [*template.asset_names(), "common.js", "texts.js", "picture.js"]:
         (folder / name).write_bytes(template.asset(name))
     for name in ("eslint.config.mjs", "globals.d.ts"):
         shutil.copy(SETTINGS / name, folder / name)

@@ -30,7 +30,8 @@ def names(text):
 
 
 def scripts():
-    return {name: template.asset(name).decode() for name in template.asset_names()}
+    names = (*template.asset_names(), "common.js")
+    return {name: template.asset(name).decode() for name in names}
 
 
 def test_the_languages_are_those_of_the_configuration():

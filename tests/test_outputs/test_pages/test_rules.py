@@ -190,3 +190,15 @@ def test_a_level_between_rejected_readings_breaks_no_rule(filtered, told, sets, 
     columns["verdict"][:] = (["rejected"] * 4 + ["accepted"]) * 12
     columns["reason"][:] = (["implausible"] * 4 + ["ok"]) * 12
     assert told([columns], sets)[0] == []
+
+
+def test_readings_that_show_a_gain_count_though_they_are_rejected(filtered, told):
+    """If the level showed it more surely, it took the readings' own alert along."""
+    day, weights = calm(people=1)
+    weights[:, 40:] += 9.0
+    (columns,) = filtered(day, weights)
+    columns["verdict"][:] = (["rejected"] * 4 + ["accepted"]) * 12
+    columns["reason"][:] = (["outlier"] * 4 + ["ok"]) * 12
+    found = told([columns], HEART)[0]
+    assert [alert.kind for alert in found] == ["rapid_gain"]
+    assert found[0].change_kg > 7.0

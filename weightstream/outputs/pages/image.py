@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -26,6 +25,7 @@ from kaleido import Kaleido, PageGenerator
 from weightstream.outputs.pages.page import write_page
 from weightstream.outputs.pages.person import Person, person_data
 from weightstream.outputs.pages.template import PLOTLY, wording
+from weightstream.scratch import scratch_folder
 
 NO_BROWSER = (
     "No pictures: no Chromium or Chrome was found; install one (Debian: apt-get install chromium) "
@@ -125,8 +125,8 @@ class _Run:
     async def _with_one_browser(self) -> bool:
         """Draw until nothing is left or the browser is of no more use. Returns whether to go on."""
         self.restart = False
-        with TemporaryDirectory(prefix="weightstream-") as folder:
-            words = Path(folder, "texts.js")
+        with scratch_folder() as folder:
+            words = folder / "texts.js"
             words.write_bytes(wording(self.language))
             browser = Kaleido(n=self.tabs, timeout=None, page_generator=_page(words))
             await browser.open()

@@ -91,11 +91,16 @@ def _changes(person: Person) -> dict[str, Any]:
     return row
 
 
-def index_page(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return the HTML of the index; rows as from index_row, in any order."""
+def index_page(rows: Iterable[Mapping[str, Any]], quality: bool = True) -> bytes:
+    """Return the HTML of the index; rows as from index_row, in any order.
+
+    quality: whether the page on data quality stands beside it.
+    """
     ordered = sorted(rows, key=lambda row: str(row["user_id"]))
     table = {name: [row[name] for row in ordered] for name in INDEX_COLUMNS}
     before, after = template("index", "All persons")
+    if not quality:
+        before = _TO_QUALITY.sub(b"", before)
     return before + embedded(table) + after
 
 
@@ -132,6 +137,7 @@ def spark(day: npt.NDArray[np.float64], level: npt.NDArray[np.float64]) -> str:
     return "".join([SPARK_ALPHABET[step] for step in steps.tolist()])
 
 
+_TO_QUALITY = re.compile(rb'<a href="quality\.html".*?</a>\n')
 _EMBEDDED = re.compile(rb'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
 

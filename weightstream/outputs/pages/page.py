@@ -19,7 +19,9 @@ import orjson
 from weightstream.intake.partition import alive
 from weightstream.outputs.pages.person import Person, person_data
 from weightstream.outputs.pages.template import (
+    ENGLISH,
     PLOTLY,
+    SHARED,
     asset,
     asset_names,
     shared_script,
@@ -68,8 +70,9 @@ def write_assets(dashboards: Path, language: str = "en") -> None:
     for folder in (dashboards, dashboards / PERSONS, dashboards / "assets"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in asset_names():
-        content = shared_script(language) if name == "common.js" else asset(name)
-        write_page(dashboards / "assets" / name, content)
+        write_page(dashboards / "assets" / name, asset(name))
+    write_page(dashboards / "assets" / SHARED, shared_script(language))
+    write_page(dashboards / "assets" / ENGLISH, shared_script())
     write_page(dashboards / "assets" / "plotly.min.js", PLOTLY.read_bytes())
 
 
@@ -81,9 +84,8 @@ def write_page(path: Path, content: bytes) -> bool:
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with open(
-            descriptor, "wb"
-        ) as handle:  # buffered: the system may write less than it is given
+        # Buffered: the system may write less than it is given.
+        with open(descriptor, "wb") as handle:
             handle.write(content)
         os.replace(temporary, path)
     except BaseException:

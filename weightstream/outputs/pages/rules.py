@@ -82,16 +82,12 @@ class Scales:
 
 @dataclass(frozen=True)
 class Broken:
-    """Rows i and j < i (indexes into Watched) that break a rule, and how probably they do; (M,).
-
-    of_level: whether the filtered levels show it, and not the readings themselves.
-    """
+    """Rows i and j < i (indexes into Watched) that break a rule, and how probably they do; (M,)."""
 
     now: Ints
     then: Ints
     change: Floats
     probability: Floats
-    of_level: Bools
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Watched:
 
     second: since the person's first of them; key rises with person and time. scatter: variance of
     one reading, kg². error: rate of gross ones. hour: local, NaN where only the day is known.
-    level, variance: as filtered, NaN where there is none.
+    level, variance: as filtered, NaN where there is none. counts: seen_and_accepted of the courses.
     """
 
     row: Ints
@@ -112,6 +108,7 @@ class Watched:
     hour: Floats
     level: Floats
     variance: Floats
+    counts: tuple[Ints, Ints]
 
     @property
     def key(self) -> Ints:
@@ -130,15 +127,13 @@ def broken_rules(
     people: its columns also hold `hour` and `scale`, (N,) float64 and int64 (an index into scales).
     rules: of each of the U persons. least_probability: what is less probable is not told.
     """
-    watched, counts = watch(people, scales), seen_and_accepted(people)
+    watched = watch(people, scales)
     found: list[list[Alert]] = [[] for _ in rules]
     for rule in dict.fromkeys(rule for some in rules for rule in some):
         asked = np.array([rule in some for some in rules], bool)
         hits = break_level(watched, rule) if rule.share else break_reading(watched, rule, process)
         sure = np.minimum(hits.probability, MOST_SURE)
         keep = asked[watched.person[hits.now]] & (sure >= least_probability)
-        span = watched.row[hits.then], watched.row[hits.now]
-        keep &= ~hits.of_level | well_seen(counts, *span)
         for k in np.flatnonzero(keep).tolist():
             now, then = int(hits.now[k]), int(hits.then[k])
             days = float(watched.second[now] - watched.second[then]) / DAY
@@ -174,6 +169,7 @@ def watch(people: Courses, scales: Scales) -> Watched:
         columns["hour"][row],
         columns["level_kg"][row],
         half**2,
+        seen_and_accepted(people),
     )
 
 
@@ -183,16 +179,15 @@ def break_reading(watched: Watched, rule: Rule, process: Process) -> Broken:
     change = watched.kg[now] - watched.kg[then]
     moved = watched.level[now] - watched.level[then]
     possible = change <= MOST_SHARE * watched.kg[then]
-    raw, level = possible & (change > rule.kg), moved > rule.kg
+    raw = possible & (change > rule.kg)
+    level = (moved > rule.kg) & well_seen(watched.counts, watched.row[then], watched.row[now])
     some = np.flatnonzero(raw | level)
     now, then, days, raw = now[some], then[some], days[some], raw[some]
     change, moved = change[some], moved[some]
     shown = np.where(raw, _probable_gain(watched, now, then, days, rule, process), 0.0)
     known = np.nan_to_num(_certain(watched, now, then, moved - rule.kg), nan=0.0)
     known = np.where(level[some], known, 0.0)
-    of_level = known > shown
-    change = np.where(of_level, moved, change)
-    return Broken(now, then, change, np.maximum(shown, known), of_level)
+    return Broken(now, then, np.where(known > shown, moved, change), np.maximum(shown, known))
 
 
 def break_level(watched: Watched, rule: Rule) -> Broken:
@@ -200,11 +195,11 @@ def break_level(watched: Watched, rule: Rule) -> Broken:
     now, then, _ = _pairs(watched, rule)
     moved = watched.level[now] - watched.level[then]
     limit = rule.share * watched.level[then]
-    some = np.flatnonzero(moved <= limit)
+    seen = well_seen(watched.counts, watched.row[then], watched.row[now])
+    some = np.flatnonzero((moved <= limit) & seen)
     now, then, moved = now[some], then[some], moved[some]
     beyond = limit[some] - moved
-    sure = np.nan_to_num(_certain(watched, now, then, beyond))
-    return Broken(now, then, moved, sure, np.ones(len(now), bool))
+    return Broken(now, then, moved, np.nan_to_num(_certain(watched, now, then, beyond)))
 
 
 def seen_and_accepted(people: Courses) -> tuple[Ints, Ints]:

@@ -22,7 +22,10 @@ SCRIPTS = {
     "review": (),
     "quality": ("columns.js", "words.js", "course.js", "figure.js", "weeks.js", "quality.js"),
 }
-"""Of each page, in the order in which they run; common.js runs before anything is painted."""
+"""Of each page, in the order in which they run; a shared script runs before anything is painted."""
+TRANSLATED = frozenset({"person", "index"})
+SHARED, ENGLISH = "common.js", "common-en.js"
+"""Words and common.js, for pages that are translated and for those that are always in English."""
 
 
 def asset(name: str) -> bytes:
@@ -41,19 +44,20 @@ def wording(language: str = "en") -> bytes:
 
 
 def shared_script(language: str = "en") -> bytes:
-    """Return common.js as it stands beside pages: words first, since pages of earlier versions load
+    """Return SHARED as it stands beside pages: words first, since pages of earlier versions load
     no script for them."""
     return wording(language) + asset("common.js")
 
 
 def asset_names() -> list[str]:
-    """Files that stand beside the pages, plotly.js aside; common.js as shared_script has it."""
-    return sorted({"style.css", "common.js"}.union(*SCRIPTS.values()))
+    """Files that stand beside the pages as they are here."""
+    return sorted({"style.css"}.union(*SCRIPTS.values()))
 
 
 def template(page: str, title: str, root: str = "") -> tuple[bytes, bytes]:
     """What stands before and after the data of a page. root: the way to the index's folder."""
-    scripts = [f'<script src="{root}assets/common.js"></script>']
+    shared = SHARED if page in TRANSLATED else ENGLISH
+    scripts = [f'<script src="{root}assets/{shared}"></script>']
     scripts += [f'<script src="{root}assets/{name}" defer></script>' for name in SCRIPTS[page]]
     if "figure.js" in SCRIPTS[page]:
         scripts.append(f'<script src="{root}assets/plotly.min.js" async id="plotly"></script>')

@@ -113,6 +113,7 @@
     if (!data.goal || now < 0) return [];
     const [kg, by] = data.goal;
     const title = say(by ? "goal.by" : "goal.title", { kg: Words.weight(kg, unit), day: by ? Words.date(Date.parse(by)) : "" });
+    if (data.vague) return [[title, "–", say("goal.vague")]];
     const far = kg - data.level[now];
     if (data.level_lo[now] <= kg && kg <= data.level_hi[now]) return [[title, say("goal.reached"), say("goal.held")]];
     const began = "start" in data.changes ? data.level[now] - change(data, "start").kg : data.level[now];

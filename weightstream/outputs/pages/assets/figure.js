@@ -269,13 +269,14 @@
   const ACROSS = { xref: "x", yref: "paper" };
 
   /* Grey ground where nobody was weighed. Returns [shapes, annotations]. */
-  function gapMarks(data, { theme, from, to }) {
+  function gapMarks(data, { theme, from, to }, narrow) {
     const before = (i) => data.level.findLastIndex((kg, k) => k < i && kg !== null);
     const seen = data.gaps.map((i) => [data.ms[before(i)], data.ms[i]]).filter(([a, b]) => b >= from && a <= to);
     const look = { ...ACROSS, type: "rect", y0: 0, y1: 1, fillcolor: theme.gap, line: { width: 0 }, layer: "below" };
     const font = { size: 11, color: theme.muted };
+    const least = (to - from) * (narrow ? 0.3 : 0.1); // of what is in sight, so that words fit
     const notes = seen
-      .filter(([a, b]) => (b - a) / (to - from) > 0.1)
+      .filter(([a, b]) => Math.min(b, to) - Math.max(a, from) > least)
       .map(([a, b]) => ({
         ...ACROSS,
         x: (Math.max(a, from) + Math.min(b, to)) / 2,
@@ -329,7 +330,7 @@
 
   function layout(data, view, sight) {
     const { theme, scale, range, from, to } = sight;
-    const [gapShapes, gapNotes] = gapMarks(data, sight);
+    const [gapShapes, gapNotes] = gapMarks(data, sight, view.narrow);
     const [shiftShapes, shiftNotes] = shiftMarks(data, sight, view.unit);
     const axis = { gridcolor: theme.grid, zerolinecolor: theme.muted, linecolor: theme.grid, fixedrange: true };
     Object.assign(axis, { tickfont: { color: theme.muted }, automargin: true });

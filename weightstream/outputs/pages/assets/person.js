@@ -5,6 +5,7 @@
   const { element } = Common;
   const { DAY, cell } = Columns;
   const { say } = Texts;
+  const local = Texts.localOfPlotly();
   const find = (id) => document.getElementById(id);
   const data = Columns.prepare(Common.data());
   const rows = data.ms.map((_, i) => i);
@@ -21,7 +22,7 @@
     view.narrow = chart.clientWidth < 560;
     const figure = Figure.build(data, view);
     if (touch) figure.layout.dragmode = false; // a finger on the chart scrolls the page
-    const config = { responsive: true, displayModeBar: false, doubleClick: false, ...Texts.localOfPlotly() };
+    const config = { responsive: true, displayModeBar: false, doubleClick: false, ...local };
     return Plotly.react(chart, figure.data, figure.layout, config);
   }
 

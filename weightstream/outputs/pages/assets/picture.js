@@ -4,6 +4,7 @@
 (function () {
   "use strict";
   const toImage = Plotly.toImage;
+  const local = Texts.localOfPlotly();
 
   function draw(person, size, config) {
     const { data, layout } = Figure.build(Columns.prepare(person), { ...Figure.defaultView(), allHints: true });
@@ -12,7 +13,7 @@
     layout.margin = { ...layout.margin, t: 62, b: 70 };
     layout.showlegend = true;
     layout.legend = { orientation: "h", x: 0, y: -0.1, yanchor: "top", font: { size: 12 } };
-    return toImage({ data, layout, config }, { ...size, format: "png", imageDataOnly: true });
+    return toImage({ data, layout, config: { ...config, ...local } }, { ...size, format: "png", imageDataOnly: true });
   }
 
   /* Resolves to the JSON of one {png} or {error} a person. */
