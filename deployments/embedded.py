@@ -72,15 +72,15 @@ def server_beside() -> Iterator[None]:
 
 
 def _launch() -> Launched | None:
-    """Start the server as Prefect would, but before anything else of Prefect is imported.
+    """Start the server as Prefect would, but before its modules are imported here.
 
     Prefect imports the whole server here too before it starts one, which takes as long again.
     Returns None if an API is configured.
     """
     import prefect
-    from prefect.settings import Settings, get_current_settings
+    from prefect.settings import get_current_settings
 
-    settings = get_current_settings() if "prefect.context" in sys.modules else Settings()
+    settings = get_current_settings()
     if settings.api.url is not None:
         return None
     end_orphans(settings.home)

@@ -1,4 +1,4 @@
-"""Prefect's embedded server, which a command starts before it imports Prefect."""
+"""Prefect's embedded server, which a command starts before it imports the server's modules."""
 
 import socket
 
@@ -7,7 +7,7 @@ import pytest
 from tests.running import run_python
 
 PROGRAM = """
-import subprocess, sys
+import subprocess, sys, types
 from deployments import embedded
 
 ANSWERING = '''
@@ -24,16 +24,14 @@ class Answer(BaseHTTPRequestHandler):
 
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 '''
-usual = subprocess.Popen
-
 def started(arguments, env):
-    assert not {"prefect.context", "prefect.server.api.server"} & set(sys.modules)
+    assert "prefect.server.api.server" not in sys.modules
     assert env["PREFECT__SERVER_EPHEMERAL"] == "1"
     port = arguments[arguments.index("--port") + 1]
     program = ANSWERING if sys.argv[1] == "answers" else "raise SystemExit(1)"
-    return usual([sys.executable, "-c", program, port])
+    return subprocess.Popen([sys.executable, "-c", program, port])
 
-subprocess.Popen = started
+embedded.subprocess = types.SimpleNamespace(Popen=started)
 with embedded.server_beside():
     pass
 from prefect.server.api.server import SubprocessASGIServer
@@ -60,9 +58,10 @@ def test_one_that_does_not_start_is_left_to_prefect(tmp_path):
 
 
 def test_with_an_api_none_is_started(monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     from deployments import embedded
 
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.delitem(embedded.sys.modules, "prefect.context", raising=False)
     monkeypatch.setattr(embedded.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
-    assert embedded._launch() is None
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert embedded._launch() is None
