@@ -36,6 +36,15 @@ def test_lists_and_ndjson(save, cleaned, indent):
     assert (lines.measurements["line"].to_pylist(), lines.skipped) == ([1, 3], 1)
 
 
+@pytest.mark.parametrize("block_bytes", [7, 4 << 20])
+def test_a_damaged_first_line_is_one_bad_record_whatever_the_blocks(save, cleaned, block_bytes):
+    """Found by fuzzing: the second line, which shows that lines are objects, was cut."""
+    path = save("\n".join([json.dumps(POINT)[:-9], json.dumps(POINT), json.dumps(POINT)]))
+    result = cleaned(path, block_bytes=block_bytes)
+    assert result.measurements["line"].to_pylist() == [2, 3]
+    assert result.quarantine["line"].to_pylist() == [1]
+
+
 @pytest.mark.parametrize(
     ("interval", "wall"),
     [

@@ -128,7 +128,7 @@ def read_json(
     """
     with open_source(source) as stream:
         first, line = _first_line(stream)
-        second = stream.readline(options.block_bytes)
+        second = stream.readline(MAX_LINE)
         rest = second + stream.read(options.block_bytes)
         ndjson = bool(rest.strip()) and _is_ndjson(first, second)
         if wanted and ndjson:
