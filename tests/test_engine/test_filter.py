@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.test_engine.readings import SOURCES, persons, series, to_series
@@ -36,6 +36,7 @@ def verdicts(batch, **kalman):
     return result.accepted.tolist()
 
 
+@example([[(0.0, 86.0, 0, np.nan), (300.0, 1e300, 0, np.nan), (0.0, 85.9, 0, np.nan)]], 100.0, 1e-9)
 @given(persons, st.sampled_from([0.01, 0.4, 100.0]), st.sampled_from([1e-9, 0.02, 1 - 1e-9]))
 @settings(max_examples=150, deadline=None)
 def test_whatever_comes_results_are_finite_and_intervals_ordered(

@@ -170,7 +170,7 @@ def runs_under(client, run_id, stages):
         found = {}
         for run in runs:
             found.setdefault(run.name.split()[0], []).append(run)
-        if found.keys() >= stages and all(run.state.is_final() for run in runs):
+        if found.keys() >= stages and all(run.state and run.state.is_final() for run in runs):
             break
         time.sleep(0.1)
     return found

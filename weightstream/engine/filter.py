@@ -240,8 +240,10 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
         proceed(k, c, i, what, OVERRIDE, math.nan if what == WRONG else k.weight[i])
         note(row, c)
         accepted = right >= k.p[0].accept
-        if accepted and math.isnan(row.level):
-            note(row, top)  # on the likeliest course alone nothing was right so far
+        at_hand = 0
+        while accepted and math.isnan(row.level) and at_hand < n:
+            note(row, k.courses[at_hand])  # on the likeliest one nothing was right so far
+            at_hand += 1
         if k.forced[i] == 0 and accepted != w.accepted[i]:
             row.p, w.accepted[i] = right, accepted
             if accepted:
