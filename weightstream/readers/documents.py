@@ -18,6 +18,8 @@ from weightstream.readers.source import Source, open_source
 MAX_DOCUMENT = 64 << 20
 """Larger single documents are refused: they would have to be held as a whole, many times over."""
 MAX_LINE = 16 << 20
+LEAST_LINE = 1 << 16
+"""A second line, which shows whether lines are records, is looked at up to here at least."""
 
 Records = Iterable[tuple[int, Any]]
 """(line or position, record), one at a time: parsed records are large, and few are to be alive at
@@ -128,7 +130,7 @@ def read_json(
     """
     with open_source(source) as stream:
         first, line = _first_line(stream)
-        second = stream.readline(MAX_LINE)
+        second = stream.readline(max(options.block_bytes, LEAST_LINE))
         rest = second + stream.read(options.block_bytes)
         ndjson = bool(rest.strip()) and _is_ndjson(first, second)
         if wanted and ndjson:
