@@ -3,8 +3,8 @@
 Prefect 3.8 and 3.9 read the limits in a deferred transaction and then write to them. If another
 connection writes in between, or at that time, SQLite refuses at once and ignores the busy timeout,
 since the transaction's snapshot is old (SQLITE_BUSY_SNAPSHOT). The server answers 503, and the
-client repeats the request after 2 to 8 s. It happened to one request in four or five. A transaction
-that is immediate from the start waits some milliseconds. PostgreSQL is not affected.
+client repeats the request after 2 to 8 s: 2 or 3 of 32 requests at a limit of 8. A transaction that
+is immediate from the start waits for the other one. PostgreSQL is not affected.
 A server in the background (`--background`) is a process of Prefect's own, without this.
 """
 

@@ -45,12 +45,14 @@ def refusing_changes(connection: sqlite3.Connection, rules: Rules) -> Check:
 
 def _change(connection: sqlite3.Connection, file: int, measurements: pa.Table) -> str | None:
     """Tell the first line that the store has with another time or weight, and what to do."""
-    persons = pc.unique(measurements["user_id"].cast(pa.string())).to_pylist()[:_PERSONS]
+    users = measurements["user_id"].cast(pa.string())
+    persons = pc.unique(users)[:_PERSONS]
+    measurements = measurements.filter(pc.is_in(users, persons))
     query = (
         "select line, raw_time, effective_at, raw_weight, weight_kg from measurements "
         "where file = ? and user_id in (select value from json_each(?))"
     )
-    found = connection.execute(query, (file, json.dumps(persons)))
+    found = connection.execute(query, (file, json.dumps(persons.to_pylist())))
     stored = {line: rest for line, *rest in found}
     columns = ("line", "raw_time", "effective_at", "raw_weight", "weight_kg")
     for line, *now in zip(*(measurements[name].to_pylist() for name in columns), strict=True):
