@@ -26,6 +26,7 @@ from weightstream.engine.course import (
     merge,
     move_variance,
     needless,
+    noise_of,
     raise_guest,
     raise_run,
     rate_factor,
@@ -154,7 +155,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
             c.label = 1.0
         elif math.isnan(c.seen) or (alive(c, s) and c.fault == kind):
             c.label = label_noise(k.weight[i], y, kind)
-        noise = (s.noise_var + extra) * c.scale * c.label
+        noise = noise_of(c, s, extra)
         if math.isnan(c.seen):
             begin(c, k.day[i], y - offset * small(y), factor, noise * scatter(y) ** 2, p)
         else:
@@ -172,7 +173,8 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
                 variance += factor * factor * extra
             elif what != TURNED and c.restless == 0.0:
                 learn_scatter(c, residual, variance, p)
-            usual = valid_density(residual, variance, p.tail_share, tail)[1]
+            share = tail_share(abs(k.day[i] - c.seen), k.hour[i], p)
+            usual = valid_density(residual, variance, share, tail)[1]
             update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
             c.seen = k.day[i]
     remember(c, what, kind, k.weight[i], s)
@@ -199,7 +201,7 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     offset += s.bias
-    noise = (s.noise_var + extra) * c.scale * c.label
+    noise = noise_of(c, s, extra)
     if math.isnan(c.seen):
         weight = prior * birth_density(y) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
@@ -354,34 +356,36 @@ def merge_last(k: Beam, count: int) -> int:
 def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
     """Process an unsurprising reading on a single calm course; return whether it was one."""
     c = k.courses[0]
-    if n > 1 or c.right < KNOWN or c.restless == 1.0 or k.forced[i] != 0:
+    usual = c.restless == 0.0 and c.label == 1.0 and c.right >= KNOWN
+    if n > 1 or not usual or k.forced[i] != 0:
         return False, 0.0, 0.0, 0.0
     p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
     size = scatter(level)
-    noise = (s.noise_var + extra) * c.scale * size * size
+    noise = noise_of(c, s, extra) * size * size
     tail = p.tail_var * size * size
     mean = factor * level + c.w + (offset + s.bias) * small(level)
     variance = spread(c, factor) + noise
     residual = y - mean
     if residual * residual > UNSURPRISING * variance or variance > 9.0:
         return False, 0.0, 0.0, 0.0
-    density, usual = valid_density(residual, variance, p.tail_share, tail)
+    gap = abs(k.day[i] - c.seen)
+    share = tail_share(gap, k.hour[i], p)
+    density, core = valid_density(residual, variance, share, tail)
     rate = rate_factor(c.wrong, c.feared, s)
     wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
     for reason in range(1, REASON_COUNT):
         k.density[reason] *= rate
     wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density, k.undone)
-    gap = abs(k.day[i] - c.seen)
     moving, leaping = move_rates(gap, p)
     right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)
     right *= 1.0 - restless_rate(c, k.day[i], p)
     if wrong > SURE * right or right < p.accept * (right + wrong):
         return False, 0.0, 0.0, 0.0
     learn_scatter(c, residual, variance, p)
-    update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-    c.seen, c.label = k.day[i], 1.0
+    update(c, residual, variance - noise + believed_noise(noise, core, tail), factor)
+    c.seen = k.day[i]
     remember(c, VALID, OK, y, s)
     k.evidence[0] = math.log(right + wrong)
     return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)

@@ -212,6 +212,12 @@ def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
 
 
 @jit
+def noise_of(c: Any, s: Any, extra: float) -> float:
+    """Variance of noise of a reading of a source, at a body of process.scatter 1."""
+    return (s.noise_var + extra) * c.scale * c.label
+
+
+@jit
 def label_noise(shown: float, undone: float, kind: int) -> float:
     """Factor on noise and movement in a run of errors of a kind that can be undone.
 

@@ -25,6 +25,7 @@ from weightstream.engine.beam import (
     start_beam,
 )
 from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.course import noise_of
 from weightstream.engine.densities import interval_sd
 from weightstream.engine.merging import ZONE_DAYS, one_time, same_weight
 from weightstream.engine.mixture import (
@@ -83,8 +84,7 @@ def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     p, s = k.p[0], k.table[k.source[i]]
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
-    noise = (s.noise_var + extra) * c.scale * c.label
-    variance = spread(c, factor) + noise * scatter(level) ** 2
+    variance = spread(c, factor) + noise_of(c, s, extra) * scatter(level) ** 2
     return factor * level + c.w + (offset + s.bias) * small(level), variance
 
 
