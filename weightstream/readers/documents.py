@@ -130,7 +130,7 @@ def read_json(
     """
     with open_source(source) as stream:
         first, line = _first_line(stream)
-        second = stream.readline(max(options.block_bytes, LEAST_LINE))
+        second = stream.readline(min(max(options.block_bytes, LEAST_LINE), MAX_LINE))
         rest = second + stream.read(options.block_bytes)
         ndjson = bool(rest.strip()) and _is_ndjson(first, second)
         if wanted and ndjson:
