@@ -13,12 +13,15 @@ unexport PYTHONDONTWRITEBYTECODE
 install: $(STAMP)
 
 # The lock names everything: without --no-deps, the pip that comes with Python 3.11 would look for
-# newer ones of what is asked for with an extra.
+# newer ones of what is asked for with an extra. What a first start would do is done here: kernels are
+# compiled, and Prefect's migrations make the template of its database.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "weightstream needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -c "import weightstream.engine"
+	$(BIN)/python -m deployments.prefect_database
 	touch $(STAMP)
 
 # Only pictures (--png) and the tests of pages need one: Debian's, where we may install it.

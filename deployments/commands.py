@@ -27,7 +27,7 @@ from weightstream.cli import FILE, cli, configured, settings
 from weightstream.cli_files import OWN_PROCESS
 from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
-from weightstream.hidden_packages import load_engine
+from weightstream.hidden_packages import load_engine, load_pyarrow
 from weightstream.outputs.summary import Summary
 from weightstream.scratch import scratch_folder
 
@@ -96,7 +96,7 @@ def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
         check_report(json_report, sources.files)
 
     with server_beside():
-        load_engine(say, alone=False)
+        load_compiled()
         from flows.ingest import ingest as flow
 
     parameters["sources"] = sources.named
@@ -159,7 +159,7 @@ def retro(as_json: bool, **parameters: Any) -> None:
     existing(configured(parameters["config"], parameters["data_dir"]).data.data_dir)
 
     with server_beside():
-        load_engine(say, alone=False)
+        load_compiled()
         from flows.retro import retro as flow
 
     report(flow, parameters, as_json)
@@ -204,6 +204,12 @@ def report(
     sys.exit(outcome.exit_status)
 
 
+def load_compiled() -> None:
+    """Import Arrow and the engine without the packages that they find and a run does not need."""
+    load_pyarrow()
+    load_engine(say, alone=click.get_current_context().obj is OWN_PROCESS)
+
+
 def say(text: str) -> None:
     click.echo(text, err=True)
 
@@ -245,15 +251,11 @@ def watched_on_server() -> AbstractContextManager[Any]:
     second for their thread at its end.
     """
     from prefect import tags
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.served import served_here
+    from flows.served import on_server, served_here
 
-    if PREFECT_API_URL.value():
+    if on_server():
         return tags(served_here().tag)
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 

@@ -1,12 +1,11 @@
 """Prefect's embedded server, started while the modules of the flow are still imported."""
 
 import atexit
-import logging
+import gc
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -16,108 +15,79 @@ from typing import Any
 
 from deployments.home import choose_home
 from deployments.open_files import check_files
-from deployments.orphans import end_orphans, remember
+from tasks import OWN_API_URL
 
-HOST, OK, POLL_SECONDS = "127.0.0.1", 200, 0.05
-AS_PREFECT_DOES = {
-    "PREFECT_UI_ENABLED": "0",
-    "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
-}
-"""What Prefect tells the servers that it starts itself."""
-NOT_NEEDED = (
-    "CANCELLATION_CLEANUP",
-    "CLEANUP_RECONCILER",
-    "FOREMAN",
-    "LATE_RUNS",
-    "PAUSE_EXPIRATIONS",
-    "SCHEDULER",
-    "TRIGGERS",
-)
-"""Services of the server for deployments, workers and automations, of which one run has none."""
+HOST, OK, POLL_SECONDS, END_SECONDS = "127.0.0.1", 200, 0.02, 5.0
+API_URL = "PREFECT_API_URL"
 
 
 @dataclass(frozen=True)
 class Launched:
-    """A server that was started. seconds: the time within which it has to answer."""
+    """A server that was started. pipe: it ends when this is closed, also by our death."""
 
     process: "subprocess.Popen[Any]"
     port: int
-    seconds: float
+    pipe: int
 
 
 @contextmanager
 def server_beside() -> Iterator[None]:
     """Start the embedded server beside what is done inside, if a run needs one; ready afterwards.
 
-    It takes as long as our own imports, in a separate process. If it does not start, the flow tries
-    again and reports it.
+    Prefect would import the whole server here too before it starts one, for one class. It is told
+    of ours as of any other server. If ours does not start, Prefect starts one, and reports it if
+    that fails too.
     """
     check_files()
     choose_home()
-    for service in NOT_NEEDED:
-        os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
     launched = None
-    with suppress(Exception):  # the flow meets it again, and says so: as that there is no Prefect
-        launched = _launch()
-    if launched is None:
-        yield
-        return
-    thread = threading.Thread(target=_adopt, args=(launched,), name="prefect-server", daemon=True)
-    thread.start()
+    if API_URL not in os.environ:
+        with suppress(OSError):
+            launched = _launch()
+    gc.disable()  # what is imported stays
     try:
         yield
     finally:
-        thread.join()
+        gc.enable()
+    if launched is not None:
+        _adopt(launched)
 
 
-def _launch() -> Launched | None:
-    """Start the server as Prefect would, but before its modules are imported here.
-
-    Prefect imports the whole server here too before it starts one, which takes as long again.
-    Returns None if an API is configured.
-    """
-    import prefect
-    from prefect.settings import get_current_settings
-
-    settings = get_current_settings()
-    if settings.api.url is not None:
-        return None
-    end_orphans(settings.home)
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
-    server = ["--factory", "prefect.server.api.server:create_app", "--host", HOST]
-    options = ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
-    where = ["--app-dir", str(prefect.__module_path__.parent)]
-    process = subprocess.Popen(  # noqa: S603, it is this Python
-        [sys.executable, "-m", "uvicorn", *where, *server, *options],
-        env=os.environ | AS_PREFECT_DOES | settings.to_environment_variables(exclude_unset=True),
-    )
-    atexit.register(_end, process)
-    with suppress(OSError):  # it is ended as this process ends, unless that is killed
-        remember(settings.home, process.pid)
-    return Launched(process, port, settings.server.ephemeral.startup_timeout_seconds)
+def _launch() -> Launched:
+    """Start the server in a process of its own, which reads the same settings as we will."""
+    pipe, ours = os.pipe()
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        port = listening.getsockname()[1]
+        theirs = (listening.fileno(), pipe)
+        process = subprocess.Popen(  # noqa: S603, it is this Python
+            [sys.executable, "-P", "-m", f"{__package__}.embedded_server", *map(str, theirs)],
+            pass_fds=theirs,
+            start_new_session=True,  # Ctrl-C is for us, who still need it
+        )
+    os.close(pipe)
+    launched = Launched(process, port, ours)
+    atexit.register(_end, launched)
+    return launched
 
 
 def _adopt(launched: Launched) -> None:
-    """Give the server to Prefect as the one that it would have started, and wait for its answer."""
-    with suppress(Exception):  # as above
-        from prefect.server.api.server import SubprocessASGIServer, subprocess_server_logger
+    """Tell Prefect of the server when it answers; end it if a profile names another API."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import get_current_settings
 
-        # It tells its address, of no use to who runs one command; the filter of a logger does not
-        # hold for those below it, which keep their level.
-        subprocess_server_logger.addFilter(lambda record: record.levelno >= logging.WARNING)
-        server = SubprocessASGIServer()
-        server.server_process, server.port, server.running = launched.process, launched.port, True
-        atexit.register(server.stop)
-        if not _answers(launched):
-            server.stop()
+    settings = get_current_settings()
+    seconds = settings.server.ephemeral.startup_timeout_seconds
+    if settings.api.url is None and _answers(launched, seconds):
+        os.environ[API_URL] = os.environ[OWN_API_URL] = f"http://{HOST}:{launched.port}/api"
+        refresh_global_settings_context()
+    else:
+        _end(launched)
 
 
-def _answers(launched: Launched) -> bool:
+def _answers(launched: Launched, seconds: float) -> bool:
     """Wait until the server answers; False if it ended, or did not answer in time."""
-    until = time.monotonic() + launched.seconds
+    until = time.monotonic() + seconds
     while launched.process.poll() is None and time.monotonic() < until:
         with (
             suppress(OSError, HTTPException),
@@ -130,7 +100,12 @@ def _answers(launched: Launched) -> bool:
     return False
 
 
-def _end(process: "subprocess.Popen[Any]") -> None:
-    """End a server that this process ends without having given it to Prefect."""
-    if process.poll() is None:
-        process.terminate()
+def _end(launched: Launched) -> None:
+    """End the server, and wait for what it still has to write."""
+    if launched.process.poll() is not None:
+        return
+    launched.process.terminate()
+    try:
+        launched.process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        launched.process.kill()

@@ -9,10 +9,9 @@ from prefect import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 
 from flows.parameters import When
-from flows.served import runs_of, served_here
+from flows.served import on_server, runs_of, served_here
 from tasks.runtime.redaction import redacted_errors
 from weightstream.errors import WeightstreamError
 
@@ -29,7 +28,7 @@ def retro_place(retro: When | None) -> Place:
     Without a server a deferred retro waits for `weightstream retro`; the persons are marked. If the
     server does not have the deployment, retro runs in this run, and the log says so.
     """
-    served = PREFECT_API_URL.value() is not None
+    served = on_server()
     retro = retro or ("defer" if served else "inline")
     if retro == "inline":
         return "here"

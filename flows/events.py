@@ -4,10 +4,9 @@ from typing import Any
 
 from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
 
 from flows.notices import deliver, notify_urls
-from flows.served import served_here
+from flows.served import on_server, served_here
 from tasks.runtime.context import RunSettings
 
 BREACHED = "weightstream.quality.breached"
@@ -22,7 +21,7 @@ def publish_news(settings: RunSettings, event: str, sentence: str, **counts: Any
 
     Returns what went wrong.
     """
-    if PREFECT_API_URL.value() is None:
+    if not on_server():
         return deliver(notify_urls(settings.config), "weightstream: a store has news", sentence)
     emit_event(
         event,

@@ -22,7 +22,9 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import deployment
+from prefect.settings import PREFECT_API_URL
 
+from tasks import OWN_API_URL
 from tasks.runtime.redaction import redacted_errors
 from weightstream.config import Config
 from weightstream.config_file import load
@@ -59,6 +61,12 @@ class Served:
     def setup(self) -> str:
         """Return the command that creates them."""
         return "weightstream server setup" + (f" --name {self.name}" if self.name else "")
+
+
+def on_server() -> bool:
+    """Return whether a server has this run that serves more than one command."""
+    url = PREFECT_API_URL.value()
+    return url is not None and url != os.environ.get(OWN_API_URL)
 
 
 def served_here() -> Served:

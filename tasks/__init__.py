@@ -24,5 +24,8 @@ STAGES = {
 }
 """Stage name -> its tag (whose limit holds across runs) and its key in the summary."""
 
+OWN_API_URL = "WEIGHTSTREAM_OWN_API_URL"
+"""The environment variable with the address of the Prefect server that serves one command only."""
+
 VIZ_MEMORY = "viz-memory"
 """The global limit on the Prefect server that drawing tasks take from, in MB."""

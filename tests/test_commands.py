@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import tomllib
 from contextlib import nullcontext
 from pathlib import Path
@@ -248,34 +247,6 @@ def test_a_command_ends_by_sigterm_whatever_it_does(program, request):
     said = run_python(program, request.node.callspec.id)
     assert said.returncode == 143, said.stderr
     assert "Traceback" not in said.stderr
-
-
-def test_only_servers_whose_command_is_gone_are_ended(tmp_path):
-    from deployments.orphans import RECORDS, end_orphans, identity, remember
-
-    servers = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
-    for server in servers:
-        remember(tmp_path, server.pid)
-    mine, orphan, other = sorted((tmp_path / RECORDS).iterdir(), key=lambda p: int(p.stem))
-    gone = {"pid": os.getpid(), "started": "1"}  # this id was another process's before
-    named = json.loads(orphan.read_text())
-    orphan.write_text(json.dumps(named | {"command": gone}))
-    # Of a command that is gone, whose server's id is another process's now.
-    other.write_text(json.dumps({"command": gone, "server": gone | {"pid": servers[2].pid}}))
-    (tmp_path / RECORDS / "bad.json").write_text("{")
-    try:
-        assert end_orphans(tmp_path) == 1
-        assert servers[1].wait(10) == -15
-        assert [server.poll() for server in servers] == [None, -15, None]
-        assert mine.exists()
-        assert not orphan.exists()
-        assert not other.exists()
-        assert end_orphans(tmp_path) == 0
-        assert identity(servers[1].pid)["started"] == ""
-    finally:
-        for server in servers:
-            server.kill()
-            server.wait()
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -1,67 +1,90 @@
-"""Prefect's embedded server, which a command starts before it imports the server's modules."""
+"""Prefect's embedded server, which a command starts before it imports anything of Prefect."""
 
 import socket
+import time
+from contextlib import suppress
 
 import pytest
 
 from tests.running import run_python
 
-PROGRAM = """
-import subprocess, sys, types
+REAL = """
+import os, signal, sys
+from deployments.embedded import server_beside
+
+with server_beside():
+    from flows.served import on_server
+from prefect import get_client
+
+with get_client(sync_client=True) as client:
+    assert client.hello().status_code == 200
+print(client.api_url.port, on_server(), "prefect.server" in sys.modules, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+FAILING = """
+import os, sys
 from deployments import embedded
 
-ANSWERING = '''
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+started = embedded.subprocess.Popen
 
-class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/api/health" else 404)
-        self.end_headers()
+def failing(command, **options):
+    return started([sys.executable, "-c", "raise SystemExit(1)"], **options)
 
-    def log_message(self, *_):
-        pass
-
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
-'''
-def started(arguments, env):
-    assert "prefect.server.api.server" not in sys.modules
-    assert env["PREFECT__SERVER_EPHEMERAL"] == "1"
-    port = arguments[arguments.index("--port") + 1]
-    program = ANSWERING if sys.argv[1] == "answers" else "raise SystemExit(1)"
-    return subprocess.Popen([sys.executable, "-c", program, port])
-
-embedded.subprocess = types.SimpleNamespace(Popen=started)
+embedded.subprocess.Popen = failing
 with embedded.server_beside():
     pass
-from prefect.server.api.server import SubprocessASGIServer
-
-server = SubprocessASGIServer()
-assert server.running == (sys.argv[1] == "answers")
-print(server.port)
+from prefect.settings import PREFECT_API_URL
+print(PREFECT_API_URL.value())
 """
 
 
 @pytest.mark.flow
-def test_it_becomes_prefects_own_and_ends_with_the_command(tmp_path):
-    said = run_python(PROGRAM, "answers", PREFECT_HOME=str(tmp_path))
-    assert said.returncode == 0, said.stderr
-    with socket.socket() as asked:
-        assert asked.connect_ex(("127.0.0.1", int(said.stdout))) != 0
+def test_it_serves_one_command_and_ends_with_it_even_if_that_is_killed(tmp_path):
+    said = run_python(REAL, PREFECT_HOME=str(tmp_path))
+    port, on_server, imported = said.stdout.split()
+    assert (on_server, imported) == ("False", "False"), said.stderr
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", int(port))) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the server still answers")
 
 
-@pytest.mark.flow
 def test_one_that_does_not_start_is_left_to_prefect(tmp_path):
-    said = run_python(PROGRAM, "fails", PREFECT_HOME=str(tmp_path))
-    assert said.returncode == 0, said.stderr
-    assert said.stdout == "None\n"
+    said = run_python(FAILING, PREFECT_HOME=str(tmp_path))
+    assert (said.returncode, said.stdout) == (0, "None\n"), said.stderr
 
 
-def test_with_an_api_none_is_started(monkeypatch):
+def test_with_an_api_in_the_environment_none_is_started(monkeypatch):
+    from deployments import embedded
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(embedded.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    with embedded.server_beside():
+        pass
+
+
+def test_one_is_ended_where_a_profile_names_an_api(monkeypatch):
+    import os
+    import subprocess
+
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from deployments import embedded
 
-    monkeypatch.setattr(embedded.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        assert embedded._launch() is None
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    read, write = os.pipe()
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+            embedded._adopt(embedded.Launched(process, 9, write))
+        assert process.poll() is not None
+        assert "PREFECT_API_URL" not in os.environ
+    finally:
+        process.kill()
+        process.wait()
+        for end in (read, write):
+            with suppress(OSError):
+                os.close(end)

@@ -5,7 +5,6 @@ import socket
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
-from types import SimpleNamespace
 
 import pytest
 
@@ -89,7 +88,7 @@ def gaining(csv_of, days):
 @pytest.fixture
 def served_nowhere(monkeypatch):
     """The run finds no server, as one of `weightstream ingest` on a laptop."""
-    monkeypatch.setattr("flows.events.PREFECT_API_URL", SimpleNamespace(value=lambda: None))
+    monkeypatch.setattr("flows.events.on_server", lambda: False)
 
 
 @pytest.mark.usefixtures("served_nowhere")

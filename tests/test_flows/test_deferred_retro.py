@@ -28,12 +28,7 @@ from weightstream.schema import RETRO_COUNTS
     ],
 )
 def test_where_retro_runs(monkeypatch, asked, served, deployed, place):
-    class Setting:
-        @staticmethod
-        def value():
-            return "http://127.0.0.1:4200/api" if served else None
-
-    monkeypatch.setattr(deferred_retro, "PREFECT_API_URL", Setting)
+    monkeypatch.setattr(deferred_retro, "on_server", lambda: served)
     monkeypatch.setattr(deferred_retro, "deployed", lambda: deployed)
     assert retro_place(asked) == place
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from choreographer.errors import (
@@ -20,12 +20,14 @@ from choreographer.errors import (
     ChannelClosedError,
     ChromeNotFoundError,
 )
-from kaleido import Kaleido, PageGenerator
 
 from weightstream.outputs.pages.page import write_page
 from weightstream.outputs.pages.person import Person, person_data
 from weightstream.outputs.pages.template import PLOTLY, wording
 from weightstream.scratch import scratch_folder
+
+if TYPE_CHECKING:  # imported when a picture is drawn: it brings plotly with it
+    from kaleido import PageGenerator
 
 NO_BROWSER = (
     "No pictures: no Chromium or Chrome was found; install one (Debian: apt-get install chromium) "
@@ -124,6 +126,8 @@ class _Run:
 
     async def _with_one_browser(self) -> bool:
         """Draw until nothing is left or the browser is of no more use. Returns whether to go on."""
+        from kaleido import Kaleido
+
         self.restart = False
         with scratch_folder() as folder:
             words = folder / "texts.js"
@@ -194,8 +198,10 @@ def _plain(data: Any) -> Any:
     return orjson.loads(orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def _page(words: Path) -> PageGenerator:
+def _page(words: Path) -> "PageGenerator":
     """Kaleido's page with our drawing in it. MathJax would come from a CDN: left out."""
+    from kaleido import PageGenerator
+
     own = files("weightstream.outputs.pages") / "assets"
     ours = [own / f"{name}.js" for name in ("columns", "words", "course", "figure", "picture")]
     first, *others = [(Path(str(script)).as_uri(), "utf-8") for script in (PLOTLY, words, *ours)]
