@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Without bytecode every process compiles us anew, and pytest rewrites every assertion again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install browser firefox postgresql run test test-flows test-all test-long lint bench fuzz mutation torture audit sbom docs docs-site lock plotlyjs clean
+.PHONY: install browser firefox postgresql spark run test test-flows test-all test-long lint bench fuzz mutation torture audit sbom docs docs-site lock plotlyjs clean
 
 install: $(STAMP)
 
@@ -45,6 +45,15 @@ postgresql:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 	  echo "No PostgreSQL was found and none could be installed: its tests are skipped."
 
+# Only the test of the recipe for Spark needs it, and 460 MB to download; without one it is skipped.
+spark: install
+	@command -v java >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends default-jre-headless >/dev/null; } || true
+	@command -v java >/dev/null && \
+	  $(BIN)/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements-spark.lock || \
+	  echo "No PySpark was found and none could be installed: its test is skipped."
+
 # Apart from data/, the store of whoever works here.
 run: install browser
 	$(BIN)/weightstream ingest sample/weights.csv --data-dir sample-data
@@ -62,7 +71,7 @@ test-flows: install
 	$(PYTEST) -m "flow and not slow" $(PARALLEL) worksteal
 
 # First what is not slow, all at once; then by files: what is slow to start, as a browser, is started for each.
-test-all: install browser firefox postgresql
+test-all: install browser firefox postgresql spark
 	$(BIN)/python -c "import weightstream.engine"
 	$(PYTEST) -m "not slow" $(PARALLEL) worksteal
 	$(PYTEST) -m "slow and not long and not alone" $(PARALLEL) loadfile
@@ -115,6 +124,8 @@ lock:
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra serve --extra sql --group build --universal --python-version 3.11 \
 	  --constraint requirements.lock --generate-hashes --no-header --quiet --output-file requirements-serve.lock
+	echo pyspark | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	  --output-file requirements-spark.lock
 
 # The plotly.js that pages carry. To renew it, write the version and the hash that
 # `npm view plotly.js-basic-dist-min version dist.integrity` tells into $(PLOTLYJS)/npm.

@@ -12,7 +12,7 @@ import weightstream
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-pytest.importorskip("pyspark", reason="pyspark is not installed")
+pytest.importorskip("pyspark", reason="pyspark is not installed; `make spark` installs it")
 
 
 @pytest.fixture(scope="module")
