@@ -67,6 +67,10 @@ def superseded_rows(statements: pa.Table) -> pa.Table:
     number. Of statements with one time a retraction sorts last, and of measurements the larger id:
     so the result depends on the set alone.
     """
+    if not pc.any(pc.not_equal(statements["record_id"], "")).as_py():  # nothing replaces anything
+        return pa.table(
+            {"measurement_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
+        )
     ranked = statements.select([*RECORD, "measurement_id"])
     ranked = ranked.append_column("rank", rank(statements))
     ranked = ranked.append_column(
@@ -74,10 +78,6 @@ def superseded_rows(statements: pa.Table) -> pa.Table:
     )
     keys = (*RECORD, "rank", "back", "measurement_id")
     ranked = ranked.sort_by([(name, "ascending") for name in keys])
-    if not len(ranked):
-        return pa.table(
-            {"measurement_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
-        )
     record = pc.binary_join_element_wise(*(ranked[name] for name in RECORD), "\0").combine_chunks()
     last = np.append(pc.not_equal(record[1:], record[:-1]).to_numpy(zero_copy_only=False), True)
     newest = last | pc.equal(ranked["record_id"], "").to_numpy()
