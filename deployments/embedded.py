@@ -72,17 +72,24 @@ def _launch() -> Launched:
 
 
 def _adopt(launched: Launched) -> None:
-    """Tell Prefect of the server when it answers; end it if a profile names another API."""
+    """Tell Prefect of the server, and wait until it answers.
+
+    End it if a profile names another API, or if it does not answer; then Prefect is told of none.
+    """
+    import fastapi.encoders  # noqa: F401, Prefect does as it starts a run, and here we wait anyway
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
     settings = get_current_settings()
-    seconds = settings.server.ephemeral.startup_timeout_seconds
-    if settings.api.url is None and _answers(launched, seconds):
-        os.environ[API_URL] = os.environ[OWN_API_URL] = f"http://{HOST}:{launched.port}/api"
-        refresh_global_settings_context()
-    else:
+    if settings.api.url is not None:
         _end(launched)
+        return
+    os.environ[API_URL] = os.environ[OWN_API_URL] = f"http://{HOST}:{launched.port}/api"
+    refresh_global_settings_context()
+    if not _answers(launched, settings.server.ephemeral.startup_timeout_seconds):
+        _end(launched)
+        del os.environ[API_URL], os.environ[OWN_API_URL]
+        refresh_global_settings_context()
 
 
 def _answers(launched: Launched, seconds: float) -> bool:

@@ -44,7 +44,7 @@ def main() -> None:
         os.environ.setdefault(key, value)
     os.environ.update(OF_PREFECT)
     from prefect.context import refresh_global_settings_context
-    from prefect.settings import get_current_settings
+    from prefect.settings import Settings, get_current_settings
 
     if get_current_settings().api.url is not None:  # of a profile: the command uses it
         return
@@ -53,6 +53,8 @@ def main() -> None:
     if make_database():
         os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "false"
         refresh_global_settings_context()
+    # Twice a tenth of a second, to find an app that this process has made before: it makes one.
+    Settings.hash_key = lambda self: ""  # type: ignore[method-assign]
     import uvicorn
     from prefect.server.api.server import create_app
 
