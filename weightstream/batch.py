@@ -15,7 +15,8 @@ class UserBatch:
     float64, days since 1970-01-01 UTC. hour: (N,) float64, local hour of the day 0-24, NaN where
     only the date is known. weight_kg: (N,) float64. source: (N,) int64, index into sources.
     sources: names, each once. forced: (N,) int8, overrides: 1 accepted, -1 rejected, 0 none; None:
-    no reading has one.
+    no reading has one. born: (U,) float64, day of birth, NaN where not known; sex: (U,) int8, 0 not
+    known, 1 male, 2 female; None: not known of anybody.
     """
 
     user_ids: tuple[str, ...]
@@ -26,6 +27,8 @@ class UserBatch:
     source: Ints
     sources: tuple[str, ...]
     forced: Codes | None = None
+    born: Floats | None = None
+    sex: Codes | None = None
 
 
 def split_by_rows(rows_per_user: Ints, batches: int) -> list[slice]:

@@ -75,7 +75,7 @@ def test_first_readings_are_a_density_of_any_body():
 def test_before_a_level_is_known_an_undone_value_is_any_body_s(source):
     mixture, p = part("mixture"), as_records(build_model(Kalman(), {}, ("x",)).process)[0]
     density, undone = np.zeros(mixture.REASON_COUNT), np.zeros(mixture.REASON_COUNT)
-    mixture.explain(354.0, mixture.START_KG[0], mixture.UNKNOWN, source, p, density, undone)
+    mixture.explain(354.0, mixture.ADULT_MEAN_KG, mixture.UNKNOWN, source, p, density, undone)
     kind = mixture.UNIT_LB_AS_KG
     right = mixture.LB * mixture.birth_density(354.0 * mixture.LB)
     assert density[kind] == pytest.approx(source.rate[kind] * right)

@@ -51,10 +51,10 @@ from weightstream.engine.mixture import (
     OK,
     OUTLIER,
     OVERRIDE,
-    START_KG,
     UNKNOWN,
     birth_density,
     explain,
+    first_mean,
     likeliest,
     most_undone,
     normal,
@@ -136,8 +136,10 @@ def start_beam(k: Beam, day: float) -> int:
 
 @jit
 def advance_all(k: Beam, n: int, day: float) -> None:
+    p = k.p[0]
+    p.age = day - p.born
     for a in range(n):
-        advance(k.courses[a], day, k.p[0])
+        advance(k.courses[a], day, p)
 
 
 @jit
@@ -203,9 +205,9 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     offset += s.bias
     noise = noise_of(c, s, extra)
     if math.isnan(c.seen):
-        weight = prior * birth_density(y) if possible else 0.0
+        weight = prior * birth_density(y, p) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
-        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], UNKNOWN, weight
+        return add_kid(k, m, weight, a, VALID, OK, y), first_mean(p), UNKNOWN, weight
     level = c.r + c.x
     size = scatter(level)
     tail = p.tail_var * size * size

@@ -34,9 +34,9 @@ from weightstream.engine.mixture import (
     OK,
     REASON_COUNT,
     REPEAT,
-    START_KG,
     UNKNOWN,
     explain,
+    first_mean,
     likeliest,
 )
 from weightstream.engine.process import advance, conditions, scatter, small, spread
@@ -46,14 +46,15 @@ from weightstream.types import Bools, Codes, Floats, Ints
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
 STATE_SIZE = KEPT + 3
-"""A state: the kept fields of the one course, then day, kg and source of the reading before."""
+"""A state: the kept fields of the one course, then day, kg and source of the last reading in it."""
 
 
 class Pass(NamedTuple):
     """Where a causal pass writes, and what it remembers of the readings that are open.
 
     anchor: (1,) the course before the first open reading. replayed: (1,) scratch. open_rows:
-    (OPEN_ROWS,) their rows. memory: (3,) day, kg and source of the reading before.
+    (OPEN_ROWS,) their rows. memory: (3,) day, kg and source of the reading before. anchored: (3,)
+    the same of the anchor.
     """
 
     out: Records
@@ -63,6 +64,7 @@ class Pass(NamedTuple):
     replayed: Records
     open_rows: Ints
     memory: Floats
+    anchored: Floats
 
 
 @jit
@@ -80,7 +82,7 @@ def is_copy(k: Beam, m: Floats, i: int) -> bool:
 def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     """Mean and variance of reading i on a course as it is now; UNKNOWN where it has no level."""
     if math.isnan(c.seen):
-        return START_KG[0], UNKNOWN
+        return first_mean(k.p[0]), UNKNOWN
     p, s = k.p[0], k.table[k.source[i]]
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
@@ -180,6 +182,8 @@ def judge_openly(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
     row, forced = w.out[i], k.forced[i]
     if n == 1:
         w.anchor[0] = k.courses[0]
+        for at in range(3):
+            w.anchored[at] = w.memory[at]
     n, row.p, row.mean, row.sd = branch(k, i, n)
     row.evidence = k.evidence[0]
     if forced != 0:
@@ -218,14 +222,15 @@ def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
 @jit
 def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
     """Decide on the open readings anew, by the likeliest course and all that is known now."""
-    top = k.courses[0]
+    top, p = k.courses[0], k.p[0]
     c = w.replayed[0]
     w.replayed[0] = w.anchor[0]
     before = math.nan
     for at in range(count):
         i, back = w.open_rows[at], count - 1 - at
         row = w.out[i]
-        advance(c, k.day[i], k.p[0])
+        p.age = k.day[i] - p.born
+        advance(c, k.day[i], p)
         row.mean, row.sd = prediction(k, c, i)
         right = share_right(k, n, back)
         what = WRONG
@@ -263,6 +268,11 @@ def rename(k: Beam, w: Pass, i: int) -> None:
     mean, variance = predicted(k, c, i)
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
+
+
+def state_day(state: Floats) -> Floats:
+    """Return (U,) days of the last readings in (U, STATE_SIZE) states; NaN where there is none."""
+    return state[:, KEPT]
 
 
 @jit
@@ -356,9 +366,26 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     return n, count
 
 
+@jit
+def keep(w: Pass, k: Beam, count: int, state: Floats) -> None:
+    """Write the state from which the readings after the last settled one can be judged again.
+
+    None if readings of one time lie on both sides of it.
+    """
+    c, memory = (k.courses[0], w.memory) if count == 0 else (w.anchor[0], w.anchored)
+    state[:] = math.nan
+    if math.isnan(c.seen) or (count > 0 and k.day[w.open_rows[0]] == memory[0]):
+        return
+    store(state, c)
+    for at in range(3):
+        state[KEPT + at] = memory[at]
+
+
 @kernel(
     void(
         int64[::1],
+        float64[::1],
+        int8[::1],
         float64[::1],
         float64[::1],
         float64[::1],
@@ -376,19 +403,21 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     )
 )
 def filter_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
-    process: Records, table: Records, start: Floats, out: Records, accepted: Bools,
-    reason: Codes, state: Floats, settled: Bools, scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
+    source: Ints, forced: Codes, process: Records, table: Records, start: Floats, out: Records,
+    accepted: Bools, reason: Codes, state: Floats, settled: Bools, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
     person's variances over those of most, on the likeliest course."""
-    k = make_beam(day, hour, weight, source, forced, process, table)
+    k = make_beam(day, hour, weight, source, forced, process.copy(), table)
+    p = k.p[0]
     w = Pass(
         out, accepted, reason, np.zeros(1, COURSE), np.zeros(1, COURSE),
-        np.zeros(OPEN_ROWS, np.int64), np.zeros(3),
+        np.zeros(OPEN_ROWS, np.int64), np.zeros(3), np.zeros(3),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         first, last = indptr[u], indptr[u + 1]
+        p.born, p.sex, p.age = born[u], sex[u], math.nan
         n = start_beam(k, day[first] if last > first else 0.0)
         w.memory[:] = math.nan
         if not math.isnan(start[u, 0]):
@@ -398,8 +427,4 @@ def filter_kernel(
         n, count = run(k, w, first, last, n)
         scale[u] = k.courses[0].scale
         settled[u] = count == 0 and not math.isnan(k.courses[0].seen)
-        state[u, :] = math.nan
-        if settled[u]:
-            store(state[u], k.courses[0])
-            for at in range(3):
-                state[u, KEPT + at] = w.memory[at]
+        keep(w, k, count, state[u])

@@ -151,11 +151,12 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
 
 
 @jit
-def prepare(x: Series, first: int, last: int, scale: float) -> None:
+def prepare(x: Series, first: int, last: int, scale: float, born: float, sex: int) -> None:
     """scale: of this person's variances, as the causal pass has learnt it."""
     p = x.k.p[0]
     x.k.p[0] = x.usual[0]
     p.scale, p.adapts = scale, 0.0
+    p.born, p.sex = born, sex
     for i in range(first, last):
         w, s = x.work[i - first], x.k.table[x.k.source[i]]
         w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], s, p)
@@ -190,10 +191,10 @@ def conclude(x: Series, first: int, last: int) -> None:
 
 
 @jit
-def smooth(x: Series, first: int, last: int, scale: float) -> None:
+def smooth(x: Series, first: int, last: int, scale: float, born: float, sex: int) -> None:
     """Judge one person's rows first:last; out, accepted hold the causal results."""
     mark_copies(x, first, last)
-    prepare(x, first, last, scale)
+    prepare(x, first, last, scale, born, sex)
     forwards(x, first, last)
     backwards(x, first, last)
     conclude(x, first, last)
@@ -202,6 +203,8 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
 @kernel(
     void(
         int64[::1],
+        float64[::1],
+        int8[::1],
         float64[::1],
         float64[::1],
         float64[::1],
@@ -217,9 +220,9 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
     )
 )
 def smooth_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
-    process: Records, table: Records, out: Records, accepted: Bools, reason: Codes, tally: Floats,
-    scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
+    source: Ints, forced: Codes, process: Records, table: Records, out: Records, accepted: Bools,
+    reason: Codes, tally: Floats, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch; out, accepted and reason hold the causal results and are revised.
 
@@ -237,4 +240,4 @@ def smooth_kernel(
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:
-            smooth(x, indptr[u], indptr[u + 1], scale[u])
+            smooth(x, indptr[u], indptr[u + 1], scale[u], born[u], sex[u])

@@ -17,10 +17,10 @@ from weightstream.engine.mixture import (
     HIGHEST,
     LOWEST,
     OK,
-    START_KG,
     UNKNOWN,
     birth_density,
     explain,
+    first_mean,
 )
 from weightstream.engine.process import scatter, small
 from weightstream.engine.records import REASON_COUNT
@@ -69,7 +69,7 @@ def weigh_birth(
     """
     k, w, t = x.k, x.work[i - first], x.sums[0]
     t.pairs += weight
-    right = prior * birth_density(k.weight[i]) if prior > 0.0 else 0.0
+    right = prior * birth_density(k.weight[i], k.p[0]) if prior > 0.0 else 0.0
     if k.forced[i] > 0:
         right = max(right, TINY)
     t.right += right
@@ -78,7 +78,7 @@ def weigh_birth(
         t.levels += right
         t.level += right * level
         t.level_square += right * (level * level + variance)
-    t.wrong += weigh_errors(x, i, weight, START_KG[0], UNKNOWN, f, b, often, w.copy_of >= 0)
+    t.wrong += weigh_errors(x, i, weight, first_mean(k.p[0]), UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
 @jit
@@ -192,7 +192,7 @@ def write(x: Series, i: int, first: int) -> None:
     row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
     if w.copy_of >= 0:
         row.p = 1.0 - COPY_RATE
-    w.loo, w.loo_var = START_KG[0], UNKNOWN
+    w.loo, w.loo_var = first_mean(p), UNKNOWN
     if t.known > 0.5 * t.pairs:
         calm = t.calm > 0.5 * t.known
         count = t.calm if calm else t.known

@@ -66,6 +66,7 @@ class BatchResult:
     users: Rows
     states: Rows
     shifts: Rows
+    judged_again: Rows  # KEY of stored measurements whose level shifts are replaced
     respelled: Rows  # stored measurements that arrived in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, file, source if its id is shared

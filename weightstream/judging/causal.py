@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from weightstream import engine, schema
 from weightstream.batch import UserBatch
 from weightstream.config import Config, Kalman, Source
-from weightstream.engine import Filtered, Model, build_model, filter_batch
+from weightstream.engine import Filtered, Model, build_model, filter_batch, state_day
 from weightstream.engine.model import Parameters
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
 from weightstream.judging.decisions import (
@@ -158,16 +158,17 @@ def decide(
     persons, fresh = arrivals.persons, arrivals.fresh
     judged = arrivals.touched & (persons.readings + arrivals.added >= judging.min_readings)
     annotations = annotations_with(stored, arrivals.links, persons)
-    whole = judged & ~persons.appendable
-    older = [persons.user_ids[u] for u in np.flatnonzero(whole)]
+    again = judged & persons.again
+    older = [persons.user_ids[u] for u in np.flatnonzero(again)]
     history = arrivals.history.filter(
         pc.is_in(arrivals.history["user_id"], pa.array(older, pa.string()))
     )
     history = annotations.apply_assignments(stored, arrivals.respelling.applied_to(history), older)
-    series = join(new, fresh & judged[arrivals.user], history, judging.timezone)
+    series = join(new, fresh & judged[arrivals.user], history, persons, judging.timezone)
     readings = annotations.arranged(series, persons.user_ids)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
-    diff = diff_decisions(stored, readings, filtered, whole, CAUSAL, judging.parameters.name)
+    since = {persons.user_ids[u]: persons.since(u) for u in np.flatnonzero(again)}
+    diff = diff_decisions(stored, readings, filtered, since, CAUSAL, judging.parameters.name)
     return batch_result(arrivals, judged, readings, filtered, diff, judging, file_numbers)
 
 
@@ -196,9 +197,10 @@ def batch_result(
         measurements=measurement_rows(new, fresh, arrivals.user, users, file_numbers),
         decisions=diff.decisions,
         estimates=diff.estimates,
-        users=user_rows(persons, new, judged, touched, readings, filtered, diff.accepted, added),
+        users=user_rows(persons, new, judged, touched, readings, filtered, diff, added),
         states=state_rows(filtered, judged, touched, persons, links, judging.fingerprint),
         shifts=shift_rows(readings, filtered),
+        judged_again=judged_again(readings, persons),
         respelled=arrivals.respelling.rows(users, file_numbers),
         links=link_rows(links, persons, file_numbers),
         superseded=superseded_result(links, arrivals.keys, persons),
@@ -230,8 +232,8 @@ def shared_column(
 
 
 def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons) -> Annotations:
-    """Return the annotations of persons whose series is judged as a whole."""
-    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
+    """Return the annotations of persons of whom stored readings are judged again."""
+    older = [persons.user_ids[u] for u in np.flatnonzero(persons.again)]
     annotations = load_annotations(stored, older) if older else NO_ANNOTATIONS
     if not links_found.linked.any():
         return annotations
@@ -247,9 +249,9 @@ def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons)
 
 
 def stored_history(stored: Stored, persons: Persons) -> pa.Table:
-    """Return the stored measurements of persons whose new readings cannot simply be appended."""
-    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
-    return stored.history(older) if older else HISTORY.empty_table()
+    """Return the stored measurements that may be judged again."""
+    since = {persons.user_ids[u]: persons.since(u) for u in np.flatnonzero(persons.again)}
+    return stored.history(since) if since else HISTORY.empty_table()
 
 
 def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:
@@ -285,14 +287,18 @@ def user_rows(
     touched: Bools,
     readings: AnnotatedSeries,
     filtered: Filtered,
-    accepted: Bools,
+    diff: DecisionDiff,
     added: Ints,
 ) -> Rows:
     """Return the rows of `users` of persons whose series changed."""
     users = len(added)
     whole = judged & ~persons.appendable
     rejected = np.where(whole, 0, persons.rejected)
-    rejected += np.bincount(readings.user[~accepted], minlength=users)
+    rejected += np.bincount(readings.user[~diff.accepted], minlength=users)
+    was = stored_again(readings, persons)
+    rejected -= np.bincount(
+        readings.user[was & (diff.accepted == diff.net_accepted)], minlength=users
+    )
     first_us, last_us = persons.first_us.copy(), persons.last_us.copy()
     # The series too: what was assigned to a person is in it, and may be the first or the last.
     for rows, indptr in ((new, persons.indptr), (readings.table, readings.indptr)):
@@ -315,6 +321,19 @@ def user_rows(
     return rows_of(changed, users, {name: values[changed] for name, values in columns.items()})
 
 
+def stored_again(readings: AnnotatedSeries, persons: Persons) -> Bools:
+    """Return (N,) the stored readings that are judged again after a state."""
+    return (readings.table["new_row"].to_numpy() < 0) & persons.resumed[readings.user]
+
+
+def judged_again(readings: AnnotatedSeries, persons: Persons) -> Rows:
+    """Return KEY of the stored readings that are judged again after a state."""
+    rows = np.flatnonzero(stored_again(readings, persons))
+    table = readings.table.select(KEY).take(pa.array(rows))
+    columns = {name: table[name].combine_chunks() for name in KEY}
+    return rows_of(readings.user[rows], len(persons.user_ids), columns)
+
+
 def first_of(values: Ints, indptr: Ints) -> Ints:
     """Return (U,) the first value of each person; any value for a person without values."""
     return np.append(values, 0)[indptr[:-1]]
@@ -332,10 +351,11 @@ def state_rows(
     links_found: RecordLinks,
     basis: str,
 ) -> Rows:
-    """Return states of persons whose series changed; not settled where readings stay undecided."""
+    """Return states of persons whose series changed; none where readings stay undecided."""
     users = len(persons.user_ids)
     number = np.flatnonzero(touched)
     state = np.where(judged[:, None], filtered.state, np.nan)
+    usable = ~np.isnan(state_day(state))
     blobs = links_found.records.blobs(users)
     return rows_of(
         number,
@@ -343,7 +363,7 @@ def state_rows(
         {
             "user_id": np.array(persons.user_ids, object)[number],
             "basis": basis,
-            "settled": (filtered.settled & judged)[number].astype(np.int64),
+            "settled": usable[number].astype(np.int64),
             "state": pa.array([pack_state(row) for row in state[number]], pa.binary()),
             "records": pa.array([blobs[u] for u in number], pa.binary()),
         },

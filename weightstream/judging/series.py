@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.batch import UserBatch
-from weightstream.engine import STATE_SIZE, Filtered
+from weightstream.engine import STATE_SIZE, Filtered, state_day
 from weightstream.judging.record_statements import Sketch, sketch
 from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
 from weightstream.parsing.times import parse_times
@@ -40,7 +40,7 @@ class Persons:
 
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
-    the new readings can continue from the stored state: the person is new, or settled under the
+    the new readings can continue from the stored state: the person is new, or has a state of the
     same model, and all new readings are later than the stored ones. records: the known record ids.
     unsketched: (U,) bool, the store does not have that list.
     """
@@ -56,6 +56,30 @@ class Persons:
     appendable: Bools
     records: Sketch
     unsketched: Bools
+
+    @property
+    def state_days(self) -> Floats:
+        """Return (U,) the day of the last reading in each state; NaN where there is none."""
+        return state_day(self.state)
+
+    @property
+    def resumed(self) -> Bools:
+        """Return (U,) whose stored readings after the state are judged again with the new ones."""
+        return self.appendable & (self.state_days < self.last_us / MICROSECONDS_PER_DAY)
+
+    @property
+    def again(self) -> Bools:
+        """Return (U,) of whom stored readings are judged again."""
+        return ~self.appendable | self.resumed
+
+    def since(self, u: int) -> str:
+        """Return a day before which no stored reading of person u is judged again; "": all are.
+
+        A date alone may stand for an instant of the day before or after.
+        """
+        if not self.appendable[u]:
+            return ""
+        return str(np.datetime64(int(np.floor(self.state_days[u])) - 1, "D"))
 
 
 def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
@@ -86,7 +110,19 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
         persons.appendable[u] = state is not None and first_new_us[u] > row.last_us
         if persons.appendable[u]:
             persons.state[u] = state
-    return replace(persons, records=sketch(blobs)) if known else persons
+    return (
+        replace(_without_overridden(stored, persons), records=sketch(blobs)) if known else persons
+    )
+
+
+def _without_overridden(stored: Stored, persons: Persons) -> Persons:
+    """Return persons whose series as a whole is judged where an override may concern the newest."""
+    resumed = [persons.user_ids[u] for u in np.flatnonzero(persons.resumed)]
+    overridden = stored.overridden(resumed) if resumed else []
+    if not overridden:
+        return persons
+    concerned = np.isin(np.array(persons.user_ids), overridden)
+    return replace(persons, appendable=persons.appendable & ~concerned)
 
 
 def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
@@ -126,8 +162,13 @@ def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
     return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
 
 
-def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Table:
-    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order."""
+def join(
+    new: pa.Table, taken: Bools, stored: pa.Table, persons: Persons, timezone: str
+) -> pa.Table:
+    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order.
+
+    Stored readings that a state already contains are left out.
+    """
     rows = np.flatnonzero(taken)
     fresh = new if len(rows) == len(new) else new.take(rows)
     series = pa.table(
@@ -145,8 +186,11 @@ def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Tab
     )
     if not len(stored):
         return series
-    both = pa.concat_tables([series, _unsorted(stored, timezone)])
-    return both.sort_by(SERIES_ORDER)
+    older = _unsorted(stored, timezone)
+    number = pc.index_in(older["user_id"], pa.array(persons.user_ids)).to_numpy()
+    after = np.where(persons.resumed, persons.state_days, -np.inf)[number]
+    older = older.filter(pa.array(older["time_us"].to_numpy() / MICROSECONDS_PER_DAY > after))
+    return pa.concat_tables([series, older]).sort_by(SERIES_ORDER)
 
 
 def stored_series(

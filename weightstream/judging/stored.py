@@ -155,8 +155,8 @@ class Stored(Protocol):
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         """Return the level (kg) after the newest measurement, of those that are known."""
 
-    def history(self, user_ids: Sequence[str]) -> pa.Table:
-        """Return HISTORY of every measurement that was received for user_ids."""
+    def history(self, since: Mapping[str, str]) -> pa.Table:
+        """Return HISTORY of the measurements of persons from an effective_at on ("": all)."""
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
         """Return SUPERSEDED of measurements that were received for user_ids."""
@@ -174,9 +174,9 @@ class Stored(Protocol):
         """Return SPELLINGS of every measurement that was received for user_ids."""
 
     def current(
-        self, user_ids: Sequence[str], stage: str, columns: pa.Schema = CURRENT
+        self, since: Mapping[str, str], stage: str, columns: pa.Schema = CURRENT
     ) -> pa.Table:
-        """Return CURRENT or PLACED of user_ids; ESTIMATES are null where another stage made them.
+        """Return CURRENT or PLACED, as history does; ESTIMATES of another stage are null.
 
         Verdict "moved": the measurement was in this person's series, and is in another's now.
         """
@@ -197,7 +197,7 @@ class NothingStored:
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         return {}
 
-    def history(self, user_ids: Sequence[str]) -> pa.Table:
+    def history(self, since: Mapping[str, str]) -> pa.Table:
         return HISTORY.empty_table()
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
@@ -216,7 +216,7 @@ class NothingStored:
         return SPELLINGS.empty_table()
 
     def current(
-        self, user_ids: Sequence[str], stage: str, columns: pa.Schema = CURRENT
+        self, since: Mapping[str, str], stage: str, columns: pa.Schema = CURRENT
     ) -> pa.Table:
         return columns.empty_table()
 

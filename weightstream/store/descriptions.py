@@ -152,7 +152,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         "The state of the filter after each person's newest reading",
         {
             "basis": Meaning("Fingerprint of engine, parameters and configuration"),
-            "settled": Meaning("0: later readings may still change earlier decisions"),
+            "settled": Meaning("0: the whole series is judged again when the next reading comes"),
             "state": Meaning("The version of the layout, then the filter's state"),
             "records": Meaning("Hashes of the known record ids of the person"),
         },

@@ -104,7 +104,7 @@ create table users (
 create table user_states (
   user_id text primary key,
   basis text not null,              -- fingerprint of engine, parameters and configuration
-  settled integer not null,         -- 0: later readings may still revise earlier decisions
+  settled integer not null,         -- 0: the whole series is judged again
   state blob not null,              -- of the filter after the newest reading, and its layout
   records blob,                     -- hashes of the records that the readings came as, so that a
                                     -- correction is noticed without reading them; null: not known

@@ -82,9 +82,20 @@ def write_part(connection: sqlite3.Connection, result: BatchResult, start: int, 
             "delete from level_shifts where user_id in (select value from json_each(?))",
             (replaced,),
         )
+    delete_shifts(connection, result.judged_again.part(start, stop))
     insert(connection, "level_shifts", result.shifts.part(start, stop), verb="replace")
     if linked := chosen(result.user_ids, result.linked, start, stop):
         replace_superseded(connection, linked, result.superseded.part(start, stop))
+
+
+def delete_shifts(connection: sqlite3.Connection, readings: Columns) -> None:
+    """Delete the level shifts at some readings. readings: MEASUREMENT_KEY."""
+    if readings:
+        connection.executemany(
+            "delete from level_shifts "
+            "where user_id = ? and effective_at = ? and measurement_id = ?",
+            zip(*(readings[name] for name in MEASUREMENT_KEY), strict=True),
+        )
 
 
 def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:
