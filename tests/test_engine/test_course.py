@@ -130,7 +130,8 @@ def test_in_a_run_a_reading_may_be_another_error(course, source):
 
 def test_after_a_mislabelled_run_no_short_cut_is_taken():
     """It would weigh the next reading with another noise than the courses do."""
-    beam, model = part("beam"), build_model(Kalman(), {}, ("patient-device",))
+    beam, straight = part("beam"), part("straight")
+    model = build_model(Kalman(), {}, ("patient-device",))
     day, kg, source = np.arange(12.0) + 0.3, np.full(12, 80.0), np.zeros(12, np.int64)
     k = beam.make_beam(
         *(day, np.full(12, 7.2), kg, source, np.zeros(12, np.int8)),
@@ -142,9 +143,9 @@ def test_after_a_mislabelled_run_no_short_cut_is_taken():
         n = beam.branch(k, i, n)[0]
     n = 1
     k.courses[0].label = 1.6
-    assert not beam.go_straight(k, 11, n)[0]
+    assert not straight.go_straight(k, 11, n)[0]
     k.courses[0].label = 1.0
-    assert beam.go_straight(k, 11, n)[0]
+    assert straight.go_straight(k, 11, n)[0]
 
 
 def test_the_rarest_errors_leave_a_number(course):

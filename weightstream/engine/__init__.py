@@ -9,11 +9,12 @@ from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import filter as causal
 from weightstream.engine import smoother
 from weightstream.engine.change import CHANGE_DAYS, changes
-from weightstream.engine.filter import STATE_SIZE, Bools, state_day
+from weightstream.engine.filter import Bools
 from weightstream.engine.fingerprint import LAYOUT as STATE_LAYOUT
 from weightstream.engine.fingerprint import fingerprint
 from weightstream.engine.model import Model, build_model
 from weightstream.engine.records import ROW, Records
+from weightstream.engine.state import STATE_SIZE, state_day
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS, Z95
 

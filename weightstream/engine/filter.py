@@ -19,7 +19,6 @@ from weightstream.engine.beam import (
     Beam,
     advance_all,
     branch,
-    go_straight,
     make_beam,
     proceed,
     start_beam,
@@ -41,12 +40,12 @@ from weightstream.engine.mixture import (
 )
 from weightstream.engine.process import advance, conditions, scatter, small, spread
 from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
+from weightstream.engine.state import load, store
+from weightstream.engine.straight import go_straight
 from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
-STATE_SIZE = KEPT + 3
-"""A state: the kept fields of the one course, then day, kg and source of the last reading in it."""
 
 
 class Pass(NamedTuple):
@@ -268,81 +267,6 @@ def rename(k: Beam, w: Pass, i: int) -> None:
     mean, variance = predicted(k, c, i)
     explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
     w.reason[i] = name(w.out[i], k.density, k.undone)
-
-
-def state_day(state: Floats) -> Floats:
-    """Return (U,) days of the last readings in (U, STATE_SIZE) states; NaN where there is none."""
-    return state[:, KEPT]
-
-
-@jit
-def load(state: Floats, c: Any) -> None:
-    """A stored state's course: its fields in the order of records.COURSE."""
-    c.weight = 1.0
-    c.day = state[0]
-    c.seen = state[1]
-    c.r = state[2]
-    c.x = state[3]
-    c.v = state[4]
-    c.w = state[5]
-    c.rr = state[6]
-    c.rx = state[7]
-    c.rv = state[8]
-    c.rw = state[9]
-    c.xx = state[10]
-    c.xv = state[11]
-    c.xw = state[12]
-    c.vv = state[13]
-    c.vw = state[14]
-    c.ww = state[15]
-    c.scale = state[16]
-    c.told = state[17]
-    c.restless = state[18]
-    c.right = state[19]
-    c.wrong = state[20]
-    c.feared = state[21]
-    c.fault = state[22]
-    c.run = state[23]
-    c.fault_source = state[24]
-    c.guest = state[25]
-    c.visits = state[26]
-    c.last = state[27]
-    c.label = state[28]
-    c.rights = c.moves = c.spells = 0
-
-
-@jit
-def store(state: Floats, c: Any) -> None:
-    """The inverse of `load`."""
-    state[0] = c.day
-    state[1] = c.seen
-    state[2] = c.r
-    state[3] = c.x
-    state[4] = c.v
-    state[5] = c.w
-    state[6] = c.rr
-    state[7] = c.rx
-    state[8] = c.rv
-    state[9] = c.rw
-    state[10] = c.xx
-    state[11] = c.xv
-    state[12] = c.xw
-    state[13] = c.vv
-    state[14] = c.vw
-    state[15] = c.ww
-    state[16] = c.scale
-    state[17] = c.told
-    state[18] = c.restless
-    state[19] = c.right
-    state[20] = c.wrong
-    state[21] = c.feared
-    state[22] = c.fault
-    state[23] = c.run
-    state[24] = c.fault_source
-    state[25] = c.guest
-    state[26] = c.visits
-    state[27] = c.last
-    state[28] = c.label
 
 
 @jit

@@ -22,7 +22,8 @@ from weightstream.engine.records import MOMENTS
 PACKAGE = "weightstream.engine"
 SOURCES = (
     "compiled", "growth_curve", "calendar", "mixture", "densities", "process", "course", "beam",
-    "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates", "naming", "smoother",
+    "straight", "state", "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates",
+    "naming", "smoother",
 )  # fmt: skip
 UPPER = np.triu_indices(4)
 _loading = threading.Lock()

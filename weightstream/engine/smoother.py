@@ -15,7 +15,7 @@ from weightstream.engine.beam import (
     COURSES,
     advance_all,
     branch,
-    go_straight,
+    forget_errors,
     make_beam,
     start_beam,
 )
@@ -23,7 +23,6 @@ from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     OVERRIDE,
-    REASON_COUNT,
 )
 from weightstream.engine.naming import name_rejected
 from weightstream.engine.pairs import join
@@ -37,6 +36,7 @@ from weightstream.engine.retro import (
     Series,
 )
 from weightstream.engine.sides import lay_out, lone_side, meet, origin_of, roughly
+from weightstream.engine.straight import go_straight
 from weightstream.engine.weighing import EASY, FULL, WEAK, weigh_pair, write
 from weightstream.types import Bools, Codes, Floats, Ints
 
@@ -96,9 +96,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     t.pairs = t.known = t.mean = t.square = t.calm = t.calm_mean = t.calm_square = 0.0
     t.right = t.wrong = 0.0
     t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
-    for reason in range(REASON_COUNT):
-        k.errors[reason] = k.likely[reason] = 0.0
-        k.restored[reason] = math.nan
+    forget_errors(k)
     alone = end - start == 1 and n == 1 and k.forced[i] == 0
     if not (alone and judge_at_ease(x, i, first, start)):
         befores, afters = 0, 0
