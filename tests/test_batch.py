@@ -36,7 +36,8 @@ def test_equal_users_are_shared_equally(batches):
 def test_nothing_is_known_of_persons_unless_it_is_said() -> None:
     batch = joined([_batch(("a", "b")), _batch(("c",), born=np.array([5.0]), sex=np.ones(1, "i1"))])
     np.testing.assert_array_equal(batch.born, [np.nan, np.nan, 5.0])
-    assert batch.sex.tolist() == [0, 0, 1] and batch.sex.dtype == np.int8
+    assert batch.sex.tolist() == [0, 0, 1]
+    assert batch.sex.dtype == np.int8
     with pytest.raises(ValueError, match="2 persons, but 1 birth dates"):
         _batch(("a", "b"), born=np.array([5.0]))
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.errors import ConfigError
+from weightstream.intake.birth_dates import stated
 from weightstream.intake.import_report import times_of, units_of
 from weightstream.parsing.coded import Bools, Coded, blank, dictionary, encode, plain
 from weightstream.parsing.details import detail_of
@@ -60,14 +61,17 @@ class Cleaned:
 
     retractions: schema.RETRACTION, records that their source retracted; they count as rows.
     skipped: records of other kinds, which do not count as rows. others: those of them whose kind
-    has a name, by name. units: measurements by unit and by what stated it. times: measurements by
-    how their time is written, as import_report.TIMES. unread: members of a zip file that are not
-    read. columns, notes: see readers.block.Block.
+    has a name, by name. demographics: schema.DEMOGRAPHICS, what the rows state of their persons;
+    unused_births: the rows whose birth date is not used. units: measurements by unit and by what
+    stated it. times: measurements by how their time is written, as import_report.TIMES. unread:
+    members of a zip file that are not read. columns, notes: see readers.block.Block.
     """
 
     measurements: pa.Table
     quarantine: pa.Table
     retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
+    demographics: pa.Table = field(default_factory=schema.DEMOGRAPHICS.empty_table)
+    unused_births: int = 0
     skipped: int = 0
     units: Mapping[tuple[str, str], int] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
@@ -171,10 +175,14 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
     missing = _missing(block, parsed)
     reason = _reasons(block, parsed, missing, rules)
     kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
+    named = ~np.logical_or.reduce([rows for of, rows in missing.items() if of.startswith("user")])
+    demographics, unused = stated(block, parsed.user, named, rules.started, dialect.date_order)
     return Cleaned(
         _measurements(block, parsed, kept, file, rules),
         _quarantine(block, file, bad, reason[bad], missing, rules, dialect),
         retractions,
+        demographics,
+        unused,
     )
 
 

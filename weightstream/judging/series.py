@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.batch import UserBatch
+from weightstream.demographics import of_persons, sex_codes
 from weightstream.engine import STATE_SIZE, Filtered
+from weightstream.judging.described import born_after, born_before, people_of
 from weightstream.judging.record_statements import Sketch, sketch
-from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
+from weightstream.judging.stored import HISTORY, OVERRIDES, SUPERSEDED, Stored
 from weightstream.parsing.times import parse_times
 from weightstream.types import Bools, Codes, Floats, Ints
 
@@ -41,8 +43,11 @@ class Persons:
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
     the new readings can continue from the stored state: the person is new, or settled under the
-    same model, and all new readings are later than the stored ones. records: the known record ids.
-    unsketched: (U,) bool, the store does not have that list.
+    same model and with the same demographics, and all new readings are later than the stored ones.
+    records: the known record ids. unsketched: (U,) bool, the store does not have that list. people:
+    schema.DEMOGRAPHICS, a row per person, of what is stored and new. learnt: (U,) bool, whether
+    that is more than is stored. contradictory: (U, demographics.STATED) bool, whether what is new
+    contradicts what is stored; a contradiction within what is new was counted when it was read.
     """
 
     user_ids: tuple[str, ...]
@@ -56,22 +61,27 @@ class Persons:
     appendable: Bools
     records: Sketch
     unsketched: Bools
+    people: pa.Table
+    learnt: Bools
+    contradictory: Bools
 
 
-def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
+def read_persons(
+    stored: Stored, new: pa.Table, others: Sequence[str], about: pa.Table, basis: str
+) -> Persons:
     """Read the stored data of the persons of a batch.
 
     new: measurements sorted by person and time. others: persons of whom there are links only.
-
-    basis: Judging.fingerprint of now.
+    about: new schema.DEMOGRAPHICS, also of further persons. basis: Judging.fingerprint of now.
     """
+    others = [*others, *about["user_id"].to_pylist()]
     user_ids, indptr = with_others(*by_person(new["user_id"]), others)
     users = len(user_ids)
     first_new_us = np.full(users, np.iinfo(np.int64).max)
     first_new_us[np.diff(indptr) > 0] = new["time_us"].to_numpy()[
         np.unique(indptr[:-1][np.diff(indptr) > 0])
     ]
-    persons = _new_persons(user_ids, indptr)
+    persons = _new_persons(user_ids, indptr, *people_of(stored, user_ids, about))
     known = stored.persons(user_ids)
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
@@ -86,10 +96,21 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
         persons.appendable[u] = state is not None and first_new_us[u] > row.last_us
         if persons.appendable[u]:
             persons.state[u] = state
-    return replace(persons, records=sketch(blobs)) if known else persons
+    if not known:
+        return persons
+    first = persons.first_us / MICROSECONDS_PER_DAY
+    changed = (persons.revisions > 0) & (persons.learnt | born_after(persons.people, first))
+    appendable = persons.appendable & ~changed
+    return replace(persons, records=sketch(blobs), appendable=appendable)
 
 
-def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
+def _new_persons(
+    user_ids: tuple[str, ...],
+    indptr: Ints,
+    people: pa.Table,
+    learnt: Bools,
+    contradictory: Bools,
+) -> Persons:
     """Return persons of whom nothing is stored."""
     users, limits = len(user_ids), np.iinfo(np.int64)
     return Persons(
@@ -104,6 +125,9 @@ def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
         appendable=np.ones(users, bool),
         records=sketch([]),
         unsketched=np.zeros(users, bool),
+        people=people,
+        learnt=learnt,
+        contradictory=contradictory,
     )
 
 
@@ -117,6 +141,12 @@ def with_others(
     every = tuple(sorted(more.union(user_ids)))
     rows = dict(zip(user_ids, np.diff(indptr).tolist(), strict=True))
     return every, np.cumsum([0, *(rows.get(user, 0) for user in every)])
+
+
+def stored_history(stored: Stored, persons: Persons) -> pa.Table:
+    """Return the stored measurements of persons whose new readings cannot simply be appended."""
+    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
+    return stored.history(older) if older else HISTORY.empty_table()
 
 
 def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
@@ -158,14 +188,16 @@ def stored_series(
     """
     annotations = load_annotations(stored, user_ids)
     assigned = annotations.apply_assignments(stored, history, user_ids)
-    return annotations.arranged(_unsorted(assigned, timezone).sort_by(SERIES_ORDER), user_ids)
+    series = _unsorted(assigned, timezone).sort_by(SERIES_ORDER)
+    return annotations.arranged(series, user_ids, stored.demographics(user_ids))
 
 
 @dataclass(frozen=True)
 class AnnotatedSeries:
     """All readings of U persons, N rows in the order of the series, with their annotations.
 
-    table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
+    table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64. people:
+    schema.DEMOGRAPHICS, a row per person.
     superseded: (N,) int8, index into schema.REASONS of readings that their source corrected or
     retracted, which are not data; 0: data. forced: as in UserBatch. received_user: (N,) string, the
     person that the reading was received for, null if it is the same. None: there are no such
@@ -175,6 +207,7 @@ class AnnotatedSeries:
     table: pa.Table
     user_ids: tuple[str, ...]
     indptr: Ints
+    people: pa.Table
     superseded: Codes | None = None
     forced: Codes | None = None
     received_user: pa.Array | None = None
@@ -196,7 +229,9 @@ class AnnotatedSeries:
             table = table.filter(pa.array(data))
             indptr = np.append(0, np.cumsum(data))[indptr]
             forced = None if forced is None else forced[data]
-        return replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
+        batch = user_batch(table, (self.user_ids, indptr))
+        born = born_before(batch, self.people)
+        return replace(batch, forced=forced, born=born, sex=sex_codes(self.people))
 
     def judged(self, filtered: Filtered) -> Filtered:
         """Spread the engine's result for the data over all readings."""
@@ -266,10 +301,16 @@ class Annotations:
         incoming = incoming.set_column(0, "user_id", here["assigned_to"].take(at))
         return pa.concat_tables([history.filter(pc.invert(away)), incoming])
 
-    def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
-        """Annotate a series. series: SERIES of some of user_ids, which are ascending."""
+    def arranged(
+        self, series: pa.Table, user_ids: Sequence[str], known: pa.Table
+    ) -> AnnotatedSeries:
+        """Annotate a series.
+
+        series: SERIES of some of user_ids, which are ascending. known: schema.DEMOGRAPHICS of any
+        persons, a row each.
+        """
         indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
-        readings = AnnotatedSeries(series, tuple(user_ids), indptr)
+        readings = AnnotatedSeries(series, tuple(user_ids), indptr, of_persons(user_ids, known))
         ids = series["measurement_id"]
         if len(self.superseded):
             reason = _looked_up(
