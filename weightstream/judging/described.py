@@ -1,13 +1,21 @@
 """Birth date and sex of the persons of a batch: what is stored and what a run's sources state."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.batch import UserBatch
-from weightstream.demographics import CONTRADICTORY, STATED, born_days, merge, of_persons
+from weightstream.demographics import (
+    CONTRADICTORY,
+    STATED,
+    born_days,
+    merge,
+    of_persons,
+    sex_codes,
+)
 from weightstream.judging.batch_result import Rows, rows_of
 from weightstream.judging.stored import Stored
 from weightstream.types import Bools, Floats
@@ -54,9 +62,13 @@ def born_after(people: pa.Table, first_day: Floats) -> Bools:
     return np.asarray(first_day < born_days(people) - GRACE_DAYS, bool)
 
 
-def born_before(batch: UserBatch, people: pa.Table) -> Floats:
-    """Return (U,) birth dates in days since 1970-01-01; NaN for a person weighed before it."""
+def with_people(batch: UserBatch, people: pa.Table) -> UserBatch:
+    """Return a batch with the birth date and sex of its persons. people: DEMOGRAPHICS, a row each.
+
+    The birth date of a person who was weighed before it is not used.
+    """
     first = np.full(len(batch.user_ids), np.inf)
     some = np.diff(batch.indptr) > 0
     first[some] = batch.day[batch.indptr[:-1][some]]
-    return np.where(born_after(people, first), np.nan, born_days(people))
+    born = np.where(born_after(people, first), np.nan, born_days(people))
+    return replace(batch, born=born, sex=sex_codes(people))

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.batch import UserBatch
-from weightstream.demographics import of_persons, sex_codes
+from weightstream.demographics import of_persons
 from weightstream.engine import STATE_SIZE, Filtered
-from weightstream.judging.described import born_after, born_before, people_of
+from weightstream.judging.described import born_after, people_of, with_people
 from weightstream.judging.record_statements import Sketch, sketch
 from weightstream.judging.stored import HISTORY, OVERRIDES, SUPERSEDED, Stored
 from weightstream.parsing.times import parse_times
@@ -229,9 +229,8 @@ class AnnotatedSeries:
             table = table.filter(pa.array(data))
             indptr = np.append(0, np.cumsum(data))[indptr]
             forced = None if forced is None else forced[data]
-        batch = user_batch(table, (self.user_ids, indptr))
-        born = born_before(batch, self.people)
-        return replace(batch, forced=forced, born=born, sex=sex_codes(self.people))
+        batch = replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
+        return with_people(batch, self.people)
 
     def judged(self, filtered: Filtered) -> Filtered:
         """Spread the engine's result for the data over all readings."""
