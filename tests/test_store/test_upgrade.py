@@ -171,7 +171,8 @@ def test_a_store_of_an_earlier_0_2_learns_who_was_born_when(
     """It has neither the table of demographics nor their columns in the view of persons."""
     with closing(sqlite3.connect(store / STORE_NAME)) as connection:
         connection.executescript(
-            "drop table demographics; drop view persons; create view persons as select * from users;"
+            "drop table demographics; drop view persons;"
+            "create view persons as select * from users;"
             "delete from _sqlite_migrations where name = 'demographics'"
         )
     with open_writer(store), open_writer(fresh := fresh_dir()):
