@@ -1,6 +1,7 @@
 """Birth date and sex of persons: on every road the same, whatever the order of what states them."""
 
 import itertools
+import json
 import random
 import sqlite3
 from contextlib import closing
@@ -331,3 +332,58 @@ def test_the_list_of_persons_limits_what_is_known_of_others(write, store_files, 
     settings = {"data": {"users_file": wanted}}
     store_files(data_dir, write(weighings([1], BORN) + others), settings=settings)
     assert [*stored(data_dir)] == ["b"]
+
+
+def patient(**more):
+    return {"resourceType": "Patient", "id": "a", "birthDate": BORN, "gender": "male", **more}
+
+
+def observation(day):
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+        "subject": {"reference": "Patient/a"},
+        "effectiveDateTime": f"2024-01-{day:02}",
+        "valueQuantity": {"value": 80, "unit": "kg"},
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_patients_of_a_bulk_export_have_a_file_of_their_own(
+    order, store_files, data_dir, tmp_path, rows_of, tables
+):
+    files = {
+        "Patient.ndjson": [patient(), patient(id="nothing known", birthDate="1984-05", gender="")],
+        "Observation.ndjson": [observation(day) for day in range(1, 9)],
+    }
+    for name, resources in [*files.items()][::order]:
+        (tmp_path / name).write_text("\n".join(map(json.dumps, resources)), "utf-8")
+        store_files(data_dir, tmp_path / name)
+    assert stored(data_dir) == {"a": (DAY, "m")}
+    assert rows_of(data_dir, "select * from demographics where user_id <> 'a'") == []
+    before = tables(data_dir, "runs", "files")
+    for name in files:
+        store_files(data_dir, tmp_path / name)
+    assert tables(data_dir, "runs", "files") == before
+
+
+def test_patients_who_were_never_weighed_are_kept_apart_from_persons(
+    store_files, data_dir, tmp_path, rows_of
+):
+    path = tmp_path / "Patient.ndjson"
+    path.write_text(json.dumps(patient()))
+    store_files(data_dir, path)
+    assert rows_of(data_dir, "select user_id, birth_date, sex from demographics") == [
+        ("a", BORN, "m")
+    ]
+    assert rows_of(data_dir, "select count(*) from users") == [(0,)]
+
+
+def test_of_one_persons_records_every_patient_is_that_person(store_files, data_dir, tmp_path):
+    record = observation(1) | {"subject": {}}
+    bundle = [patient(), patient(id="x", gender="female"), record]
+    path = tmp_path / "records.json"
+    path.write_text(json.dumps(bundle))
+    store_files(data_dir, path, user="me")
+    assert stored(data_dir) == {"me": (DAY, None)}

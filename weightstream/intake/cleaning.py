@@ -151,8 +151,12 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
     cleaned = clean(block.rows, rules, file, block.dialect)
     units = units_of(cleaned.measurements, block.unit_from)
     times = times_of(cleaned.measurements)
+    user = encode(block.people["user_id"])
+    people, unused = stated(block.people, user, _named(user), rules.started, None)
     return replace(
         cleaned,
+        demographics=pa.concat_tables([cleaned.demographics, people]),
+        unused_births=cleaned.unused_births + unused,
         skipped=block.skipped,
         units=units,
         times=times,
@@ -175,8 +179,8 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
     missing = _missing(block, parsed)
     reason = _reasons(block, parsed, missing, rules)
     kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
-    named = ~np.logical_or.reduce([rows for of, rows in missing.items() if of.startswith("user")])
-    demographics, unused = stated(block, parsed.user, named, rules.started, dialect.date_order)
+    order = dialect.date_order
+    demographics, unused = stated(block, parsed.user, _named(parsed.user), rules.started, order)
     return Cleaned(
         _measurements(block, parsed, kept, file, rules),
         _quarantine(block, file, bad, reason[bad], missing, rules, dialect),
@@ -367,12 +371,17 @@ def _quarantine(
 def required_person(name: str) -> str:
     """Return a name as a user id. Raises ConfigError if no row could have it."""
     said = encode(pa.chunked_array([[name]]))
-    if said.is_blank()[0] or _say_none(said)[0] or _no_names(said)[0]:
+    if not _named(said)[0]:
         raise ConfigError(
             f"{name[:60]!r} is not a user id; give one of 1 to {MAX_NAME:,} characters, without "
             "control characters, that is not a word for none, such as NULL or NA"
         )
     return name
+
+
+def _named(user: Coded) -> Bools:
+    """Return (N,) whether a text is a user id."""
+    return ~(user.is_blank() | _say_none(user) | _no_names(user))
 
 
 def _say_none(column: Coded) -> Bools:

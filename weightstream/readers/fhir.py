@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
 
 from weightstream.errors import InputError
 from weightstream.parsing.units import canonical_unit
@@ -33,8 +34,15 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.fhir_patients import UNKNOWN, Demographics, Patients, subject_of
+from weightstream.readers.fhir_patients import (
+    UNKNOWN,
+    Demographics,
+    Patients,
+    described,
+    subject_of,
+)
 from weightstream.readers.source import Source, head_of
+from weightstream.schema import DEMOGRAPHICS
 
 SOURCES = {
     "29463-7": "fhir",  # LOINC: body weight
@@ -104,7 +112,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     patients = Patients(source, options.block_bytes)
     convert = partial(_convert, source=source, options=options, patients=patients)
     flatten = partial(_document, patients=patients, user=options.user)
-    wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', *_WEIGHED)
+    wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', b'"Patient"', *_WEIGHED)
     return read_json(source, options, convert, flatten, wanted, _parse_line)
 
 
@@ -195,7 +203,7 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
 
 
 def _convert(records: Records, source: Source, options: ReadOptions, patients: Patients) -> Block:
-    rows, skipped, others = [], 0, Counter[str]()
+    rows, people, skipped, others = [], [], 0, Counter[str]()
     for line, record in records:
         if _is_lone(record) and (name := _source(record)):
             rows.append(
@@ -207,6 +215,8 @@ def _convert(records: Records, source: Source, options: ReadOptions, patients: P
             weighing = _weighing(resource)
             if weighing is None:
                 skipped += 1
+                if person := described(resource, options.user):
+                    people.append(person)
                 if kind := _other_mass(resource):
                     others[kind] += 1
                 continue
@@ -216,7 +226,13 @@ def _convert(records: Records, source: Source, options: ReadOptions, patients: P
                 )
             found = 1
             rows.append(_row(resource, *weighing, line, source, options, patients.demographics))
-    return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
+    return Block(
+        raw_table_of_tuples(_COLUMNS, rows),
+        EACH_RECORD,
+        skipped=skipped,
+        others=others,
+        people=pa.Table.from_pylist(people, DEMOGRAPHICS),
+    )
 
 
 def _is_lone(record: Any) -> bool:
