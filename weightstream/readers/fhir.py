@@ -41,6 +41,7 @@ from weightstream.readers.fhir_patients import (
     described,
     subject_of,
 )
+from weightstream.readers.fhir_units import unit_of
 from weightstream.readers.source import Source, head_of
 from weightstream.schema import DEMOGRAPHICS
 
@@ -66,7 +67,6 @@ _OIDS = {
     "2.16.840.1.113883.6.96": _SNOMED,
     "2.16.840.1.113883.6.24": _DEVICES,
 }
-_UCUM = ("http://unitsofmeasure.org", "http://unitsofmeasure.org/", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
@@ -314,7 +314,7 @@ def _is_named_weight(resource: dict[str, Any]) -> bool:
 
 
 def _mass_unit(element: dict[str, Any]) -> str | None:
-    unit, _ = _unit(_quantity(element))
+    unit, _ = unit_of(_quantity(element))
     return canonical_unit(unit or "")
 
 
@@ -342,7 +342,7 @@ def _row(
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
     quantity = _quantity(element)
-    unit, two_units = _unit(quantity)
+    unit, two_units = unit_of(quantity)
     absent = resource.get("dataAbsentReason") or element.get("dataAbsentReason")
     fault = detail = None
     if not user:
@@ -388,20 +388,3 @@ def _time(resource: dict[str, Any]) -> str | None:
     """A period stands at its start."""
     found = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
     return text_of(found or fields_of(resource.get("effectivePeriod")).get("start"))
-
-
-def _unit(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The unit, and a sentence if code and text name two."""
-    code, text = text_of(quantity.get("code")), text_of(quantity.get("unit"))
-    if quantity.get("system") not in _UCUM:
-        return text or code, None
-    return _settled(code, text) if code and text and code != text else (code or text, None)
-
-
-@lru_cache(maxsize=1024)
-def _settled(code: str, text: str) -> tuple[str, str | None]:
-    """The code counts, and the text where the code is none; units that differ contradict."""
-    coded, written = canonical_unit(code), canonical_unit(text)
-    if coded and written and coded != written:
-        return code, f"the unit is written {text[:60]!r} and coded {code[:60]!r}"
-    return (code if coded or not written else text), None
