@@ -31,7 +31,7 @@ from weightstream.demographics import (
 )
 from weightstream.engine.model import PRIOR
 from weightstream.intake import sources
-from weightstream.intake.cleaning import Rules, clean
+from weightstream.intake.cleaning import Rules, clean, read_clean
 from weightstream.intake.import_report import to_text
 from weightstream.intake.sources import report_of
 from weightstream.judging import causal
@@ -387,3 +387,31 @@ def test_of_one_persons_records_every_patient_is_that_person(store_files, data_d
     path.write_text(json.dumps(bundle))
     store_files(data_dir, path, user="me")
     assert stored(data_dir) == {"me": (DAY, None)}
+
+
+@pytest.mark.parametrize(
+    ("name", "ages", "births"),
+    [
+        ("agedays", ("30", "61"), ["1900-01-01"]),
+        ("age_years", ("2.08", "2.17"), ["1900-01-01"]),
+        ("age_years", ("2", "3"), []),  # up to a year older
+    ],
+)
+def test_ages_that_are_the_time_give_a_birth_date_unless_in_whole_years(
+    name, ages, births, tmp_path
+):
+    path = tmp_path / "growth.csv"
+    lines = [f"a,{age},WEIGHTKG,1,{12 + at}\n" for at, age in enumerate(ages)]
+    path.write_text(f"subjid,{name},param,sex,measurement\n{''.join(lines)}")
+    (found,) = read_clean(path, ReadOptions(), Rules(datetime(2030, 1, 1, tzinfo=UTC)), 0, 1)
+    assert [one for one in found.demographics["birth_date"].to_pylist() if one] == births
+    assert found.demographics["sex"].to_pylist() == ["f"]
+
+
+def test_an_age_beside_a_date_gives_no_birth_date(tmp_path):
+    """It may be the age at enrolment, in every row the same."""
+    path = tmp_path / "ages.csv"
+    path.write_text("user_id,time,weight,unit,age\na,2024-01-01,14,kg,2.5\na,2024-07-01,15,kg,3\n")
+    (found,) = read_clean(path, ReadOptions(), Rules(datetime(2030, 1, 1, tzinfo=UTC)), 0, 1)
+    assert len(found.measurements) == 2
+    assert len(found.demographics) == 0
