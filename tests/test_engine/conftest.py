@@ -23,8 +23,8 @@ def _batch(*persons, sources=("patient-device",), forced=None, born=None, sex=No
         forced=None
         if forced is None
         else np.resize([*forced, *[0] * len(table)], len(table)).astype(np.int8),
-        born=None if born is None else np.array(born, np.float64),
-        sex=None if sex is None else np.array(sex, np.int8),
+        born=np.array(born or [], np.float64),
+        sex=np.array(sex or [], np.int8),
     )
 
 

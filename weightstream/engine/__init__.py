@@ -165,11 +165,8 @@ def measurable(kg: Floats) -> Floats:
 
 def series_of(batch: UserBatch) -> tuple[Ints, Floats, Codes, Floats, Floats, Floats, Ints, Codes]:
     """Return a batch as the kernels take it."""
-    users, rows = len(batch.user_ids), len(batch.day)
-    born = np.full(users, np.nan) if batch.born is None else batch.born
-    sex = np.zeros(users, np.int8) if batch.sex is None else batch.sex
-    forced = np.zeros(rows, np.int8) if batch.forced is None else batch.forced
-    kg = measurable(batch.weight_kg)
+    forced = np.zeros(len(batch.day), np.int8) if batch.forced is None else batch.forced
+    born, sex, kg = batch.born, batch.sex, measurable(batch.weight_kg)
     return batch.indptr, born, sex, batch.day, batch.hour, kg, batch.source, forced
 
 

@@ -24,6 +24,7 @@ from weightstream.judging.decisions import (
     newest,
     shift_rows,
 )
+from weightstream.judging.described import demographics_rows
 from weightstream.judging.parameters import to_json
 from weightstream.judging.record_links import (
     RecordLinks,
@@ -41,8 +42,9 @@ from weightstream.judging.series import (
     load_annotations,
     local_hour,
     read_persons,
+    stored_history,
 )
-from weightstream.judging.stored import HISTORY, Stored, pack_state
+from weightstream.judging.stored import Stored, pack_state
 from weightstream.types import Bools, Ints
 
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
@@ -116,7 +118,8 @@ class Arrivals:
     def touched(self) -> Bools:
         """Return (U,) whether a person's series changes."""
         respelled = self.respelling.persons(len(self.persons.user_ids))
-        return (self.added > 0) | self.links.linked | respelled
+        learnt = self.persons.learnt & (self.persons.readings > 0)
+        return (self.added > 0) | self.links.linked | respelled | learnt
 
     @property
     def keys(self) -> pa.Table:
@@ -127,9 +130,11 @@ class Arrivals:
         return pa.concat_tables([keys, self.measurements.select(KEY).cast(keys.schema)])
 
 
-def compare(new: pa.Table, links: pa.Table, stored: Stored, basis: str) -> Arrivals:
+def compare(
+    new: pa.Table, links: pa.Table, stored: Stored, basis: str, about: pa.Table
+) -> Arrivals:
     """Compare a batch with the stored readings of its persons. Arguments as of `decide`."""
-    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
+    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), about, basis)
     user = np.repeat(np.arange(len(persons.user_ids)), np.diff(persons.indptr))
     incoming = incoming_records(persons, new, user)
     appendable = persons.appendable & ~incoming.again & ~incoming.linked(links)
@@ -147,14 +152,16 @@ def decide(
     file_numbers: Ints,
     stored: Stored,
     judging: Judging,
+    about: pa.Table,
 ) -> BatchResult:
     """Judge the new measurements of a batch of persons.
 
     new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
     links: record_statements.LINK of copies within the batch and of retractions.
-    file_numbers: (files,) int64, the number in the store of each file of the run.
+    file_numbers: (files,) int64, the number in the store of each file of the run. about:
+    schema.DEMOGRAPHICS, what the run's sources state of persons, a row each.
     """
-    arrivals = compare(new, links, stored, judging.fingerprint)
+    arrivals = compare(new, links, stored, judging.fingerprint, about)
     persons, fresh = arrivals.persons, arrivals.fresh
     judged = arrivals.touched & (persons.readings + arrivals.added >= judging.min_readings)
     annotations = annotations_with(stored, arrivals.links, persons)
@@ -164,11 +171,14 @@ def decide(
         pc.is_in(arrivals.history["user_id"], pa.array(older, pa.string()))
     )
     history = annotations.apply_assignments(stored, arrivals.respelling.applied_to(history), older)
-    series = join(new, fresh & judged[arrivals.user], history, persons, judging.timezone)
-    readings = annotations.arranged(series, persons.user_ids)
+    number = pc.index_in(history["user_id"], pa.array(persons.user_ids, pa.string())).to_numpy()
+    after = np.where(persons.resumed, persons.state_days, -np.inf)[number]
+    series = join(new, fresh & judged[arrivals.user], history, judging.timezone, after)
+    readings = annotations.arranged(series, persons.user_ids, persons.people)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
-    since = {persons.user_ids[u]: persons.since(u) for u in np.flatnonzero(again)}
-    diff = diff_decisions(stored, readings, filtered, since, CAUSAL, judging.parameters.name)
+    diff = diff_decisions(
+        stored, readings, filtered, persons.since(again), CAUSAL, judging.parameters.name
+    )
     return batch_result(arrivals, judged, readings, filtered, diff, judging, file_numbers)
 
 
@@ -204,6 +214,8 @@ def batch_result(
         respelled=arrivals.respelling.rows(users, file_numbers),
         links=link_rows(links, persons, file_numbers),
         superseded=superseded_result(links, arrivals.keys, persons),
+        demographics=demographics_rows(persons.people, persons.learnt),
+        contradictory=persons.contradictory,
         outcome=Rows(persons.indptr, outcome | shared_column(new, fresh, links, arrivals.keys)),
         net_accepted=np.zeros(users, np.int64),
     )
@@ -246,12 +258,6 @@ def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons)
         annotations,
         superseded=pa.concat_tables([superseded.select(columns), links_found.superseded]),
     )
-
-
-def stored_history(stored: Stored, persons: Persons) -> pa.Table:
-    """Return the stored measurements that may be judged again."""
-    since = {persons.user_ids[u]: persons.since(u) for u in np.flatnonzero(persons.again)}
-    return stored.history(since) if since else HISTORY.empty_table()
 
 
 def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:

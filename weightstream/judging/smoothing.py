@@ -55,6 +55,7 @@ def smooth_persons(
         respelled=nothing(users),
         links=nothing(users),
         superseded=nothing(users),
+        demographics=nothing(users),
         outcome=nothing(users),
         net_accepted=net_accepted_of(series, own, diff.net_accepted),
         retro_counts_of=retro_counts_of(series.user, diff.net_accepted, before, level),

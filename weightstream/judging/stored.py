@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from weightstream.engine import STATE_LAYOUT, STATE_SIZE
+from weightstream.schema import DEMOGRAPHICS
 from weightstream.types import Floats
 
 HISTORY = pa.schema(
@@ -152,6 +153,9 @@ class Stored(Protocol):
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         """Return those of user_ids that are known."""
 
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        """Return DEMOGRAPHICS of those of user_ids of whom anything is known, a row each."""
+
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         """Return the level (kg) after the newest measurement, of those that are known."""
 
@@ -193,6 +197,9 @@ class NothingStored:
 
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         return {}
+
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        return DEMOGRAPHICS.empty_table()
 
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         return {}

@@ -18,6 +18,7 @@ from weightstream.judging.stored import (
     SUPERSEDED,
     StoredPerson,
 )
+from weightstream.schema import DEMOGRAPHICS
 from weightstream.store.queries import listed, table
 from weightstream.store.verifying import verify_history, verify_states
 
@@ -52,6 +53,9 @@ class StoredPersons:
         rows = self._connection.execute(PERSONS, (listed(user_ids),)).fetchall()
         verify_states(self._connection, [row for row in rows if row[-1] is not None])
         return {user: StoredPerson(*rest) for user, *rest, _ in rows}
+
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        return self._rows("demographics", DEMOGRAPHICS, user_ids)
 
     def levels(self, user_ids: Sequence[str]) -> dict[str, float | None]:
         return dict(

@@ -100,6 +100,14 @@ create table users (
   trend_kg_per_week real,
   checksum integer
 ) without rowid""",
+    # Apart from users, since persons may be described before they are weighed.
+    "demographics": """
+create table demographics (
+  user_id text primary key,
+  birth_date text,                  -- 1984-05-31; contradictory: sources state several
+  sex text,                         -- m, f, or contradictory
+  checksum integer
+) without rowid""",
     "user_states": """
 create table user_states (
   user_id text primary key,
@@ -295,8 +303,8 @@ select
   user_id, readings, rejected, round(100.0 * rejected / readings, 1) as rejected_percent,
   strftime('%Y-%m-%dT%H:%M:%SZ', first_us / 1000000, 'unixepoch') as first_at,
   strftime('%Y-%m-%dT%H:%M:%SZ', last_us / 1000000, 'unixepoch') as last_at,
-  level_kg, trend_kg_per_week, dirty > 0 as waits_for_retro
-from users""",
+  level_kg, trend_kg_per_week, birth_date, sex, dirty > 0 as waits_for_retro
+from users left join demographics using (user_id)""",
     # SQLite takes the detail from the row that holds the min().
     "quarantine_by_reason": """
 create view quarantine_by_reason as
