@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import weightstream
+from tasks.runtime.open_run import open_store
 from tests.running import run
 from weightstream import clean_files, pipeline
 from weightstream.batch import SEXES
@@ -415,3 +416,46 @@ def test_an_age_beside_a_date_gives_no_birth_date(tmp_path):
     (found,) = read_clean(path, ReadOptions(), Rules(datetime(2030, 1, 1, tzinfo=UTC)), 0, 1)
     assert len(found.measurements) == 2
     assert len(found.demographics) == 0
+
+
+def test_a_run_reads_a_store_of_persons_who_were_only_described(store_files, data_dir, tmp_path):
+    with open_store("first", "ingest", Config(), data_dir) as store:
+        assert not store.has_persons
+    path = tmp_path / "Patient.ndjson"
+    path.write_text(json.dumps(patient()))
+    store_files(data_dir, path)
+    with open_store("second", "ingest", Config(), data_dir) as store:
+        assert store.has_persons
+
+
+def test_persons_who_were_only_described_are_erased_from_a_backup_too(
+    store_files, data_dir, tmp_path, rows_of, write
+):
+    path = tmp_path / "Patient.ndjson"
+    path.write_text(json.dumps(patient()))
+    store_files(data_dir, path)
+    saved = tmp_path / "saved.db"
+    assert run("backup", saved, "--data-dir", data_dir).exit_code == 0
+    assert run("erase", "a", "--data-dir", data_dir).exit_code == 0
+    assert rows_of(data_dir, "select user_id from demographics") == []
+    assert run("restore", saved, "--overwrite", "--data-dir", data_dir).exit_code == 0
+    assert rows_of(data_dir, "select user_id from demographics") == []
+
+
+def test_a_person_is_in_one_batch_whatever_is_stated_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "ROWS_PER_TASK", 2)
+    resources = [
+        *[patient(id=user) for user in "abcde"],
+        observation(1),
+        observation(2) | {"subject": {"reference": "Patient/b"}, "status": "entered-in-error"},
+    ]
+    path = tmp_path / "all.ndjson"
+    path.write_text("\n".join(map(json.dumps, resources)))
+    intake = pipeline.read(
+        [path], ReadOptions(), Data(), datetime.now(UTC), tmp_path / "spill", threads=1
+    )
+    parts = list(intake.parts(2, 0))
+    assert [part.demographics["user_id"].to_pylist() for part in parts] == [
+        ["a"], ["b"], ["c", "d"], ["e"],
+    ]  # fmt: skip
+    assert [len(part.retractions) for part in parts] == [0, 1, 0, 0]

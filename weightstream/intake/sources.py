@@ -19,7 +19,7 @@ from weightstream.errors import ConfigError, InputError
 from weightstream.intake.cleaning import Rules, read_clean, required_person
 from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
-from weightstream.intake.partition import Partition, Partitions, Spool, plan
+from weightstream.intake.partition import ROWS_PER_TASK, Partition, Partitions, Spool, plan
 from weightstream.intake.rereading import Check, accept
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
@@ -90,11 +90,16 @@ class Intake:
             for file, count in zip(self.files, counts.tolist(), strict=True):
                 file.exclude(OUTSIDE_WINDOW, count)
             for part in plan(chosen, width, users_per_task) if len(chosen) else ():
-                own, left = _of_part(left, part) if len(left) else (left, left)
-                theirs, known = _of_part(known, part) if len(known) else (known, known)
+                persons = part.persons() if len(left) or len(known) else None
+                own, left = _of_persons(left, persons)
+                theirs, known = _of_persons(known, persons)
                 yield replace(part, retractions=own, demographics=theirs)
-        if len(left) or len(known):
-            yield Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left, known)
+        nobody = Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64))
+        if len(left):
+            theirs, known = _of_persons(known, pc.unique(left["user_id"]))
+            yield replace(nobody, retractions=left, demographics=theirs)
+        for start in range(0, len(known), ROWS_PER_TASK):
+            yield replace(nobody, demographics=known.slice(start, ROWS_PER_TASK))
 
     def _without_unknown_clocks(self, table: pa.Table) -> pa.Table:
         table, lost = as_dates(table, self.clocks, self.timezone)
@@ -230,9 +235,11 @@ def _read(
         on_rows(everyone.rows)
 
 
-def _of_part(rows: pa.Table, part: Partition) -> tuple[pa.Table, pa.Table]:
-    """Return the rows of the partition's persons, and the others."""
-    own = pc.is_in(rows["user_id"], part.persons())
+def _of_persons(rows: pa.Table, persons: pa.Array | None) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of some persons, and the others. persons: not looked at without rows."""
+    if not len(rows):
+        return rows, rows
+    own = pc.is_in(rows["user_id"], persons)
     return rows.filter(own), rows.filter(pc.invert(own))
 
 
