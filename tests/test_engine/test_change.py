@@ -82,3 +82,14 @@ def test_with_a_swing_the_interval_is_nearly_so(name):
         wanted = exact(day, kg, process, row)
         assert 0.85 < margin[row] / wanted[1] < 1.3
         assert change[row] == pytest.approx(wanted[0], abs=0.3 * wanted[1])
+
+
+def test_others_in_the_batch_change_no_bit():
+    day, process = DAYS["now and then"], Process()
+    kg = 85.0 + np.random.default_rng(3).normal(0, 1, len(day)).cumsum()
+    own = estimates(day, kg, process)
+    alone = changes(batch_of((day, kg)), *own, process)
+    both = [np.concatenate([values * 0.7, values]) for values in own]
+    beside = changes(batch_of((day, kg), (day, kg)), *both, process)
+    for one, two in zip(alone, beside, strict=True):
+        np.testing.assert_array_equal(one, two[len(day) :])

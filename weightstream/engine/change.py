@@ -1,5 +1,7 @@
 """How far a person's level has come in four weeks, by the joint distribution of both ends."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from weightstream.batch import Floats, UserBatch
@@ -27,7 +29,11 @@ def changes(
         return change, margin
     user = np.repeat(np.arange(len(batch.user_ids)), np.diff(batch.indptr))[known]
     day, own, sd = batch.day[known], level[known], np.maximum(sd[known], 1e-9)
-    alike = np.cumsum(_alike(day, own, sd, filtered[known], process))
+    alike = _alike(day, own, sd, filtered[known], process)
+    # Person by person, for a sum over all would give others a say in the last bit.
+    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(user)) + 1).tolist(), len(user)]):
+        alike[start] = 0.0
+        alike[start:stop] = np.cumsum(alike[start:stop])
     # One search for all persons: each has a stretch of time of their own.
     then = day - CHANGE_DAYS
     stretch = (day.max() - day.min() + 2 * CHANGE_DAYS) * user
