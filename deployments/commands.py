@@ -28,7 +28,6 @@ from weightstream.cli_files import OWN_PROCESS
 from weightstream.cli_sources import checked_sources, source_options
 from weightstream.errors import PrefectError, WeightstreamError
 from weightstream.hidden_packages import load_engine, load_pyarrow
-from weightstream.outputs.summary import Summary
 from weightstream.scratch import scratch_folder
 
 LEAST_THREADS, PLENTY_OF_THREADS = 16, 80
@@ -88,14 +87,14 @@ def _flattened(
 @settings
 def ingest(as_json: bool, json_report: Path | None, **parameters: Any) -> None:
     """Read SOURCEs, judge every measurement, store the decisions and draw the pages."""
-    from weightstream.intake.import_report import check_report
-
-    # What is wrong with the parameters is said before Prefect is started, which takes seconds.
-    sources = checked_sources(parameters)
-    if json_report is not None:
-        check_report(json_report, sources.files)
-
     with server_beside():
+        from weightstream.intake.import_report import check_report
+
+        # What is wrong with the parameters is said at once, and ends the server.
+        load_pyarrow()
+        sources = checked_sources(parameters)
+        if json_report is not None:
+            check_report(json_report, sources.files)
         load_compiled()
         from flows.ingest import ingest as flow
 
@@ -169,6 +168,8 @@ def report(
     flow: Any, parameters: dict[str, Any], as_json: bool, first: Callable[[], None] | None = None
 ) -> None:
     """Run a flow here, say what it did, and exit with its status. first: to be said before."""
+    from weightstream.outputs.summary import Summary  # with Arrow: not before the server is started
+
     plain_logging()
     check_threads()
     given = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}

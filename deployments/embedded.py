@@ -47,6 +47,10 @@ def server_beside() -> Iterator[None]:
     gc.disable()  # what is imported stays
     try:
         yield
+    except BaseException:
+        if launched is not None:
+            _end(launched)
+        raise
     finally:
         gc.enable()
     if launched is not None:
