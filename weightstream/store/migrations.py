@@ -3,6 +3,7 @@
 from sqlite_utils import Database, Migrations
 
 from weightstream.store.checksums import renew_all
+from weightstream.store.rebuilding import rebuild_changed
 from weightstream.store.tables import INDEXES, TABLES, VIEWS
 from weightstream.store.upgrade_0_1 import STEPS_OF_0_1, restore_rows, set_tables_apart
 
@@ -25,3 +26,9 @@ def store_of_0_2(db: Database) -> None:
         renew_all(db.conn)
     for view in VIEWS.values():
         db.execute(view)
+
+
+@migrations()
+def second_reasons(db: Database) -> None:
+    """Add second_reason and p_second to decisions of an earlier 0.2; retro fills them."""
+    rebuild_changed(db.conn)

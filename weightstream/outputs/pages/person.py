@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
+from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE, is_doubtful
 from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.changes import Change, direction
 from weightstream.outputs.pages.co_users import CoUsers
@@ -121,7 +121,9 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
     """
     column = person.columns
     sources, source = _by_frequency(column["source"])
-    reasons, reason = _coded(column["reason"], [d.reason for d in person.earlier])
+    possibly = _possibly(column)
+    named = [*(d.reason for d in person.earlier), *filter(None, possibly["second"])]
+    reasons, reason = _coded(column["reason"], named)
     units, unit = _coded(column["raw_unit"])
     paths, path = _coded(column["file"])
     stages, stage = _coded(column["stage"], [d.stage for d in person.earlier])
@@ -136,6 +138,7 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
         "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
         "reasons": list(map(_reason_entry, reasons)),
         "reason": reason,
+        "possibly": possibly | {"second": [_place(reasons, name) for name in possibly["second"]]},
         **_numbers(column),
         **_changes(person),
         **_usual(person, sources),
@@ -233,13 +236,25 @@ COARSE = {
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
-    p_reason = np.asarray(column.get("p_reason", []), np.float64)
     return {
         **_rounded_together(column, FINE, 3),
         **_rounded_together(column, COARSE, 2),
         "suggested": {"rows": rows, "kg": suggested[rows]},
-        "possibly": np.flatnonzero(p_reason < LIKELY),
     }
+
+
+def _possibly(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return rows whose reason is only possibly the right one, with the next one, if known."""
+    rows = [row for row, p in enumerate(_listed(column["p_reason"])) if is_doubtful(p)]
+    return {
+        "rows": rows,
+        "second": [column["second_reason"][row] for row in rows],
+        "p": _rounded([column["p_second"][row] for row in rows], 2),
+    }
+
+
+def _place(names: Sequence[str], name: str | None) -> int | None:
+    return None if name is None else names.index(name)
 
 
 def _rounded_together(
