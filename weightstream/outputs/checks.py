@@ -18,6 +18,8 @@ from weightstream.outputs.quality import Measured, Tally, checked_since, drift
 Status = Literal["passed", "failed", "not checked"]
 ALL = "all sources"
 """The source of a check of the whole store."""
+INGEST = "the newest ingest"
+"""The source of a check of what arrived last."""
 CERTAIN = 10.0
 """Gain in log likelihood from which on a change of a share is no chance."""
 VOLUME_WEEKS = 4
@@ -295,7 +297,7 @@ def _newest_ingest(measured: Measured, limits: Quality) -> Check:
     newest = next(
         (run for run in measured.runs if run["kind"] == "ingest" and run["rows_in"]), None
     )
-    source = "the newest ingest"
+    source = INGEST
     if newest is None:
         why = "nothing was ingested yet"
         return Check(source, "max_quarantined", "not checked", said=why)
