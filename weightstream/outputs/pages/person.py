@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE, is_doubtful
+from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
 from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.changes import Change, direction
 from weightstream.outputs.pages.co_users import CoUsers
@@ -245,7 +245,8 @@ def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 def _possibly(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return rows whose reason is only possibly the right one, with the next one, if known."""
-    rows = [row for row, p in enumerate(_listed(column["p_reason"])) if is_doubtful(p)]
+    p_reason = np.asarray(column["p_reason"], np.float64)
+    rows = np.flatnonzero(p_reason < LIKELY).tolist()
     return {
         "rows": rows,
         "second": [column["second_reason"][row] for row in rows],
