@@ -175,6 +175,20 @@ def test_the_rows_of_a_failed_check_are_one_click_away(failing):
     assert not (failing / "dashboards" / page).exists()
 
 
+def test_only_what_no_row_can_show_has_no_rows(store_files, csv_of, fresh_dir):
+    """A share inside an interval that is too high is of no single reading."""
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 28, 2)]
+    rows = [(PERSON, f"{day}T07:00:00Z", "74.0", "kg", "before") for day in days]
+    rows += [(PERSON, f"{day}T11:00:00Z", "71.0", "kg", "after") for day in days]  # dialysis
+    store_files(folder := fresh_dir(), csv_of(*rows))
+    found = report.report_on_store(configured(folder, weeks=0, min_readings=20))
+    failed = [one for one in found["checks"] if one["status"] == "failed"]
+    assert {"coverage_50_tolerance", "max_difference_kg"} <= {one["metric"] for one in failed}
+    for one in failed:
+        too_high = one["metric"].startswith("coverage") and one["observed"] > one["baseline"]
+        assert (one["rows_at"] is None) == (too_high or one["source"] == "all sources")
+
+
 def test_without_a_store_one_sentence(tmp_path):
     done = run("--data-dir", tmp_path / "none", "--check")
     assert done.exit_code == 2

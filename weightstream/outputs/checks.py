@@ -29,8 +29,8 @@ LEAST_PAUSES = 10
 """Whose readings, or ingests, paused less often has no usual pause."""
 
 TO_DO = {
-    "max_quarantined": "see the reasons below; a column or unit may need `--column` or `--unit`",
-    "max_rejected": "look at some of them with `weightstream review`, and at the reasons below",
+    "max_quarantined": "look at the reasons; a column or unit may need `--column` or `--unit`",
+    "max_rejected": "look at some of them with `weightstream review`, and at the reasons",
     "coverage_95_tolerance": "`weightstream learn` learns the noise of sources",
     "coverage_50_tolerance": "`weightstream learn` learns the noise of sources",
     "max_difference_kg": "`weightstream learn` learns the biases of sources",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from weightstream.judging.explanation import EXPLAINED_BY, explain
 from weightstream.outputs.checks import INGEST
 from weightstream.schema import HUMAN_REASONS
+from weightstream.store.tallies import HALF_OF_50
 from weightstream.store.verifying import verify_persons
 
 ROWS = 50
@@ -33,7 +34,7 @@ WHICH = {
     "max_rejected": f"d.verdict = 'rejected' and d.reason not in ({_NO_ERRORS})",
     "max_rise.rejected": f"d.verdict = 'rejected' and d.reason not in ({_NO_ERRORS})",
     "coverage_95_tolerance": f"{_OUTSIDE}d.expected_margin_kg",
-    "coverage_50_tolerance": f"{_OUTSIDE}d.expected_margin_kg",
+    "coverage_50_tolerance": f"{_OUTSIDE}d.expected_margin_kg * {HALF_OF_50}",
     "max_difference_kg": f"{_OUTSIDE}:limit and (m.weight_kg > d.expected_kg) = (:observed > 0)",
     "max_drift_kg": f"{_OUTSIDE}:limit and (m.weight_kg > d.expected_kg) = (:observed > 0)",
     "least_volume": "1 order by m.effective_at desc",

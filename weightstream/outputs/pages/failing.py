@@ -1,5 +1,6 @@
 """The page of rows because of which checks failed. It needs no script."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -34,10 +35,17 @@ def _section(
     title = f"<bdi>{escape(check['source'])}</bdi>: {escape(check['metric'])}"
     return (
         f'<section class="card" id="{anchor}"><h2>{title}</h2>'
-        f"<p>{escape(check['said'])}. Next step: {escape(check['to_do'])}.</p>"
+        f"<p>{escape(check['said'])}. Next step: {_with_code(check['to_do'])}.</p>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Rows of {anchor}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>\n"
     )
+
+
+def _with_code(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+_CODE = re.compile("`([^`]+)`")
 
 
 def _row(row: FailingRow, page: str | None) -> str:

@@ -72,7 +72,8 @@
 
   /* Why, the next step in words, and the rows. */
   function saidCell(check) {
-    const next = check.to_do ? element("span", { class: "next" }, ` → ${check.to_do}`) : "";
+    const parts = check.to_do.split("`").map((text, k) => (k % 2 ? element("code", {}, text) : text));
+    const next = check.to_do ? element("span", { class: "next" }, " → ", ...parts) : "";
     const rows = check.rows_at ? [". ", element("a", { href: check.rows_at }, "Show rows")] : [];
     return element("span", {}, check.said, next, ...rows);
   }
