@@ -40,6 +40,7 @@ INDEX_COLUMNS = (
 RECENT_DAYS = 30
 """An alert is recent that is no older than this, against the newest reading of all."""
 SPARK_POINTS = 24
+_SHARES = np.linspace(0.0, 1.0, SPARK_POINTS)
 SPARK_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 
 
@@ -133,7 +134,7 @@ def spark(day: npt.NDArray[np.float64], level: npt.NDArray[np.float64]) -> str:
     day, level: (N,), N >= 1, sorted. The full height is what the level spans, at least 2 kg.
     """
     start = max(day[0], day[-1] - 365.0)
-    at = np.linspace(start, day[-1], SPARK_POINTS)
+    at = start + _SHARES * (day[-1] - start)
     values = np.interp(at, day, level)
     middle = (values.max() + values.min()) / 2
     height = max(2.0, values.max() - values.min())

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class Person:
     goal: Goal | None = None
     revision: int = 0
 
-    @property
+    @cached_property
     def vague(self) -> bool:
         """Return whether the newest level is not well known, so that no change of it is told."""
         level, lo, hi = (
