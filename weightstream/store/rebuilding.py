@@ -11,16 +11,19 @@ FORMER = "former_"
 
 
 def rebuild_changed(connection: sqlite3.Connection) -> None:
-    """Rebuild the tables that TABLES defines otherwise; their new columns are empty.
+    """Rebuild the tables that TABLES defines otherwise, and create those that are missing.
 
-    Rows that were as written get the checksums of their new form; damaged rows stay damaged.
+    New columns are empty. Rows that were as written get the checksums of their new form; damaged
+    rows stay damaged.
     """
     connection.create_function(FUNCTION, -1, hash_row, deterministic=True)
     for view in VIEWS:
         connection.execute(f"drop view if exists {view}")
     kept = dict(connection.execute("select name, sql from sqlite_master where type = 'table'"))
-    for table in TABLES:
-        if kept[table] != schema()[table]:
+    for table, statement in TABLES.items():
+        if table not in kept:
+            connection.execute(statement)
+        elif kept[table] != schema()[table]:
             _rebuild(connection, table)
     names = {name for (name,) in connection.execute("select name from sqlite_master")}
     for index in INDEXES:
