@@ -29,6 +29,15 @@ def store_of_0_2(db: Database) -> None:
 
 
 @migrations()
+def demographics(db: Database) -> None:
+    """Add the table to a store of an earlier 0.2, and its columns to the view of persons."""
+    if "demographics" not in db.table_names():
+        db.execute(TABLES["demographics"])
+        db.execute("drop view persons")
+        db.execute(VIEWS["persons"])
+
+
+@migrations()
 def second_reasons(db: Database) -> None:
     """Add second_reason and p_second to decisions of an earlier 0.2; retro fills them."""
     rebuild_changed(db.conn)
