@@ -99,7 +99,7 @@ def server_run(deployment: str, parameters: tuple[str, ...], name: str) -> None:
     from deployments.running import run_and_wait
     from flows.served import Served
 
-    sys.exit(run_and_wait(Served(name).deployment(deployment), dict(map(_parameter, parameters))))
+    sys.exit(run_and_wait(Served(name), deployment, dict(map(_parameter, parameters))))
 
 
 def _parameter(written: str) -> tuple[str, Any]:
