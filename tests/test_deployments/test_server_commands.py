@@ -130,3 +130,10 @@ def test_a_folder_of_the_user_is_none_of_our_packages(monkeypatch, tmp_path):
     command = [*python, "-c", "import deployments"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.flow
+def test_running_a_deployment_does_not_import_the_engine():
+    """It would be compiled first, for a minute where it was never used."""
+    program = "import deployments.running, sys; print('weightstream.engine' in sys.modules)"
+    assert run_python(program).stdout == "False\n"
