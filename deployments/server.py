@@ -1,6 +1,8 @@
 """`weightstream server`: set up and check what weightstream needs on a Prefect server."""
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +124,19 @@ def taken(others: list[str]) -> str:
         f"another project on this server has {' and '.join(others)}, and setup would replace it; "
         "give this store a name of its own with --name, or rename the other"
     )
+
+
+def check_worker_folder() -> None:
+    """Raise PrefectError if a worker cannot start here, since another user's was first.
+
+    Prefect's worker makes the folder runner_storage in that of temporary files, for its own user.
+    """
+    folder = Path(tempfile.gettempdir()) / "runner_storage"
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise PrefectError(
+            f"{folder} belongs to another user's worker on this machine; set TMPDIR to a folder of "
+            "your own (PrivateTmp=true in a systemd unit)"
+        )
 
 
 def store_of(served: Served, config: Path | None, data_dir: Path | None) -> Path:

@@ -129,9 +129,10 @@ def _parameter(written: str) -> tuple[str, Any]:
 @settings
 def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | None) -> None:
     """Run `server setup`, then a worker for the deployments, until stopped."""
-    from deployments.server import set_up, store_of
+    from deployments.server import check_worker_folder, set_up, store_of
     from flows.served import Served
 
+    check_worker_folder()
     _load_flows()
     served = Served(name)
     for line in set_up(served, config, data_dir):

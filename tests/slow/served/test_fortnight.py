@@ -22,6 +22,8 @@ SETTINGS = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(RETENTION_DAYS * DAY),
     "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D",
 }
+AGES = (("flow_run", "end_time"), ("events", "occurred"), ("event_resources", "occurred"))
+"""By which Prefect's vacuum deletes."""
 SPREAD = 1.2
 """How much the last days may be above those that went before, once the oldest are deleted."""
 PERSONS = 50
@@ -57,7 +59,7 @@ def measured(home, processes):
 def a_day_passes(home):
     """Make all that has ended a day older, as Prefect allows no retention of minutes."""
     with closing(sqlite3.connect(home / "prefect.db", timeout=60)) as database, database:
-        for table, column in (("flow_run", "end_time"), ("events", "occurred")):
+        for table, column in AGES:
             older = f"strftime('%Y-%m-%d %H:%M:%f000', {column}, '-1 day')"
             database.execute(f"update {table} set {column} = {older} where {column} is not null")
 
