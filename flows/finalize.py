@@ -53,6 +53,7 @@ def record_outcomes(context: RunContext) -> None:
         file.exclude(BELOW_MIN_READINGS, counts[OUTCOMES.index("excluded")])
     for (number, source), rows in tallies.shared_ids.items():
         intake.findings[number].shared_ids[source] = rows
+    intake.contradictory += tallies.contradictory
     record_counts(store.connection, store.path, intake.files, store.file_numbers.tolist())
     outcomes["quarantined"] = sum(file.quarantined for file in intake.files)
     outcomes["excluded"] = sum(sum(file.excluded.values()) for file in intake.files)

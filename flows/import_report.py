@@ -7,7 +7,12 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.runtime.context import RunContext
 from weightstream.errors import ConfigError
-from weightstream.intake.import_report import first_quarantined, shared_ids_text, write_report
+from weightstream.intake.import_report import (
+    contradictory_text,
+    first_quarantined,
+    shared_ids_text,
+    write_report,
+)
 from weightstream.intake.sources import report_of
 
 logger = logging.getLogger("weightstream")
@@ -34,6 +39,8 @@ def publish_import_report(context: RunContext, json_report: str | None) -> list[
         for name, found in zip(names, intake.findings, strict=True):
             if found.shared_ids:
                 logger.warning(shared_ids_text(f"{name} of the store", found.shared_ids.total()))
+        for what, persons in intake.contradictory.items():
+            logger.warning(contradictory_text(what, persons))
         return []
     try:
         timezone = settings.config.data.timezone

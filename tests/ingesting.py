@@ -1,6 +1,7 @@
 """An ingest as tests run it: without Prefect, tasks or threads of its own."""
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from weightstream import pipeline
 from weightstream.config import Config
+from weightstream.demographics import STATED
 from weightstream.engine.model import PRIOR
 from weightstream.erasing.tombstones import read_tombstones
 from weightstream.intake.partition import spill_folder
@@ -64,6 +66,9 @@ def store_files(
             counts[:] += decided.counts(start, stop, len(numbers))
             for (file, source), rows in decided.shared_ids(start, stop).items():
                 intake.findings[file].shared_ids[source] += rows
+            if decided.contradictory is not None:
+                found = decided.contradictory[start:stop].sum(axis=0).tolist()
+                intake.contradictory += Counter(dict(zip(STATED, found, strict=True)))
 
         for part in intake.parts(2, config.execution.users_per_task):
 

@@ -1,9 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weightstream.batch import split_by_rows
+from weightstream.batch import UserBatch, split_by_rows
+from weightstream.judging.evidence import joined
 
 ROWS = st.lists(st.integers(0, 2000), max_size=60).map(lambda rows: np.array(rows, np.int64))
 
@@ -28,3 +31,18 @@ def test_no_batch_is_larger_than_its_share_and_one_user(rows, batches):
 def test_equal_users_are_shared_equally(batches):
     sizes = [one.stop - one.start for one in split_by_rows(np.full(42, 9), batches)]
     assert sizes == [42 // batches] * batches
+
+
+def test_nothing_is_known_of_persons_unless_it_is_said() -> None:
+    batch = joined([_batch(("a", "b")), _batch(("c",), born=np.array([5.0]), sex=np.ones(1, "i1"))])
+    np.testing.assert_array_equal(batch.born, [np.nan, np.nan, 5.0])
+    assert batch.sex.tolist() == [0, 0, 1]
+    assert batch.sex.dtype == np.int8
+    with pytest.raises(ValueError, match="2 persons, but 1 birth dates"):
+        _batch(("a", "b"), born=np.array([5.0]))
+
+
+def _batch(users: tuple[str, ...], **known: Any) -> UserBatch:
+    none = np.zeros(0)
+    indptr = np.zeros(len(users) + 1, np.int64)
+    return UserBatch(users, indptr, none, none, none, np.zeros(0, np.int64), ("s",), **known)

@@ -214,7 +214,8 @@ def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[st
     except Exception as error:
         persons = plan(concat([part.take()]), 1, 1)
         if len(persons) > 1:
-            single = (replace(one, retractions=part.retractions) for one in persons)
+            about = {"retractions": part.retractions, "demographics": part.demographics}
+            single = (replace(one, **about) for one in persons)
             return _joined([judged_part(one, run, judging, names) for one in single])
         files = part.take()["file"].to_numpy()
         counts = np.zeros((len(names), len(schema.OUTCOMES)), np.int64)

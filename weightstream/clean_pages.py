@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.config import Config
+from weightstream.demographics import of_persons
 from weightstream.errors import ConfigError
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import shift_rows
@@ -105,7 +106,8 @@ def histories_of(batch: JudgedBatch, files: Sequence[str], overrides: pa.Table |
     time_us = batch.rows["time_us"].filter(judged).to_numpy()
     columns["raw_time"] = batch.rows["raw_time"].filter(judged).to_pylist()
     columns["local_hour"] = batch.rows["hour"].filter(judged).to_numpy().astype(np.float64)
-    return Histories(tuple(names), np.append(first, len(table)), time_us, columns, {})
+    indptr, people = np.append(first, len(table)), of_persons(names, batch.series.people)
+    return Histories(tuple(names), indptr, time_us, columns, {}, people)
 
 
 def shifts_of(batch: JudgedBatch) -> dict[str, list[tuple[str, float, float]]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -32,6 +33,7 @@ from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.clocks import RunClock
 from weightstream.config import Config
 from weightstream.config_file import config_of
+from weightstream.demographics import contradictions, merge
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError, InputError
 from weightstream.exchange import BucketWriter, Place, read_bucket
@@ -230,11 +232,13 @@ def read_file(whole: DatasetJob, number: int) -> dict[str, Any]:
         intake = read([path], job.options, data, whole.started, spill, threads=1)
         rows = BucketWriter(place, f"{stem}-rows", schema.MEASUREMENT, whole.parts)
         back = BucketWriter(place, f"{stem}-back", schema.RETRACTION, whole.parts)
+        about = BucketWriter(place, f"{stem}-about", schema.DEMOGRAPHICS, whole.parts)
         for part in intake.parts(1, 0):
             rows.append(_of_file(part.take(), number))
             back.append(_of_file(part.retractions, number))
-        rows.flush()
-        back.flush()
+            about.append(part.demographics)
+        for writer in (rows, back, about):
+            writer.flush()
         name = whole.names[number]
         quarantine = [named_quarantine(table, [name]) for table in intake.quarantined()]
         if quarantine:
@@ -265,6 +269,7 @@ def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
         return dict(place.read_json(receipt))
     measurements = read_bucket(place, EXCHANGE, "rows", bucket, schema.MEASUREMENT)
     retractions = read_bucket(place, EXCHANGE, "back", bucket, schema.RETRACTION)
+    about = merge(read_bucket(place, EXCHANGE, "about", bucket, schema.DEMOGRAPHICS))
     run = CleanRun(job, RunClock())
     counts = np.zeros(len(schema.OUTCOMES), np.int64)
     judging = judging_of(job.config, job.parameters)
@@ -274,7 +279,7 @@ def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
         with place.writing(name) as file, parquet_writer(file, JUDGED) as writer:
             each = persons_a_batch(pc.count_distinct(table["user_id"].cast(pa.string())).as_py(), 1)
             for part in plan(table, 1, each):
-                some = replace(part, retractions=retractions)
+                some = replace(part, retractions=retractions, demographics=about)
                 judged = judged_part(some, run, judging, whole.names)
                 writer.write_table(judged.table)
                 written += len(judged.table)
@@ -289,6 +294,7 @@ def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
         "counts": dict(zip(schema.OUTCOMES, counts.tolist(), strict=True)),
         "users": run.users,
         "overridden": run.overridden,
+        "contradictory": contradictions(about),
         "problems": run.problems,
     }
     place.write_json(receipt, said)
@@ -325,6 +331,9 @@ def _finish(
         "job": wanted,
         "parts": [{"name": one["name"], "rows": one["rows"]} for one in parts],
         "problems": problems,
+        "contradictory": dict(
+            sum((Counter(one["contradictory"]) for one in judged.values()), Counter())
+        ),
         "unread": [sentence for one in receipts.values() for sentence in one["unread"]],
     }
     _join_quarantine(place)

@@ -16,6 +16,7 @@ from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, required_timezone
 from weightstream.config_file import config_of
+from weightstream.demographics import Statements
 from weightstream.engine.model import Parameters
 from weightstream.errors import ConfigError
 from weightstream.frame_kinds import Native
@@ -160,10 +161,10 @@ def _cleaned_frame(
         (rows, _more_said(dialect, said), timezone)
         for rows, dialect, timezone in _dialects(frame, raw)
     ]
-    measurements, retractions, parts = _cleaned(raw, dialects, settings)
+    measurements, about, parts = _cleaned(raw, dialects, settings)
     parts.append(of_other_measures(assembled.keep))
     judging = judging_of(settings, parameters)
-    parts += _judged(measurements, retractions, judging, stage, overrides)
+    parts += _judged(measurements, about, judging, stage, overrides)
     return in_frame_order(parts, len(frame))
 
 
@@ -259,13 +260,14 @@ def _dialects(frame: pd.DataFrame, raw: pa.Table) -> list[tuple[Ints, Dialect, s
 
 def _cleaned(
     raw: pa.Table, dialects: list[tuple[Ints, Dialect, str | None]], settings: Config
-) -> tuple[pa.Table, pa.Table, list[pa.Table]]:
-    """Return schema.MEASUREMENT of rows that count, schema.RETRACTION, and ROWS of the rest."""
+) -> tuple[pa.Table, dict[str, pa.Table], list[pa.Table]]:
+    """Return schema.MEASUREMENT of rows that count, what else a Partition holds about their
+    persons, and ROWS of the rest."""
     data = settings.data
     rules = Rules(datetime.now(UTC), data.timezone, data.min_date)
     selection = Selection(data)
     kept, others = [schema.MEASUREMENT.empty_table()], []
-    retractions = [schema.RETRACTION.empty_table()]
+    retractions, stated = [schema.RETRACTION.empty_table()], Statements()
     for rows, dialect, timezone in dialects:
         zone = timezone or rules.timezone
         block = raw if len(rows) == len(raw) else raw.take(pa.array(rows))
@@ -276,6 +278,7 @@ def _cleaned(
         chosen, _ = selection.of_rows(measurements)
         others += [quarantined(cleaned), excluded(cleaned.retractions, RETRACTED)]
         retractions.append(cleaned.retractions)
+        stated.append(cleaned.demographics)
         others.append(excluded(_without(measurements, chosen), NOT_SELECTED))
         kept.append(chosen)
     selection.end_of_source(usable=True)
@@ -284,7 +287,8 @@ def _cleaned(
     clocks.add(inside, rules.timezone)
     inside, _ = as_dates(inside, clocks, rules.timezone)
     others.append(excluded(outside, NOT_SELECTED))
-    return inside.combine_chunks(), pa.concat_tables(retractions), others
+    about = {"retractions": pa.concat_tables(retractions), "demographics": stated.merged()}
+    return inside.combine_chunks(), about, others
 
 
 def _without(table: pa.Table, chosen: pa.Table) -> pa.Table:
@@ -293,7 +297,7 @@ def _without(table: pa.Table, chosen: pa.Table) -> pa.Table:
 
 def _judged(
     measurements: pa.Table,
-    retractions: pa.Table,
+    about: Mapping[str, pa.Table],
     judging: Judging,
     stage: Stage,
     overrides: pa.Table | None,
@@ -303,7 +307,7 @@ def _judged(
         return
     persons = pc.count_distinct(measurements["user_id"].cast(pa.string())).as_py()
     plans = plan(measurements, WORKERS, persons_a_batch(persons, WORKERS))
-    batches = [replace(one, retractions=retractions) for one in plans]
+    batches = [replace(one, **about) for one in plans]
 
     def judge_one(batch: Partition) -> pa.Table:
         return judged(judge(batch, judging, stage, overrides).rows, overrides)

@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 
 from weightstream.engine.model import Process
-from weightstream.engine.process import LEAST_SIZE, USUAL_KG
-from weightstream.outputs.pages.movement import usual_variance
+from weightstream.movement import body_size, usual_variance
 from weightstream.types import Floats, Ints
 
 Side = Literal["left", "right"]
@@ -60,8 +59,7 @@ def _positions(indptr: Ints, day: Floats, wanted: Floats, side: Side) -> Ints:
 
 def variogram(days: Floats, kg: Floats, process: Process) -> Floats:
     """Return the variance, kg², of a level's change in some days: walk and swing of eq. 1."""
-    size = np.maximum((np.maximum(kg, 1.0) / USUAL_KG) ** 1.5, LEAST_SIZE)
-    return size * usual_variance(days, process)
+    return body_size(kg) * usual_variance(days, process)
 
 
 def level_at(series: LevelSeries, day: Floats, process: Process) -> tuple[Floats, Floats]:

@@ -151,7 +151,7 @@ def judge(
     )
     enough = readings >= judging.min_readings
     table = join(found.new, enough, HISTORY.empty_table(), judging.timezone)
-    series = annotations.arranged(table, by_person(table["user_id"])[0])
+    series = annotations.arranged(table, by_person(table["user_id"])[0], batch.demographics)
     estimates = series.judged(_estimate(series, judging, stage))
     decisions = decision_table(series, estimates, stage, judging.parameters.name)
     return JudgedBatch(_outcome_rows(found, decisions), series, estimates)
@@ -179,15 +179,15 @@ def judge_for_store(
     Returns the changes to the store, and (files, OUTCOMES) counts of the rows that were copies of
     others in the batch.
     """
-    measurements, retractions = batch.take(), batch.retractions
+    measurements, retractions, about = batch.take(), batch.retractions, batch.demographics
     if persons is not None:
-        measurements, retractions = (
+        measurements, retractions, about = (
             table.filter(pc.is_in(table["user_id"].cast(pa.string()), pa.array(persons)))
-            for table in (measurements, retractions)
+            for table in (measurements, retractions, about)
         )
     found = identify(measurements)
     stated = statements_of(found.one_each.copies, retractions)
-    result = decide(found.new, stated, file_numbers, stored, judging)
+    result = decide(found.new, stated, file_numbers, stored, judging, about)
     return result, outcomes_of_copies(found.one_each.dropped, result, len(file_numbers))
 
 

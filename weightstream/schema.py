@@ -26,7 +26,7 @@ RAW = pa.schema(
         ("retracted", pa.bool_()),  # the source retracts the record; null: it does not
         ("fault", pa.string()),  # a quarantine reason that the reader itself found, else null
         ("detail", pa.string()),  # one sentence on that fault, else null
-        ("birth_date", pa.string()),  # of the person, 1984-05-31, if the source has it
+        ("birth_date", pa.string()),  # of the person, as written
         ("sex", pa.string()),  # of the person: m, f, or null
     ]
 )
@@ -64,6 +64,16 @@ RETRACTION = pa.schema(
     ]
 )
 """Records that their source retracted; one without a record_id has no effect."""
+
+DEMOGRAPHICS = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("birth_date", pa.string()),  # 1984-05-31
+        ("sex", pa.string()),  # m or f
+    ]
+)
+"""What sources state about persons, beside their weighings; null: nothing. Once merged
+(weightstream.demographics), a value may be "contradictory"."""
 
 QUARANTINE = pa.schema(
     [

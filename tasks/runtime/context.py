@@ -20,6 +20,7 @@ from prefect.states import State
 from tasks.runtime.progress import Progress
 from weightstream.clocks import StageClock
 from weightstream.config import Config
+from weightstream.demographics import STATED
 from weightstream.intake.partition import Partition
 from weightstream.intake.sources import Intake
 from weightstream.judging.batch_result import BatchResult
@@ -142,7 +143,8 @@ class Tallies:
     """What a run has counted so far.
 
     counts: (files, OUTCOMES) int64, rows that came in. shared_ids: of them, those whose source's
-    id is that of others too, by file and source. changed: persons whose series grew. failed: rows
+    id is that of others too, by file and source. contradictory: persons of whom the sources state
+    what contradicts the store, by STATED. changed: persons whose series grew. failed: rows
     of batches that failed; failed_files: the numbers of their files. net_accepted: of the run's
     own rows, those that retro accepted less those that it rejected. outcomes: of all rows, once
     all are judged. quality: from the task `report`, and new_breaches: limits of [quality] that are
@@ -154,6 +156,7 @@ class Tallies:
     clocks: dict[str, StageClock] = field(default_factory=lambda: defaultdict(StageClock))
     counts: Ints = field(default_factory=lambda: np.zeros((0, len(OUTCOMES)), np.int64))
     shared_ids: Counter[tuple[int, str]] = field(default_factory=Counter)
+    contradictory: Counter[str] = field(default_factory=Counter)
     users: int = 0
     changed: list[str] = field(default_factory=list)
     failed: int = 0
@@ -176,7 +179,10 @@ class Tallies:
         if result.retro_counts_of is not None:
             self.retro_changes += result.retro_counts_of[start:stop].sum(axis=0)
         if result.outcome.columns:  # rows that came in, not a second look at stored ones
-            self.users += len(persons)
+            self.users += int(result.arrived[start:stop].sum())
+            if result.contradictory is not None:
+                found = result.contradictory[start:stop].sum(axis=0).tolist()
+                self.contradictory.update(dict(zip(STATED, found, strict=True)))
             self.shared_ids += result.shared_ids(start, stop)
             self.count_rows(result.counts(start, stop, len(self.counts)))
 

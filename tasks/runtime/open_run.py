@@ -32,6 +32,8 @@ from weightstream.store.datasette import write_metadata
 from weightstream.store.overriding import apply_pending
 from weightstream.store.runs import begin_run, end_run, remember_timezone
 
+ANYONE = "select exists (select 1 from users union all select 1 from demographics)"
+
 
 @contextmanager
 def open_run(
@@ -101,6 +103,6 @@ def open_store(run_id: str, kind: str, config: Config, data_dir: Path) -> Iterat
         remember_timezone(connection, path, config.data.timezone)
         apply_pending(connection, path, config)
         run = begin_run(connection, path, run_id, kind)
-        (known,) = connection.execute("select exists (select 1 from users)").fetchone()
+        (known,) = connection.execute(ANYONE).fetchone()
         checkpointer = Checkpointer(connection, data_dir)
         yield StoreHandles(path, connection, checkpointer, pool, run, bool(known))

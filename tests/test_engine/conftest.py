@@ -4,10 +4,11 @@ import pytest
 from weightstream.batch import UserBatch
 
 
-def _batch(*persons, sources=("patient-device",), forced=None):
+def _batch(*persons, sources=("patient-device",), forced=None, born=None, sex=None):
     """Each person: a list of (day, kg), (day, kg, source) or (day, kg, source, hour).
 
     forced: by reading, what a person said of it; as many as there are, the others are free.
+    born, sex: by person, as in UserBatch.
     """
     rows = [(*reading, *(0, 8.0)[len(reading) - 2 :]) for person in persons for reading in person]
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
@@ -22,6 +23,8 @@ def _batch(*persons, sources=("patient-device",), forced=None):
         forced=None
         if forced is None
         else np.resize([*forced, *[0] * len(table)], len(table)).astype(np.int8),
+        born=np.array(born or [], np.float64),
+        sex=np.array(sex or [], np.int8),
     )
 
 

@@ -12,6 +12,7 @@ from weightstream.config import Kalman, Source
 from weightstream.engine import build_model
 from weightstream.engine.records import COURSE
 from weightstream.engine.reference import as_records, plain
+from weightstream.growth import YEAR_DAYS
 
 SOURCES = ("care-team-upload", "patient-device", "https://api.iglucose.com")
 
@@ -62,22 +63,41 @@ def test_no_rate_is_above_one_half(source):
     assert rate * part("course").rate_factor(30.0, 30 * rate, source) <= 0.5 + 1e-12
 
 
-def test_first_readings_are_a_density_of_any_body():
-    density = part("mixture").birth_density
-    assert quad(density, 1.0, 700.0, points=(1.5, 60.0, 150.0), limit=300)[0] == pytest.approx(
-        1.0, abs=0.01
-    )
-    assert density(85.0) > 30 * density(170.0) > 30 * density(354.0) > 0.0
-    assert min(density(kg) for kg in (3.0, 12.0, 268.0, 520.0)) > 0.0
+def of_age(years):
+    """Parameters of a person of some age; None: not known."""
+    p = as_records(build_model(Kalman(), {}, ("x",)).process)[0]
+    p["age"] = np.nan if years is None else years * YEAR_DAYS
+    return p
+
+
+@pytest.mark.parametrize("years", [None, 0.01, 3, 14, 40])
+def test_first_readings_are_a_density_of_any_body(years):
+    p, mixture = of_age(years), part("mixture")
+
+    def density(kg):
+        return mixture.birth_density(kg, p)
+
+    peak = mixture.first_mean(p)
+    points = sorted([1.5, 60.0, 150.0, 0.8 * peak, peak, 1.2 * peak])
+    total = quad(density, 1.0, 700.0, points=points, limit=300)[0]
+    assert total == pytest.approx(1.0, abs=0.01)
+    assert density(peak) > 30 * density(2.5 * peak) > 0.0
+    assert min(density(kg) for kg in (3.0, 12.0, 268.0, 354.0, 520.0)) > 0.0
     assert density(0.9) == density(701.0) == 0.0
+
+
+def test_before_an_age_is_known_most_first_readings_are_of_adults():
+    mixture, p = part("mixture"), of_age(None)
+    adult, heavy, heaviest = (mixture.birth_density(kg, p) for kg in (85.0, 170.0, 354.0))
+    assert adult > 30 * heavy > 30 * heaviest
 
 
 def test_before_a_level_is_known_an_undone_value_is_any_body_s(source):
     mixture, p = part("mixture"), as_records(build_model(Kalman(), {}, ("x",)).process)[0]
     density, undone = np.zeros(mixture.REASON_COUNT), np.zeros(mixture.REASON_COUNT)
-    mixture.explain(354.0, mixture.START_KG[0], mixture.UNKNOWN, source, p, density, undone)
+    mixture.explain(354.0, mixture.ADULT_MEAN_KG, mixture.UNKNOWN, source, p, density, undone)
     kind = mixture.UNIT_LB_AS_KG
-    right = mixture.LB * mixture.birth_density(354.0 * mixture.LB)
+    right = mixture.LB * mixture.birth_density(354.0 * mixture.LB, p)
     assert density[kind] == pytest.approx(source.rate[kind] * right)
     assert undone[kind] == pytest.approx(354.0 * mixture.LB)
 
@@ -130,7 +150,8 @@ def test_in_a_run_a_reading_may_be_another_error(course, source):
 
 def test_after_a_mislabelled_run_no_short_cut_is_taken():
     """It would weigh the next reading with another noise than the courses do."""
-    beam, model = part("beam"), build_model(Kalman(), {}, ("patient-device",))
+    beam, straight = part("beam"), part("straight")
+    model = build_model(Kalman(), {}, ("patient-device",))
     day, kg, source = np.arange(12.0) + 0.3, np.full(12, 80.0), np.zeros(12, np.int64)
     k = beam.make_beam(
         *(day, np.full(12, 7.2), kg, source, np.zeros(12, np.int8)),
@@ -142,9 +163,9 @@ def test_after_a_mislabelled_run_no_short_cut_is_taken():
         n = beam.branch(k, i, n)[0]
     n = 1
     k.courses[0].label = 1.6
-    assert not beam.go_straight(k, 11, n)[0]
+    assert not straight.go_straight(k, 11, n)[0]
     k.courses[0].label = 1.0
-    assert beam.go_straight(k, 11, n)[0]
+    assert straight.go_straight(k, 11, n)[0]
 
 
 def test_the_rarest_errors_leave_a_number(course):

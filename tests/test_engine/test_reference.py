@@ -29,12 +29,21 @@ def agree(fast, slow):
             np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-9, err_msg=field.name)
 
 
-@given(person, st.lists(st.sampled_from([0, 0, 0, 0, 1, -1]), min_size=9, max_size=9))
+births = st.sampled_from([float("nan"), 2_000.0, 15_000.0, 18_900.0, 19_010.0])
+
+
+@given(
+    person,
+    st.lists(st.sampled_from([0, 0, 0, 0, 1, -1]), min_size=9, max_size=9),
+    births,
+    st.sampled_from([0, 1, 2]),
+)
 @settings(max_examples=15, deadline=None)
-def test_both_engines_agree(make_batch, readings, forced):
+def test_both_engines_agree(make_batch, readings, forced, born, sex):
     days = 19_000 + np.cumsum([gap for gap, *_ in readings])
     rows = [(day, *rest) for day, (_, *rest) in zip(days, readings, strict=True)]
-    batch = make_batch(rows, sources=SOURCES, forced=forced[: len(rows)])
+    forced = forced[: len(rows)]
+    batch = make_batch(rows, sources=SOURCES, forced=forced, born=[born], sex=[sex])
     model = build_model(Kalman(), {}, SOURCES)
     for run in (filter_batch, smooth_batch):
         agree(run(batch, model), run(batch, model, engine="pykalman"))

@@ -40,7 +40,7 @@ def cleaned() -> Callable[..., Cleaned]:
             _joined(schema.MEASUREMENT, [part.measurements for part in parts]),
             _joined(schema.QUARANTINE, [part.quarantine for part in parts]),
             _joined(schema.RETRACTION, [part.retractions for part in parts]),
-            sum(part.skipped for part in parts),
+            skipped=sum(part.skipped for part in parts),
             others=sum((Counter(part.others) for part in parts), Counter()),
             unread=tuple(one for part in parts for one in part.unread),
         )

@@ -351,7 +351,7 @@ PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1984-05-31", "ge
     ("patient", "said"),
     [
         (PATIENT, ("1984-05-31", "f")),
-        (PATIENT | {"birthDate": "1984", "gender": "other"}, (None, None)),
+        (PATIENT | {"birthDate": "1984", "gender": "other"}, ("1984", None)),
         (PATIENT | {"id": "p2"}, (None, None)),
     ],
 )

@@ -39,18 +39,18 @@ def connection(data_dir):
 
 
 def test_the_newest_of_each_person_and_measurement(connection):
-    found = StoredPersons(connection).current(["c", "a", "b"], "causal")
+    found = StoredPersons(connection).current(dict.fromkeys(["c", "a", "b"], ""), "causal")
     assert found.schema == CURRENT
     rows = zip(*(found[name].to_pylist() for name in ("measurement_id", "reason")), strict=True)
     assert sorted(rows) == [("m1", "a2"), ("m2", "a3"), ("m2", "b2"), ("m3", "c1")]
-    nobody = StoredPersons(connection).current(["nobody"], "causal")
+    nobody = StoredPersons(connection).current(dict.fromkeys(["nobody"], ""), "causal")
     assert nobody.equals(CURRENT.empty_table())
 
 
 def test_figures_are_those_of_one_stage(connection):
     connection.execute("update decisions set level_kg = 80.5")
     connection.execute("update decisions set stage = 'retro' where user_id = 'c'")
-    found = StoredPersons(connection).current(["a", "b", "c"], "retro")
+    found = StoredPersons(connection).current(dict.fromkeys(["a", "b", "c"], ""), "retro")
     rows = zip(*(found[name].to_pylist() for name in ("stage", "level_kg")), strict=True)
     assert sorted(rows, key=str) == [("causal", None)] * 3 + [("retro", 80.5)]
 
@@ -58,7 +58,7 @@ def test_figures_are_those_of_one_stage(connection):
 def test_any_number_of_rows_is_one_table(connection, monkeypatch):
     for rows in (1, 2, 3, 4, 5):
         monkeypatch.setattr(queries, "ROWS_AT_A_TIME", rows)
-        found = StoredPersons(connection).current(["a", "b", "c"], "causal")
+        found = StoredPersons(connection).current(dict.fromkeys(["a", "b", "c"], ""), "causal")
         assert len(found) == 4
         assert all(column.num_chunks <= 1 for column in found.columns)
         assert isinstance(found, pa.Table)

@@ -163,3 +163,19 @@ def test_one_that_is_cut_short_leaves_the_store_of_0_1(old_dir, monkeypatch):
         assert schema(old_dir) == before
     with open_writer(old_dir) as connection:
         assert connection.execute("select count(*) from measurements").fetchone() == (122,)
+
+
+def test_a_store_of_an_earlier_0_2_learns_who_was_born_when(
+    store, store_files, csv_of, rows_of, fresh_dir
+):
+    """It has neither the table of demographics nor their columns in the view of persons."""
+    with closing(sqlite3.connect(store / STORE_NAME)) as connection:
+        connection.executescript(
+            "drop table demographics; drop view persons;"
+            "create view persons as select * from users;"
+            "delete from _sqlite_migrations where name = 'demographics'"
+        )
+    with open_writer(store), open_writer(fresh := fresh_dir()):
+        pass
+    assert schema(store) == schema(fresh)
+    assert rows_of(store, "select user_id, birth_date from persons") == [("a", None), ("b", None)]

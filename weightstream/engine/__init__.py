@@ -9,11 +9,12 @@ from weightstream.batch import Codes, Floats, Ints, UserBatch
 from weightstream.engine import filter as causal
 from weightstream.engine import smoother
 from weightstream.engine.change import CHANGE_DAYS, changes
-from weightstream.engine.filter import STATE_SIZE, Bools
+from weightstream.engine.filter import Bools
 from weightstream.engine.fingerprint import LAYOUT as STATE_LAYOUT
 from weightstream.engine.fingerprint import fingerprint
 from weightstream.engine.model import Model, build_model
 from weightstream.engine.records import ROW, Records
+from weightstream.engine.state import STATE_SIZE, state_day
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS, Z95
 
@@ -27,6 +28,7 @@ __all__ = [
     "filter_batch",
     "fingerprint",
     "smooth_batch",
+    "state_day",
 ]
 
 SCALE_SD_KG = 0.2
@@ -41,9 +43,9 @@ class Filtered:
     reading is valid), expected and its 95 % interval (made without the reading), level and its
     95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
     accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
-    settled: (U,) bool, False where later readings can still change earlier decisions; then the
-    whole series has to be filtered again. state: (U, STATE_SIZE) float64, after the last reading;
-    NaN where not settled.
+    settled: (U,) bool, False where later readings can still change earlier decisions. state: (U,
+    STATE_SIZE) float64, after the last reading before those that can still change; all NaN where
+    there is none, and the whole series has to be filtered again.
     shift_user (index into U), shift_row (index into N, where the new level starts): (K,) int64.
     shift_from, shift_to: (K,) float64, level before and after.
     p_reason: (N,) posterior of the reason among all errors that a rejected reading may be;
@@ -84,8 +86,8 @@ def filter_batch(
 ) -> Filtered:
     """Predict each reading from the ones before it, person by person, and decide on it.
 
-    start: (U, STATE_SIZE) float64, settled states after an earlier part of the series; a row of
-    NaN is a new person; None: all are new. To split a series at a settled state and go on gives
+    start: (U, STATE_SIZE) float64, states after an earlier part of the series, whose last reading
+    state_day tells; a row of NaN is a new person; None: all are new. To go on from a state gives
     bit for bit what one pass gives. engine: "compiled", or "pykalman", the slow reference.
     Raises BatchError if a person's times go backwards, a day is not finite, a weight is not a
     positive number, or the batch and the model name other sources. Formulas: docs/judging.md.
@@ -98,12 +100,7 @@ def filter_batch(
     scale = np.empty(users)
     run = causal.filter_kernel if engine == "compiled" else _reference()[0]
     run(
-        batch.indptr,
-        batch.day,
-        batch.hour,
-        measurable(batch.weight_kg),
-        batch.source,
-        forced_of(batch),
+        *series_of(batch),
         model.process,
         model.table,
         np.full((users, STATE_SIZE), np.nan) if start is None else start,
@@ -114,7 +111,7 @@ def filter_batch(
         settled,
         scale,
     )
-    return _named(batch, out, accepted, reason, state, settled)
+    return _named(batch, model, out, out["level_sd"], accepted, reason, state, settled)
 
 
 def smooth_batch(
@@ -133,18 +130,18 @@ def smooth_batch(
     out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
-    readings = (batch.day, batch.hour, measurable(batch.weight_kg), batch.source, forced_of(batch))
-    series = (batch.indptr, *readings)
+    series = series_of(batch)
     parameters = (model.process, model.table)
     start, scale = state.copy(), np.empty(users)
     run, retro = causal.filter_kernel, smoother.smooth_kernel
     if engine != "compiled":
         run, retro = _reference()
     run(*series, *parameters, start, out, accepted, reason, state, settled, scale)
+    causal_sd = out["level_sd"].copy()
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
     retro(*series, *parameters, out, accepted, reason, tally, scale)
-    return _named(batch, out, accepted, reason, state, settled)
+    return _named(batch, model, out, causal_sd, accepted, reason, state, settled)
 
 
 def _check(batch: UserBatch, model: Model) -> None:
@@ -166,8 +163,11 @@ def measurable(kg: Floats) -> Floats:
     return np.clip(kg, 1e-6, 1e6)
 
 
-def forced_of(batch: UserBatch) -> Codes:
-    return np.zeros(len(batch.day), np.int8) if batch.forced is None else batch.forced
+def series_of(batch: UserBatch) -> tuple[Ints, Floats, Codes, Floats, Floats, Floats, Ints, Codes]:
+    """Return a batch as the kernels take it."""
+    forced = np.zeros(len(batch.day), np.int8) if batch.forced is None else batch.forced
+    born, sex, kg = batch.born, batch.sex, measurable(batch.weight_kg)
+    return batch.indptr, born, sex, batch.day, batch.hour, kg, batch.source, forced
 
 
 def _backwards(batch: UserBatch) -> Bools:
@@ -178,11 +178,12 @@ def _backwards(batch: UserBatch) -> Bools:
 
 
 def _named(
-    batch: UserBatch, out: Records, accepted: Bools, reason: Codes, state: Floats, settled: Bools
-) -> Filtered:
+    batch: UserBatch, model: Model, out: Records, causal_sd: Floats, accepted: Bools, reason: Codes,
+    state: Floats, settled: Bools,
+) -> Filtered:  # fmt: skip
     expected, level = out["mean"].copy(), out["level"].copy()
     around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
-    change, margin = changes(batch, level, out["level_sd"])
+    change, margin = changes(batch, level, out["level_sd"], causal_sd, model.usual)
     shift_row = np.flatnonzero(~np.isnan(out["shift_to"]))
     return Filtered(
         p_valid=out["p"].copy(),

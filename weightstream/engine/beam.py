@@ -51,10 +51,10 @@ from weightstream.engine.mixture import (
     OK,
     OUTLIER,
     OVERRIDE,
-    START_KG,
     UNKNOWN,
     birth_density,
     explain,
+    first_mean,
     likeliest,
     most_undone,
     normal,
@@ -136,8 +136,10 @@ def start_beam(k: Beam, day: float) -> int:
 
 @jit
 def advance_all(k: Beam, n: int, day: float) -> None:
+    p = k.p[0]
+    p.age = day - p.born
     for a in range(n):
-        advance(k.courses[a], day, k.p[0])
+        advance(k.courses[a], day, p)
 
 
 @jit
@@ -190,6 +192,14 @@ def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value
 
 
 @jit
+def in_other_regime(c: Any, level: float, gap: float, variance: float, least: float) -> float:
+    """Variance of a prediction if a course were restless instead of calm, or calm instead."""
+    if c.restless == 1.0:
+        return max(variance - spell_variance(level, gap), least)
+    return variance + spell_variance(level, gap)
+
+
+@jit
 def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, float, float, float]:
     """Continuations of course a in which reading i is right: weights into kid_*.
 
@@ -199,18 +209,16 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
     prior = c.weight * (1.0 - often * (1.0 - s.rate[OK]))
     possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
-    offset += s.bias
-    noise = noise_of(c, s, extra)
     if math.isnan(c.seen):
-        weight = prior * birth_density(y) if possible else 0.0
+        weight = prior * birth_density(y, p) if possible else 0.0
         weight = max(weight, TINY) if k.forced[i] > 0 else weight
-        return add_kid(k, m, weight, a, VALID, OK, y), START_KG[0], UNKNOWN, weight
+        return add_kid(k, m, weight, a, VALID, OK, y), first_mean(p), UNKNOWN, weight
+    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
     size = scatter(level)
-    tail = p.tail_var * size * size
-    mean = factor * level + c.w + offset * small(level)
-    variance = spread(c, factor) + noise * size * size
+    noise, tail = noise_of(c, s, extra) * size * size, p.tail_var * size * size
+    mean = factor * level + c.w + (offset + s.bias) * small(level)
+    variance = spread(c, factor) + noise
     if not possible and k.forced[i] <= 0:
         return m, mean, variance, 0.0
     residual = y - mean
@@ -221,14 +229,9 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     share = tail_share(gap, k.hour[i], p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
-    move = prior * (
-        move + leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2)
-    )
-    other = variance
-    if c.restless == 1.0:
-        other = max(variance - spell_variance(level, gap), noise * size * size)
-    else:
-        other += spell_variance(level, gap)
+    move += leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2)
+    move *= prior
+    other = in_other_regime(c, level, gap, variance, noise)
     change = prior * turning * valid_density(residual, other, share, tail)[0]
     if k.forced[i] > 0:
         stay = max(stay, TINY)
@@ -275,15 +278,21 @@ def weigh_wrong(
 
 
 @jit
+def forget_errors(k: Beam) -> None:
+    """Empty the sums of the errors that a reading may be."""
+    for reason in range(REASON_COUNT):
+        k.errors[reason] = k.likely[reason] = 0.0
+        k.restored[reason] = math.nan
+
+
+@jit
 def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     """Move n courses, already at reading i's time, past it.
 
     Returns how many there are now, the probability that the reading is right, and mean and SD of
     its prediction (NaN: none). errors, restored: of the errors that it may be.
     """
-    for reason in range(REASON_COUNT):
-        k.errors[reason] = k.likely[reason] = 0.0
-        k.restored[reason] = math.nan
+    forget_errors(k)
     p = k.p[0]
     m, right, wrong = 0, 0.0, 0.0
     known, first, second = 0.0, 0.0, 0.0
@@ -350,45 +359,6 @@ def merge_last(k: Beam, count: int) -> int:
             merge(k.spare[a], c)
             return count - 1
     return count
-
-
-@jit
-def go_straight(k: Beam, i: int, n: int) -> tuple[bool, float, float, float]:
-    """Process an unsurprising reading on a single calm course; return whether it was one."""
-    c = k.courses[0]
-    usual = c.restless == 0.0 and c.label == 1.0 and c.right >= KNOWN
-    if n > 1 or not usual or k.forced[i] != 0:
-        return False, 0.0, 0.0, 0.0
-    p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
-    level = c.r + c.x
-    size = scatter(level)
-    noise = noise_of(c, s, extra) * size * size
-    tail = p.tail_var * size * size
-    mean = factor * level + c.w + (offset + s.bias) * small(level)
-    variance = spread(c, factor) + noise
-    residual = y - mean
-    if residual * residual > UNSURPRISING * variance or variance > 9.0:
-        return False, 0.0, 0.0, 0.0
-    gap = abs(k.day[i] - c.seen)
-    share = tail_share(gap, k.hour[i], p)
-    density, core = valid_density(residual, variance, share, tail)
-    rate = rate_factor(c.wrong, c.feared, s)
-    wrong = rate * explain(y, mean, variance, s, p, k.density, k.undone)
-    for reason in range(1, REASON_COUNT):
-        k.density[reason] *= rate
-    wrong += raise_run(c, s, rate, k.density) + raise_guest(c, y, s, k.density, k.undone)
-    moving, leaping = move_rates(gap, p)
-    right = density * (1.0 - rate * (1.0 - s.rate[OK])) * (1.0 - moving - leaping)
-    right *= 1.0 - restless_rate(c, k.day[i], p)
-    if wrong > SURE * right or right < p.accept * (right + wrong):
-        return False, 0.0, 0.0, 0.0
-    learn_scatter(c, residual, variance, p)
-    update(c, residual, variance - noise + believed_noise(noise, core, tail), factor)
-    c.seen = k.day[i]
-    remember(c, VALID, OK, y, s)
-    k.evidence[0] = math.log(right + wrong)
-    return True, right / (right + wrong), mean, interval_sd(variance, p.tail_share, tail)
 
 
 @shared

@@ -19,7 +19,6 @@ from weightstream.engine.beam import (
     Beam,
     advance_all,
     branch,
-    go_straight,
     make_beam,
     proceed,
     start_beam,
@@ -34,26 +33,27 @@ from weightstream.engine.mixture import (
     OK,
     REASON_COUNT,
     REPEAT,
-    START_KG,
     UNKNOWN,
     explain,
+    first_mean,
     likeliest,
 )
 from weightstream.engine.process import advance, conditions, scatter, small, spread
 from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
+from weightstream.engine.state import load, store
+from weightstream.engine.straight import go_straight
 from weightstream.types import Bools, Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
-STATE_SIZE = KEPT + 3
-"""A state: the kept fields of the one course, then day, kg and source of the reading before."""
 
 
 class Pass(NamedTuple):
     """Where a causal pass writes, and what it remembers of the readings that are open.
 
     anchor: (1,) the course before the first open reading. replayed: (1,) scratch. open_rows:
-    (OPEN_ROWS,) their rows. memory: (3,) day, kg and source of the reading before.
+    (OPEN_ROWS,) their rows. memory: (3,) day, kg and source of the reading before. anchored: (3,)
+    the same of the anchor.
     """
 
     out: Records
@@ -63,6 +63,7 @@ class Pass(NamedTuple):
     replayed: Records
     open_rows: Ints
     memory: Floats
+    anchored: Floats
 
 
 @jit
@@ -80,7 +81,7 @@ def is_copy(k: Beam, m: Floats, i: int) -> bool:
 def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     """Mean and variance of reading i on a course as it is now; UNKNOWN where it has no level."""
     if math.isnan(c.seen):
-        return START_KG[0], UNKNOWN
+        return first_mean(k.p[0]), UNKNOWN
     p, s = k.p[0], k.table[k.source[i]]
     factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
     level = c.r + c.x
@@ -180,6 +181,8 @@ def judge_openly(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
     row, forced = w.out[i], k.forced[i]
     if n == 1:
         w.anchor[0] = k.courses[0]
+        for at in range(3):
+            w.anchored[at] = w.memory[at]
     n, row.p, row.mean, row.sd = branch(k, i, n)
     row.evidence = k.evidence[0]
     if forced != 0:
@@ -218,14 +221,15 @@ def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
 @jit
 def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
     """Decide on the open readings anew, by the likeliest course and all that is known now."""
-    top = k.courses[0]
+    top, p = k.courses[0], k.p[0]
     c = w.replayed[0]
     w.replayed[0] = w.anchor[0]
     before = math.nan
     for at in range(count):
         i, back = w.open_rows[at], count - 1 - at
         row = w.out[i]
-        advance(c, k.day[i], k.p[0])
+        p.age = k.day[i] - p.born
+        advance(c, k.day[i], p)
         row.mean, row.sd = prediction(k, c, i)
         right = share_right(k, n, back)
         what = WRONG
@@ -266,76 +270,6 @@ def rename(k: Beam, w: Pass, i: int) -> None:
 
 
 @jit
-def load(state: Floats, c: Any) -> None:
-    """A stored state's course: its fields in the order of records.COURSE."""
-    c.weight = 1.0
-    c.day = state[0]
-    c.seen = state[1]
-    c.r = state[2]
-    c.x = state[3]
-    c.v = state[4]
-    c.w = state[5]
-    c.rr = state[6]
-    c.rx = state[7]
-    c.rv = state[8]
-    c.rw = state[9]
-    c.xx = state[10]
-    c.xv = state[11]
-    c.xw = state[12]
-    c.vv = state[13]
-    c.vw = state[14]
-    c.ww = state[15]
-    c.scale = state[16]
-    c.told = state[17]
-    c.restless = state[18]
-    c.right = state[19]
-    c.wrong = state[20]
-    c.feared = state[21]
-    c.fault = state[22]
-    c.run = state[23]
-    c.fault_source = state[24]
-    c.guest = state[25]
-    c.visits = state[26]
-    c.last = state[27]
-    c.label = state[28]
-    c.rights = c.moves = c.spells = 0
-
-
-@jit
-def store(state: Floats, c: Any) -> None:
-    """The inverse of `load`."""
-    state[0] = c.day
-    state[1] = c.seen
-    state[2] = c.r
-    state[3] = c.x
-    state[4] = c.v
-    state[5] = c.w
-    state[6] = c.rr
-    state[7] = c.rx
-    state[8] = c.rv
-    state[9] = c.rw
-    state[10] = c.xx
-    state[11] = c.xv
-    state[12] = c.xw
-    state[13] = c.vv
-    state[14] = c.vw
-    state[15] = c.ww
-    state[16] = c.scale
-    state[17] = c.told
-    state[18] = c.restless
-    state[19] = c.right
-    state[20] = c.wrong
-    state[21] = c.feared
-    state[22] = c.fault
-    state[23] = c.run
-    state[24] = c.fault_source
-    state[25] = c.guest
-    state[26] = c.visits
-    state[27] = c.last
-    state[28] = c.label
-
-
-@jit
 def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     """Judge rows first:last; returns how many courses and open readings there are then."""
     count = 0
@@ -356,9 +290,26 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     return n, count
 
 
+@jit
+def keep(w: Pass, k: Beam, count: int, state: Floats) -> None:
+    """Write the state from which the readings after the last settled one can be judged again.
+
+    None if readings of one time lie on both sides of it.
+    """
+    c, memory = (k.courses[0], w.memory) if count == 0 else (w.anchor[0], w.anchored)
+    state[:] = math.nan
+    if math.isnan(c.seen) or (count > 0 and k.day[w.open_rows[0]] == memory[0]):
+        return
+    store(state, c)
+    for at in range(3):
+        state[KEPT + at] = memory[at]
+
+
 @kernel(
     void(
         int64[::1],
+        float64[::1],
+        int8[::1],
         float64[::1],
         float64[::1],
         float64[::1],
@@ -376,19 +327,21 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
     )
 )
 def filter_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
-    process: Records, table: Records, start: Floats, out: Records, accepted: Bools,
-    reason: Codes, state: Floats, settled: Bools, scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
+    source: Ints, forced: Codes, process: Records, table: Records, start: Floats, out: Records,
+    accepted: Bools, reason: Codes, state: Floats, settled: Bools, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
     person's variances over those of most, on the likeliest course."""
-    k = make_beam(day, hour, weight, source, forced, process, table)
+    k = make_beam(day, hour, weight, source, forced, process.copy(), table)
+    p = k.p[0]
     w = Pass(
         out, accepted, reason, np.zeros(1, COURSE), np.zeros(1, COURSE),
-        np.zeros(OPEN_ROWS, np.int64), np.zeros(3),
+        np.zeros(OPEN_ROWS, np.int64), np.zeros(3), np.zeros(3),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         first, last = indptr[u], indptr[u + 1]
+        p.born, p.sex, p.age = born[u], sex[u], math.nan
         n = start_beam(k, day[first] if last > first else 0.0)
         w.memory[:] = math.nan
         if not math.isnan(start[u, 0]):
@@ -398,8 +351,4 @@ def filter_kernel(
         n, count = run(k, w, first, last, n)
         scale[u] = k.courses[0].scale
         settled[u] = count == 0 and not math.isnan(k.courses[0].seen)
-        state[u, :] = math.nan
-        if settled[u]:
-            store(state[u], k.courses[0])
-            for at in range(3):
-                state[u, KEPT + at] = w.memory[at]
+        keep(w, k, count, state[u])

@@ -8,10 +8,10 @@ import numpy as np
 
 MODULES = (
     "records", "model", "growth_curve", "calendar", "mixture", "densities", "process", "course",
-    "beam", "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates", "naming",
-    "smoother",
+    "beam", "straight", "state", "filter", "retro", "pairs", "sides", "weighing", "merging",
+    "housemates", "naming", "smoother",
 )  # fmt: skip
-LAYOUT = 2
+LAYOUT = 3
 """Of a stored state; raised where its meaning changes but no constant does."""
 
 

@@ -1,16 +1,24 @@
-"""What a child of some weight gains, where the series itself tells a child. Compiled.
+"""What a child weighs and gains: by its age if that is known, else by the series. Compiled.
 
-Medians by age of weightstream.growth, both sexes together. Above GROWN_KG nothing is assumed.
+Medians by age of weightstream.growth.
 """
 
 import math
+from typing import Any
+
+import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.growth import AGE_DAYS, LOG_MEDIAN
 
-MEDIANS = LOG_MEDIAN[None]
+MEDIANS = np.stack([LOG_MEDIAN[None], LOG_MEDIAN["male"], LOG_MEDIAN["female"]])
+"""Logarithms by UserBatch.sex."""
 GROWN_KG = 30.0
+"""Above it nobody is assumed to grow whose age is not known."""
+GROWN_DAYS = float(AGE_DAYS[-1])
+NO_CHILD = 3.0
+"""Times the median of an age, above which a body is none of that age: the birth date is wrong."""
 
 
 @jit
@@ -25,11 +33,27 @@ def between(at: float, xs: Floats, ys: Floats) -> float:
 
 
 @jit
-def grown(level: float, days: float) -> float:
-    """kg that a body of this weight gains over days (before it: loses, looking back)."""
-    if not 0.0 < level < GROWN_KG or days == 0.0:
+def log_median(age: float, p: Any) -> float:
+    """Logarithm of the median in kg at an age in days, for the person's sex."""
+    return between(age, AGE_DAYS, MEDIANS[int(p.sex)])
+
+
+@jit
+def grown(level: float, start: float, end: float, p: Any) -> float:
+    """kg that a body of this weight gains between two days (loses, if the end comes first)."""
+    if level <= 0.0 or start == end:
         return 0.0
+    if not math.isnan(p.born):
+        if max(start, end) - p.born >= GROWN_DAYS:
+            return 0.0
+        usual = log_median(start - p.born, p)
+        if level > NO_CHILD * math.exp(usual):
+            return 0.0
+        return level * math.expm1(log_median(end - p.born, p) - usual)
+    if level >= GROWN_KG:
+        return 0.0
+    medians = MEDIANS[int(p.sex)]
     log = math.log(level)
-    small = min(log - MEDIANS[0], 0.0)
-    age = between(log - small, MEDIANS, AGE_DAYS)
-    return math.exp(small + between(age + days, AGE_DAYS, MEDIANS)) - level
+    small = min(log - medians[0], 0.0)
+    age = between(log - small, medians, AGE_DAYS)
+    return math.exp(small + between(age + end - start, AGE_DAYS, medians)) - level

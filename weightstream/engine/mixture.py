@@ -12,6 +12,7 @@ import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
+from weightstream.engine.growth_curve import GROWN_DAYS, log_median
 from weightstream.engine.process import scatter
 from weightstream.parsing.units import POUND_KG
 from weightstream.schema import REASONS
@@ -34,14 +35,21 @@ REASON_COUNT = len(REASONS)
 
 LOWEST, HIGHEST = 1.0, 700.0
 """Limits of possible body weights, kg."""
-START_KG = (85.0, 22.0)
-"""Mean and SD of adults' weights."""
+ADULT_MEAN_KG = 85.0
+FIRST_SPREAD = 0.26
+"""SD of first weights as a share of their mean."""
 ADULTS, ADULT_KG, ADULT_SPREAD = 0.88, 82.0, 0.26
 """Share of adults among first valid readings, their median, the SD of the logarithm;"""
 CHILDREN, CHILD_KG = 0.11, (1.5, 60.0)
 """share of children, log-uniform between these;"""
 HEAVY, HEAVY_KG, HEAVY_POWER = 0.01, 150.0, 4.0
 """share of heavy bodies, whose tail is a power law from HEAVY_KG on."""
+CHILD_SPREADS, CHILD_TAIL = (0.12, 0.2), (0.1, 0.45)
+"""SD of the logarithm of children's weights of one age, of newborns and from SPREAD_DAYS on (from
+the centiles of WHO 2006 and CDC 2000); share of children beyond that, and their SD."""
+SPREAD_DAYS = 3650.0
+AGE_TRUST = 0.99
+"""Probability that a birth date is the person's."""
 UNKNOWN = math.inf
 """Variance of a right value before a person's first valid reading."""
 OTHERS_KG = (82.0, 20.0)
@@ -94,24 +102,45 @@ def normal(residual: float, variance: float) -> float:
 
 
 @jit
-def birth_density(kg: float) -> float:
-    """Density of a person's first valid reading: of adults, children and heavy bodies."""
+def of_age(kg: float, p: Any) -> float:
+    """Density of the weight of a child of the person's age."""
+    off = math.log(kg) - log_median(p.age, p)
+    low, high = CHILD_SPREADS
+    sd = low + (high - low) * min(max(p.age, 0.0) / SPREAD_DAYS, 1.0)
+    share, wide = CHILD_TAIL
+    return ((1.0 - share) * normal(off, sd * sd) + share * normal(off, wide * wide)) / kg
+
+
+@jit
+def birth_density(kg: float, p: Any) -> float:
+    """Density of a person's first valid reading: of adults, children and heavy bodies; of those of
+    an age where it is known."""
     if not LOWEST <= kg <= HIGHEST:
         return 0.0
-    density = ADULTS * normal(math.log(kg / ADULT_KG), ADULT_SPREAD**2) / kg
-    low, high = CHILD_KG
-    if low <= kg <= high:
-        density += CHILDREN / (math.log(high / low) * kg)
+    grown = ADULTS * normal(math.log(kg / ADULT_KG), ADULT_SPREAD**2) / kg
     if kg >= HEAVY_KG:
-        density += HEAVY * HEAVY_POWER / kg * (HEAVY_KG / kg) ** HEAVY_POWER
-    return density
+        grown += HEAVY * HEAVY_POWER / kg * (HEAVY_KG / kg) ** HEAVY_POWER
+    low, high = CHILD_KG
+    child = CHILDREN / (math.log(high / low) * kg) if low <= kg <= high else 0.0
+    if math.isnan(p.age):
+        return grown + child
+    own = of_age(kg, p) if p.age < GROWN_DAYS else grown / (ADULTS + HEAVY)
+    return AGE_TRUST * own + (1.0 - AGE_TRUST) * (grown + child)
+
+
+@jit
+def first_mean(p: Any) -> float:
+    """Usual weight of a person of whom nothing but perhaps the age is known."""
+    if math.isnan(p.age) or p.age >= GROWN_DAYS:
+        return ADULT_MEAN_KG
+    return math.exp(log_median(p.age, p))
 
 
 @jit
 def right(kg: float, mean: float, variance: float, p: Any) -> float:
     """Density of a right value, by the usual scatter and the tail (eq. 3), or of a first one."""
     if variance == UNKNOWN:
-        return birth_density(kg)
+        return birth_density(kg, p)
     core = (1.0 - p.tail_share) * normal(kg - mean, variance)
     tail = p.tail_var * scatter(mean) ** 2
     return core + p.tail_share * normal(kg - mean, variance + tail)
@@ -229,7 +258,7 @@ def explain_height(w: float, pounds: float, p: Any) -> float:
 def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
     """BMI typed where weight belongs: right value over height², taken for kg or for pounds."""
     if variance == UNKNOWN:
-        variance = START_KG[1] ** 2
+        variance = (FIRST_SPREAD * mean) ** 2
     square = HEIGHT_M[0] ** 2
     blur = 2.0 * HEIGHT_M[1] / HEIGHT_M[0] * mean
     spread = blur * blur + variance
@@ -270,7 +299,7 @@ def explain(
 ) -> float:
     """Prior times density of each error at reading w, where valid ones are N(mean, variance).
 
-    variance: UNKNOWN before a person's first right reading; then mean is that of adults.
+    variance: UNKNOWN before a person's first right reading; then mean is first_mean.
 
     density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
     value cannot be had. Returns the sum.

@@ -125,11 +125,13 @@ class Model:
     """Parameters as the kernels take them.
 
     name: of the set of parameters. sources: names, in the order of the batch's.
-    process: (1,) of records.PROCESS. table: (S,) of records.SOURCE.
+    usual: the process as configured; process: the same, (1,) of records.PROCESS. table: (S,) of
+    records.SOURCE.
     """
 
     name: str
     sources: tuple[str, ...]
+    usual: Process
     process: Records
     table: Records
 
@@ -147,9 +149,8 @@ def build_model(
     """
     process = replace(parameters.process, **_set(kalman, KALMAN_KEYS))
     rows = [_row(name, source_model(name, sources, parameters)) for name in names]
-    return Model(
-        parameters.name, tuple(names), _process(process, kalman), np.array(rows, dtype=SOURCE)
-    )
+    record, table = _process(process, kalman), np.array(rows, dtype=SOURCE)
+    return Model(parameters.name, tuple(names), process, record, table)
 
 
 def source_model(
@@ -194,6 +195,8 @@ def _process(process: Process, kalman: Kalman) -> Records:
         "scale": 1.0,
         "adapts": 1.0,
         "accept": kalman.accept_above,
+        "born": np.nan,
+        "age": np.nan,
     }
     for name, value in values.items():
         record[name] = value

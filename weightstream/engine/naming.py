@@ -76,8 +76,9 @@ def on_other_day(x: Series, i: int, first: int, last: int) -> float:
 @jit
 def weigh_errors(x: Series, i: int, first: int, last: int) -> None:
     """Prior times density of each error at a rejected reading by itself."""
-    w, s = x.work[i - first], x.k.table[x.k.source[i]]
-    explain(x.k.weight[i], w.loo, w.loo_var, s, x.k.p[0], x.k.density, x.k.undone)
+    w, s, p = x.work[i - first], x.k.table[x.k.source[i]], x.k.p[0]
+    p.age = x.k.day[i] - p.born
+    explain(x.k.weight[i], w.loo, w.loo_var, s, p, x.k.density, x.k.undone)
     if w.copy_of >= 0.0:
         x.k.density[REPEAT] = COPY_RATE / LATTICE_KG
     x.k.density[WRONG_DATE] = on_other_day(x, i, first, last)

@@ -11,13 +11,11 @@ from typing import Any
 from weightstream.engine.compiled import shared
 from weightstream.engine.growth_curve import grown
 from weightstream.growth import SPREAD
+from weightstream.movement import LEAST_SIZE, USUAL_KG
 
-USUAL_KG = 85.0
-"""The body for which the parameters stand."""
 SMALL_KG = 50.0
 """Below it, scatter, water and offsets are in proportion to the body; above, offsets are the same
 for all, and scatter and water grow as its square root."""
-LEAST_SIZE = 0.03
 RESTLESS_VAR = 6.0
 """kg² a day by which the level of a usual body wanders in a restless spell (fluid, illness)."""
 RESTLESS_MOST_DAYS = 4.0
@@ -104,7 +102,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     c.rr += p.level_noise * moved * gap
     if c.restless == 1.0:
         c.rr += spell_variance(level, gap)
-    growth = grown(level, day - c.day)
+    growth = grown(level, c.day, day, p)
     if growth != 0.0:
         c.r += growth
         c.rr += SPREAD * SPREAD * level * abs(growth)

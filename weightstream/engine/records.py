@@ -31,6 +31,9 @@ PROCESS = np.dtype(
         ("scale", "f8"),  # variances of this person over those of most, to begin with,
         ("adapts", "f8"),  # 1 where they are learnt on the way
         ("accept", "f8"),
+        ("born", "f8"),  # day of birth of the person at hand, NaN where not known,
+        ("age", "f8"),  # and days since then at the reading at hand
+        ("sex", "i8"),  # as UserBatch.sex
     ]
 )
 """How weight moves and readings scatter, (1,) of it; kg and days."""

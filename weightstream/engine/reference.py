@@ -22,7 +22,8 @@ from weightstream.engine.records import MOMENTS
 PACKAGE = "weightstream.engine"
 SOURCES = (
     "compiled", "growth_curve", "calendar", "mixture", "densities", "process", "course", "beam",
-    "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates", "naming", "smoother",
+    "straight", "state", "filter", "retro", "pairs", "sides", "weighing", "merging", "housemates",
+    "naming", "smoother",
 )  # fmt: skip
 UPPER = np.triu_indices(4)
 _loading = threading.Lock()
@@ -93,7 +94,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     q[0, 0] = p.level_noise * moved * c.scale * gap
     if c.restless == 1.0:
         q[0, 0] += own.spell_variance(level, gap)
-    growth = own.grown(level, day - c.day)
+    growth = own.grown(level, c.day, day, p)
     q[0, 0] += own.SPREAD**2 * level * abs(growth)
     mean, covariance = moments(c)
     step = KalmanFilter(transition_matrices=f, observation_matrices=np.zeros((1, 4)))

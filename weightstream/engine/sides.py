@@ -151,5 +151,5 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
     if math.isnan(density):
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
-    prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level), NO_BODY)
+    prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level, p), NO_BODY)
     return weight * leap_between(f, b) * math.exp(max(density, -300.0)) / prior

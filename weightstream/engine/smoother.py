@@ -15,7 +15,7 @@ from weightstream.engine.beam import (
     COURSES,
     advance_all,
     branch,
-    go_straight,
+    forget_errors,
     make_beam,
     start_beam,
 )
@@ -23,7 +23,6 @@ from weightstream.engine.compiled import jit, kernel
 from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     OVERRIDE,
-    REASON_COUNT,
 )
 from weightstream.engine.naming import name_rejected
 from weightstream.engine.pairs import join
@@ -37,6 +36,7 @@ from weightstream.engine.retro import (
     Series,
 )
 from weightstream.engine.sides import lay_out, lone_side, meet, origin_of, roughly
+from weightstream.engine.straight import go_straight
 from weightstream.engine.weighing import EASY, FULL, WEAK, weigh_pair, write
 from weightstream.types import Bools, Codes, Floats, Ints
 
@@ -96,9 +96,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     t.pairs = t.known = t.mean = t.square = t.calm = t.calm_mean = t.calm_square = 0.0
     t.right = t.wrong = 0.0
     t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
-    for reason in range(REASON_COUNT):
-        k.errors[reason] = k.likely[reason] = 0.0
-        k.restored[reason] = math.nan
+    forget_errors(k)
     alone = end - start == 1 and n == 1 and k.forced[i] == 0
     if not (alone and judge_at_ease(x, i, first, start)):
         befores, afters = 0, 0
@@ -151,11 +149,12 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
 
 
 @jit
-def prepare(x: Series, first: int, last: int, scale: float) -> None:
+def prepare(x: Series, first: int, last: int, scale: float, born: float, sex: int) -> None:
     """scale: of this person's variances, as the causal pass has learnt it."""
     p = x.k.p[0]
     x.k.p[0] = x.usual[0]
     p.scale, p.adapts = scale, 0.0
+    p.born, p.sex = born, sex
     for i in range(first, last):
         w, s = x.work[i - first], x.k.table[x.k.source[i]]
         w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], s, p)
@@ -190,10 +189,10 @@ def conclude(x: Series, first: int, last: int) -> None:
 
 
 @jit
-def smooth(x: Series, first: int, last: int, scale: float) -> None:
+def smooth(x: Series, first: int, last: int, scale: float, born: float, sex: int) -> None:
     """Judge one person's rows first:last; out, accepted hold the causal results."""
     mark_copies(x, first, last)
-    prepare(x, first, last, scale)
+    prepare(x, first, last, scale, born, sex)
     forwards(x, first, last)
     backwards(x, first, last)
     conclude(x, first, last)
@@ -202,6 +201,8 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
 @kernel(
     void(
         int64[::1],
+        float64[::1],
+        int8[::1],
         float64[::1],
         float64[::1],
         float64[::1],
@@ -217,9 +218,9 @@ def smooth(x: Series, first: int, last: int, scale: float) -> None:
     )
 )
 def smooth_kernel(
-    indptr: Ints, day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes,
-    process: Records, table: Records, out: Records, accepted: Bools, reason: Codes, tally: Floats,
-    scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
+    source: Ints, forced: Codes, process: Records, table: Records, out: Records, accepted: Bools,
+    reason: Codes, tally: Floats, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch; out, accepted and reason hold the causal results and are revised.
 
@@ -237,4 +238,4 @@ def smooth_kernel(
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:
-            smooth(x, indptr[u], indptr[u + 1], scale[u])
+            smooth(x, indptr[u], indptr[u + 1], scale[u], born[u], sex[u])

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from weightstream.batch import Floats
-from weightstream.engine.beam import SURE, TINY, UNSURPRISING
+from weightstream.engine.beam import SURE, TINY, UNSURPRISING, forget_errors
 from weightstream.engine.compiled import jit
 from weightstream.engine.course import raise_guest, raise_run, rate_factor
 from weightstream.engine.densities import believed_noise, interval_sd, tail_share, valid_density
@@ -17,10 +17,10 @@ from weightstream.engine.mixture import (
     HIGHEST,
     LOWEST,
     OK,
-    START_KG,
     UNKNOWN,
     birth_density,
     explain,
+    first_mean,
 )
 from weightstream.engine.process import scatter, small
 from weightstream.engine.records import REASON_COUNT
@@ -69,7 +69,7 @@ def weigh_birth(
     """
     k, w, t = x.k, x.work[i - first], x.sums[0]
     t.pairs += weight
-    right = prior * birth_density(k.weight[i]) if prior > 0.0 else 0.0
+    right = prior * birth_density(k.weight[i], k.p[0]) if prior > 0.0 else 0.0
     if k.forced[i] > 0:
         right = max(right, TINY)
     t.right += right
@@ -78,7 +78,17 @@ def weigh_birth(
         t.levels += right
         t.level += right * level
         t.level_square += right * (level * level + variance)
-    t.wrong += weigh_errors(x, i, weight, START_KG[0], UNKNOWN, f, b, often, w.copy_of >= 0)
+    t.wrong += weigh_errors(x, i, weight, first_mean(k.p[0]), UNKNOWN, f, b, often, w.copy_of >= 0)
+
+
+@jit
+def gains(j: Floats, factor: float) -> tuple[float, float, float]:
+    """Covariances of a reading with the level, the rate and the water of a joint state."""
+    at = COVARIANCES
+    r = factor * (j[at] + j[at + 1]) + j[at + 3]
+    x = factor * (j[at + 1] + j[at + 4]) + j[at + 6]
+    v = factor * (j[at + 2] + j[at + 5]) + j[at + 8]
+    return r + x, v, factor * (j[at + 3] + j[at + 6]) + j[at + 9]
 
 
 @jit
@@ -98,16 +108,12 @@ def weigh_pair(
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
         weigh_birth(x, i, first, weight, f, b, often, prior if possible else 0.0)
         return True
-    at = COVARIANCES
     level = j[0] + j[1] + j[ORIGIN]
     size = scatter(level)
     noise, tail = w.noise * size * size, p.tail_var * size * size
     mean = w.factor * level + j[3] + w.offset * small(level)
-    gr = w.factor * (j[at] + j[at + 1]) + j[at + 3]
-    gx = w.factor * (j[at + 1] + j[at + 4]) + j[at + 6]
-    gv = w.factor * (j[at + 2] + j[at + 5]) + j[at + 8]
-    gw = w.factor * (j[at + 3] + j[at + 6]) + j[at + 9]
-    variance = w.factor * (gr + gx) + gw + noise
+    gain, rate_gain, water_gain = gains(j, w.factor)
+    variance = w.factor * gain + water_gain + noise
     residual = y - mean
     if how == EASY and (residual * residual > UNSURPRISING * variance or variance > 9.0):
         return False
@@ -121,19 +127,10 @@ def weigh_pair(
     if how != WEAK:
         wrong = weigh_errors(x, i, weight, mean, variance, f, b, often, w.copy_of >= 0)
     if how == EASY and wrong > SURE * right:
-        for reason in range(REASON_COUNT):
-            k.errors[reason] = k.likely[reason] = 0.0
+        forget_errors(k)
         t.likeliest = t.error = 0.0
         return False
-    spread = j[at] + 2.0 * j[at + 1] + j[at + 4]
-    t.pairs += weight
-    t.known += weight
-    t.mean += weight * mean
-    t.square += weight * (mean * mean + variance)
-    if f[SIDE_MOVED] + b[SIDE_MOVED] == 0.0:
-        t.calm += weight
-        t.calm_mean += weight * mean
-        t.calm_square += weight * (mean * mean + variance)
+    add_prediction(t, weight, mean, variance, f[SIDE_MOVED] + b[SIDE_MOVED] == 0.0)
     t.right += right
     t.wrong += wrong
     if f[SIDE_MOVED] > 0.0:
@@ -141,13 +138,41 @@ def weigh_pair(
     if right == 0.0:
         residual = 0.0  # a value without measure would leave no number behind
     believed = variance - noise + believed_noise(noise, usual, tail)
-    after = level + (gr + gx) * residual / believed
-    narrow = max(spread - (gr + gx) ** 2 / believed, 0.0)
+    add_level(t, j, right, wrong, gain, rate_gain, residual, believed)
+    return True
+
+
+@jit
+def add_prediction(t: Any, weight: float, mean: float, variance: float, calm: bool) -> None:
+    """Add a pair's prediction of the reading to the sums. calm: nothing moved on either side."""
+    square = weight * (mean * mean + variance)
+    t.pairs += weight
+    t.known += weight
+    t.mean += weight * mean
+    t.square += square
+    if calm:
+        t.calm += weight
+        t.calm_mean += weight * mean
+        t.calm_square += square
+
+
+@jit
+def add_level(
+    t: Any, j: Floats, right: float, wrong: float, gain: float, rate_gain: float, residual: float,
+    believed: float,
+) -> None:  # fmt: skip
+    """Add a pair's level and rate to the sums: with the reading if right, without it if wrong.
+
+    gain, rate_gain: see gains. believed: variance of the prediction with the noise that counts.
+    """
+    level, spread = j[0] + j[1] + j[ORIGIN], j[COVARIANCES] + 2.0 * j[COVARIANCES + 1]
+    spread += j[COVARIANCES + 4]
+    after = level + gain * residual / believed
+    narrow = max(spread - gain**2 / believed, 0.0)
     t.levels += right + wrong
     t.level += right * after + wrong * level
     t.level_square += right * (after * after + narrow) + wrong * (level * level + spread)
-    t.trend += right * (j[2] + gv * residual / believed) + wrong * j[2]
-    return True
+    t.trend += right * (j[2] + rate_gain * residual / believed) + wrong * j[2]
 
 
 @jit
@@ -192,7 +217,7 @@ def write(x: Series, i: int, first: int) -> None:
     row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
     if w.copy_of >= 0:
         row.p = 1.0 - COPY_RATE
-    w.loo, w.loo_var = START_KG[0], UNKNOWN
+    w.loo, w.loo_var = first_mean(p), UNKNOWN
     if t.known > 0.5 * t.pairs:
         calm = t.calm > 0.5 * t.known
         count = t.calm if calm else t.known

@@ -30,7 +30,10 @@ from weightstream.store.locks import ALONE_SECONDS, exclusive_lock
 from weightstream.store.migrations import migrations
 
 FORMER = f"{STORE_NAME}.before-restore"
-IDS = "select user_id from users union select user_id from quarantine where user_id is not null"
+IDS = (
+    "select user_id from users union select user_id from demographics "
+    "union select user_id from quarantine where user_id is not null"
+)
 NOT_READ = (
     "the replaced store cannot be read: erase persons again who were erased after the backup was "
     "made"

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.errors import ConfigError
+from weightstream.intake.birth_dates import stated
 from weightstream.intake.import_report import times_of, units_of
 from weightstream.parsing.coded import Bools, Coded, blank, dictionary, encode, plain
 from weightstream.parsing.details import detail_of
@@ -60,14 +61,17 @@ class Cleaned:
 
     retractions: schema.RETRACTION, records that their source retracted; they count as rows.
     skipped: records of other kinds, which do not count as rows. others: those of them whose kind
-    has a name, by name. units: measurements by unit and by what stated it. times: measurements by
-    how their time is written, as import_report.TIMES. unread: members of a zip file that are not
-    read. columns, notes: see readers.block.Block.
+    has a name, by name. demographics: schema.DEMOGRAPHICS, what the rows state of their persons;
+    unused_births: the rows whose birth date is not used. units: measurements by unit and by what
+    stated it. times: measurements by how their time is written, as import_report.TIMES. unread:
+    members of a zip file that are not read. columns, notes: see readers.block.Block.
     """
 
     measurements: pa.Table
     quarantine: pa.Table
     retractions: pa.Table = field(default_factory=schema.RETRACTION.empty_table)
+    demographics: pa.Table = field(default_factory=schema.DEMOGRAPHICS.empty_table)
+    unused_births: int = 0
     skipped: int = 0
     units: Mapping[tuple[str, str], int] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
@@ -147,8 +151,12 @@ def _clean_parsed(parse: Parse, rules: Rules, file: int) -> Cleaned:
     cleaned = clean(block.rows, rules, file, block.dialect)
     units = units_of(cleaned.measurements, block.unit_from)
     times = times_of(cleaned.measurements)
+    user = encode(block.people["user_id"])
+    people, unused = stated(block.people, user, _named(user), rules.started, None)
     return replace(
         cleaned,
+        demographics=pa.concat_tables([cleaned.demographics, people]),
+        unused_births=cleaned.unused_births + unused,
         skipped=block.skipped,
         units=units,
         times=times,
@@ -171,10 +179,14 @@ def clean(block: pa.Table, rules: Rules, file: int, dialect: Dialect = NO_DIALEC
     missing = _missing(block, parsed)
     reason = _reasons(block, parsed, missing, rules)
     kept, bad = np.flatnonzero(reason < 0), np.flatnonzero(reason >= 0)
+    order = dialect.date_order
+    demographics, unused = stated(block, parsed.user, _named(parsed.user), rules.started, order)
     return Cleaned(
         _measurements(block, parsed, kept, file, rules),
         _quarantine(block, file, bad, reason[bad], missing, rules, dialect),
         retractions,
+        demographics,
+        unused,
     )
 
 
@@ -359,12 +371,17 @@ def _quarantine(
 def required_person(name: str) -> str:
     """Return a name as a user id. Raises ConfigError if no row could have it."""
     said = encode(pa.chunked_array([[name]]))
-    if said.is_blank()[0] or _say_none(said)[0] or _no_names(said)[0]:
+    if not _named(said)[0]:
         raise ConfigError(
             f"{name[:60]!r} is not a user id; give one of 1 to {MAX_NAME:,} characters, without "
             "control characters, that is not a word for none, such as NULL or NA"
         )
     return name
+
+
+def _named(user: Coded) -> Bools:
+    """Return (N,) whether a text is a user id."""
+    return ~(user.is_blank() | _say_none(user) | _no_names(user))
 
 
 def _say_none(column: Coded) -> Bools:

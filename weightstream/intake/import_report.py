@@ -56,8 +56,8 @@ class Findings:
     shared_ids: by source, new readings whose record id is that of readings at several other times.
     others: records of other kinds, by the name of their kind. unread: members that are not read.
     columns: the names of the columns that hold each role. notes: sentences on how the file was
-    understood. clocks: readings by the time of day that counts as unknown. refused: why
-    none of its rows count.
+    understood. unused_births: rows whose birth date is not used. clocks: readings by the time of
+    day that counts as unknown. refused: why none of its rows count.
     """
 
     units: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -69,6 +69,7 @@ class Findings:
     unread: list[Unread] = field(default_factory=list)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unused_births: int = 0
     clocks: Counter[str] = field(default_factory=Counter)
     refused: str | None = None
 
@@ -101,7 +102,7 @@ class Findings:
         """Mark the file as refused."""
         self.units, self.times, self.reasons = Counter(), Counter(), Counter()
         self.examples, self.others, self.unread, self.refused = {}, Counter(), [], sentence
-        self.columns, self.notes = {}, []
+        self.columns, self.notes, self.unused_births = {}, [], 0
 
     def as_json(self, timezone: str, zone_from: str) -> dict[str, Any]:
         """timezone: the zone of times without an offset; zone_from: what set it."""
@@ -127,6 +128,7 @@ class Findings:
             "unread": [asdict(one) for one in self.unread],
             "columns": {role: list(names) for role, names in self.columns.items()},
             "notes": list(self.notes),
+            "unused_births": self.unused_births,
             "clocks": dict(self.clocks.most_common()),
             "refused": self.refused,
         }
@@ -168,13 +170,23 @@ def first_quarantined(findings: Sequence[Findings], names: Sequence[str]) -> lis
 
 def to_text(report: Mapping[str, Any], with_cells: bool) -> str:
     """Return the report as text. with_cells: quote the cells of quarantined rows."""
-    files = report["files"]
+    files, contradictory = report["files"], report["contradictory"]
     lines = [line for file in files[:FILES_SHOWN] for line in _file_told(file, with_cells)]
     if len(files) > FILES_SHOWN:
         lines.append(
             f"and {len(files) - FILES_SHOWN:,} more files; --json-report FILE has them all"
         )
+    lines += (contradictory_text(what, persons) for what, persons in contradictory.items())
     return "\n".join(map(plain, lines))  # files are called as others call them
+
+
+def contradictory_text(what: str, persons: int) -> str:
+    """Return a sentence on persons of whom sources state different things.
+
+    what: birth_date or sex.
+    """
+    many = {"birth_date": "birth dates", "sex": "sexes"}[what]
+    return f"{many} contradict each other for {persons:,} persons, so none is used for them"
 
 
 def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
@@ -186,7 +198,7 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     if file["columns"]:
         chosen = (f"{role} = {_names(names)}" for role, names in file["columns"].items())
         yield f"  columns: {', '.join(chosen)}"
-    yield from (f"  {note}" for note in file["notes"])
+    yield from (f"  {note}" for note in [*file["notes"], *_births_told(file["unused_births"])])
     if file["units"]:
         said = (f"{one['rows']:,} {one['unit']} ({one['because']})" for one in file["units"])
         yield f"  unit: {', '.join(said)}"
@@ -211,6 +223,14 @@ def _file_told(file: Mapping[str, Any], with_cells: bool) -> Iterator[str]:
     for shared in file["shared_ids"]:
         source = f"the source {_cut(shared['source'])!r}" if with_cells else "a source"
         yield f"  {shared_ids_text(source, shared['rows'])}"
+
+
+def _births_told(rows: int) -> Iterator[str]:
+    if rows:
+        yield (
+            f"{rows:,} rows have a birth date that is not used: it is no whole date, may mean "
+            "several, or is before 1850 or in the future"
+        )
 
 
 def _names(names: Sequence[str]) -> str:

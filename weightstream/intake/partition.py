@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weightstream.batch import split_by_rows
-from weightstream.schema import RETRACTION
+from weightstream.schema import DEMOGRAPHICS, RETRACTION
 from weightstream.types import Ints
 
 PARTITIONS = 64
@@ -31,18 +31,25 @@ TASKS_WITH_ONE_PERSON = 64
 
 @dataclass(frozen=True)
 class Partition:
-    """A batch of whole persons: rows of a table that several batches share, and retractions.
+    """A batch of whole persons: rows of a table that several batches share, and what else sources
+    state about these persons.
 
     table: schema.MEASUREMENT. rows: (N,) int64, positions in it. retractions: schema.RETRACTION.
+    demographics: schema.DEMOGRAPHICS, a row per person of whom anything is stated.
     """
 
     table: pa.Table
     rows: Ints
     retractions: pa.Table = field(default_factory=RETRACTION.empty_table)
+    demographics: pa.Table = field(default_factory=DEMOGRAPHICS.empty_table)
 
     def take(self) -> pa.Table:
         """Return the measurements of the batch."""
         return self.table.take(self.rows)
+
+    def persons(self) -> pa.Array:
+        """Return the ids of the batch's persons."""
+        return pc.unique(self.table["user_id"].take(self.rows).cast(pa.string()))
 
     @property
     def files(self) -> set[int]:

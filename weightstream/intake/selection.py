@@ -60,11 +60,11 @@ class Selection:
             self._of_source.update(pc.unique(chunk).to_pylist())
         return measurements, {reason: count for reason, count in excluded.items() if count}
 
-    def of_listed(self, retractions: pa.Table) -> pa.Table:
+    def of_listed(self, rows: pa.Table) -> pa.Table:
         """Return the rows of persons in the list."""
         if self._listed is None:
-            return retractions
-        return retractions.filter(pc.is_in(retractions["user_id"], self._listed))
+            return rows
+        return rows.filter(pc.is_in(rows["user_id"], self._listed))
 
     def end_of_source(self, usable: bool) -> None:
         """Count the persons of a source towards the window, unless the source was refused."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.config import Data, required_timezone
+from weightstream.demographics import Statements, contradictions
 from weightstream.errors import ConfigError, InputError
 from weightstream.intake.cleaning import Rules, read_clean, required_person
 from weightstream.intake.file_counts import FileCounts
 from weightstream.intake.import_report import Findings
-from weightstream.intake.partition import Partition, Partitions, Spool, plan
+from weightstream.intake.partition import ROWS_PER_TASK, Partition, Partitions, Spool, plan
 from weightstream.intake.rereading import Check, accept
 from weightstream.intake.selection import ERASED, OUTSIDE_WINDOW, Selection
 from weightstream.intake.unknown_clocks import ClockTally, as_dates
@@ -46,7 +48,9 @@ QUARANTINE_ROWS_HELD = 100_000
 class Intake:
     """The rows of all sources. findings: the import report of each file.
 
-    timezone: of dates without a time. refused: a sentence for each source that cannot be used.
+    timezone: of dates without a time. contradictory: by demographics.STATED, the persons of whom
+    sources, and a store, state different things. refused: a sentence for each source that cannot be
+    used.
     """
 
     partitions: Partitions
@@ -57,6 +61,8 @@ class Intake:
     files: list[FileCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
     retractions: list[pa.Table] = field(default_factory=list)
+    demographics: Statements = field(default_factory=Statements)
+    contradictory: Counter[str] = field(default_factory=Counter)
     refused: dict[Path, str] = field(default_factory=dict)
 
     @property
@@ -71,10 +77,12 @@ class Intake:
     def parts(self, width: int, users_per_task: int) -> Iterator[Partition]:
         """Yield batches of whole persons, partition by partition, and count those not selected.
 
-        Retractions come with their person's measurements, or after all others.
+        Retractions and demographics come with their person's measurements, or after all others.
         """
         left = self._usable(pa.concat_tables([RETRACTION.empty_table(), *self.retractions]))
         left, _ = self.selection.of_persons(left)
+        known, _ = self.selection.of_persons(self.demographics.merged())
+        self.contradictory.update(contradictions(known))
         for table in self.partitions.tables():
             chosen, others = self.selection.of_persons(self._usable(table))
             chosen = self._without_unknown_clocks(chosen)
@@ -82,10 +90,16 @@ class Intake:
             for file, count in zip(self.files, counts.tolist(), strict=True):
                 file.exclude(OUTSIDE_WINDOW, count)
             for part in plan(chosen, width, users_per_task) if len(chosen) else ():
-                own, left = _of_part(left, part) if len(left) else (left, left)
-                yield replace(part, retractions=own)
+                persons = part.persons() if len(left) or len(known) else None
+                own, left = _of_persons(left, persons)
+                theirs, known = _of_persons(known, persons)
+                yield replace(part, retractions=own, demographics=theirs)
+        nobody = Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64))
         if len(left):
-            yield Partition(MEASUREMENT.empty_table(), np.zeros(0, np.int64), left)
+            theirs, known = _of_persons(known, pc.unique(left["user_id"]))
+            yield replace(nobody, retractions=left, demographics=theirs)
+        for start in range(0, len(known), ROWS_PER_TASK):
+            yield replace(nobody, demographics=known.slice(start, ROWS_PER_TASK))
 
     def _without_unknown_clocks(self, table: pa.Table) -> pa.Table:
         table, lost = as_dates(table, self.clocks, self.timezone)
@@ -139,8 +153,9 @@ def take_in(
             continue
         intake.files.append(file)
         intake.findings.append(Findings())
+        stated = Statements()
         try:
-            _read(file, len(intake.files) - 1, intake, its_options, rules, on_rows, threads)
+            _read(file, intake, stated, its_options, rules, on_rows, threads)
             _check_unchanged(path, before)
         except InputError as error:
             _refuse(intake, str(error))
@@ -151,6 +166,8 @@ def take_in(
         if isinstance(path, RemotePath):
             path.release()
         selection.end_of_source(usable=not file.refused)
+        if not file.refused:
+            intake.demographics.append(stated.merged())
     return intake
 
 
@@ -179,13 +196,15 @@ def _refuse(intake: Intake, sentence: str) -> None:
 
 def _read(
     file: FileCounts,
-    number: int,
     intake: Intake,
+    stated: Statements,
     options: ReadOptions,
     rules: Rules,
     on_rows: Callable[[int], None],
     threads: int,
 ) -> None:
+    """Read the newest of the files. stated: takes what it states about persons."""
+    number = len(intake.files) - 1
     for everyone in read_clean(file.path, options, rules, number, threads):
         file.rows_in += everyone.rows
         cleaned = intake.selection.tombstones.without_erased(everyone)
@@ -199,6 +218,9 @@ def _read(
         file.exclude("retracted", len(cleaned.retractions))
         if len(cleaned.retractions):
             intake.retractions.append(intake.selection.of_listed(cleaned.retractions))
+        findings.unused_births += cleaned.unused_births
+        if len(cleaned.demographics):
+            stated.append(intake.selection.of_listed(cleaned.demographics))
         measurements = cleaned.measurements
         if options.timezone not in (None, rules.timezone):
             measurements = dates_at_noon(measurements, rules.timezone)
@@ -213,10 +235,12 @@ def _read(
         on_rows(everyone.rows)
 
 
-def _of_part(retractions: pa.Table, part: Partition) -> tuple[pa.Table, pa.Table]:
-    """Return the retractions of the partition's persons, and the others."""
-    own = pc.is_in(retractions["user_id"], pc.unique(part.take()["user_id"].cast(pa.string())))
-    return retractions.filter(own), retractions.filter(pc.invert(own))
+def _of_persons(rows: pa.Table, persons: pa.Array | None) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of some persons, and the others. persons: not looked at without rows."""
+    if not len(rows):
+        return rows, rows
+    own = pc.is_in(rows["user_id"], persons)
+    return rows.filter(own), rows.filter(pc.invert(own))
 
 
 def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, Any]:
@@ -238,7 +262,11 @@ def report_of(intake: Intake, options: ReadOptions, timezone: str) -> dict[str, 
         | found.as_json(*zone)
         for file, found in zip(intake.files, intake.findings, strict=True)
     ]
-    return {"files": files, "refused": list(intake.refused.values())}
+    return {
+        "files": files,
+        "refused": list(intake.refused.values()),
+        "contradictory": dict(intake.contradictory),
+    }
 
 
 def dates_at_noon(measurements: pa.Table, timezone: str) -> pa.Table:

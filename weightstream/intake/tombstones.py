@@ -33,7 +33,7 @@ class Tombstones:
         return self._erased[user_id]
 
     def without_erased(self, cleaned: Cleaned) -> Cleaned:
-        """Return a block without the rows of the erased, faulty rows and retractions included."""
+        """Return a block without the rows of the erased, and without anything else about them."""
         if not self.tokens:
             return cleaned
         return replace(
@@ -41,6 +41,7 @@ class Tombstones:
             measurements=self._others(cleaned.measurements),
             quarantine=self._others(cleaned.quarantine, OTHER_CELLS),
             retractions=self._others(cleaned.retractions),
+            demographics=self._others(cleaned.demographics),
         )
 
     def _others(self, rows: pa.Table, cells: Sequence[str] = ()) -> pa.Table:

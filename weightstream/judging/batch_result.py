@@ -66,12 +66,21 @@ class BatchResult:
     users: Rows
     states: Rows
     shifts: Rows
+    judged_again: Rows  # KEY of stored measurements whose level shifts are replaced
     respelled: Rows  # stored measurements that arrived in a smaller spelling
     net_accepted: Ints  # (U,) accepted now less accepted before, of the run's own rows
     outcome: Rows  # of each new measurement: index into OUTCOMES, file, source if its id is shared
     links: Rows  # statements of records that are new
     superseded: Rows  # measurements of linked persons that are not current
+    demographics: Rows  # of persons of whom more is known than is stored
     retro_counts_of: Ints | None = None  # (U, len(RETRO_COUNTS)); None of an ingest
+    # (U, STATED) bool, what the run states contradicts what is stored; None: it states nothing
+    contradictory: Bools | None = None
+
+    @property
+    def arrived(self) -> Bools:
+        """Return (U,) of whom measurements or retractions came in."""
+        return (np.diff(self.outcome.indptr) > 0) | self.linked
 
     @property
     def changed(self) -> Bools:

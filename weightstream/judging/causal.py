@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from weightstream import engine, schema
 from weightstream.batch import UserBatch
 from weightstream.config import Config, Kalman, Source
-from weightstream.engine import Filtered, Model, build_model, filter_batch
+from weightstream.engine import Filtered, Model, build_model, filter_batch, state_day
 from weightstream.engine.model import Parameters
 from weightstream.judging.batch_result import BatchResult, Column, Rows, nothing, rows_of
 from weightstream.judging.decisions import (
@@ -24,6 +24,7 @@ from weightstream.judging.decisions import (
     newest,
     shift_rows,
 )
+from weightstream.judging.described import demographics_rows
 from weightstream.judging.parameters import to_json
 from weightstream.judging.record_links import (
     RecordLinks,
@@ -41,8 +42,9 @@ from weightstream.judging.series import (
     load_annotations,
     local_hour,
     read_persons,
+    stored_history,
 )
-from weightstream.judging.stored import HISTORY, Stored, pack_state
+from weightstream.judging.stored import Stored, pack_state
 from weightstream.types import Bools, Ints
 
 ACCEPTED, REJECTED, DUPLICATE, EXCLUDED = (
@@ -116,7 +118,8 @@ class Arrivals:
     def touched(self) -> Bools:
         """Return (U,) whether a person's series changes."""
         respelled = self.respelling.persons(len(self.persons.user_ids))
-        return (self.added > 0) | self.links.linked | respelled
+        learnt = self.persons.learnt & (self.persons.readings > 0)
+        return (self.added > 0) | self.links.linked | respelled | learnt
 
     @property
     def keys(self) -> pa.Table:
@@ -127,9 +130,11 @@ class Arrivals:
         return pa.concat_tables([keys, self.measurements.select(KEY).cast(keys.schema)])
 
 
-def compare(new: pa.Table, links: pa.Table, stored: Stored, basis: str) -> Arrivals:
+def compare(
+    new: pa.Table, links: pa.Table, stored: Stored, basis: str, about: pa.Table
+) -> Arrivals:
     """Compare a batch with the stored readings of its persons. Arguments as of `decide`."""
-    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), basis)
+    persons = read_persons(stored, new, links["user_id"].unique().to_pylist(), about, basis)
     user = np.repeat(np.arange(len(persons.user_ids)), np.diff(persons.indptr))
     incoming = incoming_records(persons, new, user)
     appendable = persons.appendable & ~incoming.again & ~incoming.linked(links)
@@ -147,27 +152,33 @@ def decide(
     file_numbers: Ints,
     stored: Stored,
     judging: Judging,
+    about: pa.Table,
 ) -> BatchResult:
     """Judge the new measurements of a batch of persons.
 
     new: schema.MEASUREMENT plus measurement_id, each id once, sorted as series.SERIES_ORDER.
     links: record_statements.LINK of copies within the batch and of retractions.
-    file_numbers: (files,) int64, the number in the store of each file of the run.
+    file_numbers: (files,) int64, the number in the store of each file of the run. about:
+    schema.DEMOGRAPHICS, what the run's sources state of persons, a row each.
     """
-    arrivals = compare(new, links, stored, judging.fingerprint)
+    arrivals = compare(new, links, stored, judging.fingerprint, about)
     persons, fresh = arrivals.persons, arrivals.fresh
     judged = arrivals.touched & (persons.readings + arrivals.added >= judging.min_readings)
     annotations = annotations_with(stored, arrivals.links, persons)
-    whole = judged & ~persons.appendable
-    older = [persons.user_ids[u] for u in np.flatnonzero(whole)]
+    again = judged & persons.again
+    older = [persons.user_ids[u] for u in np.flatnonzero(again)]
     history = arrivals.history.filter(
         pc.is_in(arrivals.history["user_id"], pa.array(older, pa.string()))
     )
     history = annotations.apply_assignments(stored, arrivals.respelling.applied_to(history), older)
-    series = join(new, fresh & judged[arrivals.user], history, judging.timezone)
-    readings = annotations.arranged(series, persons.user_ids)
+    number = pc.index_in(history["user_id"], pa.array(persons.user_ids, pa.string())).to_numpy()
+    after = np.where(persons.resumed, persons.state_days, -np.inf)[number]
+    series = join(new, fresh & judged[arrivals.user], history, judging.timezone, after)
+    readings = annotations.arranged(series, persons.user_ids, persons.people)
     filtered = readings.judged(run_filter(readings.batch(), persons, judging))
-    diff = diff_decisions(stored, readings, filtered, whole, CAUSAL, judging.parameters.name)
+    diff = diff_decisions(
+        stored, readings, filtered, persons.since(again), CAUSAL, judging.parameters.name
+    )
     return batch_result(arrivals, judged, readings, filtered, diff, judging, file_numbers)
 
 
@@ -196,12 +207,15 @@ def batch_result(
         measurements=measurement_rows(new, fresh, arrivals.user, users, file_numbers),
         decisions=diff.decisions,
         estimates=diff.estimates,
-        users=user_rows(persons, new, judged, touched, readings, filtered, diff.accepted, added),
+        users=user_rows(persons, new, judged, touched, readings, filtered, diff, added),
         states=state_rows(filtered, judged, touched, persons, links, judging.fingerprint),
         shifts=shift_rows(readings, filtered),
+        judged_again=judged_again(readings, persons),
         respelled=arrivals.respelling.rows(users, file_numbers),
         links=link_rows(links, persons, file_numbers),
         superseded=superseded_result(links, arrivals.keys, persons),
+        demographics=demographics_rows(persons.people, persons.learnt),
+        contradictory=persons.contradictory,
         outcome=Rows(persons.indptr, outcome | shared_column(new, fresh, links, arrivals.keys)),
         net_accepted=np.zeros(users, np.int64),
     )
@@ -230,8 +244,8 @@ def shared_column(
 
 
 def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons) -> Annotations:
-    """Return the annotations of persons whose series is judged as a whole."""
-    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
+    """Return the annotations of persons of whom stored readings are judged again."""
+    older = [persons.user_ids[u] for u in np.flatnonzero(persons.again)]
     annotations = load_annotations(stored, older) if older else NO_ANNOTATIONS
     if not links_found.linked.any():
         return annotations
@@ -244,12 +258,6 @@ def annotations_with(stored: Stored, links_found: RecordLinks, persons: Persons)
         annotations,
         superseded=pa.concat_tables([superseded.select(columns), links_found.superseded]),
     )
-
-
-def stored_history(stored: Stored, persons: Persons) -> pa.Table:
-    """Return the stored measurements of persons whose new readings cannot simply be appended."""
-    older = [u for u, ok in zip(persons.user_ids, persons.appendable, strict=True) if not ok]
-    return stored.history(older) if older else HISTORY.empty_table()
 
 
 def run_filter(batch: UserBatch, persons: Persons, judging: Judging) -> Filtered:
@@ -285,14 +293,18 @@ def user_rows(
     touched: Bools,
     readings: AnnotatedSeries,
     filtered: Filtered,
-    accepted: Bools,
+    diff: DecisionDiff,
     added: Ints,
 ) -> Rows:
     """Return the rows of `users` of persons whose series changed."""
     users = len(added)
     whole = judged & ~persons.appendable
     rejected = np.where(whole, 0, persons.rejected)
-    rejected += np.bincount(readings.user[~accepted], minlength=users)
+    rejected += np.bincount(readings.user[~diff.accepted], minlength=users)
+    was = stored_again(readings, persons)
+    rejected -= np.bincount(
+        readings.user[was & (diff.accepted == diff.net_accepted)], minlength=users
+    )
     first_us, last_us = persons.first_us.copy(), persons.last_us.copy()
     # The series too: what was assigned to a person is in it, and may be the first or the last.
     for rows, indptr in ((new, persons.indptr), (readings.table, readings.indptr)):
@@ -315,6 +327,19 @@ def user_rows(
     return rows_of(changed, users, {name: values[changed] for name, values in columns.items()})
 
 
+def stored_again(readings: AnnotatedSeries, persons: Persons) -> Bools:
+    """Return (N,) the stored readings that are judged again after a state."""
+    return (readings.table["new_row"].to_numpy() < 0) & persons.resumed[readings.user]
+
+
+def judged_again(readings: AnnotatedSeries, persons: Persons) -> Rows:
+    """Return KEY of the stored readings that are judged again after a state."""
+    rows = np.flatnonzero(stored_again(readings, persons))
+    table = readings.table.select(KEY).take(pa.array(rows))
+    columns = {name: table[name].combine_chunks() for name in KEY}
+    return rows_of(readings.user[rows], len(persons.user_ids), columns)
+
+
 def first_of(values: Ints, indptr: Ints) -> Ints:
     """Return (U,) the first value of each person; any value for a person without values."""
     return np.append(values, 0)[indptr[:-1]]
@@ -332,10 +357,11 @@ def state_rows(
     links_found: RecordLinks,
     basis: str,
 ) -> Rows:
-    """Return states of persons whose series changed; not settled where readings stay undecided."""
+    """Return states of persons whose series changed; none where readings stay undecided."""
     users = len(persons.user_ids)
     number = np.flatnonzero(touched)
     state = np.where(judged[:, None], filtered.state, np.nan)
+    usable = ~np.isnan(state_day(state))
     blobs = links_found.records.blobs(users)
     return rows_of(
         number,
@@ -343,7 +369,7 @@ def state_rows(
         {
             "user_id": np.array(persons.user_ids, object)[number],
             "basis": basis,
-            "settled": (filtered.settled & judged)[number].astype(np.int64),
+            "settled": usable[number].astype(np.int64),
             "state": pa.array([pack_state(row) for row in state[number]], pa.binary()),
             "records": pa.array([blobs[u] for u in number], pa.binary()),
         },

@@ -44,16 +44,16 @@ def diff_decisions(
     stored: Stored,
     readings: AnnotatedSeries,
     filtered: Filtered,
-    whole: Bools,
+    since: Mapping[str, str],
     stage: str,
     model: str,
 ) -> DecisionDiff:
     """Compare the decisions of a pass with the stored ones.
 
-    readings: N of U persons; filtered: the engine's result for each. whole: (U,) bool, whether
-    these are all readings of the person. A causal pass leaves the decisions of retro unchanged,
-    since retro has seen more and will judge again; unless a source has since corrected or
-    retracted the record, or has withdrawn that.
+    readings: N of U persons; filtered: the engine's result for each. since: persons of whom stored
+    readings were judged again, and the effective_at from which on (stored.Stored). A causal pass
+    leaves the decisions of retro unchanged, since retro has seen more and will judge again; unless
+    a source has since corrected or retracted the record, or has withdrawn that.
     """
     series, user, users = readings.table, readings.user, len(readings.user_ids)
     columns = decision_columns(readings, filtered, stage, model)
@@ -63,9 +63,8 @@ def diff_decisions(
     revised, moved = np.ones(len(series), bool), np.zeros(len(series), bool)
     accepted, net_accepted = filtered.accepted.copy(), np.zeros(len(series), np.int64)
     gone = PLACED.empty_table()
-    if whole.any():
-        ids = [person for person, all_of in zip(readings.user_ids, whole, strict=True) if all_of]
-        before, at, gone = current(stored, ids, series, stage)
+    if since:
+        before, at, gone = current(stored, since, series, stage)
         known = np.flatnonzero(at >= 0)
         was = before.take(at[known])
         stays = _stays(was, filtered.reason[known], stage)
@@ -109,18 +108,18 @@ def _stays(was: pa.Table, reason: Codes, stage: str) -> Bools:
 
 
 def current(
-    stored: Stored, user_ids: list[str], series: pa.Table, stage: str
+    stored: Stored, since: Mapping[str, str], series: pa.Table, stage: str
 ) -> tuple[pa.Table, Ints, pa.Table]:
     """Look up the current decisions of some persons.
 
     Returns them; (N,) the row of each reading of the series in them, -1 where there is none; and
     those (PLACED) whose reading is in another person's series now.
     """
-    if not stored.has_assignments(user_ids):
-        before = stored.current(user_ids, stage)
+    if not stored.has_assignments(list(since)):
+        before = stored.current(since, stage)
         at = pc.index_in(series["measurement_id"], before["measurement_id"])
         return before, pc.fill_null(at, -1).to_numpy(), PLACED.empty_table()
-    before = stored.current(user_ids, stage, PLACED)
+    before = stored.current(since, stage, PLACED)
     whose, was_whose = (
         pc.binary_join_element_wise(table["measurement_id"], table["user_id"], " ")
         for table in (series, before)

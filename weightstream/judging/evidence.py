@@ -263,6 +263,8 @@ def joined(batches: Sequence[UserBatch]) -> UserBatch:
         np.concatenate(source),
         tuple(names),
         np.concatenate(forced),
+        np.concatenate([batch.born for batch in batches]),
+        np.concatenate([batch.sex for batch in batches]),
     )
 
 

@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from weightstream import schema
 from weightstream.batch import UserBatch
-from weightstream.engine import STATE_SIZE, Filtered
+from weightstream.demographics import of_persons
+from weightstream.engine import STATE_SIZE, Filtered, state_day
+from weightstream.judging.described import born_after, people_of, with_people
 from weightstream.judging.record_statements import Sketch, sketch
-from weightstream.judging.stored import OVERRIDES, SUPERSEDED, Stored
+from weightstream.judging.stored import HISTORY, OVERRIDES, SUPERSEDED, Stored
 from weightstream.parsing.times import parse_times
 from weightstream.types import Bools, Codes, Floats, Ints
 
@@ -40,9 +42,12 @@ class Persons:
 
     indptr: (U+1,) int64 over the new measurements. revisions, readings, rejected: (U,) int64, 0 for
     a new person. state: (U, STATE_SIZE) float64, NaN where there is none. appendable: (U,) bool,
-    the new readings can continue from the stored state: the person is new, or settled under the
-    same model, and all new readings are later than the stored ones. records: the known record ids.
-    unsketched: (U,) bool, the store does not have that list.
+    the new readings can continue from the stored state: the person is new, or has a state of the
+    same model and with the same demographics, and all new readings are later than the stored ones.
+    records: the known record ids. unsketched: (U,) bool, the store does not have that list. people:
+    schema.DEMOGRAPHICS, a row per person, of what is stored and new. learnt: (U,) bool, whether
+    that is more than is stored. contradictory: (U, demographics.STATED) bool, whether what is new
+    contradicts what is stored; a contradiction within what is new was counted when it was read.
     """
 
     user_ids: tuple[str, ...]
@@ -56,22 +61,54 @@ class Persons:
     appendable: Bools
     records: Sketch
     unsketched: Bools
+    people: pa.Table
+    learnt: Bools
+    contradictory: Bools
+
+    @property
+    def state_days(self) -> Floats:
+        """Return (U,) the day of the last reading in each state; NaN where there is none."""
+        return state_day(self.state)
+
+    @property
+    def resumed(self) -> Bools:
+        """Return (U,) whose stored readings after the state are judged again with the new ones."""
+        return self.appendable & (self.state_days < self.last_us / MICROSECONDS_PER_DAY)
+
+    @property
+    def again(self) -> Bools:
+        """Return (U,) of whom stored readings are judged again."""
+        return ~self.appendable | self.resumed
+
+    def since(self, among: Bools) -> dict[str, str]:
+        """Return, of some persons, a day before which no stored reading is judged again; "": none.
+
+        A date alone may stand for an instant of the day before or after.
+        """
+        days = np.floor(self.state_days) - 1
+        first = np.where(self.appendable, days, np.nan).astype("datetime64[D]").astype(str)
+        return {
+            self.user_ids[u]: str(first[u]) if self.appendable[u] else ""
+            for u in np.flatnonzero(among)
+        }
 
 
-def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: str) -> Persons:
+def read_persons(
+    stored: Stored, new: pa.Table, others: Sequence[str], about: pa.Table, basis: str
+) -> Persons:
     """Read the stored data of the persons of a batch.
 
     new: measurements sorted by person and time. others: persons of whom there are links only.
-
-    basis: Judging.fingerprint of now.
+    about: new schema.DEMOGRAPHICS, also of further persons. basis: Judging.fingerprint of now.
     """
+    others = [*others, *about["user_id"].to_pylist()]
     user_ids, indptr = with_others(*by_person(new["user_id"]), others)
     users = len(user_ids)
     first_new_us = np.full(users, np.iinfo(np.int64).max)
     first_new_us[np.diff(indptr) > 0] = new["time_us"].to_numpy()[
         np.unique(indptr[:-1][np.diff(indptr) > 0])
     ]
-    persons = _new_persons(user_ids, indptr)
+    persons = _new_persons(user_ids, indptr, *people_of(stored, user_ids, about))
     known = stored.persons(user_ids)
     blobs = [b""] * users
     for u, user_id in enumerate(user_ids) if known else ():
@@ -86,10 +123,32 @@ def read_persons(stored: Stored, new: pa.Table, others: Sequence[str], basis: st
         persons.appendable[u] = state is not None and first_new_us[u] > row.last_us
         if persons.appendable[u]:
             persons.state[u] = state
-    return replace(persons, records=sketch(blobs)) if known else persons
+    if not known:
+        return persons
+    first = persons.first_us / MICROSECONDS_PER_DAY
+    changed = (persons.revisions > 0) & (persons.learnt | born_after(persons.people, first))
+    appendable = persons.appendable & ~changed
+    persons = replace(persons, records=sketch(blobs), appendable=appendable)
+    return _without_overridden(stored, persons)
 
 
-def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
+def _without_overridden(stored: Stored, persons: Persons) -> Persons:
+    """Return persons whose series as a whole is judged where an override may concern the newest."""
+    resumed = [persons.user_ids[u] for u in np.flatnonzero(persons.resumed)]
+    overridden = stored.overridden(resumed) if resumed else []
+    if not overridden:
+        return persons
+    concerned = np.isin(np.array(persons.user_ids), overridden)
+    return replace(persons, appendable=persons.appendable & ~concerned)
+
+
+def _new_persons(
+    user_ids: tuple[str, ...],
+    indptr: Ints,
+    people: pa.Table,
+    learnt: Bools,
+    contradictory: Bools,
+) -> Persons:
     """Return persons of whom nothing is stored."""
     users, limits = len(user_ids), np.iinfo(np.int64)
     return Persons(
@@ -104,6 +163,9 @@ def _new_persons(user_ids: tuple[str, ...], indptr: Ints) -> Persons:
         appendable=np.ones(users, bool),
         records=sketch([]),
         unsketched=np.zeros(users, bool),
+        people=people,
+        learnt=learnt,
+        contradictory=contradictory,
     )
 
 
@@ -119,6 +181,12 @@ def with_others(
     return every, np.cumsum([0, *(rows.get(user, 0) for user in every)])
 
 
+def stored_history(stored: Stored, persons: Persons) -> pa.Table:
+    """Return the stored measurements that may be judged again."""
+    since = persons.since(persons.again)
+    return stored.history(since) if since else HISTORY.empty_table()
+
+
 def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
     """Return persons in their order of appearance, and offsets, of a column sorted by person."""
     codes = user_id.cast(pa.string()).combine_chunks().dictionary_encode()
@@ -126,8 +194,13 @@ def by_person(user_id: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
     return names, np.searchsorted(codes.indices.to_numpy(), np.arange(len(names) + 1))
 
 
-def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Table:
-    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order."""
+def join(
+    new: pa.Table, taken: Bools, stored: pa.Table, timezone: str, after: Floats | None = None
+) -> pa.Table:
+    """Join the chosen rows of the new measurements and the stored ones: SERIES, in its order.
+
+    after: (len(stored),) days; stored readings that are not later are left out.
+    """
     rows = np.flatnonzero(taken)
     fresh = new if len(rows) == len(new) else new.take(rows)
     series = pa.table(
@@ -145,8 +218,10 @@ def join(new: pa.Table, taken: Bools, stored: pa.Table, timezone: str) -> pa.Tab
     )
     if not len(stored):
         return series
-    both = pa.concat_tables([series, _unsorted(stored, timezone)])
-    return both.sort_by(SERIES_ORDER)
+    older = _unsorted(stored, timezone)
+    if after is not None:
+        older = older.filter(pa.array(older["time_us"].to_numpy() / MICROSECONDS_PER_DAY > after))
+    return pa.concat_tables([series, older]).sort_by(SERIES_ORDER)
 
 
 def stored_series(
@@ -158,14 +233,16 @@ def stored_series(
     """
     annotations = load_annotations(stored, user_ids)
     assigned = annotations.apply_assignments(stored, history, user_ids)
-    return annotations.arranged(_unsorted(assigned, timezone).sort_by(SERIES_ORDER), user_ids)
+    series = _unsorted(assigned, timezone).sort_by(SERIES_ORDER)
+    return annotations.arranged(series, user_ids, stored.demographics(user_ids))
 
 
 @dataclass(frozen=True)
 class AnnotatedSeries:
     """All readings of U persons, N rows in the order of the series, with their annotations.
 
-    table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64.
+    table: SERIES; user_id is the person whose reading it counts as. indptr: (U+1,) int64. people:
+    schema.DEMOGRAPHICS, a row per person.
     superseded: (N,) int8, index into schema.REASONS of readings that their source corrected or
     retracted, which are not data; 0: data. forced: as in UserBatch. received_user: (N,) string, the
     person that the reading was received for, null if it is the same. None: there are no such
@@ -175,6 +252,7 @@ class AnnotatedSeries:
     table: pa.Table
     user_ids: tuple[str, ...]
     indptr: Ints
+    people: pa.Table
     superseded: Codes | None = None
     forced: Codes | None = None
     received_user: pa.Array | None = None
@@ -196,7 +274,8 @@ class AnnotatedSeries:
             table = table.filter(pa.array(data))
             indptr = np.append(0, np.cumsum(data))[indptr]
             forced = None if forced is None else forced[data]
-        return replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
+        batch = replace(user_batch(table, (self.user_ids, indptr)), forced=forced)
+        return with_people(batch, self.people)
 
     def judged(self, filtered: Filtered) -> Filtered:
         """Spread the engine's result for the data over all readings."""
@@ -266,10 +345,16 @@ class Annotations:
         incoming = incoming.set_column(0, "user_id", here["assigned_to"].take(at))
         return pa.concat_tables([history.filter(pc.invert(away)), incoming])
 
-    def arranged(self, series: pa.Table, user_ids: Sequence[str]) -> AnnotatedSeries:
-        """Annotate a series. series: SERIES of some of user_ids, which are ascending."""
+    def arranged(
+        self, series: pa.Table, user_ids: Sequence[str], known: pa.Table
+    ) -> AnnotatedSeries:
+        """Annotate a series.
+
+        series: SERIES of some of user_ids, which are ascending. known: schema.DEMOGRAPHICS of any
+        persons, a row each.
+        """
         indptr = with_others(*by_person(series["user_id"]), user_ids)[1]
-        readings = AnnotatedSeries(series, tuple(user_ids), indptr)
+        readings = AnnotatedSeries(series, tuple(user_ids), indptr, of_persons(user_ids, known))
         ids = series["measurement_id"]
         if len(self.superseded):
             reason = _looked_up(

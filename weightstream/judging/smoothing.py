@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weightstream.engine import Filtered, smooth_batch
+from weightstream.engine import Filtered, smooth_batch, state_day
 from weightstream.judging.batch_result import BatchResult, Rows, nothing, rows_of
 from weightstream.judging.causal import Judging
 from weightstream.judging.decisions import RETRO, diff_decisions, newest, shift_rows
@@ -29,12 +29,13 @@ def smooth_persons(
     """
     known = stored.persons(user_ids)
     persons = _enough(user_ids, known, stored, judging)
-    history = stored.history(persons)
+    since = dict.fromkeys(persons, "")
+    history = stored.history(since)
     series = stored_series(stored, persons, history, judging.timezone)
     batch = series.batch()
     smoothed = series.judged(smooth_batch(batch, judging.model(batch.sources)))
     users, whole = len(persons), np.ones(len(persons), bool)
-    diff = diff_decisions(stored, series, smoothed, whole, RETRO, judging.parameters.name)
+    diff = diff_decisions(stored, series, smoothed, since, RETRO, judging.parameters.name)
     levels = stored.levels(persons)
     before = np.array([levels[person] for person in persons], np.float64)  # None becomes NaN
     level = newest(smoothed.level, series)
@@ -50,9 +51,11 @@ def smooth_persons(
         users=user_rows(series, smoothed, diff.accepted, known),
         states=stale_states(smoothed, series, known, judging),
         shifts=shift_rows(series, smoothed),
+        judged_again=nothing(users),
         respelled=nothing(users),
         links=nothing(users),
         superseded=nothing(users),
+        demographics=nothing(users),
         outcome=nothing(users),
         net_accepted=net_accepted_of(series, own, diff.net_accepted),
         retro_counts_of=retro_counts_of(series.user, diff.net_accepted, before, level),
@@ -119,7 +122,9 @@ def stale_states(
     """
     basis, users = judging.fingerprint, len(readings.user_ids)
     rows = []
-    enough = smoothed.settled & (np.diff(readings.indptr) >= judging.min_readings)
+    enough = ~np.isnan(state_day(smoothed.state)) & (
+        np.diff(readings.indptr) >= judging.min_readings
+    )
     for number, user in enumerate(readings.user_ids):
         was, settled = known[user], int(enough[number])
         state = pack_state(smoothed.state[number])

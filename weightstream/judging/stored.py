@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from weightstream.engine import STATE_LAYOUT, STATE_SIZE
+from weightstream.schema import DEMOGRAPHICS
 from weightstream.types import Floats
 
 HISTORY = pa.schema(
@@ -152,11 +153,14 @@ class Stored(Protocol):
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         """Return those of user_ids that are known."""
 
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        """Return DEMOGRAPHICS of those of user_ids of whom anything is known, a row each."""
+
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         """Return the level (kg) after the newest measurement, of those that are known."""
 
-    def history(self, user_ids: Sequence[str]) -> pa.Table:
-        """Return HISTORY of every measurement that was received for user_ids."""
+    def history(self, since: Mapping[str, str]) -> pa.Table:
+        """Return HISTORY of the measurements of persons from an effective_at on ("": all)."""
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
         """Return SUPERSEDED of measurements that were received for user_ids."""
@@ -174,9 +178,9 @@ class Stored(Protocol):
         """Return SPELLINGS of every measurement that was received for user_ids."""
 
     def current(
-        self, user_ids: Sequence[str], stage: str, columns: pa.Schema = CURRENT
+        self, since: Mapping[str, str], stage: str, columns: pa.Schema = CURRENT
     ) -> pa.Table:
-        """Return CURRENT or PLACED of user_ids; ESTIMATES are null where another stage made them.
+        """Return CURRENT or PLACED, as history does; ESTIMATES of another stage are null.
 
         Verdict "moved": the measurement was in this person's series, and is in another's now.
         """
@@ -194,10 +198,13 @@ class NothingStored:
     def persons(self, user_ids: Sequence[str]) -> Mapping[str, StoredPerson]:
         return {}
 
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        return DEMOGRAPHICS.empty_table()
+
     def levels(self, user_ids: Sequence[str]) -> Mapping[str, float | None]:
         return {}
 
-    def history(self, user_ids: Sequence[str]) -> pa.Table:
+    def history(self, since: Mapping[str, str]) -> pa.Table:
         return HISTORY.empty_table()
 
     def superseded(self, user_ids: Sequence[str]) -> pa.Table:
@@ -216,7 +223,7 @@ class NothingStored:
         return SPELLINGS.empty_table()
 
     def current(
-        self, user_ids: Sequence[str], stage: str, columns: pa.Schema = CURRENT
+        self, since: Mapping[str, str], stage: str, columns: pa.Schema = CURRENT
     ) -> pa.Table:
         return columns.empty_table()
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from weightstream.judging.causal import Judging
+from weightstream.movement import Process
 from weightstream.outputs.pages.changes import (
     FOUR_WEEKS,
     change_over,
@@ -14,7 +15,6 @@ from weightstream.outputs.pages.changes import (
     with_four_weeks,
 )
 from weightstream.outputs.pages.co_users import co_users, without_swaps
-from weightstream.outputs.pages.movement import Process
 from weightstream.outputs.pages.outlook import Outlook, outlook
 from weightstream.outputs.pages.person import Person, Trend
 from weightstream.outputs.watching import Watchers, expectations, watch

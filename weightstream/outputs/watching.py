@@ -19,6 +19,7 @@ from weightstream.engine import filter_batch
 from weightstream.engine.model import Parameters, source_model
 from weightstream.errors import ConfigError
 from weightstream.judging.causal import Judging
+from weightstream.judging.described import with_people
 from weightstream.outputs.pages.alerts import RULE_SETS, Watch, alerts
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.rules import Scales
@@ -107,6 +108,7 @@ def filtered(found: Histories, judging: Judging) -> tuple[Filtered, tuple[str, .
         names,
         forced[row].astype(np.int8),
     )
+    batch = with_people(batch, found.people)
     out = filter_batch(batch, judging.model(names), engine=judging.kalman.engine)
     courses: dict[str, Any] = dict(columns)
     for name in ("level", "level_lo", "level_hi"):

@@ -176,11 +176,18 @@ def _date_of_age(days_each: float) -> Callable[[str], str]:
 
 
 def _add_ages(columns: Columns, choice: Choice, cells: Callable[[int], Any]) -> None:
-    """Tables with ages have a birth date for all; growthcleanr writes sex as 0 and 1."""
+    """Tables with ages have a birth date for all; growthcleanr writes sex as 0 and 1.
+
+    An age in whole years would give a date that is up to a year too late, so it gives none.
+    """
     if choice.time:
         return
     count = len(columns["time"])
-    columns.setdefault("birth_date", pa.repeat(pa.scalar(_BIRTH), count))
+    born = pa.repeat(pa.scalar(_BIRTH), count)
+    if "age_days" not in choice.roles:
+        in_parts = pc.match_substring_regex(plain(cells(choice.roles["age_years"])), r"[.,][0-9]")
+        born = pc.if_else(in_parts, born, None)
+    columns.setdefault("birth_date", born)
     if "sex" in choice.roles:
         codes = {"0": "m", "1": "f"}
         columns["sex"] = _mapped(

@@ -80,7 +80,8 @@ class Block:
     rows: schema.RAW. unit_from: what states the unit. skipped: the number of records of other kinds
     (resources that are not body weights). others: those of them whose kind has a name, by name.
     unread: members that are not read, in the first block after they are found. columns: of a table,
-    the names of the columns of each role. notes: sentences on how the file was read.
+    the names of the columns of each role. notes: sentences on how the file was read. people:
+    schema.DEMOGRAPHICS as written, of records that describe a person and are no weighing.
     """
 
     rows: pa.Table
@@ -91,6 +92,7 @@ class Block:
     unread: tuple[Unread, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    people: pa.Table = field(default_factory=schema.DEMOGRAPHICS.empty_table)
 
 
 Parse = Callable[[], Block]

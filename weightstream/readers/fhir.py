@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
 
 from weightstream.errors import InputError
 from weightstream.parsing.units import canonical_unit
@@ -33,8 +34,16 @@ from weightstream.readers.documents import (
     read_json,
     text_of,
 )
-from weightstream.readers.fhir_patients import UNKNOWN, Demographics, Patients, subject_of
+from weightstream.readers.fhir_patients import (
+    UNKNOWN,
+    Demographics,
+    Patients,
+    described,
+    subject_of,
+)
+from weightstream.readers.fhir_units import unit_of
 from weightstream.readers.source import Source, head_of
+from weightstream.schema import DEMOGRAPHICS
 
 SOURCES = {
     "29463-7": "fhir",  # LOINC: body weight
@@ -58,7 +67,6 @@ _OIDS = {
     "2.16.840.1.113883.6.96": _SNOMED,
     "2.16.840.1.113883.6.24": _DEVICES,
 }
-_UCUM = ("http://unitsofmeasure.org", "http://unitsofmeasure.org/", None)
 _VALUE = re.compile(rb'"value"\s*:\s*(-?[0-9][0-9.eE+-]*)')
 _TAKEN_BACK = ("entered-in-error", "cancelled")
 _RESOURCE = re.compile(rb'"resourceType"\s*:\s*"')
@@ -104,7 +112,7 @@ def read(source: Source, options: ReadOptions) -> Iterator[Parse]:
     patients = Patients(source, options.block_bytes)
     convert = partial(_convert, source=source, options=options, patients=patients)
     flatten = partial(_document, patients=patients, user=options.user)
-    wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', *_WEIGHED)
+    wanted = (*(f'"{code}"'.encode() for code in SOURCES), b'"Bundle"', b'"Patient"', *_WEIGHED)
     return read_json(source, options, convert, flatten, wanted, _parse_line)
 
 
@@ -195,7 +203,7 @@ def _provided(resource: dict[str, Any], provider: str, user: str | None) -> dict
 
 
 def _convert(records: Records, source: Source, options: ReadOptions, patients: Patients) -> Block:
-    rows, skipped, others = [], 0, Counter[str]()
+    rows, people, skipped, others = [], [], 0, Counter[str]()
     for line, record in records:
         if _is_lone(record) and (name := _source(record)):
             rows.append(
@@ -207,6 +215,8 @@ def _convert(records: Records, source: Source, options: ReadOptions, patients: P
             weighing = _weighing(resource)
             if weighing is None:
                 skipped += 1
+                if person := described(resource, options.user):
+                    people.append(person)
                 if kind := _other_mass(resource):
                     others[kind] += 1
                 continue
@@ -216,7 +226,13 @@ def _convert(records: Records, source: Source, options: ReadOptions, patients: P
                 )
             found = 1
             rows.append(_row(resource, *weighing, line, source, options, patients.demographics))
-    return Block(raw_table_of_tuples(_COLUMNS, rows), EACH_RECORD, skipped=skipped, others=others)
+    return Block(
+        raw_table_of_tuples(_COLUMNS, rows),
+        EACH_RECORD,
+        skipped=skipped,
+        others=others,
+        people=pa.Table.from_pylist(people, DEMOGRAPHICS),
+    )
 
 
 def _is_lone(record: Any) -> bool:
@@ -298,7 +314,7 @@ def _is_named_weight(resource: dict[str, Any]) -> bool:
 
 
 def _mass_unit(element: dict[str, Any]) -> str | None:
-    unit, _ = _unit(_quantity(element))
+    unit, _ = unit_of(_quantity(element))
     return canonical_unit(unit or "")
 
 
@@ -326,7 +342,7 @@ def _row(
     """A raw row in the order of _COLUMNS: tuples, since millions of dicts take their time."""
     user = named_user(subject_of(resource), source, options)
     quantity = _quantity(element)
-    unit, two_units = _unit(quantity)
+    unit, two_units = unit_of(quantity)
     absent = resource.get("dataAbsentReason") or element.get("dataAbsentReason")
     fault = detail = None
     if not user:
@@ -372,20 +388,3 @@ def _time(resource: dict[str, Any]) -> str | None:
     """A period stands at its start."""
     found = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
     return text_of(found or fields_of(resource.get("effectivePeriod")).get("start"))
-
-
-def _unit(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The unit, and a sentence if code and text name two."""
-    code, text = text_of(quantity.get("code")), text_of(quantity.get("unit"))
-    if quantity.get("system") not in _UCUM:
-        return text or code, None
-    return _settled(code, text) if code and text and code != text else (code or text, None)
-
-
-@lru_cache(maxsize=1024)
-def _settled(code: str, text: str) -> tuple[str, str | None]:
-    """The code counts, and the text where the code is none; units that differ contradict."""
-    coded, written = canonical_unit(code), canonical_unit(text)
-    if coded and written and coded != written:
-        return code, f"the unit is written {text[:60]!r} and coded {code[:60]!r}"
-    return (code if coded or not written else text), None

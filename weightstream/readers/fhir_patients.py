@@ -1,7 +1,6 @@
 """Whom a FHIR resource is about, and what the Patients of the same file say of that person."""
 
 import re
-from datetime import date
 from threading import Lock
 from typing import Any
 
@@ -15,7 +14,7 @@ _PATIENT = b'"Patient"'
 _SEXES = {"male": "m", "female": "f"}
 
 Demographics = tuple[str | None, str | None]
-"""Birth date, as 1984-05-31, and sex, m or f."""
+"""Birth date, as written, and sex, m or f."""
 UNKNOWN: Demographics = (None, None)
 
 
@@ -77,14 +76,17 @@ class Patients:
                     continue  # which is told where the line is read
 
     def _add(self, resource: dict[str, Any], known: dict[str | None, Demographics]) -> None:
-        if resource.get("resourceType") == "Patient" and (person := text_of(resource.get("id"))):
-            sex = _SEXES.get(text_of(resource.get("gender")) or "")
-            known[person] = (_whole_date(text_of(resource.get("birthDate"))), sex)
+        if found := described(resource, None):
+            known[found["user_id"]] = found["birth_date"], found["sex"]
 
 
-def _whole_date(text: str | None) -> str | None:
-    """None for a year or month alone, which FHIR allows too."""
-    try:
-        return date.fromisoformat(text or "").isoformat()
-    except ValueError:
+def described(resource: dict[str, Any], user: str | None) -> dict[str, str | None] | None:
+    """Return a row of schema.DEMOGRAPHICS, as written, of a Patient; None of other resources.
+
+    user: the person of all records, if an option names one.
+    """
+    person = user or text_of(resource.get("id"))
+    if resource.get("resourceType") != "Patient" or not person:
         return None
+    sex = _SEXES.get(text_of(resource.get("gender")) or "")
+    return {"user_id": person, "birth_date": text_of(resource.get("birthDate")), "sex": sex}

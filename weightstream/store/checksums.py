@@ -37,6 +37,7 @@ WITH_RUN = ("measurements", "decisions", "links")
 """The tables whose rows get the number of the run."""
 COUNTED = ("measurements", "decisions")
 KEYS = {
+    "demographics": ("user_id",),
     "former_ids": ("former_id",),
     "alert_statuses": ("user_id", "kind", "began"),
     "announced_alerts": ("user_id", "kind", "began"),

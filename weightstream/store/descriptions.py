@@ -66,6 +66,9 @@ SHARED = {
 }
 """Columns that mean the same in every table."""
 
+BIRTH_DATE = Meaning("Their birth date; contradictory: sources state several, so none is used")
+SEX = Meaning("m or f; contradictory: sources state both, so neither is used")
+
 TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
     "current_decisions": ("Every measurement with its current decision: start here", {}),
     "rejected_readings": ("Rejected readings, and the values that were probably meant", {}),
@@ -76,6 +79,8 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "last_at": Meaning("Their newest reading, UTC"),
             "rejected_percent": Meaning("Share of their readings that were rejected", "%"),
             "level_kg": Meaning("Their level at the newest reading", KG),
+            "birth_date": BIRTH_DATE,
+            "sex": SEX,
             "waits_for_retro": Meaning("1: retro has not seen their newest change"),
         },
     ),
@@ -148,11 +153,15 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
             "level_kg": Meaning("Level at the newest reading", KG),
         },
     ),
+    "demographics": (
+        "Birth date and sex of persons, where a source states them",
+        {"birth_date": BIRTH_DATE, "sex": SEX},
+    ),
     "user_states": (
         "The state of the filter after each person's newest reading",
         {
             "basis": Meaning("Fingerprint of engine, parameters and configuration"),
-            "settled": Meaning("0: later readings may still change earlier decisions"),
+            "settled": Meaning("0: the whole series is judged again when the next reading comes"),
             "state": Meaning("The version of the layout, then the filter's state"),
             "records": Meaning("Hashes of the known record ids of the person"),
         },

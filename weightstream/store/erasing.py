@@ -19,6 +19,7 @@ PERSON_COLUMNS: dict[str, tuple[str, ...]] = {
     "alert_statuses": ("user_id",),
     "announced_alerts": ("user_id",),
     "decisions": ("user_id", "received_user"),
+    "demographics": ("user_id",),
     "former_ids": ("user_id",),
     "level_shifts": ("user_id",),
     "measurements": ("user_id",),

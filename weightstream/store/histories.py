@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weightstream.demographics import of_persons
 from weightstream.judging.decisions import MOVED
 from weightstream.parsing.times import parse_times
+from weightstream.store.stored_persons import StoredPersons
 from weightstream.store.verifying import (
     Damage,
     complain,
@@ -72,7 +74,8 @@ class Histories:
     user_ids: (U,), who has any. indptr: (U + 1,) int64, offsets of their rows. time_us: (N,) int64,
     microseconds since 1970 UTC; a date alone is its noon. columns: N values each, by the names of
     the export: float64 arrays of numbers (NaN where empty), lists of other values. replaced: by
-    person, measurement_id and REPLACED of versions that later ones replaced.
+    person, measurement_id and REPLACED of versions that later ones replaced. people:
+    schema.DEMOGRAPHICS, a row per person.
     """
 
     user_ids: tuple[str, ...]
@@ -80,6 +83,7 @@ class Histories:
     time_us: Ints
     columns: dict[str, Any]
     replaced: dict[str, list[tuple[Any, ...]]]
+    people: pa.Table
 
     def each(self) -> Iterator[tuple[str, slice]]:
         """Yield persons and their rows."""
@@ -109,12 +113,14 @@ def histories(connection: sqlite3.Connection, user_ids: Sequence[str], timezone:
     columns |= {name: _taken(result, name, rows) for name in DECIDED if name != "received_user"}
     person = measured["person"][order].astype(np.int64)
     first = np.flatnonzero(np.diff(person, prepend=-1))
+    names = tuple(user_ids[number] for number in person[first])
     return Histories(
-        tuple(user_ids[number] for number in person[first]),
+        names,
         np.append(first, len(person)),
         time_us[order],
         _as_exported(connection, columns),
         _replaced(result, [*newest.values(), *assigned.values()], user_ids),
+        of_persons(names, StoredPersons(connection).demographics(names)),
     )
 
 

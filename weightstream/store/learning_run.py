@@ -40,7 +40,7 @@ def learn_from_store(config: Config) -> str:
 def stored_batches(connection: sqlite3.Connection, timezone: str) -> Iterator[UserBatch]:
     stored = StoredPersons(connection)
     for some in queries.chunks(queries.user_ids(connection), USERS_AT_A_TIME):
-        yield stored_series(stored, some, stored.history(some), timezone).batch()
+        yield stored_series(stored, some, stored.history(dict.fromkeys(some, "")), timezone).batch()
 
 
 def learned_text(learned: Learned) -> str:

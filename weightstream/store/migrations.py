@@ -25,3 +25,12 @@ def store_of_0_2(db: Database) -> None:
         renew_all(db.conn)
     for view in VIEWS.values():
         db.execute(view)
+
+
+@migrations()
+def demographics(db: Database) -> None:
+    """Add the table to a store of an earlier 0.2, and its columns to the view of persons."""
+    if "demographics" not in db.table_names():
+        db.execute(TABLES["demographics"])
+        db.execute("drop view persons")
+        db.execute(VIEWS["persons"])

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from weightstream.judging.stored import (
     SUPERSEDED,
     StoredPerson,
 )
+from weightstream.schema import DEMOGRAPHICS
 from weightstream.store.queries import listed, table
 from weightstream.store.verifying import verify_history, verify_states
 
@@ -29,7 +30,16 @@ left join user_states s using (user_id)
 """
 
 
+SINCE = (
+    "user_id = json_extract(wanted.value, '$[0]') "
+    "and effective_at >= json_extract(wanted.value, '$[1]')"
+)
 CHECKSUM = pa.field("checksum", pa.int64())
+
+
+def pairs(since: Mapping[str, str]) -> str:
+    """Return persons and the effective_at from which on their rows are wanted, as JSON."""
+    return json.dumps([*since.items()])
 
 
 class StoredPersons:
@@ -44,6 +54,9 @@ class StoredPersons:
         verify_states(self._connection, [row for row in rows if row[-1] is not None])
         return {user: StoredPerson(*rest) for user, *rest, _ in rows}
 
+    def demographics(self, user_ids: Sequence[str]) -> pa.Table:
+        return self._rows("demographics", DEMOGRAPHICS, user_ids)
+
     def levels(self, user_ids: Sequence[str]) -> dict[str, float | None]:
         return dict(
             self._connection.execute(
@@ -53,8 +66,15 @@ class StoredPersons:
             )
         )
 
-    def history(self, user_ids: Sequence[str]) -> pa.Table:
-        rows = self._rows("measurements", HISTORY.append(CHECKSUM), user_ids)
+    def history(self, since: Mapping[str, str]) -> pa.Table:
+        names = HISTORY.append(CHECKSUM)
+        rows = table(
+            self._connection,
+            names,
+            f"select {', '.join(names.names)} from json_each(?) wanted "  # noqa: S608
+            f"cross join measurements on {SINCE}",
+            (pairs(since),),
+        )
         verify_history(self._connection, rows)
         return rows.select(HISTORY.names)
 
@@ -101,7 +121,7 @@ class StoredPersons:
         )
 
     def current(
-        self, user_ids: Sequence[str], stage: str, columns: pa.Schema = CURRENT
+        self, since: Mapping[str, str], stage: str, columns: pa.Schema = CURRENT
     ) -> pa.Table:
         # Estimates of another stage are not compared: a first retro would spend a third of its
         # reading on them.
@@ -115,8 +135,8 @@ class StoredPersons:
             # In the order of the key, so that the newest version of a measurement comes last:
             # leaving the others out here costs a third of what grouping costs in SQLite.
             f"select {', '.join(cells)}, wanted.key from json_each(?1) wanted "  # noqa: S608
-            "cross join decisions on user_id = wanted.value",
-            (listed(user_ids), stage),
+            f"cross join decisions on {SINCE}",
+            (pairs(since), stage),
         )
         last = np.ones(len(versions), bool)
         for name in ("measurement_id", "person") if len(versions) else ():

@@ -100,11 +100,19 @@ create table users (
   trend_kg_per_week real,
   checksum integer
 ) without rowid""",
+    # Apart from users, since persons may be described before they are weighed.
+    "demographics": """
+create table demographics (
+  user_id text primary key,
+  birth_date text,                  -- 1984-05-31; contradictory: sources state several
+  sex text,                         -- m, f, or contradictory
+  checksum integer
+) without rowid""",
     "user_states": """
 create table user_states (
   user_id text primary key,
   basis text not null,              -- fingerprint of engine, parameters and configuration
-  settled integer not null,         -- 0: later readings may still revise earlier decisions
+  settled integer not null,         -- 0: the whole series is judged again
   state blob not null,              -- of the filter after the newest reading, and its layout
   records blob,                     -- hashes of the records that the readings came as, so that a
                                     -- correction is noticed without reading them; null: not known
@@ -295,8 +303,8 @@ select
   user_id, readings, rejected, round(100.0 * rejected / readings, 1) as rejected_percent,
   strftime('%Y-%m-%dT%H:%M:%SZ', first_us / 1000000, 'unixepoch') as first_at,
   strftime('%Y-%m-%dT%H:%M:%SZ', last_us / 1000000, 'unixepoch') as last_at,
-  level_kg, trend_kg_per_week, dirty > 0 as waits_for_retro
-from users""",
+  level_kg, trend_kg_per_week, birth_date, sex, dirty > 0 as waits_for_retro
+from users left join demographics using (user_id)""",
     # SQLite takes the detail from the row that holds the min().
     "quarantine_by_reason": """
 create view quarantine_by_reason as

@@ -106,7 +106,7 @@ def structure_faults(connection: sqlite3.Connection) -> list[str]:
         return [str(error)]
     except UnicodeDecodeError:
         return ["the schema holds bytes that are no text"]
-    return [line for (line,) in rows if line != "ok"]
+    return [" ".join(fault.split()) for (fault,) in rows if fault != "ok"]  # some have two lines
 
 
 @cache

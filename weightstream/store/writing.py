@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weightstream.demographics import CONTRADICTORY, STATED
 from weightstream.errors import StaleRevision, StoreError
 from weightstream.judging.batch_result import BatchResult
 from weightstream.store.checksums import count_rows, renew_measurements, with_checksums
@@ -76,15 +77,45 @@ def write_part(connection: sqlite3.Connection, result: BatchResult, start: int, 
     respell(connection, result.respelled.part(start, stop))
     insert(connection, "records", result.links.part(start, stop), verb="replace")
     insert(connection, "users", result.users.part(start, stop), verb="replace")
+    describe(connection, result.demographics.part(start, stop))
     insert(connection, "user_states", result.states.part(start, stop), verb="replace")
     if replaced := chosen(result.user_ids, result.recomputed, start, stop):
         connection.execute(
             "delete from level_shifts where user_id in (select value from json_each(?))",
             (replaced,),
         )
+    delete_shifts(connection, result.judged_again.part(start, stop))
     insert(connection, "level_shifts", result.shifts.part(start, stop), verb="replace")
     if linked := chosen(result.user_ids, result.linked, start, stop):
         replace_superseded(connection, linked, result.superseded.part(start, stop))
+
+
+def delete_shifts(connection: sqlite3.Connection, readings: Columns) -> None:
+    """Delete the level shifts at some readings. readings: MEASUREMENT_KEY."""
+    if readings:
+        connection.executemany(
+            "delete from level_shifts "
+            "where user_id = ? and effective_at = ? and measurement_id = ?",
+            zip(*(readings[name] for name in MEASUREMENT_KEY), strict=True),
+        )
+
+
+def describe(connection: sqlite3.Connection, columns: Columns) -> None:
+    """Merge what is known of persons with what is stored, as demographics.merge does.
+
+    In SQL, since of a person who was never weighed there is no revision to compare.
+    """
+    merged = (
+        f"{name} = case when excluded.{name} is null then {name} "
+        f"when {name} is null or {name} = excluded.{name} then excluded.{name} "
+        f"else {literal(CONTRADICTORY)} end"
+        for name in STATED
+    )
+    connection.executemany(
+        "insert into demographics (user_id, birth_date, sex) values (?, ?, ?) "  # noqa: S608
+        f"on conflict (user_id) do update set {', '.join(merged)}",
+        zip(*(columns.get(name, []) for name in ("user_id", *STATED)), strict=True),
+    )
 
 
 def chosen(user_ids: Sequence[str], mask: npt.NDArray[np.bool_], start: int, stop: int) -> str:

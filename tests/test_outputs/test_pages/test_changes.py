@@ -7,6 +7,7 @@ from weightstream.batch import UserBatch
 from weightstream.config import Kalman
 from weightstream.engine import build_model, smooth_batch
 from weightstream.engine.model import Process
+from weightstream.movement import kriged, usual_variance
 from weightstream.outputs.pages.changes import (
     Change,
     change_over,
@@ -15,7 +16,6 @@ from weightstream.outputs.pages.changes import (
     newest_changes,
     with_four_weeks,
 )
-from weightstream.outputs.pages.movement import kriged, usual_variance
 
 PROCESS = Process()
 SOURCE = "patient-device"

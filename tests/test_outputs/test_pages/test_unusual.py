@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weightstream import movement
 from weightstream.engine.model import Process
 from weightstream.engine.process import swing_transition
-from weightstream.outputs.pages import movement, unusual
+from weightstream.outputs.pages import unusual
 from weightstream.outputs.pages.courses import Alert
 
 PROCESS = Process()

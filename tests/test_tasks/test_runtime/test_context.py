@@ -100,7 +100,8 @@ def result(outcomes, changed):
     return BatchResult(
         ("a", "b"), np.zeros(2, np.int64), np.zeros(2, bool), np.zeros(2, bool), none, none, none,
         users=lines, states=none, shifts=none, respelled=none, net_accepted=np.array([0, 2]),
-        outcome=one_each, links=none, superseded=none,
+        outcome=one_each, links=none, superseded=none, demographics=none,
+        contradictory=np.array([[False, False], [True, False]]),
         retro_counts_of=np.ones((2, len(RETRO_COUNTS)), np.int64),
     )  # fmt: skip
 
@@ -116,6 +117,7 @@ def test_what_is_committed_is_counted_once_by_file_and_outcome():
     assert (by_name["accepted"], by_name["rejected"], sum(by_name.values())) == (1, 1, 2)
     assert (tallies.users, tallies.changed, tallies.net_accepted) == (2, ["b"], 2)
     assert tallies.shared_ids == {(0, "scale"): 1}
+    assert +tallies.contradictory == {"birth_date": 1}
     assert progress.done == 2
     assert tallies.retro_counts == {}
     tallies.smoothed = True

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from weightstream.movement import Ints, Process
 from weightstream.outputs.pages.courses import DAY, Alert, Courses, each
-from weightstream.outputs.pages.movement import Ints, Process
 from weightstream.outputs.pages.rules import (
     RULES,
     Rule,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from weightstream.outputs.pages.movement import Z95, Bools, Floats, Ints, Process, kriged
+from weightstream.movement import Z95, Bools, Floats, Ints, Process, kriged
 
 Estimate = tuple[Floats, Floats, Floats]
 """Values and both ends of their 95 % intervals."""

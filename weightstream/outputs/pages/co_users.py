@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from weightstream.movement import Bools, Floats, Ints
 from weightstream.outputs.pages.courses import Alert
-from weightstream.outputs.pages.movement import Bools, Floats, Ints
 
 OTHER_PERSON = "other_person"
 YEAR, QUARTER = 365.0, 90.0

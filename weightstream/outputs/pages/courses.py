@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from weightstream.outputs.pages.movement import Ints
+from weightstream.movement import Ints
 
 DAY = 86_400
 """Seconds."""

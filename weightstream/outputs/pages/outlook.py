@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from weightstream.outputs.pages.movement import Z95, Floats, Process, usual_variance
+from weightstream.movement import Z95, Floats, Process, usual_variance
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 LEVEL_AND_RATE = 0.27

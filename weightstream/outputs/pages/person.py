@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LIKELY, LOOKS_LIKE
+from weightstream.movement import TABLE_DAYS, Floats, Process, variogram
 from weightstream.outputs.goals import Goal
 from weightstream.outputs.pages.changes import Change, direction
 from weightstream.outputs.pages.co_users import CoUsers
 from weightstream.outputs.pages.courses import Alert
-from weightstream.outputs.pages.movement import TABLE_DAYS, Floats, Process, variogram
 from weightstream.outputs.pages.outlook import Outlook
 
 ACTIONS = {

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from weightstream.outputs.pages.movement import Floats
+from weightstream.movement import Floats
 from weightstream.outputs.pages.page import PERSONS, file_name
 from weightstream.outputs.pages.person import Person
 from weightstream.outputs.pages.template import template

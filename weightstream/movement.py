@@ -23,6 +23,10 @@ TABLE_DAYS = np.array(
 )
 """Where a page tabulates v, so that it can draw any other process, too."""
 
+USUAL_KG = 85.0
+"""The body for which the parameters stand."""
+LEAST_SIZE = 0.03
+
 
 class Process(Protocol):
     """How weight moves; engine.model.Process is one."""
@@ -50,6 +54,11 @@ def usual_variance(days: Any, process: Process) -> Floats:
     swing = 2.0 * (daily * tau) ** 2 * -(np.expm1(-r) + r * np.exp(-r))
     moved = process.level_kg2_per_day * days + swing
     return np.asarray(moved, np.float64)
+
+
+def body_size(kg: Floats) -> Floats:
+    """Return the factor on usual_variance of bodies: SDs grow as the weight to the 3/4."""
+    return np.maximum((np.maximum(kg, 1.0) / USUAL_KG) ** 1.5, LEAST_SIZE)
 
 
 @lru_cache(maxsize=8)

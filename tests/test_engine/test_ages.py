@@ -1,0 +1,67 @@
+"""What a known birth date and sex change in what is expected of a person."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from weightstream.config import Kalman
+from weightstream.engine import build_model, filter_batch, smooth_batch
+from weightstream.growth import YEAR_DAYS, log_median
+from weightstream.schema import REASONS
+
+BORN = 15_000.0
+CLINIC = ("care-team-upload",)
+
+
+def judged(run, batch):
+    return run(batch, build_model(Kalman(), {}, batch.sources))
+
+
+def at_ages(*readings):
+    return [(BORN + years * YEAR_DAYS, kg, 0, np.nan) for years, kg in readings]
+
+
+@pytest.mark.parametrize(("sex", "name"), [(0, None), (1, "male"), (2, "female")])
+@pytest.mark.parametrize("run", [filter_batch, smooth_batch])
+def test_a_youth_is_expected_to_grow_as_the_median_of_age_and_sex(make_batch, run, sex, name):
+    first, then = np.exp(log_median(np.array([12, 14]) * YEAR_DAYS, name))
+    youth = at_ages((12, first), (14, then))
+    batch = make_batch(youth, sources=CLINIC, born=[BORN], sex=[sex])
+    result = judged(run, batch)
+    assert result.expected[-1] == pytest.approx(then, abs=0.6)
+    unknown = judged(run, make_batch(youth, sources=CLINIC))
+    assert unknown.expected[-1] == pytest.approx(first, abs=0.6)
+
+
+@pytest.mark.parametrize(("years", "kg"), [(30, 25.0), (3, 80.0)])
+def test_neither_grown_persons_nor_those_of_another_age_grow(make_batch, years, kg):
+    series = at_ages(*((years + at / 4, kg) for at in range(8)))
+    result = judged(smooth_batch, make_batch(series, sources=CLINIC, born=[BORN], sex=[0]))
+    assert result.accepted.all()
+    assert np.abs(result.expected[1:-1] - kg).max() < 1.5
+
+
+def test_an_age_tells_which_of_the_first_readings_is_right(make_batch):
+    newborn = at_ages((0.01, 32.0), (0.02, 3.3))
+    known = judged(smooth_batch, make_batch(newborn, sources=CLINIC, born=[BORN], sex=[0]))
+    assert known.accepted.tolist() == [False, True]
+    assert REASONS[known.reason[0]] == "decimal_shift"
+    assert known.suggested[0] == pytest.approx(3.2)
+    grown = judged(filter_batch, make_batch(newborn[:1], sources=CLINIC, born=[BORN], sex=[0]))
+    assert grown.p_valid[0] < 0.5
+    assert judged(filter_batch, make_batch(newborn[:1], sources=CLINIC)).p_valid[0] > 0.5
+
+
+@pytest.mark.parametrize("run", [filter_batch, smooth_batch])
+def test_an_age_concerns_its_person_alone(make_batch, run):
+    child, other = at_ages((9, 28.0), (11, 36.0), (13, 46.0)), at_ages((9, 20.0), (10, 23.0))
+    both = make_batch(
+        other, child, other, sources=CLINIC, born=[np.nan, BORN, np.nan], sex=[0, 1, 0]
+    )
+    together, alone = judged(run, both), judged(run, make_batch(other, sources=CLINIC))
+    for field in fields(alone):
+        if len(getattr(together, field.name)) == 7:
+            ours = getattr(together, field.name)[[0, 1, 5, 6]]
+            wanted = np.tile(getattr(alone, field.name), 2)
+            np.testing.assert_array_equal(ours, wanted, err_msg=field.name)
