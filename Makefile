@@ -80,7 +80,7 @@ test-all: install browser firefox postgresql spark
 # Failures of a server in the middle of a run, strangers on it, other Pythons, an image's steps, kills at
 # every point: most of an hour.
 test-long: install browser postgresql
-	$(PYTEST) -m long
+	WEIGHTSTREAM_GUEST_SECONDS=600 $(PYTEST) -m long
 
 lint: install
 	$(BIN)/ruff format --check .

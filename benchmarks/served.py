@@ -52,6 +52,12 @@ class Server:
             time.sleep(0.2)
         assert found["state_name"] == "Completed", found["state"]["message"]
 
+    def await_worker(self) -> None:
+        """Wait until a worker looks for runs."""
+        status = {"workers": {"status": {"any_": ["ONLINE"]}}}
+        while not self.ask("POST", "/work_pools/weightstream/workers/filter", json=status):
+            time.sleep(0.5)
+
     def retro_after(self, seconds: float) -> str:
         """Return the run of retro/deferred that was requested after a time."""
         number = self.ask("GET", "/deployments/name/retro/deferred")["id"]
@@ -119,8 +125,9 @@ def serving(folder: Path, data_dir: Path, database: str | None) -> Iterator[Serv
         setup = [COMMAND, "server", "setup", "--data-dir", str(data_dir)]
         subprocess.run(setup, env=environment, check=True, stdout=subprocess.DEVNULL)
         processes.append(start("worker", "serve"))
-        time.sleep(10)  # until it looks for runs
-        yield Server(url, environment, processes)
+        server = Server(url, environment, processes)
+        server.await_worker()
+        yield server
     finally:
         for process in reversed(started):
             process.terminate()
@@ -128,7 +135,7 @@ def serving(folder: Path, data_dir: Path, database: str | None) -> Iterator[Serv
 
 
 def small_file(server: Server, source: Path) -> Iterator[Line]:
-    """One new reading of each person, by ingest/manual and the retro that follows it."""
+    """One new reading of some persons, by ingest/manual and the retro that follows it."""
     before, requested = server.cpu_seconds(), time.time()
     run = server.request("ingest/manual", sources=[str(source)])
     server.ended(run)
@@ -181,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.served", description=__doc__)
     parser.add_argument("--rows", type=int, default=600_000)
     parser.add_argument("--persons", type=int, default=6_000)
+    parser.add_argument("--daily", type=int, help="how many have a new reading; by default all")
     parser.add_argument("--folder", type=Path, help="keeps the simulated files for the next time")
     parser.add_argument("--database", help="URL of an empty PostgreSQL for Prefect")
     parser.add_argument("--only", choices=("small", "large"))
@@ -194,7 +202,7 @@ def main() -> None:
             place.command(["ingest", str(source), "--retro", "inline"], data, {})
         with serving(place.folder, data, asked.database) as server:
             if asked.only != "large":
-                for line in small_file(server, place.next_day(source)):
+                for line in small_file(server, place.next_day(source, persons=asked.daily)):
                     print(line.markdown(), flush=True)
             if asked.only != "small":
                 for line in large_file(place, server, asked.rows, asked.persons):

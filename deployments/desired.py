@@ -26,6 +26,7 @@ from tasks import STAGES, VIZ_MEMORY
 from tasks.runtime.leaving import LEFT
 from tasks.runtime.pool_sizes import draw_pool_size, filter_pool_size, retro_pool_size
 from weightstream.config import Config, Schedule
+from weightstream.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 POOL_DESCRIPTION = "Runs of weightstream: a process each, on the machine of the worker."
@@ -171,11 +172,21 @@ def _deployed(entry: dict[str, Any], pull: Any, schedule: Schedule, served: Serv
 def _schedules(
     plan: dict[str, Any], entry: dict[str, Any], schedule: Schedule
 ) -> list[DeploymentScheduleCreate]:
-    """Return the schedule of a deployment as the configuration has it; none where it is empty."""
-    cron = {"inbox": schedule.inbox, "refresh": schedule.dashboards}[entry["name"]]
+    """Return the schedule of a deployment as the configuration has it; none where it is empty.
+
+    Raises ConfigError if it is no cron expression.
+    """
+    key = {"inbox": "inbox", "refresh": "dashboards"}[entry["name"]]
+    cron = getattr(schedule, key)
     if not cron:
         return []
-    timing = CronSchedule(cron=cron, timezone=schedule.timezone)
+    try:
+        timing = CronSchedule(cron=cron, timezone=schedule.timezone)
+    except ValueError:
+        raise ConfigError(
+            f"schedule.{key} = {cron!r} is no cron expression; write five fields, such as "
+            "'*/5 * * * *', or '' for never"
+        ) from None
     return [DeploymentScheduleCreate(slug=plan["slug"], active=True, schedule=timing)]
 
 

@@ -3,6 +3,7 @@
 Prefect serves them on port 4201 where PREFECT_CLIENT_METRICS_ENABLED is set.
 """
 
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ def main() -> None:
     """Run Prefect's command with the arguments after the first, which is the store's file."""
     from prefect.cli import app
 
+    # On SIGTERM Prefect sends itself SIGINT, which background jobs of a shell script ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     REGISTRY.register(StoreCollector(Path(sys.argv.pop(1))))
     app()
 

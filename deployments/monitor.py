@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -165,23 +166,27 @@ def undelivered(
 ) -> Iterator[Finding]:
     """Compare the deliveries of an automation with the times that it was triggered.
 
-    events: the newest first. Those before the newest change of the automation had other recipients,
-    and the oldest deliveries may be of a trigger that is not among them.
+    events: the newest first. Those before the newest change of the automation had other recipients.
     """
     same = list(takewhile(lambda one: one["event"] != CHANGED, events))
-    while same and same[-1]["event"] == DELIVERED:
-        same.pop()
-    delivered = sum(one["event"] == DELIVERED for one in same)
-    due = recipients * sum(
-        one["event"] == TRIGGERED and datetime.fromisoformat(one["occurred"]) < now - DELIVERY
+    delivered = Counter(trigger_of(one) for one in same if one["event"] == DELIVERED)
+    missing = [
+        recipients - delivered[f"prefect.event.{one['id']}"]
         for one in same
-    )
-    if delivered < due:
+        if one["event"] == TRIGGERED and datetime.fromisoformat(one["occurred"]) < now - DELIVERY
+    ]
+    if any(missing):
         yield Finding(
-            f"{due - delivered} of {due} notifications of the last day were not delivered; check "
-            "the addresses of [notify] urls, and the server's log",
+            f"{sum(missing)} of {recipients * len(missing)} notifications of the last day were not "
+            "delivered; check the addresses of [notify] urls, and the server's log",
             kind="notify",
         )
+
+
+def trigger_of(delivery: dict[str, Any]) -> str | None:
+    """Return the resource of the event on which a notification was sent."""
+    roles = {one["prefect.resource.role"]: one for one in delivery["related"]}
+    return roles.get("automation-triggered-event", {}).get("prefect.resource.id")
 
 
 def inbox_findings(inbox: Path, now: float) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Compare what is desired with what a server holds, resource by resource, and change it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -49,6 +50,20 @@ def resources(
         yield _deployment(client, deployed)
     yield automation(client, crash_automation(served))
     yield from notifying_resources(client, config, served)
+
+
+def others_deployments(client: SyncPrefectClient, config: Config, served: Served) -> list[str]:
+    """Return the deployments that have names of ours and are another project's.
+
+    Of another project are those in no work pool of this store that lack its tag.
+    """
+    others = []
+    for deployed in deployments(config, served):
+        with suppress(ObjectNotFound):
+            found = client.read_deployment_by_name(deployed.name)
+            if found.work_pool_name != served.pool and served.tag not in found.tags:
+                others.append(deployed.name)
+    return others
 
 
 def _inbox(config: Config) -> Resource:

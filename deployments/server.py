@@ -1,6 +1,8 @@
 """`weightstream server`: set up and check what weightstream needs on a Prefect server."""
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from deployments.health import (
     stuck_findings,
     worker_findings,
 )
-from deployments.reconcile import resources
+from deployments.reconcile import others_deployments, resources
 from flows.served import Served, read_paths
 from weightstream.cli import configured
 from weightstream.config import Config
@@ -101,8 +103,11 @@ def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterat
     """Bring the server to the desired state; yield a line for each resource."""
     with api() as client:
         paths = paths_of(client, served, config, data_dir)
+        settings = configured_by(paths)
+        if others := others_deployments(client, settings, served):
+            raise ConfigError(taken(others))
         yield f"store    {paths['data_dir']}, config {paths['config'] or 'of the defaults'}"
-        for resource in resources(client, configured_by(paths), paths, served):
+        for resource in resources(client, settings, paths, served):
             if resource.differences == []:
                 yield f"kept     {resource.name}"
                 continue
@@ -111,6 +116,27 @@ def set_up(served: Served, config: Path | None, data_dir: Path | None) -> Iterat
                 yield f"created  {resource.name}"
             else:
                 yield f"changed  {resource.name}: {', '.join(resource.differences)}"
+
+
+def taken(others: list[str]) -> str:
+    """Return in one sentence what to do where another project has deployments with our names."""
+    return (
+        f"another project on this server has {' and '.join(others)}, and setup would replace it; "
+        "give this store a name of its own with --name, or rename the other"
+    )
+
+
+def check_worker_folder() -> None:
+    """Raise PrefectError if a worker cannot start here, since another user's was first.
+
+    Prefect's worker makes the folder runner_storage in that of temporary files, for its own user.
+    """
+    folder = Path(tempfile.gettempdir()) / "runner_storage"
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise PrefectError(
+            f"{folder} belongs to another user's worker on this machine; set TMPDIR to a folder of "
+            "your own (PrivateTmp=true in a systemd unit)"
+        )
 
 
 def store_of(served: Served, config: Path | None, data_dir: Path | None) -> Path:
@@ -136,6 +162,9 @@ def find_problems(
             yield Finding(str(error), kind="setup")
             return
         settings = configured_by(paths)
+        if others := others_deployments(client, settings, served):
+            yield Finding(taken(others), kind="setup")
+            return
         for resource in resources(client, settings, paths, served):
             yield from findings_of(resource, served)
         yield from worker_findings(client, served, wrong=monitor)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from weightstream.cli import cli, settings
+from weightstream.hidden_packages import load_engine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,6 +61,7 @@ def server_setup(name: str, config: Path | None, data_dir: Path | None) -> None:
     from deployments.server import set_up
     from flows.served import Served
 
+    _load_flows()
     for line in set_up(Served(name), config, data_dir):
         click.echo(line)
 
@@ -84,6 +86,7 @@ def server_check(
     from deployments.server import find_problems, report_findings
     from flows.served import Served
 
+    _load_flows()
     report_findings(find_problems(Served(name), config, data_dir, monitor), as_json)
 
 
@@ -99,7 +102,12 @@ def server_run(deployment: str, parameters: tuple[str, ...], name: str) -> None:
     from deployments.running import run_and_wait
     from flows.served import Served
 
-    sys.exit(run_and_wait(Served(name).deployment(deployment), dict(map(_parameter, parameters))))
+    sys.exit(run_and_wait(Served(name), deployment, dict(map(_parameter, parameters))))
+
+
+def _load_flows() -> None:
+    """Import the engine, as loading the flows does, and say if it must be compiled first."""
+    load_engine(lambda text: click.echo(text, err=True), alone=False)
 
 
 def _parameter(written: str) -> tuple[str, Any]:
@@ -121,9 +129,11 @@ def _parameter(written: str) -> tuple[str, Any]:
 @settings
 def server_serve(limit: int, name: str, config: Path | None, data_dir: Path | None) -> None:
     """Run `server setup`, then a worker for the deployments, until stopped."""
-    from deployments.server import set_up, store_of
+    from deployments.server import check_worker_folder, set_up, store_of
     from flows.served import Served
 
+    check_worker_folder()
+    _load_flows()
     served = Served(name)
     for line in set_up(served, config, data_dir):
         click.echo(line)

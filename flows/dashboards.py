@@ -10,7 +10,7 @@ from prefect.states import State
 
 from flows.finalize import error_message, failed, finalize_run, summarise
 from flows.run_names import dashboards_run_name
-from flows.served import settings_of_run
+from flows.served import release_slot_of_deleted_deployment, settings_of_run
 from tasks.draw import draw, picture
 from tasks.report import report
 from tasks.runtime.context import RunContext
@@ -62,6 +62,8 @@ def dashboards(
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
+    finally:
+        release_slot_of_deleted_deployment()
 
 
 def draw_pages(context: RunContext, changed: list[str], png: bool = False) -> list[str]:

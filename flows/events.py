@@ -1,13 +1,17 @@
 """Our events on a Prefect server, for automations. They name no person."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from flows.notices import deliver, notify_urls
 from flows.served import on_server, served_here
-from tasks.runtime.context import RunSettings
+
+if TYPE_CHECKING:
+    from tasks.runtime.context import RunSettings  # with the engine, which commands do not need
 
 BREACHED = "weightstream.quality.breached"
 """Limits of [quality] are newly exceeded."""

@@ -20,7 +20,7 @@ from prefect.states import Completed, Failed, State
 
 from flows.parameters import Format, When
 from flows.run_names import inbox_run_name, store_run_name
-from flows.served import settings_of_run
+from flows.served import release_slot_of_deleted_deployment, settings_of_run
 from tasks.runtime.leaving import emit_left
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.run_logging import log_to_run
@@ -90,6 +90,8 @@ def inbox(
                 return ingest_claims(claims, wanted, clock)
     except WeightstreamError as error:
         return Failed(message=str(error), data=error)
+    finally:
+        release_slot_of_deleted_deployment()
 
 
 def nothing_to_do(claims: Claims) -> State[Any]:

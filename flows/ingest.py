@@ -22,7 +22,7 @@ from flows.finalize import (
 from flows.parameters import Format, When
 from flows.retro import inline_retro
 from flows.run_names import ingest_run_name
-from flows.served import settings_of_run
+from flows.served import release_slot_of_deleted_deployment, settings_of_run
 from tasks.filter import filter_batch
 from tasks.read import read
 from tasks.runtime.context import RunContext
@@ -114,6 +114,8 @@ def ingest(
             return finalize_ingest(context, clock, problems, json_report)
     except WeightstreamError as error:
         return failed(error)
+    finally:
+        release_slot_of_deleted_deployment()
 
 
 def judge_and_draw(

@@ -10,7 +10,7 @@ from prefect.states import Completed, State
 from flows.dashboards import draw_pages
 from flows.finalize import error_message, failed, finalize_run, stop_without_store, summarise
 from flows.run_names import inline_retro_run_name, retro_run_name
-from flows.served import settings_of_run
+from flows.served import release_slot_of_deleted_deployment, settings_of_run
 from tasks.runtime.context import CONTEXTS, RunContext
 from tasks.runtime.open_run import open_run, untagged
 from tasks.runtime.pool_sizes import retro_pool_size
@@ -57,6 +57,8 @@ def retro(
             return finalize_run(context, summarise(context, clock, problems))
     except WeightstreamError as error:
         return failed(error)
+    finally:
+        release_slot_of_deleted_deployment()
 
 
 @flow(name="retro", flow_run_name=inline_retro_run_name, persist_result=False)

@@ -6,9 +6,11 @@ deployments of its own.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -21,11 +23,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.runtime import deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_API_URL
 
 from tasks import OWN_API_URL
-from tasks.runtime.redaction import redacted_errors
+from tasks.runtime.redaction import OUTAGES, redacted_errors
 from weightstream.config import Config
 from weightstream.config_file import load
 from weightstream.errors import ConfigError
@@ -138,3 +141,22 @@ def paths_of_run(
         )
     said = said or {}
     return data_dir or said.get("data_dir"), config or said.get("config")
+
+
+def release_slot_of_deleted_deployment() -> None:
+    """Give back the slot that this run holds, if its deployment was deleted while it ran.
+
+    With the deployment Prefect deletes the limit that the slot belongs to. When the run ends, it
+    looks for that limit, answers 500, and the run stays Running. A slot that was given back before
+    is passed over.
+    """
+    number = deployment.get_id()
+    if number is None:
+        return
+    with suppress(ObjectNotFound, *OUTAGES), get_client(sync_client=True) as client:
+        try:
+            client.read_deployment(number)
+        except ObjectNotFound:
+            state = client.read_flow_run(UUID(flow_run.get_id())).state
+            if state and (lease := state.state_details.deployment_concurrency_lease_id):
+                client.release_concurrency_slots_with_lease(lease)

@@ -154,6 +154,8 @@ EXPORT = pa.schema(
         ("verdict", pa.string()),
         ("reason", pa.string()),
         ("p_reason", pa.float64()),
+        ("second_reason", pa.string()),
+        ("p_second", pa.float64()),
         ("p_valid", pa.float64()),
         ("expected_kg", pa.float64()),
         ("expected_lo_kg", pa.float64()),

@@ -14,7 +14,20 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 logger = logging.getLogger("weightstream")
+RUNNER_LOGGER = "prefect.task_runner.threadpool"
 Done: TypeAlias = "SimpleQueue[tuple[int, PrefectFuture[Any]]]"
+
+
+def log_no_dead_locks() -> None:
+    """Keep Prefect from warning that tasks may wait for each other for ever.
+
+    It does if a task follows others in a pool of one thread. Those that ours follow have ended.
+    """
+    logging.getLogger(RUNNER_LOGGER).addFilter(_is_no_dead_lock)
+
+
+def _is_no_dead_lock(record: logging.LogRecord) -> bool:
+    return "may lead to dead-locks" not in record.getMessage()
 
 
 def submit_batches(
@@ -33,6 +46,7 @@ def submit_batches(
     """
     waiting = iter(batches)
     if threads := usable_threads(task.name, pool_size):
+        log_no_dead_locks()
         with ThreadPoolTaskRunner[Any](max_workers=threads) as runner:
             yield from gather(task, run, runner, waiting, threads, has_memory, after)
     else:
@@ -56,6 +70,7 @@ def submit_in_background(
     if not usable_threads(task.name, int(threads)):
         yield lambda: state_of(task, run, after=after)
         return
+    log_no_dead_locks()
     with ThreadPoolTaskRunner[Any](max_workers=1) as runner:
         future = runner.submit(task, {"run": run}, wait_for=cast(Any, after))
 

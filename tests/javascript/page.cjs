@@ -70,7 +70,7 @@ function person(kg, more = {}) {
     offsets: [null],
     offset: 0,
     suggested: { rows: [], kg: [] },
-    possibly: [],
+    possibly: { rows: [], second: [], p: [] },
     moved: { days: [0, 1, 7, 28, 365, 3650], kg2: [0, 0.02, 0.2, 1, 15, 80] },
     evening: 1,
     above: [0],

@@ -33,8 +33,11 @@ test("a rejection says why, and possibly where another reason is near", () => {
   const bad = { reasons, reason: [0, 1], verdict: [0, 1], p: [0.9, 0.002], suggested: { rows: [1], kg: [83] } };
   const sure = Columns.prepare(person([83, 183], { ...bad, expected_lo: [82, 82.1], expected_hi: [84, 84.3] }));
   assert.equal(Words.explain(sure, 1, "kg"), "expected 82.1-84.3 kg; 183.0 looks like pounds taken for kg: 83.0 kg; probability 0.998");
-  const unsure = Columns.prepare(person([83, 183], { ...bad, possibly: [1] }));
-  assert.match(Words.explain(unsure, 1, "kg"), /183\.0 possibly looks like pounds/);
+  const unsure = Columns.prepare(person([83, 183], { ...bad, possibly: { rows: [1], second: [null], p: [null] } }));
+  assert.match(Words.explain(unsure, 1, "kg"), /183\.0 possibly looks like pounds taken for kg: 83\.0 kg; prob/);
+  const two = { reasons: [...reasons, ["other_person", "looks like another person", ""]], possibly: { rows: [1], second: [2], p: [0.41] } };
+  const either = Columns.prepare(person([83, 183], { ...bad, ...two }));
+  assert.match(Words.explain(either, 1, "kg"), /possibly looks like pounds taken for kg: 83\.0 kg, or looks like another person \(0\.41\); probability/);
 });
 
 test("a probability is never rounded to certainty", () => {

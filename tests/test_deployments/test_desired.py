@@ -15,11 +15,19 @@ from deployments import desired
 from flows.served import Served
 from tasks.runtime.leaving import LEFT
 from weightstream.config import Config
+from weightstream.errors import ConfigError
 
 
 def by_name(**threading):
     config = Config.model_validate({"threading": threading})
     return {limit.name: limit for limit in desired.limits(config, Served())}
+
+
+def test_a_schedule_that_is_no_cron_expression_is_one_sentence():
+    for wrong in ("*/5 * * *", "every day", "61 * * * *"):
+        config = Config.model_validate({"schedule": {"inbox": wrong}})
+        with pytest.raises(ConfigError, match=r"schedule\.inbox = .* is no cron expression"):
+            desired.deployments(config, Served())
 
 
 def test_stores_of_one_server_share_its_limits():

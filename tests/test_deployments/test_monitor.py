@@ -87,24 +87,37 @@ def test_a_run_that_a_dead_worker_took_is_stuck(found):
 
 
 def test_notifications_that_never_arrived():
-    def event(name, minutes):
-        return {"event": name, "occurred": (NOW - timedelta(minutes=minutes)).isoformat()}
+    def occurred(minutes):
+        return (NOW - timedelta(minutes=minutes)).isoformat()
 
-    def lost(*events, recipients=2):
-        events = sorted(events, key=lambda one: one["occurred"], reverse=True)
+    def told(minutes, *arrived):
+        """An automation is triggered; arrived: when each of its notifications was delivered."""
+        number = f"of-{minutes}"
+        related = [
+            {"prefect.resource.role": role, "prefect.resource.id": f"prefect.event.{of}"}
+            for role, of in (("triggering-event", "run"), ("automation-triggered-event", number))
+        ]
+        sent = [{"event": monitor.DELIVERED, "occurred": occurred(when)} for when in arrived]
+        sent = [one | {"id": "sent", "related": related} for one in sent]
+        first = {"event": monitor.TRIGGERED, "occurred": occurred(minutes), "id": number}
+        return [first | {"related": []}, *sent]
+
+    def lost(*some, recipients=2):
+        events = [one for each in some for one in each]
+        events.sort(key=lambda one: one["occurred"], reverse=True)
         return [finding.sentence[:7] for finding in undelivered(events, recipients, NOW)]
 
-    told, arrived = monitor.TRIGGERED, monitor.DELIVERED
     assert lost() == []
-    assert lost(event(told, 1)) == []  # still under way
-    assert lost(event(told, 60), event(arrived, 59), event(arrived, 59)) == []
-    assert lost(event(told, 60), event(arrived, 59)) == ["1 of 2 "]
-    assert lost(event(told, 60), event(told, 5), recipients=1) == ["2 of 2 "]
-    cut = event(arrived, 1400)  # its trigger was more than a day ago
-    assert lost(event(told, 60), cut, recipients=1) == ["1 of 1 "]
-    more = event(monitor.CHANGED, 30)  # a second address was added
-    assert lost(event(told, 60), event(arrived, 59), more) == []
-    assert lost(event(told, 60), event(arrived, 59), more, event(told, 20)) == ["2 of 2 "]
+    assert lost(told(1)) == []  # still under way
+    assert lost(told(60, 59, 59)) == []
+    assert lost(told(60, 59)) == ["1 of 2 "]
+    assert lost(told(60), told(5), recipients=1) == ["2 of 2 "]
+    assert lost(told(60), told(1, 0, 0)) == ["2 of 2 "]  # a new one hides no older one
+    cut = told(1450, 1400)[1:]  # its trigger was more than a day ago
+    assert lost(told(60), cut, recipients=1) == ["1 of 1 "]
+    more = [{"event": monitor.CHANGED, "occurred": occurred(30), "id": "more", "related": []}]
+    assert lost(told(60, 59), more) == []  # a second address was added
+    assert lost(told(60, 59), more, told(20)) == ["2 of 2 "]
 
 
 @pytest.fixture

@@ -70,6 +70,9 @@ class Client:
     def delete_automation(self, number):
         self.automations.remove(number)
 
+    def delete_block_document(self, number):
+        self.blocks = {key: block for key, block in self.blocks.items() if block.id != number}
+
 
 def test_blocks_come_first_and_automations_use_them(monkeypatch):
     monkeypatch.setenv("WEBHOOK", "https://chat.example.org/hooks/1")
@@ -104,3 +107,25 @@ def test_who_is_named_no_more_is_told_no_more():
         resource.make()
     assert client.automations == set()
     assert list(notifying_resources(client, Config(), Served())) == []
+
+
+def test_the_block_of_an_address_that_is_gone_is_removed_with_its_secret():
+    kept, gone = "https://chat.example.org/hooks/1", "https://hooks.slack.com/services/T0/B0/x"
+    client = Client()
+    for name, slug, number in (
+        ("weightstream-1", "custom-webhook", uuid4()),
+        ("weightstream-1", "slack-webhook", 1),  # the first address was another one
+        ("weightstream-2", "slack-webhook", 2),
+        ("weightstream-clinic-1", "slack-webhook", 3),
+    ):
+        client.blocks[name, slug] = SimpleNamespace(id=number, data={"url": gone})
+
+    def left(*urls):
+        config = Config.model_validate({"notify": {"urls": list(urls)}})
+        for resource in notifying_resources(client, config, Served()):
+            if resource.differences and "any more" in resource.differences[0]:
+                resource.make()
+        return [name for name, _ in client.blocks]
+
+    assert left(kept) == ["weightstream-1", "weightstream-clinic-1"]
+    assert left() == ["weightstream-clinic-1"]

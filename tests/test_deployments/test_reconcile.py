@@ -4,8 +4,9 @@ from itertools import islice
 from types import SimpleNamespace
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 
-from deployments.reconcile import resources
+from deployments.reconcile import others_deployments, resources
 from flows.served import Served
 from weightstream.config import Config
 
@@ -39,3 +40,20 @@ def test_the_variable_is_made_whatever_is_there(there, done):
     assert variable.differences != []
     variable.make()
     assert client.done == [(done, PATHS)]
+
+
+def test_a_deployment_of_another_project_is_not_taken_for_ours():
+    found = {
+        "ingest/inbox": SimpleNamespace(work_pool_name=None, tags=["theirs"]),
+        "ingest/manual": SimpleNamespace(work_pool_name="weightstream", tags=[]),
+        "dashboards/refresh": SimpleNamespace(work_pool_name="ours too", tags=["weightstream"]),
+    }
+
+    class Server:
+        def read_deployment_by_name(self, name):
+            if name not in found:
+                raise ObjectNotFound(Exception(name))
+            return found[name]
+
+    assert others_deployments(Server(), Config(), Served()) == ["ingest/inbox"]
+    assert others_deployments(Server(), Config(), Served("clinic")) == []

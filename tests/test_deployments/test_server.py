@@ -4,7 +4,9 @@ import pytest
 
 from deployments.health import findings_of, still_true
 from deployments.resource import Resource
+from deployments.server import check_worker_folder
 from flows.served import Served
+from weightstream.errors import PrefectError
 
 
 @pytest.mark.parametrize("name", ["setup", "check"])
@@ -53,3 +55,13 @@ def test_a_slot_is_leaked_only_if_nobody_takes_it_up_or_gives_it_back(monkeypatc
     found = still_true(lambda: next(looks, {"tag:viz": "1 slot", "tag:retro": "1 slot"}), 0.05)
     assert found == {"tag:viz": "1 slot"}
     assert still_true(dict, seconds=1_000) == {}
+
+
+def test_a_machine_on_which_another_user_s_worker_was_first(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    check_worker_folder()
+    (tmp_path / "runner_storage").mkdir()
+    check_worker_folder()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may do everything
+    with pytest.raises(PrefectError, match=r"runner_storage belongs to another user.*TMPDIR"):
+        check_worker_folder()

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import click
+import httpx
 import pytest
 from click.testing import CliRunner
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Completed, Crashed, Running
 
 from deployments import running
@@ -16,7 +17,9 @@ from deployments.commands import cli
 from deployments.desired import ROOT
 from deployments.health import vacuumed
 from deployments.server_commands import _checked_name, _parameter
+from flows.served import Served
 from tests.running import run_python
+from weightstream.errors import PrefectError
 
 
 @pytest.mark.parametrize("name", ["Clinic", "a b", "a/b", "klinikø"])
@@ -34,6 +37,26 @@ def test_a_parameter_is_json_or_text():
         _parameter("png")
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """A client of a server that has every deployment, and no worker."""
+    client = SimpleNamespace(
+        read_deployment_by_name=lambda name: SimpleNamespace(id=1),
+        create_flow_run_from_deployment=lambda n, parameters: SimpleNamespace(id=2, name="run"),
+        read_work_pool=lambda name: SimpleNamespace(is_paused=False),
+        read_work_queue_by_name=lambda name, pool: SimpleNamespace(is_paused=False),
+        read_workers_for_work_pool=lambda name, worker_filter: [],
+    )
+
+    @contextmanager
+    def api():
+        yield client
+
+    monkeypatch.setattr(running, "api", api)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    return client
+
+
 @pytest.mark.parametrize(
     ("ends", "status"),
     [
@@ -43,7 +66,7 @@ def test_a_parameter_is_json_or_text():
         ([Running(), None], 0),  # the inbox was empty, and the run deleted itself: its run is gone
     ],
 )
-def test_how_a_run_ended_is_an_exit_status(monkeypatch, ends, status):
+def test_how_a_run_ended_is_an_exit_status(asked, capsys, ends, status):
     states = iter(ends)
 
     def read_flow_run(run):
@@ -52,19 +75,20 @@ def test_how_a_run_ended_is_an_exit_status(monkeypatch, ends, status):
             raise ObjectNotFound(Exception())
         return SimpleNamespace(state=state)
 
-    client = SimpleNamespace(
-        read_deployment_by_name=lambda name: SimpleNamespace(id=1),
-        create_flow_run_from_deployment=lambda n, parameters: SimpleNamespace(id=2, name="run"),
-        read_flow_run=read_flow_run,
-    )
+    asked.read_flow_run = read_flow_run
+    assert running.run_and_wait(Served(), "ingest/manual", {}) == status
+    assert "warning: no worker polls work pool weightstream" in capsys.readouterr().err
 
-    @contextmanager
-    def api():
-        yield client
 
-    monkeypatch.setattr(running, "api", api)
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
-    assert running.run_and_wait("ingest/manual", {}) == status
+def test_parameters_that_the_server_refuses(asked):
+    def refuse(*_, **__):
+        answer = httpx.Response(409, json={"detail": "'a.csv' is not of type 'array'"})
+        request = httpx.Request("POST", "http://server")
+        raise PrefectHTTPStatusError("", request=request, response=answer)
+
+    asked.create_flow_run_from_deployment = refuse
+    with pytest.raises(PrefectError, match="refuses to run ingest/manual: 'a"):
+        running.run_and_wait(Served(), "ingest/manual", {"sources": "a.csv"})
 
 
 @pytest.mark.flow
@@ -106,3 +130,10 @@ def test_a_folder_of_the_user_is_none_of_our_packages(monkeypatch, tmp_path):
     command = [*python, "-c", "import deployments"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.flow
+def test_running_a_deployment_does_not_import_the_engine():
+    """It would be compiled first, for a minute where it was never used."""
+    program = "import deployments.running, sys; print('weightstream.engine' in sys.modules)"
+    assert run_python(program).stdout == "False\n"

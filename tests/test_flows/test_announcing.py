@@ -11,7 +11,6 @@ import pytest
 from flows.notices import deliver
 from tests.smtp_sink import smtp_sink
 from weightstream.config import Config
-from weightstream.outputs.pages.index import recent_alerts
 from weightstream.store.alert_statuses import announce, say
 from weightstream.store.connection import open_writer, transaction
 
@@ -39,26 +38,6 @@ def test_an_address_that_is_not_reached_is_named_by_its_number_and_stops_no_othe
         "notify.urls contains something that",
     ]
     assert "secret" not in " ".join(problems)
-
-
-def row(last, alert=None):
-    return {"last": last, "alert": alert}
-
-
-def test_recent_alerts_are_those_that_nobody_has_looked_at():
-    def alert(at, status="new"):
-        return ["rapid_gain", 3, 2.4, 0.8, at, status, f"{at}T07:00:00Z"]
-
-    rows = {
-        "new": row("2024-05-30", alert("2024-05-29")),
-        "edge": row("2024-05-01", alert("2024-05-01")),
-        "old": row("2024-05-31", alert("2024-04-30")),
-        "seen": row("2024-05-30", alert("2024-05-29", "acknowledged")),
-        "calm": row("2024-05-31"),
-    }
-    assert [user for user, *_ in recent_alerts(rows)] == ["new", "edge"]
-    assert recent_alerts(rows)[0] == ("new", "rapid_gain", "2024-05-29T07:00:00Z")
-    assert recent_alerts({}) == recent_alerts({"none": row(None)}) == []
 
 
 def test_an_alert_is_announced_once_and_another_of_the_person_too(store_files, csv_of, fresh_dir):

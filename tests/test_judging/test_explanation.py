@@ -42,6 +42,20 @@ def test_no_words_for_reasons_that_do_not_exist():
 
 
 def test_rows_of_the_export_are_told_one_by_one():
-    rows = [("ok", 80.0, 79.0, 81.0, None, 0.99), ("digit_swap", 57.0, 74.0, 76.0, 75.0, 0.01)]
+    rows = [
+        ("ok", 80.0, 79.0, 81.0, None, 0.99, None, None, None),
+        ("digit_swap", 57.0, 74.0, 76.0, 75.0, 0.01, 0.5, "other_person", 0.45),
+    ]
     columns = dict(zip(EXPLAINED_BY, zip(*rows, strict=True), strict=True))
     assert explain_rows(columns, [1, 0]) == [explain(*rows[1]), ""]
+
+
+def test_a_reason_that_is_hardly_likelier_than_the_next_is_given_with_it():
+    told = ("digit_swap", 57.0, 74.0, 76.0, 75.0, 0.01)
+    assert explain(*told, 0.55, "other_person", 0.41) == (
+        "expected 74.0-76.0 kg; 57.0 possibly looks like two digits swapped: 75.0 kg, "
+        "or looks like another person (0.41); probability 0.990"
+    )
+    assert "possibly" not in explain(*told, 0.65, "other_person", 0.31)
+    of_an_earlier_version = explain(*told, 0.55, None, None)
+    assert "57.0 possibly looks like two digits swapped: 75.0 kg; prob" in of_an_earlier_version

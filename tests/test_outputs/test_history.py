@@ -8,6 +8,7 @@ import pytest
 
 from tests.running import configured, run
 from weightstream.errors import ConfigError
+from weightstream.judging.explanation import LOOKS_LIKE
 from weightstream.outputs.exports.as_of import moment
 from weightstream.outputs.history import history
 from weightstream.outputs.review import review
@@ -225,3 +226,23 @@ def test_a_copy_names_what_it_repeats(store_files, csv_of, fresh_dir, smooth, id
     query = "select measurement_id from measurements where effective_at = '2024-01-08T07:00:00Z'"
     ((repeated,),) = rows_of(data_dir, query)
     assert any(f"the weighing before it ({repeated} from scale)" in one for one in told), told
+
+
+def test_two_likely_reasons_are_both_told(store_files, csv_of, fresh_dir, smooth, id_of):
+    rows = [
+        ("a", f"2024-01-{day:02}T07:00:00Z", f"{79.8 + day % 3 / 10:.1f}") for day in range(1, 21)
+    ]
+    rows.append(("a", "2024-01-21T07:00:00Z", "8.1"))  # 80.1 or 81.0 kg
+    store_files(data_dir := fresh_dir(), csv_of(*rows))
+    words = {name: LOOKS_LIKE[name] for name in ("digit_swap", "decimal_shift")}
+    for stage in ("causal", "retro"):
+        event = history(configured(data_dir), id_of(data_dir, "8.1"))[-1]
+        first, second = event.facts["reason"], event.facts["second_reason"]
+        assert event.facts["stage"] == stage
+        assert f": possibly {words[first]}, 8" in event.sentence
+        assert f" kg, or {words[second]} (0." in event.sentence
+        queue = review(configured(data_dir), limit=len(rows))
+        (row,) = [row for row in queue if row["weight_kg"] == 8.1]
+        assert (row["second_reason"], row["p_second"]) == (second, event.facts["p_second"])
+        assert f", or {words[second]} (0." in row["explanation"]
+        smooth(data_dir)

@@ -141,6 +141,54 @@ def test_check_exits_1_with_one_sentence_for_each_limit_passed(store, limits):
     assert run("--data-dir", store, "--config", passed).exit_code == 0
 
 
+@pytest.fixture
+def failing(store_files, csv_of, fresh_dir):
+    """The scale fails by rejected and by quarantined rows; the clinic passes."""
+    days = [f"2024-{month:02}-{day:02}T07:00:00Z" for month in (1, 2, 3) for day in range(1, 28)]
+    rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}", "kg", "scale") for n, day in enumerate(days)]
+    rows[40:45] = [(*row[:2], "177.0", *row[3:]) for row in rows[40:45]]
+    rows += [(PERSON, "2024-03-01", "heavy <b>", "kg", "scale")]
+    rows += [("well", day, f"{60 + n % 2 * 0.3:.1f}", "kg", "clinic") for n, day in enumerate(days)]
+    store_files(folder := fresh_dir(), csv_of(*rows))
+    return folder
+
+
+def test_the_rows_of_a_failed_check_are_one_click_away(failing):
+    limits = {"max_rejected": 0.03, "max_quarantined": 0.001, "min_readings": 50}
+    found = report.report_on_store(configured(failing, **limits))
+    at = {(c["source"], c["metric"]): c["rows_at"] for c in found["checks"]}
+    page, anchor = at["scale", "max_rejected"].split("#")
+    text = (failing / "dashboards" / page).read_text()
+    section = text.split(f'id="{anchor}"')[1].split("</section>")[0]
+    assert section.count("<tr>") == 1 + 5  # the head, and none of the rows that did not fail
+    assert section.count("<td>177.0 kg") == 5
+    assert "looks like pounds read as kg" in section
+    anchor = at["scale", "max_quarantined"].split("#")[1]
+    section = text.split(f'id="{anchor}"')[1].split("</section>")[0]
+    assert "heavy &lt;b&gt; kg" in section
+    assert "bad_number" in section
+    assert "max_rejected" not in section
+    passed = [c for c in found["checks"] if c["status"] != "failed"]
+    assert passed
+    assert all(c["rows_at"] is None for c in passed)
+    report.report_on_store(configured(failing, max_rejected=1, max_quarantined=1, max_rise=1))
+    assert not (failing / "dashboards" / page).exists()
+
+
+def test_only_what_no_row_can_show_has_no_rows(store_files, csv_of, fresh_dir):
+    """A share inside an interval that is too high is of no single reading."""
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 28, 2)]
+    rows = [(PERSON, f"{day}T07:00:00Z", "74.0", "kg", "before") for day in days]
+    rows += [(PERSON, f"{day}T11:00:00Z", "71.0", "kg", "after") for day in days]  # dialysis
+    store_files(folder := fresh_dir(), csv_of(*rows))
+    found = report.report_on_store(configured(folder, weeks=0, min_readings=20))
+    failed = [one for one in found["checks"] if one["status"] == "failed"]
+    assert {"coverage_50_tolerance", "max_difference_kg"} <= {one["metric"] for one in failed}
+    for one in failed:
+        too_high = one["metric"].startswith("coverage") and one["observed"] > one["baseline"]
+        assert (one["rows_at"] is None) == (too_high or one["source"] == "all sources")
+
+
 def test_without_a_store_one_sentence(tmp_path):
     done = run("--data-dir", tmp_path / "none", "--check")
     assert done.exit_code == 2

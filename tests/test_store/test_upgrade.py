@@ -20,6 +20,9 @@ from weightstream.erasing.tombstones import KEY_NAME
 from weightstream.errors import StoreError
 from weightstream.outputs.history import history
 from weightstream.store.connection import STORE_NAME, ReadPool, open_writer
+from weightstream.store.hashing import hash_row
+from weightstream.store.tables import TABLES, VIEWS
+from weightstream.store.verifying import columns_of, damage_of
 
 DATA = Path(__file__).parent / "data"
 
@@ -163,6 +166,43 @@ def test_one_that_is_cut_short_leaves_the_store_of_0_1(old_dir, monkeypatch):
         assert schema(old_dir) == before
     with open_writer(old_dir) as connection:
         assert connection.execute("select count(*) from measurements").fetchone() == (122,)
+
+
+def without_second_reasons(data_dir):
+    """Make the store one of an earlier 0.2, whose decisions had no second reason."""
+    lost = ("second_reason", "p_second")
+    lines = TABLES["decisions"].splitlines()
+    former = "\n".join(line for line in lines if not line.strip().startswith(lost))
+    kept = [name for name, _ in columns_of("decisions") if name not in lost]
+    names = ", ".join(kept)
+    with closing(sqlite3.connect(data_dir / STORE_NAME)) as connection:
+        connection.create_function("hashed", -1, hash_row)
+        for view in VIEWS:
+            connection.execute(f"drop view {view}")
+        connection.execute("alter table decisions rename to of_now")
+        connection.execute(former)
+        connection.execute(
+            f"insert into decisions ({names}, checksum) select {names}, hashed({names}) from of_now"
+        )
+        connection.execute("drop table of_now")
+        connection.execute("delete from _sqlite_migrations where name = 'second_reasons'")
+        connection.commit()
+
+
+def test_an_earlier_0_2_gets_second_reasons(store, fresh_dir):
+    with open_writer(fresh := fresh_dir()):
+        pass
+    without_second_reasons(store)
+    with closing(sqlite3.connect(store / STORE_NAME)) as connection:
+        query = "update decisions set p_valid = 0.5 where measurement_id in (select min("
+        connection.execute(query + "measurement_id) from decisions where user_id = 'b')")
+        connection.commit()
+    with open_writer(store) as connection:
+        assert schema(store) == schema(fresh)
+        found = damage_of(connection)
+        assert (found.rows, found.persons) == ({"decisions": 1}, {"b"})  # not hidden by new sums
+        (known,) = connection.execute("select count(second_reason) from decisions").fetchone()
+        assert known == 0
 
 
 def test_a_store_of_an_earlier_0_2_learns_who_was_born_when(

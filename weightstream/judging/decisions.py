@@ -12,7 +12,7 @@ from weightstream import schema
 from weightstream.engine import Filtered
 from weightstream.judging.batch_result import Column, Rows, rows_of
 from weightstream.judging.series import AnnotatedSeries
-from weightstream.judging.stored import ESTIMATES, PLACED, Stored
+from weightstream.judging.stored import PLACED, UPDATED, Stored
 from weightstream.types import Bools, Codes, Floats, Ints
 
 CAUSAL, RETRO = "causal", "retro"
@@ -95,7 +95,7 @@ def _changed(
     revised = _differs(columns, was, rows, ("verdict", "reason", "suggested_kg"))
     seen_anew = pc.not_equal(was["stage"], stage).to_numpy()  # also where there is no figure
     seen_anew |= pc.not_equal(was["model"], model).to_numpy()
-    return revised, (_differs(columns, was, rows, ESTIMATES) | seen_anew) & ~revised
+    return revised, (_differs(columns, was, rows, UPDATED) | seen_anew) & ~revised
 
 
 def _stays(was: pa.Table, reason: Codes, stage: str) -> Bools:
@@ -164,6 +164,10 @@ def decision_columns(
         "verdict": VERDICTS.take(pa.array(filtered.accepted.astype(np.int8))),
         "reason": REASONS.take(pa.array(filtered.reason)),
         "p_reason": filtered.p_reason,
+        "second_reason": REASONS.take(
+            pa.array(filtered.second_reason, mask=filtered.second_reason < 0)
+        ),
+        "p_second": filtered.p_second,
         "p_valid": filtered.p_valid,
         "expected_kg": filtered.expected,
         "expected_margin_kg": (filtered.expected_hi - filtered.expected_lo) / 2,
@@ -198,7 +202,8 @@ def _differs(
     for name in names:
         column = columns[name]
         if isinstance(column, pa.Array):
-            different |= pc.not_equal(column.take(pa.array(rows)), was[name]).to_numpy()
+            now, before = column.take(pa.array(rows)), was[name]
+            different |= pc.not_equal(pc.fill_null(now, ""), pc.fill_null(before, "")).to_numpy()
         else:
             before = pc.fill_null(was[name], np.nan).to_numpy()
             now = column[rows]

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeGuard
 
+DOUBT = ("p_reason", "second_reason", "p_second")
+"""Columns of the export, in the order of the arguments of `second_clause`."""
+
 EXPLAINED_BY = (
     "reason",
     "weight_kg",
@@ -11,6 +14,7 @@ EXPLAINED_BY = (
     "expected_hi_kg",
     "suggested_kg",
     "p_valid",
+    *DOUBT,
 )
 """Columns of the export, in the order of the arguments of `explain`."""
 
@@ -50,13 +54,15 @@ def explain(
     suggested_kg: float | None,
     p_valid: float | None,
     p_reason: float | None = None,
+    second_reason: str | None = None,
+    p_second: float | None = None,
 ) -> str:
     """Explain a rejected reading in one sentence; empty for an accepted one.
 
     The arguments have the names of the export's columns. kg; None or NaN if there is none. The
     probability in the sentence is that the reading is wrong.
-    p_reason: probability of the reason among all errors that it may be; below LIKELY the name is
-    only "possibly" the right one.
+    p_reason, p_second: probability of the reason, and of the next likeliest one, among all errors
+    that it may be. If p_reason is below LIKELY the sentence says "possibly" and gives both.
     "expected 82.1-84.3 kg; 183.0 looks like pounds read as kg: 83.0 kg; probability 0.998"
     """
     if reason in HUMAN_REASON_TEXTS:
@@ -66,10 +72,11 @@ def explain(
     parts = []
     if _is_number(expected_lo_kg) and _is_number(expected_hi_kg):
         parts.append(f"expected {_kg(expected_lo_kg)}-{_kg(expected_hi_kg)} kg")
-    doubt = "possibly " if _is_number(p_reason) and p_reason < LIKELY else ""
-    annotations = f"{_kg(weight_kg)} {doubt}{LOOKS_LIKE[reason]}"
+    possibly = "possibly " if is_doubtful(p_reason) else ""
+    annotations = f"{_kg(weight_kg)} {possibly}{LOOKS_LIKE[reason]}"
     if _is_number(suggested_kg):
         annotations += f": {_kg(suggested_kg)} kg"
+    annotations += second_clause(p_reason, second_reason, p_second)
     parts.append(annotations)
     if _is_number(p_valid):
         parts.append(f"probability {below_one(1.0 - p_valid)}")
@@ -78,9 +85,20 @@ def explain(
 
 def explain_rows(columns: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> list[str]:
     """Explain the given rows of columns of the export, which are lists or arrays of N values."""
-    names = [*EXPLAINED_BY, *(["p_reason"] if "p_reason" in columns else [])]
-    own = [columns[name] for name in names]
+    own = [columns[name] for name in EXPLAINED_BY]
     return [explain(*(column[row] for column in own)) for row in rows]
+
+
+def is_doubtful(p_reason: float | None) -> bool:
+    """Return whether another reason is almost as likely."""
+    return _is_number(p_reason) and p_reason < LIKELY
+
+
+def second_clause(p_reason: float | None, second_reason: str | None, p_second: float | None) -> str:
+    """Return ", or looks like another person (0.41)" if that is almost as likely as the reason."""
+    if not is_doubtful(p_reason) or second_reason not in LOOKS_LIKE or not _is_number(p_second):
+        return ""
+    return f", or {LOOKS_LIKE[second_reason]} ({p_second:.2f})"
 
 
 def _is_number(value: float | None) -> TypeGuard[float]:

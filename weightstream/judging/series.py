@@ -286,6 +286,7 @@ class AnnotatedSeries:
             name: _spread(getattr(filtered, name), data, np.nan)
             for name in (
                 "p_reason",
+                "p_second",
                 "p_valid",
                 "expected",
                 "expected_lo",
@@ -304,6 +305,7 @@ class AnnotatedSeries:
             filtered,
             **changed,
             accepted=_spread(filtered.accepted, data, False),
+            second_reason=_spread(filtered.second_reason, data, -1),
             reason=np.where(data, _spread(filtered.reason, data, 0), self.superseded),
             shift_row=np.flatnonzero(data)[filtered.shift_row],
         )

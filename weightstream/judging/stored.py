@@ -71,6 +71,7 @@ OVERRIDES = pa.schema(
 
 ESTIMATES = (
     "p_reason",
+    "p_second",
     "p_valid",
     "expected_kg",
     "expected_margin_kg",
@@ -80,7 +81,10 @@ ESTIMATES = (
     "change_28d_kg",
     "change_28d_margin_kg",
 )
-"""Columns of a decision that are updated in place, without a new version."""
+"""Numbers of a decision that are updated in place, without a new version."""
+
+UPDATED = ("second_reason", *ESTIMATES)
+"""All its columns that are."""
 
 CURRENT = pa.schema(
     [
@@ -88,6 +92,7 @@ CURRENT = pa.schema(
         ("version", pa.int64()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        ("second_reason", pa.string()),
         *((name, pa.float64()) for name in ESTIMATES),
         ("suggested_kg", pa.float64()),
         ("stage", pa.string()),

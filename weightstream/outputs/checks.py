@@ -18,6 +18,8 @@ from weightstream.outputs.quality import Measured, Tally, checked_since, drift
 Status = Literal["passed", "failed", "not checked"]
 ALL = "all sources"
 """The source of a check of the whole store."""
+INGEST = "the newest ingest"
+"""The source of a check of what arrived last."""
 CERTAIN = 10.0
 """Gain in log likelihood from which on a change of a share is no chance."""
 VOLUME_WEEKS = 4
@@ -27,8 +29,8 @@ LEAST_PAUSES = 10
 """Whose readings, or ingests, paused less often has no usual pause."""
 
 TO_DO = {
-    "max_quarantined": "see the reasons below; a column or unit may need `--column` or `--unit`",
-    "max_rejected": "look at some of them with `weightstream review`, and at the reasons below",
+    "max_quarantined": "look at the reasons; a column or unit may need `--column` or `--unit`",
+    "max_rejected": "look at some of them with `weightstream review`, and at the reasons",
     "coverage_95_tolerance": "`weightstream learn` learns the noise of sources",
     "coverage_50_tolerance": "`weightstream learn` learns the noise of sources",
     "max_difference_kg": "`weightstream learn` learns the biases of sources",
@@ -295,7 +297,7 @@ def _newest_ingest(measured: Measured, limits: Quality) -> Check:
     newest = next(
         (run for run in measured.runs if run["kind"] == "ingest" and run["rows_in"]), None
     )
-    source = "the newest ingest"
+    source = INGEST
     if newest is None:
         why = "nothing was ingested yet"
         return Check(source, "max_quarantined", "not checked", said=why)

@@ -13,6 +13,7 @@ from weightstream.config import Config
 from weightstream.judging.causal import Judging
 from weightstream.outputs.goals import Goal, read_goals
 from weightstream.outputs.pages.courses import Alert
+from weightstream.outputs.pages.failing import FAILING_PAGE
 from weightstream.outputs.pages.image import draw_pictures
 from weightstream.outputs.pages.index import index_page, index_row, read_index
 from weightstream.outputs.pages.page import (
@@ -234,7 +235,8 @@ def erase_pages(dashboards: Path, user_id: str) -> None:
         page = dashboards / PERSONS / file_name(user_id, naming)
         page.unlink(missing_ok=True)
         page.with_suffix(".png").unlink(missing_ok=True)
-    (dashboards / REVIEW_PAGE).unlink(missing_ok=True)  # it may show the person
+    for may_show in (REVIEW_PAGE, FAILING_PAGE):
+        (dashboards / may_show).unlink(missing_ok=True)
     index = dashboards / "index.html"
     rows = read_index(index)
     if rows is None:

@@ -7,7 +7,13 @@ from typing import Any
 
 from weightstream.config import Config
 from weightstream.errors import StoreError
-from weightstream.judging.explanation import HUMAN_REASON_TEXTS, LOOKS_LIKE
+from weightstream.judging.explanation import (
+    DOUBT,
+    HUMAN_REASON_TEXTS,
+    LOOKS_LIKE,
+    is_doubtful,
+    second_clause,
+)
 from weightstream.store import overrides
 from weightstream.store.connection import ReadPool
 from weightstream.store.locks import shared_run_lock
@@ -20,15 +26,19 @@ select m.raw_weight, m.raw_unit, m.source, m.effective_at, m.record_id, m.update
 from measurements m join files f on f.id = m.file join runs r on r.id = m.run
 where m.user_id = ? and m.effective_at = ? and m.measurement_id = ?
 """
-VERSIONS = """
-select d.user_id, d.version, d.verdict, d.reason, d.suggested_kg, r.kind, d.stage, d.model,
-  r.run_id, coalesce(r.finished_at, r.started_at)
+VERSION = (
+    *("user_id", "version", "verdict", "reason", "suggested_kg"),
+    *("p_reason", "second_reason", "p_second", "stage", "model"),
+)
+VERSIONS = f"""
+select {", ".join("d." + name for name in VERSION)}, r.run_id,
+  r.kind, coalesce(r.finished_at, r.started_at)
 from decisions d join runs r on r.id = d.run
 where d.effective_at = ?2 and d.measurement_id = ?3 and d.user_id in (
   select ?1 union select assigned_to from overrides where measurement_id = ?3
 )
 order by r.id, d.verdict <> 'moved', d.version
-"""
+"""  # noqa: S608
 OVERRIDES = """
 select action, assigned_to, made_by, note, made_at, withdrawn_at, withdrawn_by
 from overrides where measurement_id = ? order by id
@@ -150,36 +160,29 @@ def _overridden(connection: sqlite3.Connection, measured: Measured) -> Iterator[
 def _versions(connection: sqlite3.Connection, measured: Measured) -> Iterator[Event]:
     before: dict[str, Any] = {}
     others = connection.execute(SAME_WEIGHING, measured[:4]).fetchall()
-    for (
-        user,
-        version,
-        verdict,
-        reason,
-        suggested,
-        kind,
-        stage,
-        model,
-        run_id,
-        at,
-    ) in connection.execute(VERSIONS, measured[:3]):
-        facts = {"user_id": user, "version": version, "verdict": verdict, "reason": reason}
-        facts |= {"suggested_kg": suggested, "stage": stage, "model": model, "run_id": run_id}
+    for *row, kind, at in connection.execute(VERSIONS, measured[:3]):
+        facts = dict(zip((*VERSION, "run_id"), row, strict=True))
+        user, verdict = facts["user_id"], facts["verdict"]
         if verdict == "moved":
             sentence = f"left the series of {user}"
         else:
             sentence = f"{verdict} in the series of {user}"
             changed = before and before["verdict"] != verdict
             sentence += f" ({before['verdict']} before)" if changed else ""
-            sentence += _because(reason, suggested)
-            if reason == "repeat" and others:
+            sentence += _because(facts)
+            if facts["reason"] == "repeat" and others:
                 facts["repeats"] = [name for name, _ in others]
                 sentence += f" ({' and '.join(f'{name} from {app}' for name, app in others)})"
-            sentence += f"; by {kind}, last confirmed as {stage}, {model}"
+            sentence += f"; by {kind}, last confirmed as {facts['stage']}, {facts['model']}"
             before = facts
-        yield Event(at, "decision", f"{sentence} (run {run_id})", facts)
+        yield Event(at, "decision", f"{sentence} (run {facts['run_id']})", facts)
 
 
-def _because(reason: str, suggested: float | None) -> str:
-    words = (LOOKS_LIKE | HUMAN_REASON_TEXTS).get(reason)
-    value = f", {suggested:.1f} kg" if suggested is not None else ""
-    return f": {words}{value}" if words else ""
+def _because(facts: dict[str, Any]) -> str:
+    words = (LOOKS_LIKE | HUMAN_REASON_TEXTS).get(facts["reason"])
+    if not words:
+        return ""
+    possibly = "possibly " if is_doubtful(facts["p_reason"]) else ""
+    kg = facts["suggested_kg"]
+    value = f", {kg:.1f} kg" if kg is not None else ""
+    return f": {possibly}{words}{value}{second_clause(*(facts[name] for name in DOUBT))}"

@@ -14,7 +14,9 @@ from weightstream.engine.model import source_model
 from weightstream.errors import ConfigError, plain
 from weightstream.outputs import quality
 from weightstream.outputs.checks import as_json, checks, sentences, validation
-from weightstream.outputs.pages.page import write_assets, write_page
+from weightstream.outputs.failing_rows import failing_rows
+from weightstream.outputs.pages.failing import FAILING_PAGE, failing_page
+from weightstream.outputs.pages.page import PERSONS, file_name, write_assets, write_page
 from weightstream.outputs.pages.quality import quality_page
 from weightstream.outputs.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
 from weightstream.store import models
@@ -25,14 +27,41 @@ Document = dict[str, Any]
 
 
 def write_report(connection: sqlite3.Connection, dashboards: Path, config: Config) -> Document:
-    """Measure the store; write quality.html and quality.json. Returns their content."""
+    """Measure the store; write quality.html, quality.json and the rows of failed checks.
+
+    Returns the content of quality.json.
+    """
     found = document(connection, config)
     checked = found.pop("validation")
     write_assets(dashboards, config.visualization.language)
+    _write_failing(connection, dashboards, config, found)
     write_page(dashboards / "quality.html", quality_page(found))
     write_page(dashboards / "quality.json", orjson.dumps(found))
     write_page(dashboards / "quality-validation.json", orjson.dumps(checked))
     return found
+
+
+def _write_failing(
+    connection: sqlite3.Connection, dashboards: Path, config: Config, found: Document
+) -> None:
+    """Write the page of rows of failed checks; each check gets its place there as rows_at."""
+
+    def page_of(user: str) -> str | None:
+        page = f"{PERSONS}/{file_name(user, config.visualization.file_names)}"
+        return page if (dashboards / page).exists() else None
+
+    sections = []
+    for number, check in enumerate(found["checks"]):
+        check["rows_at"] = None
+        if check["status"] != "failed":
+            continue
+        if rows := failing_rows(connection, check, found["checked_since"]):
+            check["rows_at"] = f"{FAILING_PAGE}#check-{number}"
+            sections.append((f"check-{number}", check, rows))
+    if sections:
+        write_page(dashboards / FAILING_PAGE, failing_page(sections, page_of))
+    else:
+        (dashboards / FAILING_PAGE).unlink(missing_ok=True)
 
 
 def report_on_store(config: Config) -> Document:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weightstream.config import Config
 from weightstream.errors import ConfigError
-from weightstream.judging.explanation import below_one, explain
+from weightstream.judging.explanation import EXPLAINED_BY, below_one, explain
 from weightstream.outputs.drawing import REVIEW_PAGE, drawing_of, read_people
 from weightstream.outputs.pages.page import write_assets, write_page
 from weightstream.outputs.pages.review import review_page
@@ -23,12 +23,7 @@ COLUMNS = (
     "effective_at",
     "source",
     "verdict",
-    "reason",
-    "weight_kg",
-    "expected_lo_kg",
-    "expected_hi_kg",
-    "suggested_kg",
-    "p_valid",
+    *EXPLAINED_BY,
 )
 # Reads all versions directly, since a million rows through the view take seconds.
 CANDIDATES = """
@@ -80,7 +75,7 @@ def least_certain(
 def explained(row: dict[str, Any]) -> str:
     """Explain why a reading, accepted or rejected, is uncertain."""
     if row["verdict"] == "rejected":
-        return explain(*(row[name] for name in COLUMNS[5:]))
+        return explain(*(row[name] for name in EXPLAINED_BY))
     low, high = row["expected_lo_kg"], row["expected_hi_kg"]
     expected = f"expected {low:.1f}-{high:.1f} kg; " if low is not None else ""
     return f"{expected}{row['weight_kg']:.1f} was accepted; probability {below_one(row['p_valid'])}"

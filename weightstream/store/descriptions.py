@@ -31,6 +31,8 @@ SHARED = {
     "override_by": Meaning("The reviewer"),
     "updated": Meaning("When the source last changed the record, UTC"),
     "p_reason": Meaning("Probability of the reason among all errors that the reading may be", "1"),
+    "second_reason": Meaning("The next likeliest reason"),
+    "p_second": Meaning("Probability of second_reason, as p_reason", "1"),
     "p_valid": Meaning("Probability that the reading is valid", "1"),
     "expected_kg": Meaning(
         "The value that this source should have shown, predicted without this reading", KG

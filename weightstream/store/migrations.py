@@ -3,6 +3,7 @@
 from sqlite_utils import Database, Migrations
 
 from weightstream.store.checksums import renew_all
+from weightstream.store.rebuilding import rebuild_changed
 from weightstream.store.tables import INDEXES, TABLES, VIEWS
 from weightstream.store.upgrade_0_1 import STEPS_OF_0_1, restore_rows, set_tables_apart
 
@@ -34,3 +35,9 @@ def demographics(db: Database) -> None:
         db.execute(TABLES["demographics"])
         db.execute("drop view persons")
         db.execute(VIEWS["persons"])
+
+
+@migrations()
+def second_reasons(db: Database) -> None:
+    """Add second_reason and p_second to decisions of an earlier 0.2; retro fills them."""
+    rebuild_changed(db.conn)

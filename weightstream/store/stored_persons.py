@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from weightstream.judging.stored import (
     CURRENT,
-    ESTIMATES,
     HISTORY,
     OVERRIDES,
     RECORDS,
     SPELLINGS,
     SUPERSEDED,
+    UPDATED,
     StoredPerson,
 )
 from weightstream.schema import DEMOGRAPHICS
@@ -126,7 +126,7 @@ class StoredPersons:
         # Estimates of another stage are not compared: a first retro would spend a third of its
         # reading on them.
         cells = (
-            f"case when stage = ?2 then {name} end" if name in ESTIMATES else name
+            f"case when stage = ?2 then {name} end" if name in UPDATED else name
             for name in columns.names
         )
         versions = table(

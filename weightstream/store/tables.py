@@ -71,6 +71,8 @@ create table decisions (
   verdict text not null,
   reason text not null,
   p_reason real,
+  second_reason text,
+  p_second real,
   p_valid real,
   expected_kg real,
   expected_margin_kg real,          -- half of the 95 % interval
@@ -265,7 +267,7 @@ VIEWS: dict[str, str] = {
 create view current_decisions as
 select
   m.measurement_id, d.user_id, m.effective_at, m.source, m.raw_weight, m.raw_unit, m.weight_kg,
-  d.verdict, d.reason, d.p_reason, d.p_valid,
+  d.verdict, d.reason, d.p_reason, d.second_reason, d.p_second, d.p_valid,
   d.expected_kg,
   d.expected_kg - d.expected_margin_kg as expected_lo_kg,
   d.expected_kg + d.expected_margin_kg as expected_hi_kg,

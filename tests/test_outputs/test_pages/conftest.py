@@ -57,6 +57,9 @@ def made_up_person(readings: int, seed: int = 0, user_id: str = "person-1") -> P
         "raw_weight": [f"{v:.1f}" for v in weight],
         "raw_unit": ["kg"] * readings,
         "verdict": ["rejected" if b else "accepted" for b in bad],
+        "p_reason": [0.9 if b else None for b in bad],
+        "second_reason": ["other_person" if b else None for b in bad],
+        "p_second": [0.1 if b else None for b in bad],
         "reason": [
             "ok" if not b else "unit_lb_as_kg" if v > 100 else "implausible"
             for b, v in zip(bad, weight, strict=True)

@@ -121,8 +121,8 @@ def test_no_change_is_told_over_a_time_without_readings():
     assert [change.name for change in nine_years] == ["start"]
     assert direction(nine_years) is None
     visits = newest_changes(one([0, 200, 300], [90, 88, 84]), PROCESS)[0]
-    assert [change.name for change in visits] == ["start", "visit"]
-    assert direction(visits) == ("losing", visits[1])
+    assert [change.name for change in visits] == ["13 weeks", "start", "visit"]
+    assert direction(visits) == ("losing", visits[2])
     monthly = newest_changes(one([0, 36, 72, 108], [90, 89, 88, 87]), PROCESS)[0]
     assert direction(monthly)[1].name == "4 weeks"
 
@@ -171,6 +171,21 @@ def test_eight_weeks_speak_where_four_are_too_few():
     assert said(0.2, -1.5) == "unclear"
     assert said(-0.3, -0.5) == "unclear"
     assert direction([]) is None
+
+
+def test_half_a_year_speaks_where_visits_are_far_apart():
+    """5 % of weight lost in half a year, seen once a month, is no "no clear change"."""
+
+    def said(kg):
+        changes = newest_changes(one(30 * np.arange(len(kg)), kg, half=1.2), PROCESS)[0]
+        return direction(changes)
+
+    word, change = said(64 - 0.55 * np.arange(9))
+    assert (word, change.name) == ("losing", "26 weeks")
+    assert change.hi < 0
+    assert said(64 + 0.55 * np.arange(9))[0] == "gaining"
+    assert said(64 - 0.15 * np.arange(9))[0] == "unclear"  # 1.5 % is weight maintenance
+    assert said(np.array([64, 62, 60, 58, 56, 56, 56, 56, 56.0]))[0] == "unclear"  # it is over
 
 
 def test_the_engines_change_takes_the_place_of_that_of_the_levels():

@@ -104,3 +104,31 @@ def test_an_index_of_another_version_is_none(tmp_path):
 
 def test_an_empty_fleet_has_a_page():
     assert b'"user_id":[]' in index.index_page([])
+
+
+def test_recent_alerts_are_those_that_nobody_has_looked_at(make_person):
+    def row(last, *alerts):
+        person = make_person(3)
+        person.columns["effective_at"][:] = [f"{last}T07:00:00Z"] * 3
+        made = [Alert(f"{at}T07:00:00Z", kind, 3.0, 2.4, 0.8, at, s) for at, kind, s in alerts]
+        return index.index_row(replace(person, alerts=made))
+
+    gain, fall = ("2024-05-29", "rapid_gain", "new"), ("2024-05-29", "weight_loss", "new")
+    seen = ("2024-05-30", "unusual", "acknowledged")
+    rows = {
+        "several": row("2024-05-30", gain, fall, seen),
+        "edge": row("2024-05-01", ("2024-05-01", "rapid_gain", "new")),
+        "old": row("2024-05-31", ("2024-04-30", "rapid_gain", "new")),
+        "seen": row("2024-05-30", seen),
+        "calm": row("2024-05-31"),
+    }
+    assert index.recent_alerts(rows) == [
+        ("several", "rapid_gain", "2024-05-29"),
+        ("several", "weight_loss", "2024-05-29"),
+        ("edge", "rapid_gain", "2024-05-01"),
+    ]
+    assert (
+        index.recent_alerts({})
+        == index.recent_alerts({"none": {"last": None, "alerts": None}})
+        == []
+    )

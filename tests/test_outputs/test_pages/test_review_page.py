@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from weightstream.outputs.drawing import erase_pages
 from weightstream.outputs.pages.review import picture, review_page
 
@@ -43,8 +45,9 @@ def test_an_empty_queue_says_so():
     assert b"Nothing to review" in review_page([], {})
 
 
-def test_an_erasure_takes_the_page_along(tmp_path):
+@pytest.mark.parametrize("page", ["review.html", "failing.html"])
+def test_an_erasure_takes_the_page_along(tmp_path, page):
     (tmp_path / "persons").mkdir()
-    (tmp_path / "review.html").write_text("ann: 80 kg")
+    (tmp_path / page).write_text("ann: 80 kg")
     erase_pages(tmp_path, "ann")
-    assert not (tmp_path / "review.html").exists()
+    assert not (tmp_path / page).exists()

@@ -117,7 +117,26 @@ def test_a_stretch_lasts_to_the_second(kind, days, seconds, count):
     first = Alert("2024-01-01T07:00:00Z", kind, 2.0, 3.0, 0.5)
     at = datetime(2024, 1, 1, 7) + timedelta(days=days, seconds=seconds)
     later = replace(first, at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    assert len(rules._stretches([later, first])) == count
+    assert len(rules._stretches([(9, later), (0, first)])) == count
+    assert len(rules._stretches([(1, later), (0, first)])) == 1  # no reading said otherwise
+
+
+def test_a_loss_that_monthly_visits_show_is_one_alert(filtered, told):
+    """Each visit broke the rule, and each was an alert of its own, being 30.4 days later."""
+    day = 20000.29 + 30.4 * np.arange(12)
+    weights = np.array([[152, 150, 141, 133, 126, 121, 117, 113, 110, 108, 106, 105.0]])
+    (found,) = told(filtered(day, weights), LOSS)
+    assert len(found) == 1
+    assert found[0].change_kg < -15.0
+
+
+def test_the_end_of_a_fluid_episode_is_no_loss(filtered, told):
+    day, weights = calm(people=5, readings=90)
+    episode = np.interp(np.arange(90), [40, 44, 48, 52], [0, 6.4, 6.4, 0])
+    assert told(filtered(day, weights + episode), LOSS) == [[]] * 5
+    ends_lower = episode - np.interp(np.arange(90), [48, 70], [0, 6.0])
+    for found in told(filtered(day, weights + ends_lower), LOSS):
+        assert [alert.kind for alert in found] == ["weight_loss"]
 
 
 def test_a_loss_is_told_by_its_share(filtered, told):

@@ -1,12 +1,15 @@
 """Submitting a task for batches: pool sizes, memory, failures; with a stand-in for the stage."""
 
+import logging
 import threading
 
 import pytest
 
 from tasks.runtime.submission import (
+    RUNNER_LOGGER,
     SPARE_THREADS,
     startable_threads,
+    state_of,
     submit_batches,
     submit_in_background,
     usable_threads,
@@ -44,6 +47,27 @@ def test_every_batch_ends_once_and_failures_stay_alone(in_flow, pool_size):
     assert {batch for batch, state in ended if state.is_failed()} == {1, 4, 7}
     if pool_size == 0:
         assert [batch for batch, _ in ended] == list(range(8))
+
+
+def test_a_pool_of_one_thread_is_not_said_to_lead_to_dead_locks(prefect_harness, caplog):
+    from prefect import flow, task
+
+    warn = logging.getLogger(RUNNER_LOGGER)
+    stage = task(lambda run, batch: batch, name="stage", tags=["viz"])
+
+    @flow(name="stand-in", persist_result=False)
+    def stand_in():
+        first = state_of(stage, "run", 0)
+        return [state.name for _, state in submit_batches(stage, "run", [1], 1, after=[first])]
+
+    warn.addHandler(caplog.handler)
+    try:
+        assert stand_in() == ["Completed"]
+        assert "dead-locks" not in caplog.text
+        warn.warning("something else")
+        assert "something else" in caplog.text
+    finally:
+        warn.removeHandler(caplog.handler)
 
 
 def test_no_more_batches_are_made_than_the_pool_size(in_flow):

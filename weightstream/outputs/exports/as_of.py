@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from weightstream.errors import ConfigError
+from weightstream.judging.stored import UPDATED
 from weightstream.outputs.exports.decisions import (
     STORED,
     USERS_AT_A_TIME,
@@ -99,7 +100,7 @@ def decisions_known(
 
 
 def _is_estimate(column: pa.Field) -> bool:
-    return pa.types.is_floating(column.type) and column.name not in KEPT
+    return column.name in UPDATED or (pa.types.is_floating(column.type) and column.name not in KEPT)
 
 
 def export_known(

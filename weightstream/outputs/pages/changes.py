@@ -15,6 +15,12 @@ EIGHT_WEEKS = 56.0
 YEAR = 365.0
 LEAST_EIGHT_WEEKS = 42.0
 """A shorter series than eight weeks stands for them from so many days on."""
+HALF_YEAR = 182.0
+LEAST_HALF_YEAR = 120.0
+"""The same for half a year."""
+NOTABLE_SHARE = 0.03
+"""A smaller change over half a year is weight maintenance (Stevens et al. 2006,
+doi:10.1038/sj.ijo.0803175)."""
 A_SECOND = 1.0 / 86_400.0
 NEAR_DAYS, NEAR_SHARE = 14.0, 0.25
 """A change over some days is told if a reading lies near the time when they began: within so many
@@ -30,8 +36,8 @@ both ends of a change that one source shows."""
 class Change:
     """Level at the newest reading less the level `days` before it; kg, with its 95 % interval.
 
-    name: "4 weeks", "8 weeks", "year", "visit" (the reading before) or "start". since: UTC date.
-    share: of the level then.
+    name: "4 weeks", "8 weeks", "13 weeks", "26 weeks", "year", "visit" (the reading before) or
+    "start". since: UTC date. share: of the level then.
     """
 
     name: str
@@ -116,7 +122,10 @@ def _times(known: Levels, person: int) -> list[tuple[str, float]]:
     end = float(day[-1])
     span, visit = end - float(day[0]), end - float(day[-2])
     eight = min(EIGHT_WEEKS, span) if span >= LEAST_EIGHT_WEEKS else EIGHT_WEEKS
-    times = [("4 weeks", FOUR_WEEKS), ("8 weeks", eight), ("year", YEAR), ("start", span)]
+    half = min(HALF_YEAR, span) if span >= LEAST_HALF_YEAR else HALF_YEAR
+    times = [("4 weeks", FOUR_WEEKS), ("8 weeks", eight)]
+    times += [("13 weeks", HALF_YEAR / 2), ("26 weeks", half)]
+    times += [("year", YEAR), ("start", span)]
     if VISITS_APART <= visit < span:
         times.append(("visit", visit))
     return [
@@ -174,8 +183,9 @@ def direction(changes: list[Change]) -> tuple[str, Change] | None:
     """Return the direction, "losing", "gaining" or "unclear", and the change that shows it.
 
     That is the change over four weeks if it is clear; else the one over eight weeks, if it is clear
-    and the last four weeks continue it, half of it being in their interval. If nobody was weighed
-    then, it is the change since the visit before. None if none is known.
+    and the last four weeks continue it; else the one over half a year, if it is clear and notable,
+    four weeks of it would not be seen, and the last 13 weeks continue it.
+    If nobody was weighed then, it is the change since the visit before. None if none is known.
     """
     known = {change.name: change for change in changes}
     four, eight = known.get("4 weeks"), known.get("8 weeks")
@@ -185,8 +195,18 @@ def direction(changes: list[Change]) -> tuple[str, Change] | None:
         return None
     if four.clear:
         return ("gaining" if four.kg > 0 else "losing"), four
-    if eight is not None and eight.clear:
-        steady = eight.kg * FOUR_WEEKS / eight.days
-        if four.lo <= steady <= four.hi and abs(four.kg) >= abs(steady) / 2.0:
-            return ("gaining" if eight.kg > 0 else "losing"), eight
+    if eight is not None and eight.clear and _continued(four, eight):
+        return ("gaining" if eight.kg > 0 else "losing"), eight
+    half, quarter = known.get("26 weeks"), known.get("13 weeks")
+    if half is not None and half.clear and abs(half.share) >= NOTABLE_SHARE:
+        unseen = abs(half.kg) * four.days / half.days < (four.hi - four.lo) / 2.0
+        if unseen and quarter is not None and _continued(quarter, half):
+            return ("gaining" if half.kg > 0 else "losing"), half
     return "unclear", four
+
+
+def _continued(late: Change, whole: Change) -> bool:
+    """Return whether the pace of a change is in the interval of its last part, and that is half of
+    it at least."""
+    steady = whole.kg * late.days / whole.days
+    return late.lo <= steady <= late.hi and abs(late.kg) >= abs(steady) / 2.0

@@ -34,11 +34,13 @@ INDEX_COLUMNS = (
     "direction",  # losing, gaining or unclear
     "shared",  # weights and readings of both where two persons seem to share the account
     "alert",  # of the newest that is not closed: kind, days, kg, probability, date, status, began
+    "alerts",  # (kind, date, began) of the new ones of RECENT_DAYS before the last reading
     "spark",  # the level over the last year, as SPARK_POINTS characters
 )
 RECENT_DAYS = 30
 """An alert is recent that is no older than this, against the newest reading of all."""
 SPARK_POINTS = 24
+_SHARES = np.linspace(0.0, 1.0, SPARK_POINTS)
 SPARK_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 
 
@@ -76,6 +78,9 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
         row["shared"] = (*(round(kg, 1) for kg in shared.kg), *shared.count)
     if open_alerts := [alert for alert in person.alerts if alert.status != "closed"]:
         row["alert"] = _alert(open_alerts[-1])
+        since = _days_before(row["last"])
+        new = [alert for alert in open_alerts if alert.status == "new" and alert.at[:10] >= since]
+        row["alerts"] = [(alert.kind, alert.at[:10], alert.began) for alert in new] or None
     return row
 
 
@@ -129,7 +134,7 @@ def spark(day: npt.NDArray[np.float64], level: npt.NDArray[np.float64]) -> str:
     day, level: (N,), N >= 1, sorted. The full height is what the level spans, at least 2 kg.
     """
     start = max(day[0], day[-1] - 365.0)
-    at = np.linspace(start, day[-1], SPARK_POINTS)
+    at = start + _SHARES * (day[-1] - start)
     values = np.interp(at, day, level)
     middle = (values.max() + values.min()) / 2
     height = max(2.0, values.max() - values.min())
@@ -155,13 +160,17 @@ def recent_alerts(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str,
     newest = max((row["last"] for row in rows.values() if row["last"]), default=None)
     if newest is None:
         return []
-    since = (date.fromisoformat(newest) - timedelta(days=RECENT_DAYS)).isoformat()
-    alerts = ((user, row["alert"]) for user, row in rows.items() if row["alert"])
+    since = _days_before(newest)
     return [
         (user, kind, began)
-        for user, (kind, _, _, _, at, status, began) in alerts
-        if status == "new" and at >= since
+        for user, row in rows.items()
+        for kind, at, began in row["alerts"] or ()
+        if at >= since
     ]
+
+
+def _days_before(newest: str) -> str:
+    return (date.fromisoformat(newest) - timedelta(days=RECENT_DAYS)).isoformat()
 
 
 def _alert(alert: Alert) -> tuple[str, int, float, float, str, str, str]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class Person:
     goal: Goal | None = None
     revision: int = 0
 
-    @property
+    @cached_property
     def vague(self) -> bool:
         """Return whether the newest level is not well known, so that no change of it is told."""
         level, lo, hi = (
@@ -121,7 +122,9 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
     """
     column = person.columns
     sources, source = _by_frequency(column["source"])
-    reasons, reason = _coded(column["reason"], [d.reason for d in person.earlier])
+    possibly = _possibly(column)
+    named = [*(d.reason for d in person.earlier), *filter(None, possibly["second"])]
+    reasons, reason = _coded(column["reason"], named)
     units, unit = _coded(column["raw_unit"])
     paths, path = _coded(column["file"])
     stages, stage = _coded(column["stage"], [d.stage for d in person.earlier])
@@ -136,6 +139,7 @@ def person_data(person: Person, timezone: str = "UTC") -> dict[str, Any]:
         "verdict": _same([_VERDICT_CODE.get(v, 2) for v in column["verdict"]]),
         "reasons": list(map(_reason_entry, reasons)),
         "reason": reason,
+        "possibly": possibly | {"second": [_place(reasons, name) for name in possibly["second"]]},
         **_numbers(column),
         **_changes(person),
         **_usual(person, sources),
@@ -233,13 +237,26 @@ COARSE = {
 def _numbers(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     suggested = _rounded(column["suggested_kg"], 2)
     rows = np.flatnonzero(~np.isnan(suggested))
-    p_reason = np.asarray(column.get("p_reason", []), np.float64)
     return {
         **_rounded_together(column, FINE, 3),
         **_rounded_together(column, COARSE, 2),
         "suggested": {"rows": rows, "kg": suggested[rows]},
-        "possibly": np.flatnonzero(p_reason < LIKELY),
     }
+
+
+def _possibly(column: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return rows whose reason is only possibly the right one, with the next one, if known."""
+    p_reason = np.asarray(column["p_reason"], np.float64)
+    rows = np.flatnonzero(p_reason < LIKELY).tolist()
+    return {
+        "rows": rows,
+        "second": [column["second_reason"][row] for row in rows],
+        "p": _rounded([column["p_second"][row] for row in rows], 2),
+    }
+
+
+def _place(names: Sequence[str], name: str | None) -> int | None:
+    return None if name is None else names.index(name)
 
 
 def _rounded_together(

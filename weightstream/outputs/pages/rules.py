@@ -41,7 +41,11 @@ MOST_SHARE = 0.15
 MOST_SURE = 0.999
 """A model is never surer of a body than this."""
 STRETCH_DAYS = {"rapid_gain": 7.0, "weight_loss": 30.0}
-"""A rule that is broken again within so many days says the same alert again."""
+"""A rule that is broken again within so many days, or by the next reading, says the same alert
+again."""
+PEAK_DAYS = 14.0
+"""A level that is higher than most of those of so many days before and after is a peak, as of a
+fluid episode: its end is no loss."""
 SUSPECTS = frozenset({"", "ok", "override", "outlier", "other_person"})
 """Reasons of readings that may show a body: accepted, or rejected without a known slip."""
 
@@ -128,7 +132,7 @@ def broken_rules(
     rules: of each of the U persons. least_probability: what is less probable is not told.
     """
     watched = watch(people, scales)
-    found: list[list[Alert]] = [[] for _ in rules]
+    found: list[list[tuple[int, Alert]]] = [[] for _ in rules]
     for rule in dict.fromkeys(rule for some in rules for rule in some):
         asked = np.array([rule in some for some in rules], bool)
         hits = break_level(watched, rule) if rule.share else break_reading(watched, rule, process)
@@ -139,7 +143,7 @@ def broken_rules(
             days = float(watched.second[now] - watched.second[then]) / DAY
             at = str(people.columns["effective_at"][watched.row[now]])
             alert = Alert(at, rule.kind, days, float(hits.change[k]), float(sure[k]))
-            found[int(watched.person[now])].append(alert)
+            found[int(watched.person[now])].append((now, alert))
     return [_stretches(alerts) for alerts in found]
 
 
@@ -197,9 +201,22 @@ def break_level(watched: Watched, rule: Rule) -> Broken:
     limit = rule.share * watched.level[then]
     seen = well_seen(watched.counts, watched.row[then], watched.row[now])
     some = np.flatnonzero((moved <= limit) & seen)
+    some = some[[not _after_peak(watched, now[k], then[k], limit[k]) for k in some]]
     now, then, moved = now[some], then[some], moved[some]
     beyond = limit[some] - moved
     return Broken(now, then, moved, np.nan_to_num(_certain(watched, now, then, beyond)))
+
+
+def _after_peak(watched: Watched, now: int, then: int, limit: float) -> bool:
+    """Return whether less than half of a loss is left against the levels around row `then`."""
+    around = round(PEAK_DAYS * DAY)
+    ends = watched.key[then] + np.array([-around, around])
+    start, stop = np.searchsorted(watched.key, ends)
+    if start == then:
+        return False  # nothing is known of before
+    levels = watched.level[start : min(stop, now + 1)]  # what was known then
+    usual = float(np.median(levels[~np.isnan(levels)]))
+    return bool(watched.level[now] - usual > limit / 2.0)
 
 
 def seen_and_accepted(people: Courses) -> tuple[Ints, Ints]:
@@ -284,19 +301,23 @@ def _hours_apart(watched: Watched, now: Ints, then: Ints, process: Process) -> F
     return np.asarray((process.evening_kg * apart / 12.0) ** 2, np.float64)
 
 
-def _stretches(alerts: list[Alert]) -> list[Alert]:
-    """Of each stretch in which a kind of rule is broken, the most probable alert."""
+def _stretches(alerts: list[tuple[int, Alert]]) -> list[Alert]:
+    """Of each stretch in which a kind of rule is broken, the most probable alert.
+
+    alerts: each with the row (of Watched) that shows it.
+    """
     best: list[Alert] = []
-    last: dict[str, tuple[datetime, int]] = {}
-    for alert in sorted(alerts, key=lambda one: one.at):
+    last: dict[str, tuple[datetime, int, int]] = {}
+    for row, alert in sorted(alerts, key=lambda one: one[1].at):
         at = datetime.fromisoformat(alert.at[:19])
-        before, place = last.get(alert.kind, (None, -1))
-        if before is None or at - before > timedelta(days=STRETCH_DAYS[alert.kind]):
+        before, newest, place = last.get(alert.kind, (None, -1, -1))
+        late = before is None or at - before > timedelta(days=STRETCH_DAYS[alert.kind])
+        if late and (before is None or row > newest + 1):
             place = len(best)
             best.append(replace(alert, began=alert.at))
         elif alert.probability > best[place].probability:
             best[place] = replace(alert, began=best[place].began)
-        last[alert.kind] = at, place
+        last[alert.kind] = at, row, place
     return best
 
 

@@ -20,6 +20,7 @@ SCRIPTS = {
     ),
     "index": ("words.js", "index.js"),
     "review": (),
+    "failing": (),
     "quality": ("columns.js", "words.js", "course.js", "figure.js", "weeks.js", "quality.js"),
 }
 """Of each page, in the order in which they run; a shared script runs before anything is painted."""

@@ -86,7 +86,7 @@
     data.ms = data.time.map(stamp);
     data.dateOnly = data.time.map((text) => text.length === 10);
     data.suggestedBy = new Map(data.suggested.rows.map((row, i) => [row, data.suggested.kg[i]]));
-    data.doubtful = new Set(data.possibly);
+    data.possiblyBy = new Map(data.possibly.rows.map((row, i) => [row, { reason: data.reasons[data.possibly.second[i]], p: data.possibly.p[i] }]));
     data.overrideBy = new Map(data.overrides.map(([row, what, by, at, why]) => [row, { what, by, at, why }]));
     data.firstBy = firstDecisions(data);
     data.alertMarks = data.alerts.map(([at, kind, days, kg, p, status, said]) => ({ ms: stamp(at), kind, days, kg, p, status, said }));

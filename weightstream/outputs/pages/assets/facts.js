@@ -88,7 +88,8 @@
     const ahead = data.outlook ? data.outlook.days.indexOf(28) : -1;
     if (ahead >= 0) {
       const { level: kg, lo, hi } = data.outlook;
-      facts.push([say("fact.ahead"), Words.weight(kg[ahead], unit), Words.between(lo[ahead], hi[ahead], unit)]);
+      const day = Words.date(data.ms[now] + 28 * DAY); // not from today
+      facts.push([say("fact.ahead", { day }), Words.weight(kg[ahead], unit), Words.between(lo[ahead], hi[ahead], unit)]);
     }
     return facts;
   }

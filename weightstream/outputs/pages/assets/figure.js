@@ -157,7 +157,7 @@
       name,
       x: rows.map((i) => data.ms[i]),
       y: rows.map((i) => markAt(data.kg[i], range) * scale),
-      text: rows.map((i) => Words.hover(data, i, view.unit)),
+      text: rows.map((i) => ({ toString: () => Words.hover(data, i, view.unit) })), // made when it is pointed at
       customdata: rows,
       marker,
     };
@@ -333,7 +333,7 @@
     const [gapShapes, gapNotes] = gapMarks(data, sight, view.narrow);
     const [shiftShapes, shiftNotes] = shiftMarks(data, sight, view.unit);
     const axis = { gridcolor: theme.grid, zerolinecolor: theme.muted, linecolor: theme.grid, fixedrange: true };
-    Object.assign(axis, { tickfont: { color: theme.muted }, automargin: true });
+    axis.tickfont = { color: theme.muted };
     const title = (text) => ({ text: view.narrow ? "" : text, font: { size: 12, color: theme.muted }, standoff: 6 });
     const time = { type: "date", range: [from, to], anchor: "y2", showgrid: false, fixedrange: false };
     const rateTitle = title(say("chart.rate", { unit: Words.changeUnit(view.unit) }));
@@ -342,7 +342,7 @@
       paper_bgcolor: theme.paper,
       plot_bgcolor: theme.paper,
       font: { family: FONT, size: 13, color: theme.ink },
-      margin: { l: view.narrow ? 34 : 52, r: view.narrow ? 6 : 14, t: 26, b: 32 },
+      margin: { l: (view.unit === "st" ? 62 : 40) + (view.narrow ? 0 : 24), r: view.narrow ? 6 : 14, t: 26, b: 40 },
       showlegend: false,
       hovermode: "closest",
       dragmode: "zoom",
@@ -381,7 +381,7 @@
       line, // above the readings, or many of them would hide it
       alertTrace(data, view, sight),
     ];
-    return { data: traces, layout: layout(data, view, sight) };
+    return { data: traces.filter((trace) => trace.x.length), layout: layout(data, view, sight) };
   }
 
   root.Figure = { THEMES, sourceLook, defaultView, span, frame, build };

@@ -29,7 +29,6 @@
   function drawText() {
     Facts.drawSummary(find("summary"), data, view.unit);
     Facts.draw(find("facts"), data, view.unit);
-    drawLog();
   }
 
   function drawLog() {
@@ -144,7 +143,7 @@
       const pointNumber = (trace.customdata || []).indexOf(row);
       if (pointNumber < 0) continue;
       Plotly.Fx.hover(chart, [{ curveNumber, pointNumber }], "xy");
-      return trace.text[pointNumber].replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
+      return String(trace.text[pointNumber]).replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
     }
     return "";
   }
@@ -218,7 +217,6 @@
     chart.on("plotly_hover", ({ points }) => hint(points[0].customdata ?? -1));
     chart.on("plotly_unhover", () => hint(-1));
     chart.addEventListener("keydown", walk);
-    document.documentElement.dataset.ready = "true";
     const linked = data.id.indexOf(decodeURIComponent(location.hash.slice(1)));
     if (linked >= 0) show(linked);
   }
@@ -238,6 +236,7 @@
     Common.units((unit) => {
       view.unit = unit;
       drawText();
+      drawLog();
       drawChart();
     });
     drawText();
@@ -247,13 +246,28 @@
       if (chart.data) drawChart();
     });
     if (!rows.length) {
-      document.documentElement.dataset.ready = "true";
       chart.replaceWith(element("p", { class: "empty" }, say("nothing")));
+      complete();
       return;
     }
-    const draw = () => showRange(firstRange()).then(followChart);
+    const draw = () => showRange(firstRange()).then(followChart).then(completeLater);
     if (window.Plotly) draw();
-    else find("plotly").addEventListener("load", draw);
+    else {
+      find("plotly").addEventListener("load", draw);
+      find("plotly").addEventListener("error", complete);
+    }
+  }
+
+  /* The list of decisions is below the chart: it comes after the chart's first frame. */
+  function completeLater() {
+    document.documentElement.dataset.drawn = "true";
+    if (document.hidden) complete(); // no frame comes
+    else requestAnimationFrame(() => setTimeout(complete));
+  }
+
+  function complete() {
+    drawLog();
+    document.documentElement.dataset.ready = "true";
   }
 
   start();

@@ -70,10 +70,12 @@
     return element("span", { class: `status ${check.status.replace(" ", "-")}` }, { passed: "✓ ", failed: "✗ ", "not checked": "– " }[check.status] + check.status);
   }
 
-  /* Why, and the next step in words. */
+  /* Why, the next step in words, and the rows. */
   function saidCell(check) {
-    const next = check.to_do ? element("span", { class: "next" }, ` → ${check.to_do}`) : "";
-    return element("span", {}, check.said, next);
+    const parts = check.to_do.split("`").map((text, k) => (k % 2 ? element("code", {}, text) : text));
+    const next = check.to_do ? element("span", { class: "next" }, " → ", ...parts) : "";
+    const rows = check.rows_at ? [". ", element("a", { href: check.rows_at }, "Show rows")] : [];
+    return element("span", {}, check.said, next, ...rows);
   }
 
   const sourceCell = (check) => {
@@ -113,7 +115,7 @@
     const box = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of checks" });
     table(box, CHECKS, sorted);
     const limits = Object.entries(data.limits).map(([key, value]) => `${key} = ${value}`);
-    const hint = element("p", { class: "hint" }, `Over ${since}. [quality] ${limits.join(", ")}. Rows that failed: the tables quarantine and current_decisions of the store.`);
+    const hint = element("p", { class: "hint" }, `Over ${since}. [quality] ${limits.join(", ")}. All rows that failed: the tables quarantine and current_decisions of the store.`);
     find("limits").replaceChildren(element("p", {}, `${counts.join(", ")}.`), box, hint);
   }
 

@@ -19,22 +19,25 @@
   const translated = (key, english) => wording[key] ?? english;
 
   /* For numbers on axes. */
-  const separator = (type) => new Intl.NumberFormat(wording.locale).formatToParts(12345.6).find((p) => p.type === type)?.value || "";
+  const parts = new Intl.NumberFormat(wording.locale).formatToParts(12345.6);
+  const separator = (type) => parts.find((p) => p.type === type)?.value || "";
   const separators = separator("decimal") + separator("group");
 
   /* Plotly's settings for the names of months and days. */
   function localOfPlotly() {
-    const names = (count, options, at) =>
-      Array.from({ length: count }, (_, k) => new Intl.DateTimeFormat(wording.locale, { ...options, timeZone: "UTC" }).format(at(k)));
+    function names(count, options, at) {
+      const { format } = new Intl.DateTimeFormat(wording.locale, { ...options, timeZone: "UTC" }); // takes longer to make than to use
+      return Array.from({ length: count }, (_, k) => format(at(k)));
+    }
     const [month, day] = [(k) => Date.UTC(2024, k, 15), (k) => Date.UTC(2024, 8, 1 + k)]; // 1 September 2024 is a Sunday
-    const format = {
+    const named = {
       months: names(12, { month: "long" }, month),
       shortMonths: names(12, { month: "short" }, month),
       days: names(7, { weekday: "long" }, day),
       shortDays: names(7, { weekday: "short" }, day),
       date: "%d.%m.%Y",
     };
-    return { locale: wording.locale, locales: { [wording.locale]: { dictionary: {}, format } } };
+    return { locale: wording.locale, locales: { [wording.locale]: { dictionary: {}, format: named } } };
   }
 
   /* Put texts into elements that name a key: what they hold, their label and their title. */

@@ -82,13 +82,19 @@
   /* The unit is said once in a sentence, except where a weight is two numbers. */
   const bare = (kg, unit) => (unit === "st" ? weight(kg, unit) : fixed(kg * UNITS[unit], 1));
 
+  /* The next likeliest reason, where it is nearly as likely: ", or looks like another person (0.41)". */
+  function orElse({ reason, p }) {
+    const [name, english] = reason || [];
+    return english && p !== null ? say("why.or", { what: translated(`reason.${name}`, english), p: fixed(p, 2) }) : "";
+  }
+
   /* Why a reading was rejected: the sentence of judging/explanation.py, in the chosen unit. */
   function rejection(data, row, unit) {
     const decision = Columns.decision(data, row);
     const [name, words, kind] = decision.reason;
     if (kind === "person" || !words) return words && translated(`reason.${name}`, words); // a person or the source said so, not the engine
-    const doubt = data.doubtful.has(row) ? say("why.possibly") : "";
-    const parts = [`${bare(data.kg[row], unit)} ${doubt}${looksLike(decision, unit)}`];
+    const second = data.possiblyBy.get(row);
+    const parts = [`${bare(data.kg[row], unit)} ${second ? say("why.possibly") : ""}${looksLike(decision, unit)}${second ? orElse(second) : ""}`];
     const [lo, hi] = [data.expected_lo[row], data.expected_hi[row]];
     if (!missing(lo) && !missing(hi)) parts.unshift(say("why.expected", { lo: bare(lo, unit), hi: weight(hi, unit) }));
     if (!missing(data.p[row])) {
