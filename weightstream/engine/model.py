@@ -30,8 +30,8 @@ class Process:
     (illness, diet), between leaps (surgery, years unseen), between spells of fluid.
     """
 
-    level_kg2_per_day: float = 0.015
-    trend_kg_per_week: float = 0.25
+    level_kg2_per_day: float = 0.03
+    trend_kg_per_week: float = 0.22
     trend_days: float = 60.0
     water_kg: float = 0.35
     water_days: float = 2.0
@@ -43,7 +43,7 @@ class Process:
     tail_kg: float = 2.0
     move_days: float = 600.0
     leap_days: float = 8000.0
-    restless_days: float = 600.0
+    restless_days: float = 450.0
 
 
 KALMAN_KEYS = (
