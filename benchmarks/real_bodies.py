@@ -112,10 +112,10 @@ class Body:
 def clinic_body(rng: Rng, world: World = CLINIC) -> Body:
     """Visits by date, 4-40 of them over some years."""
     size = int(np.clip(rng.geometric(1 / 9) + 3, 4, 40))
-    days, moves = _visits(rng, size)
+    days, moves = visits(rng, size)
     base = float(np.clip(rng.lognormal(np.log(88), 0.2), 48, 190))
-    level = _level(rng, world, days, base, moves)
-    kg = level + _scatter(rng, world, days)
+    level = level_path(rng, world, days, base, moves)
+    kg = level + scatter(rng, world, days)
     pounds = kg / KG_PER_LB
     whole = rng.random(len(days)) < np.clip(rng.normal(WHOLE_POUNDS, 0.25), 0.1, 0.9)
     fives = whole & (rng.random(len(days)) < ENDS_IN_FIVE)
@@ -135,16 +135,16 @@ def home_body(rng: Rng, world: World = HOME) -> Body:
     if len(days) < 5:
         days = FIRST_DAY + np.arange(5.0)
     base = float(np.clip(rng.lognormal(np.log(76), 0.2), 45, 150))
-    level = _level(rng, world, days, base, np.empty(0))
+    level = level_path(rng, world, days, base, np.empty(0))
     pounds = bool(rng.random() < 0.15)
     step = 0.1 * KG_PER_LB if pounds else float(rng.choice([0.05, 0.1, 0.1]))
-    kg = np.round((level + _scatter(rng, world, days)) / step) * step
+    kg = np.round((level + scatter(rng, world, days)) / step) * step
     hour = np.clip(rng.normal(7.2, 1.0, len(days)), 4, 23) if rng.random() < 0.5 else np.nan
     day = days + (0.5 if np.isscalar(hour) else hour / 24)
     return Body(day, np.broadcast_to(hour, len(days)).copy(), level, kg, pounds)
 
 
-def _visits(rng: Rng, size: int) -> tuple[Floats, Floats]:
+def visits(rng: Rng, size: int) -> tuple[Floats, Floats]:
     """Days of visits, and days on which a move begins because of which they are many."""
     like = GAP_LIKE_THE_LAST
     normal = np.sqrt(like) * rng.standard_normal() + np.sqrt(1 - like) * rng.standard_normal(size)
@@ -159,7 +159,7 @@ def _visits(rng: Rng, size: int) -> tuple[Floats, Floats]:
     return FIRST_DAY + np.sort(np.concatenate([days, again])), FIRST_DAY + moves
 
 
-def _level(rng: Rng, world: World, days: Floats, base: float, moves: Floats) -> Floats:
+def level_path(rng: Rng, world: World, days: Floats, base: float, moves: Floats) -> Floats:
     """(N,) kg: fractional Brownian motion, lasting moves, excursions, and those at `moves`."""
     size = (base / 88) ** world.size_power
     scale = size * rng.lognormal(0, world.person_sd)
@@ -198,7 +198,7 @@ def _fractional(rng: Rng, years: Floats, hurst: float) -> Floats:
     return np.linalg.cholesky(covariance) @ rng.standard_normal(len(years))
 
 
-def _scatter(rng: Rng, world: World, days: Floats) -> Floats:
+def scatter(rng: Rng, world: World, days: Floats) -> Floats:
     """(N,) kg between the slow weight and what is read, before rounding."""
     own = world.scatter_kg * rng.lognormal(0, world.scatter_sd)
     wide = rng.random(len(days)) < world.wide_share
