@@ -233,3 +233,32 @@ def test_a_reading_at_the_time_of_the_last(store_files, csv_of, fresh_dir, text)
     for query in RECORD_STATEMENTS:
         assert rows_of(data_dir, query) == rows_of(whole_dir, query)
     assert again["duplicates"] == (text != "79")
+
+
+USUAL = [80.0, 80.2, 79.9, 80.1, 80.3, 79.8, 80.1]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        [("08T07:30:00Z", 71.8), ("09T07:30:00Z", 72.3), ("10T07:30:00Z", 79.9)],
+        [("07T20:30:00Z", 118.0), ("08", 118.3), ("08T19:30:00Z", 118.1), ("09", 80.2)],
+    ],
+    ids=["a level shift that is withdrawn", "open readings of the day of the state"],
+)
+def test_open_readings_are_judged_again_from_the_state_before_them(
+    store_files, csv_of, fresh_dir, newest
+):
+    old = [("a", f"2024-01-{day:02}T07:30:00Z", f"{kg}") for day, kg in enumerate(USUAL, 1)]
+    new = [("a", f"2024-01-{time}", f"{kg}") for time, kg in newest]
+    split_dir, shifts = fresh_dir(), []
+    store_files(split_dir, csv_of(*old))
+    for count, row in enumerate(new, 1):
+        store_files(split_dir, csv_of(row))
+        whole_dir = fresh_dir()
+        store_files(whole_dir, csv_of(*old, *new[:count]))
+        for query in RECORD_STATEMENTS:
+            assert rows_of(split_dir, query) == rows_of(whole_dir, query)
+        shifts.append(len(rows_of(whole_dir, "select 1 from level_shifts")))
+    if newest[0][1] < 80:
+        assert max(shifts) > shifts[-1]  # else nothing was withdrawn
