@@ -6,13 +6,15 @@ empty, as a template for its version of Prefect. `make install` runs this module
 
 import asyncio
 import os
+import secrets
 import shutil
 import sqlite3
-import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
+from weightstream.atomic_files import appearing, removed
 from weightstream.own_folder import own_temporary_folder
+from weightstream.scratch import scratch_folder
 
 SQLITE = "sqlite+aiosqlite:///"
 
@@ -66,11 +68,9 @@ def migrate() -> None:
 def keep(file: Path, template: Path) -> None:
     """Keep a database that has only been migrated as the template, whole or not at all."""
     template.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=template.parent) as folder:
-        copy = Path(folder) / file.name
-        with closing(sqlite3.connect(file)) as connection:
-            connection.execute("vacuum into ?", [str(copy)])
-        copy.replace(template)
+    with appearing(template) as copy, closing(sqlite3.connect(file)) as connection:
+        connection.execute("vacuum into ?", [str(copy)])
+    template.chmod(0o644)  # nothing is in it, and others may start from it too
 
 
 def copy_new(template: Path, file: Path) -> None:
@@ -82,8 +82,8 @@ def copy_new(template: Path, file: Path) -> None:
     log = file.with_name(f"{file.name}-wal")
     if log.exists():
         raise FileExistsError(log)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        copy = Path(folder) / file.name
+    copy = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    with removed(copy):
         shutil.copyfile(template, copy)
         os.link(copy, file)
 
@@ -96,8 +96,8 @@ def revision(file: Path) -> list[tuple[str]]:
 
 def main() -> None:
     """Make the template, if there is none."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["PREFECT_HOME"] = home
+    with scratch_folder() as home:
+        os.environ["PREFECT_HOME"] = str(home)
         os.environ.pop("PREFECT_API_DATABASE_CONNECTION_URL", None)
         os.environ.pop("PREFECT_SERVER_DATABASE_CONNECTION_URL", None)
         make_database()

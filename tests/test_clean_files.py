@@ -315,7 +315,8 @@ def test_pages_are_those_of_an_ingest(store_files, smooth, simulated, tmp_path):
     drawing = drawing_of(tmp_path / "drawn", config, judging_of(config, PRIOR))
     write_assets(tmp_path / "drawn")
     with ReadPool(tmp_path / "data", 1) as pool, pool.connection() as connection:
-        rows = draw_persons(connection, drawing, queries.user_ids(connection))
+        drawn = draw_persons(connection, drawing, queries.user_ids(connection))
+    rows = json.loads(json.dumps(drawn))
     listed = read_index(tmp_path / "pages/index.html")
     assert set(listed) == {row["user_id"] for row in rows}
     for row in rows:

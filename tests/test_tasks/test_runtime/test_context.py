@@ -99,9 +99,9 @@ def result(outcomes, changed):
     lines = rows_of(np.array([u for u in range(users) if changed[u]]), 2, {})
     return BatchResult(
         ("a", "b"), np.zeros(2, np.int64), np.zeros(2, bool), np.zeros(2, bool), none, none, none,
-        users=lines, states=none, shifts=none, respelled=none, net_accepted=np.array([0, 2]),
-        outcome=one_each, links=none, superseded=none, demographics=none,
-        contradictory=np.array([[False, False], [True, False]]),
+        users=lines, states=none, shifts=none, judged_again=none, respelled=none,
+        net_accepted=np.array([0, 2]), outcome=one_each, links=none, superseded=none,
+        demographics=none, contradictory=np.array([[False, False], [True, False]]),
         retro_counts_of=np.ones((2, len(RETRO_COUNTS)), np.int64),
     )  # fmt: skip
 
