@@ -41,7 +41,7 @@ def server_beside() -> Iterator[None]:
     check_files()
     choose_home()
     launched = None
-    if API_URL not in os.environ:
+    if not os.environ.get(API_URL):
         with suppress(OSError):
             launched = _launch()
     gc.disable()  # what is imported stays
@@ -85,14 +85,17 @@ def _adopt(launched: Launched) -> None:
     from prefect.settings import get_current_settings
 
     settings = get_current_settings()
-    if settings.api.url is not None:
+    if settings.api.url:
         _end(launched)
         return
+    before = os.environ.get(API_URL)
     os.environ[API_URL] = os.environ[OWN_API_URL] = f"http://{HOST}:{launched.port}/api"
     refresh_global_settings_context()
     if not _answers(launched, settings.server.ephemeral.startup_timeout_seconds):
         _end(launched)
         del os.environ[API_URL], os.environ[OWN_API_URL]
+        if before is not None:  # empty, so that a profile's is not used
+            os.environ[API_URL] = before
         refresh_global_settings_context()
 
 

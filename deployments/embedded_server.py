@@ -46,7 +46,7 @@ def main() -> None:
     from prefect.context import refresh_global_settings_context
     from prefect.settings import Settings, get_current_settings
 
-    if get_current_settings().api.url is not None:  # of a profile: the command uses it
+    if get_current_settings().api.url:  # of a profile: the command uses it
         return
     from deployments.prefect_database import make_database
 
