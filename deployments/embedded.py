@@ -64,12 +64,17 @@ def _launch() -> Launched:
         listening.bind((HOST, 0))
         port = listening.getsockname()[1]
         theirs = (listening.fileno(), pipe)
-        process = subprocess.Popen(  # noqa: S603, it is this Python
-            [sys.executable, "-P", "-m", f"{__package__}.embedded_server", *map(str, theirs)],
-            pass_fds=theirs,
-            start_new_session=True,  # Ctrl-C is for us, who still need it
-        )
-    os.close(pipe)
+        try:
+            process = subprocess.Popen(  # noqa: S603, it is this Python
+                [sys.executable, "-P", "-m", f"{__package__}.embedded_server", *map(str, theirs)],
+                pass_fds=theirs,
+                start_new_session=True,  # Ctrl-C is for us, who still need it
+            )
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(pipe)
     launched = Launched(process, port, ours)
     atexit.register(_end, launched)
     return launched

@@ -15,7 +15,7 @@ OF_PREFECT = {
     "PREFECT_UI_ENABLED": "0",
     "PREFECT__SERVER_EPHEMERAL": "1",
 }
-"""What Prefect tells the servers that it starts itself."""
+"""Of what Prefect tells the servers that it starts itself."""
 NOT_NEEDED = {
     # For deployments, workers and automations, of which one run has none.
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false",

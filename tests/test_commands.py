@@ -185,6 +185,18 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(("url", "named"), [("http://127.0.0.1:9/api", True), ("", False)])
+def test_only_who_has_set_an_address_is_told_to_unset_it(url, named):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from deployments.commands import failed_by_prefect
+
+    with temporary_settings({PREFECT_API_URL: url}):
+        said = failed_by_prefect(RuntimeError("gone\nand more"))
+    assert said.startswith("Prefect could not run the flow (gone); ")
+    assert ("PREFECT_API_URL" in said) is named
+
+
 STOPPED = """
 import atexit, os, signal, time
 from deployments import commands

@@ -72,6 +72,24 @@ def test_one_is_started_unless_the_environment_names_an_api(monkeypatch, url, st
     assert len(started) == starts
 
 
+def test_no_pipe_stays_open_where_no_process_can_be_started(monkeypatch):
+    import os
+
+    from deployments import embedded
+
+    def refused(*_, **__):
+        raise BlockingIOError
+
+    pipe = os.pipe()
+    monkeypatch.setattr(embedded.os, "pipe", lambda: pipe)
+    monkeypatch.setattr(embedded.subprocess, "Popen", refused)
+    with pytest.raises(BlockingIOError):
+        embedded._launch()
+    for end in pipe:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(end)
+
+
 def test_an_empty_address_is_no_server(monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
