@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+import click
+
 from deployments.home import choose_home
 from deployments.open_files import check_files
 from tasks import OWN_API_URL
+from weightstream.errors import PrefectError
 
 HOST, OK, POLL_SECONDS, END_SECONDS = "127.0.0.1", 200, 0.02, 5.0
 API_URL = "PREFECT_API_URL"
@@ -36,12 +39,16 @@ def server_beside() -> Iterator[None]:
 
     Prefect would import the whole server here too before it starts one, for one class. It is told
     of ours as of any other server. If ours does not start, Prefect starts one, and reports it if
-    that fails too.
+    that fails too. Where Prefect's home is, or that it has none, is said at the end: what is wrong
+    with the sources comes first.
     """
     check_files()
-    choose_home()
-    launched = None
-    if not os.environ.get(API_URL):
+    launched, told, refused = None, None, None
+    try:
+        told = choose_home()
+    except PrefectError as error:
+        refused = error
+    if refused is None and not os.environ.get(API_URL):
         with suppress(OSError):
             launched = _launch()
     gc.disable()  # what is imported stays
@@ -53,6 +60,10 @@ def server_beside() -> Iterator[None]:
         raise
     finally:
         gc.enable()
+    if refused is not None:
+        raise refused
+    if told is not None:
+        click.echo(told, err=True)
     if launched is not None:
         _adopt(launched)
 

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -70,6 +70,28 @@ def test_one_is_started_unless_the_environment_names_an_api(monkeypatch, url, st
     with embedded.server_beside():
         pass
     assert len(started) == starts
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_what_is_wrong_with_sources_is_said_before_what_is_with_prefects_home(
+    monkeypatch, capsys, usable
+):
+    from deployments import embedded
+    from weightstream.errors import InputError, PrefectError
+
+    def chosen():
+        if not usable:
+            raise PrefectError("no home")
+        return "another home"
+
+    monkeypatch.setattr(embedded, "choose_home", chosen)
+    monkeypatch.setattr(embedded, "_launch", lambda: None)
+    with pytest.raises(InputError), embedded.server_beside():
+        raise InputError("missing.csv: no such file")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(PrefectError) if not usable else nullcontext(), embedded.server_beside():
+        pass
+    assert capsys.readouterr().err == ("another home\n" if usable else "")
 
 
 def test_no_pipe_stays_open_where_no_process_can_be_started(monkeypatch):
