@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -48,7 +49,7 @@ def server_beside() -> Iterator[None]:
         told = choose_home()
     except PrefectError as error:
         refused = error
-    if refused is None and not os.environ.get(API_URL):
+    if refused is None and not os.environ.get(API_URL) and find_spec("prefect") is not None:
         with suppress(OSError):
             launched = _launch()
     gc.disable()  # what is imported stays

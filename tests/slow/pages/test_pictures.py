@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kaleido
 import pytest
 from kaleido import PageGenerator
 
@@ -56,7 +57,7 @@ def test_a_figure_that_takes_too_long_is_given_up(
         scripts["others"].append((hang.as_uri(), "utf-8"))
         return PageGenerator(**scripts)
 
-    monkeypatch.setattr(image, "PageGenerator", with_hang)
+    monkeypatch.setattr(kaleido, "PageGenerator", with_hang)
     people = [make_person(5, k, name) for k, name in enumerate(["a", "slow", "b"])]
     pictures = tmp_path / "png"
     pictures.mkdir()
@@ -76,12 +77,12 @@ def test_a_browser_that_dies_is_started_anew(
 ) -> None:
     started: list[Any] = []
 
-    class Watched(image.Kaleido):
+    class Watched(kaleido.Kaleido):
         async def open(self) -> None:
             await super().open()
             started.append(self)
 
-    monkeypatch.setattr(image, "Kaleido", Watched)
+    monkeypatch.setattr(kaleido, "Kaleido", Watched)
     pulled = threading.Event()
 
     def people() -> Iterator[tuple[Person, Path]]:
