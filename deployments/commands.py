@@ -183,11 +183,7 @@ def report(
         )
         sys.exit(getattr(stopped, "exit_status", 130))
     except Exception as error:  # of Prefect itself: what the flow raises is in its state
-        first_line = str(error).partition("\n")[0] or type(error).__name__
-        raise PrefectError(
-            f"Prefect could not run the flow ({first_line}); see that its API answers, or unset "
-            "PREFECT_API_URL to run without one"
-        ) from error
+        raise PrefectError(failed_by_prefect(error)) from error
     if isinstance(outcome, WeightstreamError):
         raise outcome
     if not isinstance(outcome, Summary):
@@ -203,6 +199,18 @@ def report(
     if as_json:
         click.echo(outcome.to_json())
     sys.exit(outcome.exit_status)
+
+
+def failed_by_prefect(error: Exception) -> str:
+    """Return in one sentence what to do where Prefect itself failed."""
+    from flows.served import on_server
+
+    first_line = str(error).partition("\n")[0] or type(error).__name__
+    if on_server():
+        advice = "see that its API answers, or unset PREFECT_API_URL to run without one"
+    else:  # ours may have died
+        advice = "run the same command again"
+    return f"Prefect could not run the flow ({first_line}); {advice}"
 
 
 def load_compiled() -> None:

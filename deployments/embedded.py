@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+import click
+
 from deployments.home import choose_home
 from deployments.open_files import check_files
 from tasks import OWN_API_URL
+from weightstream.errors import PrefectError
 
 HOST, OK, POLL_SECONDS, END_SECONDS = "127.0.0.1", 200, 0.02, 5.0
 API_URL = "PREFECT_API_URL"
@@ -36,12 +39,16 @@ def server_beside() -> Iterator[None]:
 
     Prefect would import the whole server here too before it starts one, for one class. It is told
     of ours as of any other server. If ours does not start, Prefect starts one, and reports it if
-    that fails too.
+    that fails too. Where Prefect's home is, or that it has none, is said at the end: what is wrong
+    with the sources comes first.
     """
     check_files()
-    choose_home()
-    launched = None
-    if API_URL not in os.environ:
+    launched, told, refused = None, None, None
+    try:
+        told = choose_home()
+    except PrefectError as error:
+        refused = error
+    if refused is None and not os.environ.get(API_URL):
         with suppress(OSError):
             launched = _launch()
     gc.disable()  # what is imported stays
@@ -53,6 +60,10 @@ def server_beside() -> Iterator[None]:
         raise
     finally:
         gc.enable()
+    if refused is not None:
+        raise refused
+    if told is not None:
+        click.echo(told, err=True)
     if launched is not None:
         _adopt(launched)
 
@@ -64,12 +75,17 @@ def _launch() -> Launched:
         listening.bind((HOST, 0))
         port = listening.getsockname()[1]
         theirs = (listening.fileno(), pipe)
-        process = subprocess.Popen(  # noqa: S603, it is this Python
-            [sys.executable, "-P", "-m", f"{__package__}.embedded_server", *map(str, theirs)],
-            pass_fds=theirs,
-            start_new_session=True,  # Ctrl-C is for us, who still need it
-        )
-    os.close(pipe)
+        try:
+            process = subprocess.Popen(  # noqa: S603, it is this Python
+                [sys.executable, "-P", "-m", f"{__package__}.embedded_server", *map(str, theirs)],
+                pass_fds=theirs,
+                start_new_session=True,  # Ctrl-C is for us, who still need it
+            )
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(pipe)
     launched = Launched(process, port, ours)
     atexit.register(_end, launched)
     return launched
@@ -85,14 +101,17 @@ def _adopt(launched: Launched) -> None:
     from prefect.settings import get_current_settings
 
     settings = get_current_settings()
-    if settings.api.url is not None:
+    if settings.api.url:
         _end(launched)
         return
+    before = os.environ.get(API_URL)
     os.environ[API_URL] = os.environ[OWN_API_URL] = f"http://{HOST}:{launched.port}/api"
     refresh_global_settings_context()
     if not _answers(launched, settings.server.ephemeral.startup_timeout_seconds):
         _end(launched)
         del os.environ[API_URL], os.environ[OWN_API_URL]
+        if before is not None:  # empty, so that a profile's is not used
+            os.environ[API_URL] = before
         refresh_global_settings_context()
 
 

@@ -15,7 +15,7 @@ OF_PREFECT = {
     "PREFECT_UI_ENABLED": "0",
     "PREFECT__SERVER_EPHEMERAL": "1",
 }
-"""What Prefect tells the servers that it starts itself."""
+"""Of what Prefect tells the servers that it starts itself."""
 NOT_NEEDED = {
     # For deployments, workers and automations, of which one run has none.
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false",
@@ -46,7 +46,7 @@ def main() -> None:
     from prefect.context import refresh_global_settings_context
     from prefect.settings import Settings, get_current_settings
 
-    if get_current_settings().api.url is not None:  # of a profile: the command uses it
+    if get_current_settings().api.url:  # of a profile: the command uses it
         return
     from deployments.prefect_database import make_database
 

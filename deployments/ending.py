@@ -23,7 +23,8 @@ class Terminated(KeyboardInterrupt):
 def end_on_signals() -> None:
     """Make SIGTERM and SIGHUP raise Terminated in the main thread.
 
-    If the signal ended the process itself, Prefect's embedded server would be left running.
+    If the signal ended the process itself, a server that Prefect has started would be left running
+    (ours ends with us).
     """
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
@@ -48,6 +49,7 @@ def _end_late(read: int) -> None:
     while (number := os.read(read, 1)[0]) not in SIGNALS:
         pass
     time.sleep(SECONDS)
+    # Only of a server that Prefect has started itself; ours ends with us.
     if server := sys.modules.get("prefect.server.api.server"):
         with suppress(Exception):
             server.SubprocessASGIServer().server_process.terminate()

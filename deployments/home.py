@@ -4,8 +4,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import click
-
 from weightstream.errors import PrefectError
 from weightstream.own_folder import own_temporary_folder
 
@@ -13,11 +11,11 @@ ROOM_BYTES = 8 << 20
 """Of a new database and its log; where they do not fit, Prefect waits without end."""
 
 
-def choose_home() -> None:
+def choose_home() -> str | None:
     """Give Prefect a private temporary folder if its own home cannot be created or written.
 
-    One message says so. Raises PrefectError if no folder can be written, or if a given PREFECT_HOME
-    cannot.
+    Returns one message that says so, to be shown. Raises PrefectError if no folder can be written,
+    or if a given PREFECT_HOME cannot.
     """
     given = os.environ.get("PREFECT_HOME")
     if given or is_writable(Path("~/.prefect")):
@@ -25,7 +23,7 @@ def choose_home() -> None:
             raise PrefectError(
                 f"PREFECT_HOME={given} cannot be written, or is full; name another folder"
             )
-        return
+        return None
     folder = own_temporary_folder()
     home = folder and folder / "prefect"
     if home is None or not is_writable(home):
@@ -34,9 +32,7 @@ def choose_home() -> None:
             "set PREFECT_HOME to a folder that can be written"
         )
     os.environ["PREFECT_HOME"] = str(home)
-    click.echo(
-        f"~/.prefect cannot be written, or is full; Prefect keeps its records in {home}", err=True
-    )
+    return f"~/.prefect cannot be written, or is full; Prefect keeps its records in {home}"
 
 
 def is_writable(folder: Path) -> bool:

@@ -37,7 +37,7 @@ Paths = dict[str, str | None]
 def api() -> Iterator[SyncPrefectClient]:
     """Open a client of the configured server. Raises PrefectError if there is none."""
     url = PREFECT_API_URL.value()
-    if url is None:
+    if not url:
         raise PrefectError(
             "no Prefect server is configured; start one with `weightstream server start` and set "
             "PREFECT_API_URL=http://127.0.0.1:4200/api"

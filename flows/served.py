@@ -68,8 +68,8 @@ class Served:
 
 def on_server() -> bool:
     """Return whether a server has this run that serves more than one command."""
-    url = PREFECT_API_URL.value()
-    return url is not None and url != os.environ.get(OWN_API_URL)
+    url = PREFECT_API_URL.value()  # an empty one is none to Prefect
+    return bool(url) and url != os.environ.get(OWN_API_URL)
 
 
 def served_here() -> Served:

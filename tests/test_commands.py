@@ -185,6 +185,18 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(("url", "named"), [("http://127.0.0.1:9/api", True), ("", False)])
+def test_only_who_has_set_an_address_is_told_to_unset_it(url, named):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from deployments.commands import failed_by_prefect
+
+    with temporary_settings({PREFECT_API_URL: url}):
+        said = failed_by_prefect(RuntimeError("gone\nand more"))
+    assert said.startswith("Prefect could not run the flow (gone); ")
+    assert ("PREFECT_API_URL" in said) is named
+
+
 STOPPED = """
 import atexit, os, signal, time
 from deployments import commands
@@ -251,7 +263,7 @@ def test_a_command_ends_by_sigterm_whatever_it_does(program, request):
 
 @pytest.mark.parametrize("given", [True, False])
 def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
-    tmp_path, monkeypatch, capsys, given
+    tmp_path, monkeypatch, given
 ):
     from deployments.home import choose_home
     from weightstream.errors import PrefectError
@@ -267,12 +279,12 @@ def test_prefect_keeps_its_records_elsewhere_where_its_home_cannot_be_written(
             choose_home()
         return
     monkeypatch.delenv("PREFECT_HOME")
-    choose_home()
+    told = choose_home()
     home = tmp_path / f"weightstream-{os.getuid()}" / "prefect"
     assert os.environ["PREFECT_HOME"] == str(home)
     assert home.is_dir()
     assert home.parent.stat().st_mode & 0o077 == 0
-    assert capsys.readouterr().err.count("\n") == 1
+    assert told.endswith(f"Prefect keeps its records in {home}")
     home.parent.chmod(0o777)  # others could have put anything there
     monkeypatch.delenv("PREFECT_HOME")
     with pytest.raises(PrefectError, match="a private temporary folder"):

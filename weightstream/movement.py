@@ -16,8 +16,6 @@ import numpy.typing as npt
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Z95 = 1.959963984540054
-"""SDs on each side of a 95 % interval."""
 TABLE_DAYS = np.array(
     [0, 0.5, 1, 2, 4, 7, 14, 28, 56, 112, 224, 448, 896, 1792, 3584, 7168, 14336, 28672], np.float64
 )

@@ -107,7 +107,7 @@ def report_failure(context: RunContext, sentence: str) -> None:
 
 
 def stop_embedded_server() -> None:
-    """Stop Prefect's server if this process has started one: it would outlive us."""
+    """Stop a server that Prefect has started in this process: unlike ours, it would outlive us."""
     if server := sys.modules.get("prefect.server.api.server"):
         server.SubprocessASGIServer().stop()
 

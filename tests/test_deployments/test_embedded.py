@@ -2,7 +2,7 @@
 
 import socket
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -57,13 +57,84 @@ def test_one_that_does_not_start_is_left_to_prefect(tmp_path):
     assert (said.returncode, said.stdout) == (0, "None\n"), said.stderr
 
 
-def test_with_an_api_in_the_environment_none_is_started(monkeypatch):
+@pytest.mark.parametrize(("url", "starts"), [("http://127.0.0.1:9/api", 0), ("", 1), (None, 1)])
+def test_one_is_started_unless_the_environment_names_an_api(monkeypatch, url, starts):
+    """An empty address is none, to Prefect too."""
     from deployments import embedded
 
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr(embedded.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    started = []
+    monkeypatch.setattr(embedded, "_launch", lambda: started.append(1))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("PREFECT_API_URL", url)
     with embedded.server_beside():
         pass
+    assert len(started) == starts
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_what_is_wrong_with_sources_is_said_before_what_is_with_prefects_home(
+    monkeypatch, capsys, usable
+):
+    from deployments import embedded
+    from weightstream.errors import InputError, PrefectError
+
+    def chosen():
+        if not usable:
+            raise PrefectError("no home")
+        return "another home"
+
+    monkeypatch.setattr(embedded, "choose_home", chosen)
+    monkeypatch.setattr(embedded, "_launch", lambda: None)
+    with pytest.raises(InputError), embedded.server_beside():
+        raise InputError("missing.csv: no such file")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(PrefectError) if not usable else nullcontext(), embedded.server_beside():
+        pass
+    assert capsys.readouterr().err == ("another home\n" if usable else "")
+
+
+def test_no_pipe_stays_open_where_no_process_can_be_started(monkeypatch):
+    import os
+
+    from deployments import embedded
+
+    def refused(*_, **__):
+        raise BlockingIOError
+
+    pipe = os.pipe()
+    monkeypatch.setattr(embedded.os, "pipe", lambda: pipe)
+    monkeypatch.setattr(embedded.subprocess, "Popen", refused)
+    with pytest.raises(BlockingIOError):
+        embedded._launch()
+    for end in pipe:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(end)
+
+
+def test_an_empty_address_is_no_server(monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.served import on_server
+
+    monkeypatch.delenv("WEIGHTSTREAM_OWN_API_URL", raising=False)
+    for url, served in (("", False), ("http://127.0.0.1:9/api", True)):
+        with temporary_settings({PREFECT_API_URL: url}):
+            assert on_server() is served
+
+
+def test_an_empty_address_is_empty_again_where_none_answers(monkeypatch):
+    """Without it, Prefect would take the address of a profile."""
+    import os
+    import subprocess
+
+    from deployments import embedded
+
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    process = subprocess.Popen(["true"])
+    process.wait()
+    embedded._adopt(embedded.Launched(process, 9, -1))
+    assert os.environ["PREFECT_API_URL"] == ""
 
 
 def test_one_is_ended_where_a_profile_names_an_api(monkeypatch):

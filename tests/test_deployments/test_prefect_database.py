@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from deployments import prefect_database
-from deployments.prefect_database import copy_new, file_of, make_database, revision
+from deployments.prefect_database import copy_new, file_of, make_database, revision, template_of
 
 
 def made(file: Path, newest: str, *rows: str) -> Path:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("create table alembic_version (version_num text)")
         connection.execute("insert into alembic_version values (?)", [newest])
-        connection.execute("create table run (name text)")
-        connection.executemany("insert into run values (?)", [(row,) for row in rows])
+        connection.execute("create table flow (name text)")
+        connection.executemany("insert into flow values (?)", [(row,) for row in rows])
     return file
 
 
 def names(file: Path) -> list[str]:
     with closing(sqlite3.connect(file)) as connection:
-        return [name for (name,) in connection.execute("select name from run")]
+        return [name for (name,) in connection.execute("select name from flow")]
 
 
 @pytest.fixture
@@ -71,6 +71,46 @@ def test_one_that_is_there_without_a_template_is_prefects(home):
     made(home / "prefect.db", "b", "mine")
     assert not make_database()
     assert not (home / "template.db").exists()
+
+
+def emptied(content: bytes) -> bytes:
+    return b""
+
+
+def cut_short(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def overwritten(content: bytes) -> bytes:
+    return content[:4096] + bytes(len(content) - 4096)
+
+
+@pytest.mark.parametrize("damage", [emptied, cut_short, overwritten])
+def test_a_damaged_template_is_made_again_and_reaches_no_home(home, monkeypatch, damage):
+    file, template = home / "prefect.db", made(home / "template.db", "b")
+    template.write_bytes(damage(template.read_bytes()))
+    monkeypatch.setattr(prefect_database, "migrate", lambda: made(file, "b"))
+    assert make_database()
+    assert (revision(file), revision(template)) == ([("b",)], [("b",)])
+    assert {path.name for path in home.iterdir()} == {"prefect.db", "template.db"}
+
+
+def test_one_with_a_run_of_another_command_is_no_template(home, monkeypatch):
+    file = home / "prefect.db"
+    monkeypatch.setattr(prefect_database, "migrate", lambda: made(file, "b", "of another"))
+    assert not make_database()
+    assert {path.name for path in home.iterdir()} == {"prefect.db"}
+
+
+def test_the_template_is_kept_where_its_folder_can_be_written(tmp_path, monkeypatch):
+    ours, private = (tmp_path / name / "__pycache__" for name in ("ours", "private"))
+    ours.mkdir(parents=True)
+    private.parent.mkdir()
+    monkeypatch.setattr(prefect_database, "__file__", str(ours.parent / "prefect_database.py"))
+    monkeypatch.setattr(prefect_database, "own_temporary_folder", lambda: private.parent)
+    assert template_of("3") == ours / "prefect-3.db"
+    monkeypatch.setattr(prefect_database.os, "access", lambda path, _: path != ours)  # root's
+    assert template_of("3") == private / "prefect-3.db"
 
 
 def test_what_fails_is_for_prefect_to_report(home):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from weightstream.movement import Z95, Bools, Floats, Ints, Process, kriged
+from weightstream.movement import Bools, Floats, Ints, Process, kriged
+from weightstream.schema import Z95
 
 Estimate = tuple[Floats, Floats, Floats]
 """Values and both ends of their 95 % intervals."""

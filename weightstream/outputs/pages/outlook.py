@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from weightstream.movement import Z95, Floats, Process, usual_variance
+from weightstream.movement import Floats, Process, usual_variance
+from weightstream.schema import Z95
 
 PROJECTED_DAYS = tuple(range(7, 57, 7))
 LEVEL_AND_RATE = 0.27

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from weightstream.movement import Z95, Bools, Floats, Ints, Process, usual_variance
+from weightstream.movement import Bools, Floats, Ints, Process, usual_variance
 from weightstream.outputs.pages.courses import DAY, Alert, Courses
+from weightstream.schema import Z95
 
 RAPID_PER_YEAR = 1.0
 """Prior: rapid spells of a person in a year."""

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from weightstream.movement import Z95, Floats, Ints, Process, usual_variance
+from weightstream.movement import Floats, Ints, Process, usual_variance
 from weightstream.outputs.pages.courses import DAY, Alert, Courses, by_person
+from weightstream.schema import Z95
 
 WINDOWS = (7.0, 30.0)
 """Days over which changes are watched."""
