@@ -250,7 +250,8 @@
       complete();
       return;
     }
-    const draw = () => showRange(firstRange()).then(followChart).then(completeLater, complete);
+    const draw = () =>
+      Promise.resolve(firstRange()).then(showRange).then(followChart).then(completeLater, complete);
     if (window.Plotly) draw();
     else {
       // Without the chart's library, or with a broken one, there is the list all the same.
