@@ -229,6 +229,14 @@ def test_a_rise_that_is_chance_or_long_ago_or_a_fall_is_none():
     assert the("max_rise.rejected", weekly([good()])).status == "not checked"
 
 
+def test_a_limit_is_kept_by_what_only_rounding_puts_beyond_it():
+    """1 - 0.95 is more than 0.05 in floating point."""
+    all_inside = Tally(accepted=1000, compared=1000, inside_95=1000, inside_50=500)
+    limits = Quality(coverage_95_tolerance=0.05)
+    said = checks.breaches(measured_of(all_inside), limits)
+    assert not [one for one in said if "coverage_95" in one]
+
+
 def test_copies_are_no_errors_of_a_source():
     measured = measured_of(changed(rejected=Counter(repeat=430, outlier=7)))
     assert the("max_rejected", measured).observed == pytest.approx(7 / 1007)

@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from weightstream.cli import cli
 from weightstream.config import Config
 from weightstream.outputs import report
 from weightstream.outputs.pages.template import ENGLISH, asset_names
+from weightstream.store.overriding import OverrideRequest, override
 
 PERSON = "Q7-canary-person"
 HOSTILE = "</script><b>scale"
@@ -187,6 +190,82 @@ def test_only_what_no_row_can_show_has_no_rows(store_files, csv_of, fresh_dir):
     for one in failed:
         too_high = one["metric"].startswith("coverage") and one["observed"] > one["baseline"]
         assert (one["rows_at"] is None) == (too_high or one["source"] == "all sources")
+
+
+def section_of(folder, found, source, metric):
+    (at,) = (
+        c["rows_at"] for c in found["checks"] if (c["source"], c["metric"]) == (source, metric)
+    )
+    page, anchor = at.split("#")
+    text = (folder / "dashboards" / page).read_text()
+    return text.split(f'id="{anchor}"')[1].split("</section>")[0]
+
+
+def test_quarantined_rows_are_those_that_the_check_counted(store_files, csv_of, fresh_dir):
+    """Not newer rows of other weeks; and those of a file that is read again."""
+    days = [f"2024-{month:02}-{day:02}" for month in (1, 2, 3) for day in range(1, 28)]
+    rows = [(PERSON, f"{day}T07:00:00Z", "80.0", "kg", "scale") for day in days]
+    rows += [(PERSON, day, "heavy", "kg", "scale") for day in days[:9]]
+    old = [(PERSON, f"2020-01-{n % 28 + 1:02}", "light", "kg", "scale") for n in range(60)]
+    old.append((PERSON, "2020-01-01T07:00:00Z", "80.0", "kg", "scale"))
+    store_files(folder := fresh_dir(), new := csv_of(*rows))
+    store_files(folder, csv_of(*old))
+    limits = {"max_quarantined": 0.001, "min_readings": 50}
+    found = report.report_on_store(configured(folder, **limits))
+    section = section_of(folder, found, "scale", "max_quarantined")
+    assert (section.count("<td>heavy"), section.count("<td>light")) == (9, 0)
+    store_files(folder, new)
+    with closing(sqlite3.connect(folder / "weightstream.db")) as opened, opened:
+        opened.execute("update runs set rows_in = 90, quarantined = 9")
+    found = report.report_on_store(configured(folder, **limits))
+    section = section_of(folder, found, "the newest ingest", "max_quarantined")
+    assert (section.count("<td>heavy"), section.count("<td>light")) == (9, 0)
+
+
+def test_what_a_reviewer_rejected_is_counted_and_shown(store_files, csv_of, fresh_dir):
+    days = [f"2024-{month:02}-{day:02}T07:00:00Z" for month in (1, 2) for day in range(1, 28)]
+    rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}") for n, day in enumerate(days)]
+    store_files(folder := fresh_dir(), csv_of(*rows, ("well", days[0], "60")))
+    with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
+        query = "select measurement_id from measurements where user_id = ? limit 2"
+        (first,), (second,) = opened.execute(query, (PERSON,)).fetchall()
+    config = configured(folder, max_rejected=0.01, min_readings=20)
+    requests = [(first, "reject", None), (second, "assign", "well")]
+    override(config, [OverrideRequest(*one, "eva", None) for one in requests])
+    found = report.report_on_store(config)
+    (check,) = (
+        c for c in found["checks"] if (c["source"], c["metric"]) == ("scale", "max_rejected")
+    )
+    section = section_of(folder, found, "scale", "max_rejected")
+    assert section.count("<tr>") == 1 + round(check["observed"] * check["rows"])
+    assert first in section
+    assert second in section
+
+
+def test_a_reading_is_linked_before_its_page_is_drawn(failing):
+    found = report.report_on_store(configured(failing, max_rejected=0.03, min_readings=50))
+    assert not any((failing / "dashboards" / "persons").iterdir())
+    section = section_of(failing, found, "scale", "max_rejected")
+    assert section.count('<a href="persons/') == 5
+
+
+def test_a_damaged_row_leaves_the_report_without_its_rows_alone(store_files, csv_of, fresh_dir):
+    days = [f"2024-{month:02}-{day:02}T07:00:00Z" for month in (1, 2, 3) for day in range(1, 28)]
+    rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}") for n, day in enumerate(days)]
+    rows[40:45] = [(*row[:2], "177.0") for row in rows[40:45]]
+    store_files(folder := fresh_dir(), csv_of(*rows, (PERSON, "2024-03-01", "heavy")))
+    with closing(sqlite3.connect(folder / "weightstream.db")) as opened, opened:
+        opened.execute("update measurements set weight_kg = 80.1 where weight_kg = 80.0")
+    limits = {"max_rejected": 0.03, "max_rise": 0.01, "max_quarantined": 0.001, "min_readings": 50}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report.logger, "warning", lambda *told: warned.append(told))
+        warned = []
+        found = report.report_on_store(configured(folder, **limits))
+    assert len(warned) == 1
+    assert "is damaged" in warned[0][1]
+    at = {c["metric"]: c["rows_at"] for c in found["checks"] if c["source"] == "scale"}
+    assert at["max_rejected"] is None
+    assert "heavy" in section_of(folder, found, "scale", "max_quarantined")
 
 
 def test_without_a_store_one_sentence(tmp_path):

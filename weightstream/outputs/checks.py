@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from math import log
+from math import isclose, log
 from statistics import median, quantiles
 from typing import Any, Literal
 
@@ -107,7 +107,7 @@ def _limited(
     metric: str, observed: float, limit: float, rows: int, said: str, **more: Any
 ) -> Check:
     """Passed unless observed, without its sign, is more than the limit."""
-    failed = abs(observed) > limit
+    failed = abs(observed) > limit and not isclose(abs(observed), limit, abs_tol=1e-9)
     status: Status = "failed" if failed else "passed"
     return Check(
         ALL, metric, status, observed, limit, rows=rows, said=said if failed else "", **more

@@ -4,10 +4,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from weightstream.judging.decisions import MOVED
 from weightstream.judging.explanation import EXPLAINED_BY, explain
 from weightstream.outputs.checks import INGEST
-from weightstream.schema import HUMAN_REASONS
-from weightstream.store.tallies import HALF_OF_50
+from weightstream.outputs.quality import COPY_REASONS, WITHDRAWN
+from weightstream.store.tallies import HALF_OF_50, HAS_DAY
 from weightstream.store.verifying import verify_persons
 
 ROWS = 50
@@ -28,11 +29,12 @@ class FailingRow(NamedTuple):
     line: int
 
 
-_NO_ERRORS = ", ".join(f"'{name}'" for name in ("repeat", *HUMAN_REASONS))
+_NO_ERRORS = ", ".join(f"'{name}'" for name in (*COPY_REASONS, *WITHDRAWN))
+_ERRORS = f"d.verdict in ('rejected', '{MOVED}') and d.reason not in ({_NO_ERRORS})"
 _OUTSIDE = "d.verdict = 'accepted' and abs(m.weight_kg - d.expected_kg) > "
 WHICH = {
-    "max_rejected": f"d.verdict = 'rejected' and d.reason not in ({_NO_ERRORS})",
-    "max_rise.rejected": f"d.verdict = 'rejected' and d.reason not in ({_NO_ERRORS})",
+    "max_rejected": _ERRORS,
+    "max_rise.rejected": _ERRORS,
     "coverage_95_tolerance": f"{_OUTSIDE}d.expected_margin_kg",
     "coverage_50_tolerance": f"{_OUTSIDE}d.expected_margin_kg * {HALF_OF_50}",
     "max_difference_kg": f"{_OUTSIDE}:limit and (m.weight_kg > d.expected_kg) = (:observed > 0)",
@@ -64,8 +66,10 @@ QUARANTINED = f"""
 select coalesce(time, ''), coalesce(weight, ''), coalesce(unit, ''), coalesce(file, ''), line,
   reason, coalesce(detail, '')
 from quarantine
-where :source in (coalesce(nullif(trim(source), ''), 'unknown'), '')
-  and (:run is null or run = :run)
+where case when :run is not null
+    then file_id in (select id from files where last_run = :run)
+    else :source = coalesce(nullif(trim(source), ''), 'unknown')
+      and (:since = '' or ({HAS_DAY} and substr(time, 1, 10) >= :since)) end
 order by rowid desc limit {ROWS}
 """  # noqa: S608
 NEWEST_INGEST = "select max(id) from runs where kind = 'ingest' and rows_in > 0"
@@ -78,13 +82,14 @@ def failing_rows(
 
     checked_since: first day of the checked weeks. Raises StoreError for damaged rows.
     """
+    since = check["since"] or checked_since or ""
     if check["metric"].endswith("quarantined"):
-        return list(_quarantined(connection, check))
+        return list(_quarantined(connection, check, since))
     if check["metric"].startswith("coverage") and check["observed"] > check["baseline"]:
         return []  # the intervals are too wide
     which = WHICH[check["metric"]]
     named = {name: check[name] for name in ("source", "limit", "observed")}
-    named["since"] = "" if "order by" in which else check["since"] or checked_since or ""
+    named["since"] = "" if "order by" in which else since
     found = connection.execute(READINGS.format(which=which), named).fetchall()
     verify_persons(connection, sorted({row[0] for row in found}))
     return [_reading(*row) for row in found]
@@ -101,11 +106,11 @@ def _reading(
     return FailingRow(user, name, at, f"{kg} {unit}", said, file, line)
 
 
-def _quarantined(connection: sqlite3.Connection, check: Check) -> Iterator[FailingRow]:
-    named: dict[str, Any] = {"source": check["source"], "run": None}
+def _quarantined(connection: sqlite3.Connection, check: Check, since: str) -> Iterator[FailingRow]:
+    named: dict[str, Any] = {"source": check["source"], "run": None, "since": since}
     if check["source"] == INGEST:
-        ((run,),) = connection.execute(NEWEST_INGEST)
-        named = {"source": "", "run": run}
+        # By file: rows of a file that was read again keep the run that first stored them.
+        ((named["run"],),) = connection.execute(NEWEST_INGEST)
     for time, kg, unit, file, line, reason, detail in connection.execute(QUARANTINED, named):
         said = f"{reason}: {detail}" if detail else reason
         yield FailingRow("", "", time, f"{kg} {unit}", said, file, line)

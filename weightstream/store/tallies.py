@@ -81,14 +81,16 @@ select distinct source, substr(effective_at, 1, 10) from measurements order by 1
 
 # Where the time is what is wrong, its week would be as wrong. The pattern: julianday() would also
 # read numbers, and "now".
-_QUARANTINE = """
+HAS_DAY = """reason not in ('bad_timestamp', 'too_old', 'future_timestamp')
+    and time glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"""
+"""SQL that tells whether the day of a quarantined row is known."""
+_QUARANTINE = f"""
 select coalesce(nullif(trim(source), ''), 'unknown'),
-  case when reason not in ('bad_timestamp', 'too_old', 'future_timestamp')
-    and time glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'
+  case when {HAS_DAY}
     then cast((julianday(substr(time, 1, 10)) - 1721425.5) / 7 as integer) end,
   reason, count(*)
 from quarantine group by 1, 2, 3
-"""
+"""  # noqa: S608
 
 _REVISIONS = """
 select d.run, count(*),

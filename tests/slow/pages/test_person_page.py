@@ -1,5 +1,6 @@
 """The page of a person in a browser."""
 
+import shutil
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,23 @@ def test_forced_colours_keep_what_colour_says(viewer: Any) -> None:
     adjust = "e => getComputedStyle(e).forcedColorAdjust"
     assert tab.locator("#legend svg").first.evaluate(adjust) == "none"
     assert tab.locator("#units [aria-pressed=true]").evaluate(adjust) == "none"
+
+
+@pytest.mark.parametrize("library", [None, b"not a script(", b"window.Plotly = {};"])
+def test_decisions_are_listed_without_the_charts_library(
+    browser: Any, dashboards: Path, tmp_path: Path, library: bytes | None
+) -> None:
+    """Missing, not readable, or broken."""
+    shutil.copytree(dashboards, tmp_path / "pages")
+    script = tmp_path / "pages" / "assets" / "plotly.min.js"
+    script.unlink()
+    if library is not None:
+        script.write_bytes(library)
+    with browser.new_context(offline=True) as context:
+        tab = context.new_page()
+        tab.goto((tmp_path / "pages" / EVENTFUL).as_uri())
+        tab.wait_for_selector("html[data-ready]", timeout=20_000)
+        assert tab.locator("#log tbody tr").count() > 50
 
 
 def test_without_javascript_the_page_says_so_at_its_top(viewer: Any) -> None:

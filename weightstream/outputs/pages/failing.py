@@ -14,10 +14,10 @@ Section = tuple[str, Mapping[str, Any], Sequence[FailingRow]]
 """Its anchor, the failed check (checks.as_json), and rows of it."""
 
 
-def failing_page(sections: Iterable[Section], page_of: Callable[[str], str | None]) -> bytes:
+def failing_page(sections: Iterable[Section], page_of: Callable[[str], str]) -> bytes:
     """Return the HTML of rows of failed checks.
 
-    page_of: the address of a person's page, None if there is none.
+    page_of: the address of a person's page.
     """
     before, after = template("failing", "Rows of failed checks")
     content = "".join(_section(*section, page_of) for section in sections)
@@ -28,7 +28,7 @@ def _section(
     anchor: str,
     check: Mapping[str, Any],
     rows: Sequence[FailingRow],
-    page_of: Callable[[str], str | None],
+    page_of: Callable[[str], str],
 ) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
     body = "".join(_row(row, page_of(row.user_id) if row.user_id else None) for row in rows)

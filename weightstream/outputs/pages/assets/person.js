@@ -250,11 +250,13 @@
       complete();
       return;
     }
-    const draw = () => showRange(firstRange()).then(followChart).then(completeLater);
+    const draw = () =>
+      Promise.resolve(firstRange()).then(showRange).then(followChart).then(completeLater, complete);
     if (window.Plotly) draw();
     else {
-      find("plotly").addEventListener("load", draw);
-      find("plotly").addEventListener("error", complete);
+      // Without the chart's library, or with a broken one, there is the list all the same.
+      find("plotly").addEventListener("load", () => window.Plotly && draw());
+      addEventListener("load", () => window.Plotly || complete());
     }
   }
 
