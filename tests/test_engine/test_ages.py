@@ -65,3 +65,8 @@ def test_an_age_concerns_its_person_alone(make_batch, run):
             ours = getattr(together, field.name)[[0, 1, 5, 6]]
             wanted = np.tile(getattr(alone, field.name), 2)
             np.testing.assert_array_equal(ours, wanted, err_msg=field.name)
+
+
+def test_growth_goes_on_to_the_twentieth_birthday(make_batch):
+    batch = make_batch(at_ages((12, 41.0), (21, 69.0)), sources=CLINIC, born=[BORN], sex=[1])
+    assert judged(filter_batch, batch).expected[-1] == pytest.approx(71.0, abs=2.0)

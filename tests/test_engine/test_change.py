@@ -93,3 +93,12 @@ def test_others_in_the_batch_change_no_bit():
     beside = changes(batch_of((day, kg), (day, kg)), *both, process)
     for one, two in zip(alone, beside, strict=True):
         np.testing.assert_array_equal(one, two[len(day) :])
+
+
+def test_a_first_reading_of_which_the_filter_knew_nothing_leaves_the_margins():
+    day, process = DAYS["every three weeks"], Process()
+    kg = 85.0 + np.random.default_rng(4).normal(0, 1, len(day)).cumsum()
+    mean, sd, filtered = estimates(day, kg, process)
+    filtered[0] = np.nan
+    change, margin = changes(batch_of((day, kg)), mean, sd, filtered, process)
+    np.testing.assert_array_equal(np.isnan(margin), np.isnan(change))

@@ -395,3 +395,19 @@ class Killed(BaseException):
 
 def killed(*_):
     raise Killed
+
+
+def test_an_assignment_moves_nothing_of_others_in_the_batch(
+    store_files, csv_of, fresh_dir, rows_of, decide, id_of
+):
+    """Of persons whose series is gone on from a state, only the newest readings are looked at."""
+    data_dir, users = fresh_dir(), [f"u{at:02}" for at in range(70)]
+    days = [f"2024-01-{day:02}T07:00:00Z" for day in range(2, 12)]
+    rows = [(user, day, f"{80 + at / 50:.2f}") for user in users for at, day in enumerate(days)]
+    store_files(data_dir, csv_of(*rows, *((user, "2024-01-12T07:00:00Z", "95") for user in users)))
+    store_files(data_dir, csv_of(("a", days[0], "70.07"), ("c", days[0], "71")))
+    decide(data_dir, id_of(data_dir, "70.07"), "assign", "c")
+    new = [(user, "2024-01-13T07:00:00Z", "80.3") for user in users]
+    store_files(data_dir, csv_of(*new, ("a", "2024-01-01T07:00:00Z", "70.1")))
+    moved = "select distinct user_id from decisions where verdict = 'moved'"
+    assert rows_of(data_dir, moved) == [("a",)]

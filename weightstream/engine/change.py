@@ -59,6 +59,8 @@ def _alike(day: Floats, level: Floats, sd: Floats, filtered: Floats, process: Pr
     """Return the logarithm of the correlation of each level's error with that of the one before."""
     found = np.zeros(len(day))
     moved = body_size(level[:-1]) * usual_variance(np.maximum(np.diff(day), 0.0), process)
-    gain = filtered[:-1] ** 2 / (filtered[:-1] ** 2 + moved)
+    # Where the filter knew no level yet, what it knew is as vague as can be.
+    known = np.where(np.isfinite(filtered), np.maximum(filtered, 1e-9), 1e3)[:-1] ** 2
+    gain = known / (known + moved)
     found[1:] = np.log(np.clip(gain * sd[1:] / sd[:-1], 1e-12, 1.0))
     return found

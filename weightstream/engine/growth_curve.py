@@ -44,7 +44,7 @@ def grown(level: float, start: float, end: float, p: Any) -> float:
     if level <= 0.0 or start == end:
         return 0.0
     if not math.isnan(p.born):
-        if max(start, end) - p.born >= GROWN_DAYS:
+        if min(start, end) - p.born >= GROWN_DAYS:
             return 0.0
         usual = log_median(start - p.born, p)
         if level > NO_CHILD * math.exp(usual):

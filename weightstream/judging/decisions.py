@@ -125,6 +125,9 @@ def current(
         for table in (series, before)
     )
     in_place = pc.or_(pc.is_in(was_whose, whose), pc.equal(before["verdict"], MOVED))
+    # Of the others the series holds only what comes after a state.
+    entire = pa.array([user for user, day in since.items() if not day], pa.string())
+    in_place = pc.or_(in_place, pc.invert(pc.is_in(before["user_id"], entire)))
     at = pc.fill_null(pc.index_in(whose, was_whose), -1)
     return before, at.to_numpy(), before.filter(pc.invert(in_place))
 
