@@ -7,7 +7,8 @@ import pytest
 
 from weightstream.config import Kalman
 from weightstream.engine import build_model, filter_batch, smooth_batch
-from weightstream.growth import YEAR_DAYS, log_median
+from weightstream.engine.reference import plain
+from weightstream.growth import YEAR_DAYS, expected_rise, log_median
 from weightstream.schema import REASONS
 
 BORN = 15_000.0
@@ -70,3 +71,27 @@ def test_an_age_concerns_its_person_alone(make_batch, run):
 def test_growth_goes_on_to_the_twentieth_birthday(make_batch):
     batch = make_batch(at_ages((12, 41.0), (21, 69.0)), sources=CLINIC, born=[BORN], sex=[1])
     assert judged(filter_batch, batch).expected[-1] == pytest.approx(71.0, abs=2.0)
+
+
+def test_a_child_seen_again_as_a_grown_person_was_light_indeed(make_batch):
+    """The later reading is far, and of a body that grows: nothing against two that agree."""
+    series = at_ages((8.0, 26.2), (8.01, 24.8), (19.5, 70.0))
+    result = judged(smooth_batch, make_batch(series, sources=CLINIC, born=[BORN], sex=[1]))
+    assert result.accepted.all()
+    assert result.level[1] == pytest.approx(25.5, abs=1.5)
+
+
+@pytest.mark.parametrize("run", [filter_batch, smooth_batch])
+def test_a_body_far_too_heavy_for_its_age_has_a_wrong_birth_date(make_batch, run):
+    series = at_ages(*((9 + 2 * at, 80.0) for at in range(6)))
+    assert judged(run, make_batch(series, sources=CLINIC, born=[BORN], sex=[0])).accepted.all()
+
+
+@pytest.mark.parametrize("ages", [(0, 0.33), (0, 1), (0, 7), (8, 19)])
+def test_a_rise_scatters_as_the_references_have_it_whichever_way_time_runs(ages):
+    rise, sd = expected_rise(*(np.array(ages) * YEAR_DAYS), "male")
+    small = 10.0
+    large = small * np.exp(rise)
+    for level, end in ((small, large), (large, small)):
+        variance = plain()["growth_curve"].growth_variance(level, end - level)
+        assert np.sqrt(variance) == pytest.approx(end * sd)

@@ -29,7 +29,7 @@ from weightstream.errors import BatchError
 from weightstream.schema import REASONS
 
 LABEL = 28  # in a stored state
-EXACT = ("accepted", "reason", "settled", "shift_user", "shift_row")
+EXACT = ("accepted", "reason", "shift_user", "shift_row")
 
 
 def verdicts(batch, **kalman):
@@ -66,16 +66,13 @@ def test_going_on_from_a_state_changes_no_bit(make_batch, people):
         head = filter_batch(make_batch(person[:cut], sources=SOURCES), model)
         (day,) = state_day(head.state)
         if np.isnan(day):
-            assert not head.settled[0]
             continue
         done = sum(reading[0] <= day for reading in person[:cut])
-        assert done == cut or not head.settled[0]
         tail = filter_batch(make_batch(person[done:], sources=SOURCES), model, start=head.state)
         for name in ("accepted", "reason", "p_valid", "expected_hi", "level", "trend"):
             joined = np.concatenate([getattr(head, name)[:done], getattr(tail, name)])
             np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
         np.testing.assert_array_equal(tail.state, whole.state)
-        np.testing.assert_array_equal(tail.settled, whole.settled)
 
 
 def test_a_continued_series_does_not_depend_on_the_numbering_of_sources(make_batch):
@@ -214,8 +211,7 @@ def test_an_empty_batch_and_a_person_without_readings(make_batch):
     model = build_model(Kalman(), {}, ("patient-device",))
     assert len(filter_batch(make_batch(), model).level) == 0
     result = filter_batch(make_batch([(0, 80)], [], [(0, 60)]), model)
-    assert np.isnan(result.state[1]).all()
-    assert not result.settled.any()
+    assert np.isnan(result.state).all()
 
 
 def wide_batch(users, readings):
@@ -295,3 +291,12 @@ def test_every_key_has_an_effect(make_batch, change):
         not np.array_equal(getattr(usual, name), getattr(other, name), equal_nan=True)
         for name in ("accepted", "p_valid", "expected", "level")
     )
+
+
+def test_where_one_error_is_possible_there_is_no_second(make_batch):
+    result = filter_batch(
+        make_batch([(0, 900_000.0)]), build_model(Kalman(), {}, ("patient-device",))
+    )
+    assert REASONS[result.reason[0]] == "implausible"
+    assert result.second_reason[0] == -1
+    assert np.isnan(result.p_second[0])

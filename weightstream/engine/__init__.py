@@ -43,9 +43,9 @@ class Filtered:
     reading is valid), expected and its 95 % interval (made without the reading), level and its
     95 % interval (slow weight, with this reading if accepted), trend (kg a week), suggested.
     accepted: (N,) bool. reason: (N,) int8, index into schema.REASONS.
-    settled: (U,) bool, False where later readings can still change earlier decisions. state: (U,
-    STATE_SIZE) float64, after the last reading before those that can still change; all NaN where
-    there is none, and the whole series has to be filtered again.
+    state: (U, STATE_SIZE) float64, after the last reading before those on which later readings can
+    still change the decision; all NaN where there is none, and the whole series has to be filtered
+    again.
     shift_user (index into U), shift_row (index into N, where the new level starts): (K,) int64.
     shift_from, shift_to: (K,) float64, level before and after.
     p_reason: (N,) posterior of the reason among all errors that a rejected reading may be;
@@ -67,7 +67,6 @@ class Filtered:
     accepted: Bools
     reason: Codes
     state: Floats
-    settled: Bools
     shift_user: Ints
     shift_row: Ints
     shift_from: Floats
@@ -88,15 +87,15 @@ def filter_batch(
 
     start: (U, STATE_SIZE) float64, states after an earlier part of the series, whose last reading
     state_day tells; a row of NaN is a new person; None: all are new. To go on from a state gives
-    bit for bit what one pass gives. engine: "compiled", or "pykalman", the slow reference.
-    Raises BatchError if a person's times go backwards, a day is not finite, a weight is not a
-    positive number, or the batch and the model name other sources. Formulas: docs/judging.md.
+    bit for bit what one pass gives, but for change_28d. engine: "compiled", or "pykalman", the slow
+    reference. Raises BatchError if a person's times go backwards, a day is not finite, a weight is
+    not a positive number, or the batch and the model name other sources. Formulas: docs/judging.md.
     """
     _check(batch, model)
     rows, users = len(batch.day), len(batch.user_ids)
     out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
-    state, settled = np.empty((users, STATE_SIZE)), np.empty(users, np.bool_)
+    state = np.empty((users, STATE_SIZE))
     scale = np.empty(users)
     run = causal.filter_kernel if engine == "compiled" else _reference()[0]
     run(
@@ -108,10 +107,9 @@ def filter_batch(
         accepted,
         reason,
         state,
-        settled,
         scale,
     )
-    return _named(batch, model, out, out["level_sd"], accepted, reason, state, settled)
+    return _named(batch, model, out, out["level_sd"], accepted, reason, state)
 
 
 def smooth_batch(
@@ -120,7 +118,7 @@ def smooth_batch(
     """Judge each reading by all others of its person, and smooth the level over the whole series.
 
     Returns what filter_batch does, with this meaning: expected and its interval from all other
-    readings; level and trend from all accepted ones; state and settled as filter_batch gives them.
+    readings; level and trend from all accepted ones; state as filter_batch gives it.
     tally: (S, len(REASONS)) float64, to which the expected number of errors by source and reason
     is added. A function of the sorted series alone. engine: as of filter_batch. Raises BatchError
     as filter_batch does. Formulas: docs/judging.md, eq. 8-9.
@@ -129,19 +127,19 @@ def smooth_batch(
     _check(batch, model)
     out = np.empty(rows, ROW)
     accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
-    state, settled = np.full((users, STATE_SIZE), np.nan), np.empty(users, np.bool_)
+    state = np.full((users, STATE_SIZE), np.nan)
     series = series_of(batch)
     parameters = (model.process, model.table)
     start, scale = state.copy(), np.empty(users)
     run, retro = causal.filter_kernel, smoother.smooth_kernel
     if engine != "compiled":
         run, retro = _reference()
-    run(*series, *parameters, start, out, accepted, reason, state, settled, scale)
+    run(*series, *parameters, start, out, accepted, reason, state, scale)
     causal_sd = out["level_sd"].copy()
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
     retro(*series, *parameters, out, accepted, reason, tally, scale)
-    return _named(batch, model, out, causal_sd, accepted, reason, state, settled)
+    return _named(batch, model, out, causal_sd, accepted, reason, state)
 
 
 def _check(batch: UserBatch, model: Model) -> None:
@@ -179,7 +177,7 @@ def _backwards(batch: UserBatch) -> Bools:
 
 def _named(
     batch: UserBatch, model: Model, out: Records, causal_sd: Floats, accepted: Bools, reason: Codes,
-    state: Floats, settled: Bools,
+    state: Floats,
 ) -> Filtered:  # fmt: skip
     expected, level = out["mean"].copy(), out["level"].copy()
     around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
@@ -198,7 +196,6 @@ def _named(
         accepted=accepted,
         reason=reason,
         state=state,
-        settled=settled,
         shift_user=np.searchsorted(batch.indptr, shift_row, side="right") - 1,
         shift_row=shift_row,
         shift_from=out["shift_from"][shift_row],

@@ -143,12 +143,13 @@ def name(row: Any, density: Floats, undone: Floats) -> int:
     total, second = 0.0, -1
     for reason in range(1, REASON_COUNT):
         total += density[reason]
-        if reason != best and (second < 0 or density[reason] > density[second]):
+        if reason != best and density[reason] > (density[second] if second > 0 else 0.0):
             second = reason
     row.suggested = undone[best]
     if total > 0.0:
         row.p_reason = density[best] / total
-        row.second, row.p_second = float(second), density[second] / total
+        if second > 0:
+            row.second, row.p_second = float(second), density[second] / total
     return best
 
 
@@ -322,14 +323,13 @@ def keep(w: Pass, k: Beam, count: int, state: Floats) -> None:
         boolean[::1],
         int8[::1],
         float64[:, ::1],
-        boolean[::1],
         float64[::1],
     )
 )
 def filter_kernel(
     indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
     source: Ints, forced: Codes, process: Records, table: Records, start: Floats, out: Records,
-    accepted: Bools, reason: Codes, state: Floats, settled: Bools, scale: Floats,
+    accepted: Bools, reason: Codes, state: Floats, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
     person's variances over those of most, on the likeliest course."""
@@ -350,5 +350,4 @@ def filter_kernel(
                 w.memory[at] = start[u, KEPT + at]
         n, count = run(k, w, first, last, n)
         scale[u] = k.courses[0].scale
-        settled[u] = count == 0 and not math.isnan(k.courses[0].seen)
         keep(w, k, count, state[u])

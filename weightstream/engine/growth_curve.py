@@ -10,14 +10,14 @@ import numpy as np
 
 from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
-from weightstream.growth import AGE_DAYS, LOG_MEDIAN
+from weightstream.growth import AGE_DAYS, LOG_MEDIAN, SPREAD
 
 MEDIANS = np.stack([LOG_MEDIAN[None], LOG_MEDIAN["male"], LOG_MEDIAN["female"]])
 """Logarithms by UserBatch.sex."""
 GROWN_KG = 30.0
 """Above it nobody is assumed to grow whose age is not known."""
 GROWN_DAYS = float(AGE_DAYS[-1])
-NO_CHILD = 3.0
+NO_CHILD = 2.5
 """Times the median of an age, above which a body is none of that age: the birth date is wrong."""
 
 
@@ -57,3 +57,11 @@ def grown(level: float, start: float, end: float, p: Any) -> float:
     small = min(log - medians[0], 0.0)
     age = between(log - small, medians, AGE_DAYS)
     return math.exp(small + between(age + end - start, AGE_DAYS, medians)) - level
+
+
+@jit
+def growth_variance(level: float, growth: float) -> float:
+    """kg², of a child's own rise against the medians' (growth.SPREAD); level: before the rise."""
+    if growth == 0.0:
+        return 0.0
+    return (SPREAD * (level + growth)) ** 2 * abs(math.log1p(growth / level))

@@ -9,8 +9,7 @@ import math
 from typing import Any
 
 from weightstream.engine.compiled import shared
-from weightstream.engine.growth_curve import grown
-from weightstream.growth import SPREAD
+from weightstream.engine.growth_curve import grown, growth_variance
 from weightstream.movement import LEAST_SIZE, USUAL_KG
 
 SMALL_KG = 50.0
@@ -105,7 +104,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     growth = grown(level, c.day, day, p)
     if growth != 0.0:
         c.r += growth
-        c.rr += SPREAD * SPREAD * level * abs(growth)
+        c.rr += growth_variance(level, growth)
     c.day = day
 
 

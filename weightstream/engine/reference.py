@@ -95,7 +95,7 @@ def advance(c: Any, day: float, p: Any) -> None:
     if c.restless == 1.0:
         q[0, 0] += own.spell_variance(level, gap)
     growth = own.grown(level, c.day, day, p)
-    q[0, 0] += own.SPREAD**2 * level * abs(growth)
+    q[0, 0] += own.growth_variance(level, growth)
     mean, covariance = moments(c)
     step = KalmanFilter(transition_matrices=f, observation_matrices=np.zeros((1, 4)))
     offset = np.array([growth, 0.0, 0.0, 0.0])

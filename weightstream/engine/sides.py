@@ -101,14 +101,19 @@ def origin_of(x: Series, start: int, end: int, n: int) -> float:
 
 @jit
 def leap_between(f: Floats, b: Floats) -> float:
-    """Ratio of a leap's density between two sides to the one that the widened side implies."""
+    """Ratio of a leap's density between two sides to the one that the widened side implies.
+
+    The side is widened by a leap from its own level; a leap is that of the mean of both (between).
+    """
+    leap = f[SIDE_LEAP] + b[SIDE_LEAP]
     ratio = b[SIDE_LEVEL] / f[SIDE_LEVEL] if f[SIDE_LEAP] > 0.0 else f[SIDE_LEVEL] / b[SIDE_LEVEL]
-    variance = f[SIDE_LEAP] + b[SIDE_LEAP]
-    off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
-    if variance == 0.0 or ratio <= 0.0 or f[SIDE_LEAP] * b[SIDE_LEAP] > 0.0:
+    if leap == 0.0 or ratio <= 0.0 or f[SIDE_LEAP] * b[SIDE_LEAP] > 0.0:
         return 1.0
-    exponent = 0.5 * off * off / variance * (1.0 - 1.0 / ratio)
-    return math.exp(min(max(exponent, -300.0), MOST_LIKELIER)) / math.sqrt(ratio)
+    widened = f[SIDE_VAR] + b[SIDE_VAR]
+    variance = widened + leap * (ratio - 1.0)
+    off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
+    exponent = 0.5 * off * off * (1.0 / widened - 1.0 / variance)
+    return math.exp(min(max(exponent, -300.0), MOST_LIKELIER)) * math.sqrt(widened / variance)
 
 
 @jit
