@@ -262,3 +262,15 @@ def test_open_readings_are_judged_again_from_the_state_before_them(
         shifts.append(len(rows_of(whole_dir, "select 1 from level_shifts")))
     if newest[0][1] < 80:
         assert max(shifts) > shifts[-1]  # else nothing was withdrawn
+
+
+def test_a_reading_judged_again_from_a_state_keeps_its_change(store_files, csv_of, fresh_dir):
+    """The state says nothing of the level four weeks ago."""
+    data_dir, change = fresh_dir(), "select change_28d_kg, change_28d_margin_kg from decisions"
+    old = [("a", f"2024-01-{day:02}T07:30:00Z", f"{80 + day % 3 / 10}") for day in range(1, 32)]
+    store_files(data_dir, csv_of(*old, ("a", "2024-02-01T07:30:00Z", "71.8")))
+    newest = f"{change} where effective_at = '2024-02-01T07:30:00Z' order by version desc"
+    before = rows_of(data_dir, newest)[0]
+    assert None not in before
+    store_files(data_dir, csv_of(("a", "2024-02-02T07:30:00Z", "72.3")))
+    assert rows_of(data_dir, newest)[0] == before

@@ -69,6 +69,8 @@ def diff_decisions(
         was = before.take(at[known])
         stays = _stays(was, filtered.reason[known], stage)
         was_accepted = pc.equal(was["verdict"], "accepted").to_numpy()
+        resumed = np.array([bool(since.get(person)) for person in readings.user_ids])
+        _keep_changes(columns, was, known, resumed[user[known]])
         accepted[known] = np.where(stays, was_accepted, accepted[known])
         net_accepted[known] = accepted[known].astype(np.int64) - was_accepted
         version[known] = was["version"].to_numpy()
@@ -86,6 +88,14 @@ def diff_decisions(
         accepted,
         net_accepted,
     )
+
+
+def _keep_changes(columns: dict[str, Any], was: pa.Table, rows: Ints, resumed: Bools) -> None:
+    """Keep a stored change over 28 days where this pass has not looked back so far."""
+    for name in ("change_28d_kg", "change_28d_margin_kg"):
+        now = columns[name] = columns[name].copy()
+        lost = resumed & np.isnan(now[rows])
+        now[rows[lost]] = pc.fill_null(was[name], np.nan).to_numpy()[lost]
 
 
 def _changed(

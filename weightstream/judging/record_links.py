@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weightstream.judging.persons import Persons
 from weightstream.judging.record_statements import (
     LINK,
     RECORD_STATEMENTS,
@@ -15,7 +16,6 @@ from weightstream.judging.record_statements import (
     record_keys,
     superseded_rows,
 )
-from weightstream.judging.series import Persons
 from weightstream.judging.stored import Stored
 from weightstream.types import Bools, Hashes, Ints
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from weightstream.judging.batch_result import Rows, rows_of
 from weightstream.judging.decisions import KEY
-from weightstream.judging.series import Persons, local_hour
+from weightstream.judging.persons import Persons
+from weightstream.judging.series import local_hour
 from weightstream.judging.stored import SPELLINGS, Stored
 from weightstream.types import Bools, Ints
 

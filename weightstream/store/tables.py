@@ -115,7 +115,8 @@ create table user_states (
   user_id text primary key,
   basis text not null,              -- fingerprint of engine, parameters and configuration
   settled integer not null,         -- 0: the whole series is judged again
-  state blob not null,              -- of the filter after the newest reading, and its layout
+  state blob not null,              -- of the filter after the last reading whose decision can no
+                                    -- longer change, and its layout
   records blob,                     -- hashes of the records that the readings came as, so that a
                                     -- correction is noticed without reading them; null: not known
   checksum integer
