@@ -160,7 +160,7 @@ TABLES: dict[str, tuple[str, dict[str, Meaning]]] = {
         {"birth_date": BIRTH_DATE, "sex": SEX},
     ),
     "user_states": (
-        "The state of the filter after each person's last reading whose decision can no longer change",
+        "The filter's state after each person's last reading that can no longer change",
         {
             "basis": Meaning("Fingerprint of engine, parameters and configuration"),
             "settled": Meaning("0: the whole series is judged again when the next reading comes"),
