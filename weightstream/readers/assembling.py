@@ -185,8 +185,8 @@ def _add_ages(columns: Columns, choice: Choice, cells: Callable[[int], Any]) -> 
     count = len(columns["time"])
     born = pa.repeat(pa.scalar(_BIRTH), count)
     if "age_days" not in choice.roles:
-        in_parts = pc.match_substring_regex(plain(cells(choice.roles["age_years"])), r"[.,][0-9]")
-        born = pc.if_else(in_parts, born, None)
+        years = plain(cells(choice.roles["age_years"]))
+        born = pc.if_else(pc.match_substring_regex(years, r"[.,][0-9]*[1-9]"), born, None)
     columns.setdefault("birth_date", born)
     if "sex" in choice.roles:
         codes = {"0": "m", "1": "f"}
