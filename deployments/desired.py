@@ -3,6 +3,7 @@
 Plain data, from the configuration and prefect.yaml; `reconcile.py` compares it with a server.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
+from prefect.utilities.processutils import command_to_string
 
 from flows.events import NEWS
 from flows.served import NAME_OF_STORE, Served
@@ -140,8 +142,10 @@ def _deployed(entry: dict[str, Any], pull: Any, schedule: Schedule, served: Serv
     limit = entry.get("concurrency_limit", {})
     options = limit and ConcurrencyOptions(collision_strategy=limit["collision_strategy"])
     variables = dict(entry["work_pool"]["job_variables"])
+    settings = variables["env"]
+    variables["command"] = _command(settings)
     if served.name:
-        variables["env"] = {**variables["env"], NAME_OF_STORE: served.name}
+        variables["env"] = {**settings, NAME_OF_STORE: served.name}
     fields = {
         "name": served.deployment(entry["name"]),
         "description": entry["description"],
@@ -167,6 +171,15 @@ def _deployed(entry: dict[str, Any], pull: Any, schedule: Schedule, served: Serv
         "paused": False,
     }
     return Deployed(flow, fields)
+
+
+def _command(settings: dict[str, str]) -> str:
+    """Return what a worker starts for a run: the engine, with settings of Prefect's.
+
+    They stand in the command too: a worker overrides those in the environment of a run by its own.
+    """
+    told = [f"{name}={value}" for name, value in settings.items()]
+    return command_to_string([sys.executable, "-m", f"{__package__}.run_engine", *told])
 
 
 def _schedules(

@@ -1,6 +1,8 @@
 """What a server should hold, as data: prefect.yaml, and limits as wide as the pools."""
 
 import inspect
+import shlex
+import sys
 import tomllib
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -145,6 +147,17 @@ def test_a_store_with_a_name_has_everything_of_its_own(deployed):
     assert named.variable != Served().variable
     names = [desired.crash_automation(served).name for served in (named, Served())]
     assert len(set(names)) == 2
+
+
+def test_a_worker_starts_the_engine_with_settings_that_hold_whatever_the_worker_has(deployed):
+    """Prefect gives a run the worker's own settings last: its port of metrics, its heartbeat."""
+    for deployment in deployed.values():
+        variables = deployment.fields["job_variables"]
+        python, *module = shlex.split(variables["command"])[:3]
+        assert python == sys.executable
+        assert module == ["-m", "deployments.run_engine"]
+        told = set(shlex.split(variables["command"])[3:])
+        assert told == {f"{name}={value}" for name, value in variables["env"].items()} != set()
 
 
 def related(*tags):
