@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 from weightstream.config import Kalman, Source
 from weightstream.engine import build_model
-from weightstream.engine.records import COURSE
+from weightstream.engine.records import COURSE, ERROR, READING
 from weightstream.engine.reference import as_records, plain
 from weightstream.growth import YEAR_DAYS
 
@@ -23,7 +23,9 @@ def part(name):
 
 def nothing(source):
     """No densities of errors, nothing undone."""
-    return np.zeros(len(source.rate)), np.full(len(source.rate), math.nan)
+    errors = np.zeros(len(source.rate), ERROR)
+    errors["undone"] = math.nan
+    return as_records(errors)
 
 
 @pytest.fixture(params=SOURCES)
@@ -94,12 +96,12 @@ def test_before_an_age_is_known_most_first_readings_are_of_adults():
 
 def test_before_a_level_is_known_an_undone_value_is_any_body_s(source):
     mixture, p = part("mixture"), as_records(build_model(Kalman(), {}, ("x",)).process)[0]
-    density, undone = np.zeros(mixture.REASON_COUNT), np.zeros(mixture.REASON_COUNT)
-    mixture.explain(354.0, mixture.ADULT_MEAN_KG, mixture.UNKNOWN, source, p, density, undone)
+    errors = nothing(source)
+    mixture.explain(354.0, mixture.ADULT_MEAN_KG, mixture.UNKNOWN, source, p, errors)
     kind = mixture.UNIT_LB_AS_KG
     right = mixture.LB * mixture.birth_density(354.0 * mixture.LB, p)
-    assert density[kind] == pytest.approx(source.rate[kind] * right)
-    assert undone[kind] == pytest.approx(354.0 * mixture.LB)
+    assert errors[kind].density == pytest.approx(source.rate[kind] * right)
+    assert errors[kind].undone == pytest.approx(354.0 * mixture.LB)
 
 
 def test_a_leap_is_the_same_told_backwards():
@@ -115,7 +117,7 @@ def test_the_person_stands_there_in_a_run_of_errors_too(course, source):
     course.r, course.guest, course.visits = 137.0, 83.0, 5.0
     rises = []
     for course.right, course.run in ((40.0, 0.0), (0.0, 40.0), (0.0, 0.0)):
-        rises.append(raise_guest(course, 83.0, source, *nothing(source)))
+        rises.append(raise_guest(course, 83.0, source, nothing(source)))
     assert rises[0] == pytest.approx(rises[1])
     assert rises[0] < 0.5 * rises[2]
 
@@ -127,12 +129,10 @@ def test_who_shows_what_a_run_of_errors_shows_is_the_person(course, source):
     course.fault, course.run, course.fault_source = float(kind), 20.0, source.key
     rises = {}
     for course.guest, run in ((62.2, True), (83.0, True), (62.2, False)):
-        density, undone = nothing(source)
+        errors = nothing(source)
         if run:
-            undone[kind] = course.guest / part("mixture").LB
-        rises[course.guest, run] = part("course").raise_guest(
-            course, course.guest, source, density, undone
-        )
+            errors[kind].undone = course.guest / part("mixture").LB
+        rises[course.guest, run] = part("course").raise_guest(course, course.guest, source, errors)
     assert rises[62.2, True] < 0.01 * rises[62.2, False]
     assert rises[83.0, True] > 0.5 * rises[62.2, False]
 
@@ -141,25 +141,23 @@ def test_in_a_run_a_reading_may_be_another_error(course, source):
     """Else the readings of a messy stream would all be cheaper as a run than as valid ones."""
     kind = part("mixture").UNIT_KG_AS_LB
     course.fault, course.run, course.fault_source, course.right = kind, 9.0, source.key, 5.0
-    density, often = np.zeros(len(source.rate)), 0.2 / (1.0 - source.rate[0])
-    density[kind] = often * source.rate[kind] * 0.7
-    rise = part("course").raise_run(course, source, often, density)
+    errors, often = nothing(source), 0.2 / (1.0 - source.rate[0])
+    errors[kind].density = often * source.rate[kind] * 0.7
+    rise = part("course").raise_run(course, source, often, errors)
     assert rise == pytest.approx(0.9 * (1.0 - 0.2) * 0.7)
-    assert density[kind] == pytest.approx(often * source.rate[kind] * 0.7 + rise)
+    assert errors[kind].density == pytest.approx(often * source.rate[kind] * 0.7 + rise)
 
 
 def test_after_a_mislabelled_run_no_short_cut_is_taken():
     """It would weigh the next reading with another noise than the courses do."""
     beam, straight = part("beam"), part("straight")
     model = build_model(Kalman(), {}, ("patient-device",))
-    day, kg, source = np.arange(12.0) + 0.3, np.full(12, 80.0), np.zeros(12, np.int64)
-    k = beam.make_beam(
-        *(day, np.full(12, 7.2), kg, source, np.zeros(12, np.int8)),
-        *(as_records(model.process.copy()), as_records(model.table)),
-    )
-    n = beam.start_beam(k, day[0])
+    readings = np.zeros(12, READING)
+    readings["day"], readings["hour"], readings["weight"] = np.arange(12.0) + 0.3, 7.2, 80.0
+    k = beam.make_beam(*map(as_records, (readings, model.process.copy(), model.table)))
+    n = beam.start_beam(k, k.readings[0].day)
     for i in range(11):
-        beam.advance_all(k, n, day[i])
+        beam.advance_all(k, n, k.readings[i].day)
         n = beam.branch(k, i, n)[0]
     n = 1
     k.courses[0].label = 1.6

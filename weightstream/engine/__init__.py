@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightstream.batch import Codes, Floats, Ints, UserBatch
+from weightstream.batch import UserBatch
 from weightstream.engine import filter as causal
 from weightstream.engine import smoother
 from weightstream.engine.change import CHANGE_DAYS, changes
-from weightstream.engine.filter import Bools
 from weightstream.engine.fingerprint import LAYOUT as STATE_LAYOUT
 from weightstream.engine.fingerprint import fingerprint
 from weightstream.engine.model import Model, build_model
-from weightstream.engine.records import ROW, Records
+from weightstream.engine.records import READING, ROW, Records
 from weightstream.engine.state import STATE_SIZE, state_day
 from weightstream.errors import BatchError
 from weightstream.schema import REASONS, Z95
+from weightstream.types import Bools, Codes, Floats, Ints
 
 __all__ = [
     "CHANGE_DAYS",
@@ -94,7 +94,6 @@ def filter_batch(
     _check(batch, model)
     rows, users = len(batch.day), len(batch.user_ids)
     out = np.empty(rows, ROW)
-    accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state = np.empty((users, STATE_SIZE))
     scale = np.empty(users)
     run = causal.filter_kernel if engine == "compiled" else _reference()[0]
@@ -104,12 +103,10 @@ def filter_batch(
         model.table,
         np.full((users, STATE_SIZE), np.nan) if start is None else start,
         out,
-        accepted,
-        reason,
         state,
         scale,
     )
-    return _named(batch, model, out, out["level_sd"], accepted, reason, state)
+    return _named(batch, model, out, out["level_sd"], state)
 
 
 def smooth_batch(
@@ -126,7 +123,6 @@ def smooth_batch(
     rows, users = len(batch.day), len(batch.user_ids)
     _check(batch, model)
     out = np.empty(rows, ROW)
-    accepted, reason = np.empty(rows, np.bool_), np.empty(rows, np.int8)
     state = np.full((users, STATE_SIZE), np.nan)
     series = series_of(batch)
     parameters = (model.process, model.table)
@@ -134,12 +130,12 @@ def smooth_batch(
     run, retro = causal.filter_kernel, smoother.smooth_kernel
     if engine != "compiled":
         run, retro = _reference()
-    run(*series, *parameters, start, out, accepted, reason, state, scale)
+    run(*series, *parameters, start, out, state, scale)
     causal_sd = out["level_sd"].copy()
     if tally is None:
         tally = np.zeros((len(batch.sources), len(REASONS)))
-    retro(*series, *parameters, out, accepted, reason, tally, scale)
-    return _named(batch, model, out, causal_sd, accepted, reason, state)
+    retro(*series, *parameters, out, tally, scale)
+    return _named(batch, model, out, causal_sd, state)
 
 
 def _check(batch: UserBatch, model: Model) -> None:
@@ -161,11 +157,13 @@ def measurable(kg: Floats) -> Floats:
     return np.clip(kg, 1e-6, 1e6)
 
 
-def series_of(batch: UserBatch) -> tuple[Ints, Floats, Codes, Floats, Floats, Floats, Ints, Codes]:
-    """Return a batch as the kernels take it."""
-    forced = np.zeros(len(batch.day), np.int8) if batch.forced is None else batch.forced
-    born, sex, kg = batch.born, batch.sex, measurable(batch.weight_kg)
-    return batch.indptr, born, sex, batch.day, batch.hour, kg, batch.source, forced
+def series_of(batch: UserBatch) -> tuple[Ints, Floats, Codes, Records]:
+    """Return a batch as the kernels take it: the bounds of persons, births, sex, readings."""
+    readings = np.zeros(len(batch.day), READING)
+    readings["day"], readings["hour"] = batch.day, batch.hour
+    readings["weight"], readings["source"] = measurable(batch.weight_kg), batch.source
+    readings["forced"] = 0 if batch.forced is None else batch.forced
+    return batch.indptr, batch.born, batch.sex, readings
 
 
 def _backwards(batch: UserBatch) -> Bools:
@@ -176,9 +174,8 @@ def _backwards(batch: UserBatch) -> Bools:
 
 
 def _named(
-    batch: UserBatch, model: Model, out: Records, causal_sd: Floats, accepted: Bools, reason: Codes,
-    state: Floats,
-) -> Filtered:  # fmt: skip
+    batch: UserBatch, model: Model, out: Records, causal_sd: Floats, state: Floats
+) -> Filtered:
     expected, level = out["mean"].copy(), out["level"].copy()
     around, about = Z95 * out["sd"], Z95 * np.hypot(out["level_sd"], SCALE_SD_KG)
     change, margin = changes(batch, level, out["level_sd"], causal_sd, model.usual)
@@ -193,8 +190,8 @@ def _named(
         level_hi=level + about,
         trend=out["trend"] * 7.0,
         suggested=out["suggested"].copy(),
-        accepted=accepted,
-        reason=reason,
+        accepted=out["accepted"].copy(),
+        reason=out["reason"].copy(),
         state=state,
         shift_user=np.searchsorted(batch.indptr, shift_row, side="right") - 1,
         shift_row=shift_row,

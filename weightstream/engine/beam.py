@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weightstream.batch import Codes, Floats, Ints
-from weightstream.engine.compiled import jit, shared
+from weightstream.engine.compiled import inlined, jit, shared
 from weightstream.engine.course import (
     KNOWN,
     MOVED,
@@ -69,7 +68,7 @@ from weightstream.engine.process import (
     spread,
     update,
 )
-from weightstream.engine.records import COURSE, REASON_COUNT, Records
+from weightstream.engine.records import COURSE, ERROR, KID, REASON_COUNT, Records
 
 COURSES = 8
 """The largest number of courses."""
@@ -91,31 +90,21 @@ UNSURPRISING = 5.0
 class Beam(NamedTuple):
     """What the step of the mixture reads and writes.
 
-    p: (1,) of records.PROCESS. courses, spare: (COURSES,) of records.COURSE. kid_*: continuations
-    of all courses. density, undone: by reason, of one course; errors, restored: of all courses.
-    evidence: (1,) log density of the newest reading.
+    Few arrays, since each call of a compiled function copies seven numbers for each of them.
+
+    readings: (N,) of READING. p: (1,) of PROCESS. table: (S,) of SOURCE. courses, spare: (COURSES,)
+    of COURSE. kids: of KID, the continuations of all courses. errors, marginals: (REASON_COUNT,) of
+    ERROR, on one course and on all.
     """
 
-    day: Floats
-    hour: Floats
-    weight: Floats
-    source: Ints
-    forced: Codes
+    readings: Records
     p: Records
     table: Records
     courses: Records
     spare: Records
-    kid_weight: Floats
-    kid_of: Ints
-    kid_what: Ints
-    kid_kind: Ints
-    kid_value: Floats
-    density: Floats
-    undone: Floats
-    errors: Floats
-    restored: Floats
-    likely: Floats
-    evidence: Floats
+    kids: Records
+    errors: Records
+    marginals: Records
 
 
 @jit
@@ -134,7 +123,7 @@ def start_beam(k: Beam, day: float) -> int:
     return 1
 
 
-@jit
+@inlined
 def advance_all(k: Beam, n: int, day: float) -> None:
     p = k.p[0]
     p.age = day - p.born
@@ -142,56 +131,56 @@ def advance_all(k: Beam, n: int, day: float) -> None:
         advance(k.courses[a], day, p)
 
 
-@jit
+@inlined
 def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
     """Move a course, already at reading i's time, past the reading.
 
     y: what the source should have said: the reading, or the undone value of an error whose cause
     is beyond doubt, from which a course learns as much; NaN: nothing is learnt.
     """
-    p, s = k.p[0], k.table[k.source[i]]
+    p, s = k.p[0], k.table[k.readings[i].source]
     if not math.isnan(y):
-        factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
+        factor, offset, extra = conditions(k.readings[i].day, k.readings[i].hour, s, p)
         offset += s.bias
         if what != WRONG:
             c.label = 1.0
         elif math.isnan(c.seen) or (alive(c, s) and c.fault == kind):
-            c.label = label_noise(k.weight[i], y, kind)
+            c.label = label_noise(k.readings[i].weight, y, kind)
         noise = noise_of(c, s, extra)
         if math.isnan(c.seen):
-            begin(c, k.day[i], y - offset * small(y), factor, noise * scatter(y) ** 2, p)
+            begin(c, k.readings[i].day, y - offset * small(y), factor, noise * scatter(y) ** 2, p)
         else:
             level = c.r + c.x
             size = scatter(level)
             noise *= size * size
             tail = p.tail_var * size * size
             if what == TURNED:
-                turn(c, k.day[i])
+                turn(c, k.readings[i].day)
             residual = y - factor * level - c.w - offset * small(level)
             variance = spread(c, factor) + noise
             if what == MOVED:
-                extra = move_variance(residual, variance, level, abs(k.day[i] - c.seen), p)
+                extra = move_variance(residual, variance, level, abs(k.readings[i].day - c.seen), p)
                 c.rr += extra
                 variance += factor * factor * extra
             elif what != TURNED and c.restless == 0.0:
                 learn_scatter(c, residual, variance, p)
-            share = tail_share(abs(k.day[i] - c.seen), k.hour[i], p)
+            share = tail_share(abs(k.readings[i].day - c.seen), k.readings[i].hour, p)
             usual = valid_density(residual, variance, share, tail)[1]
             update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
-            c.seen = k.day[i]
-    remember(c, what, kind, k.weight[i], s)
+            c.seen = k.readings[i].day
+    remember(c, what, kind, k.readings[i].weight, s)
 
 
-@jit
+@inlined
 def add_kid(k: Beam, m: int, weight: float, of: int, what: int, kind: int, value: float) -> int:
     if weight <= 0.0:
         return m
-    k.kid_weight[m], k.kid_of[m], k.kid_what[m] = weight, of, what
-    k.kid_kind[m], k.kid_value[m] = kind, value
+    k.kids[m].weight, k.kids[m].of, k.kids[m].what = weight, of, what
+    k.kids[m].kind, k.kids[m].value = kind, value
     return m + 1
 
 
-@jit
+@inlined
 def in_other_regime(c: Any, level: float, gap: float, variance: float, least: float) -> float:
     """Variance of a prediction if a course were restless instead of calm, or calm instead."""
     if c.restless == 1.0:
@@ -199,41 +188,41 @@ def in_other_regime(c: Any, level: float, gap: float, variance: float, least: fl
     return variance + spell_variance(level, gap)
 
 
-@jit
+@inlined
 def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, float, float, float]:
-    """Continuations of course a in which reading i is right: weights into kid_*.
+    """Continuations of course a in which reading i is right: weights into kids.
 
     Returns how many continuations there are now, mean and variance of the reading's prediction,
     and the summed weight.
     """
-    p, s, y, c = k.p[0], k.table[k.source[i]], k.weight[i], k.courses[a]
+    p, s, y, c = k.p[0], k.table[k.readings[i].source], k.readings[i].weight, k.courses[a]
     prior = c.weight * (1.0 - often * (1.0 - s.rate[OK]))
-    possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0
+    possible = LOWEST <= y <= HIGHEST and k.readings[i].forced >= 0
     if math.isnan(c.seen):
         weight = prior * birth_density(y, p) if possible else 0.0
-        weight = max(weight, TINY) if k.forced[i] > 0 else weight
+        weight = max(weight, TINY) if k.readings[i].forced > 0 else weight
         return add_kid(k, m, weight, a, VALID, OK, y), first_mean(p), UNKNOWN, weight
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
+    factor, offset, extra = conditions(k.readings[i].day, k.readings[i].hour, s, p)
     level = c.r + c.x
     size = scatter(level)
     noise, tail = noise_of(c, s, extra) * size * size, p.tail_var * size * size
     mean = factor * level + c.w + (offset + s.bias) * small(level)
     variance = spread(c, factor) + noise
-    if not possible and k.forced[i] <= 0:
+    if not possible and k.readings[i].forced <= 0:
         return m, mean, variance, 0.0
     residual = y - mean
-    gap = abs(k.day[i] - c.seen)
+    gap = abs(k.readings[i].day - c.seen)
     moving, leaping = move_rates(gap, p)
-    turning = restless_rate(c, k.day[i], p)
+    turning = restless_rate(c, k.readings[i].day, p)
     stay = prior * (1.0 - moving - leaping) * (1.0 - turning)
-    share = tail_share(gap, k.hour[i], p)
+    share = tail_share(gap, k.readings[i].hour, p)
     stay *= valid_density(residual, variance, share, tail)[0]
     move = moving * normal(residual, variance + (MOVE_SHARE * level) ** 2)
     move += leaping * normal(residual, variance + leap_sd(between(level, y), gap) ** 2)
     move *= prior
     other = in_other_regime(c, level, gap, variance, noise)
     change = prior * turning * valid_density(residual, other, share, tail)[0]
-    if k.forced[i] > 0:
+    if k.readings[i].forced > 0:
         stay = max(stay, TINY)
     m = add_kid(k, m, stay, a, VALID, OK, y)
     least = SPLIT * stay if c.right >= KNOWN else 0.0
@@ -249,31 +238,31 @@ def weigh_wrong(
     k: Beam, a: int, i: int, m: int, often: float, mean: float, variance: float
 ) -> tuple[int, float]:
     """The continuation of course a in which reading i is an error; its weight."""
-    s, y, c = k.table[k.source[i]], k.weight[i], k.courses[a]
-    if k.forced[i] > 0:
+    s, y, c = k.table[k.readings[i].source], k.readings[i].weight, k.courses[a]
+    if k.readings[i].forced > 0:
         return m, 0.0
-    if k.forced[i] < 0:
+    if k.readings[i].forced < 0:
         return add_kid(k, m, c.weight, a, WRONG, OVERRIDE, math.nan), c.weight
-    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.errors)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= often
-    wrong += raise_run(c, s, often, k.density) + raise_guest(c, y, s, k.density, k.undone)
+        k.errors[reason].density *= often
+    wrong += raise_run(c, s, often, k.errors) + raise_guest(c, y, s, k.errors)
     wrong = max(wrong, TINY)
-    kind = likeliest(k.density)
+    kind = likeliest(k.errors)
     for reason in range(1, REASON_COUNT):
-        weight = c.weight * k.density[reason]
-        k.errors[reason] += weight
-        if weight > k.likely[reason]:
-            k.likely[reason] = weight
-            k.restored[reason] = k.undone[reason]
+        weight = c.weight * k.errors[reason].density
+        k.marginals[reason].density += weight
+        if weight > k.marginals[reason].likely:
+            k.marginals[reason].likely = weight
+            k.marginals[reason].undone = k.errors[reason].undone
     if math.isnan(c.seen):  # the undone value may be all that is known of the person
-        best = most_undone(k.density)
-        own = c.weight * k.density[best]
-        m = add_kid(k, m, own, a, WRONG, best, k.undone[best])
+        best = most_undone(k.errors)
+        own = c.weight * k.errors[best].density
+        m = add_kid(k, m, own, a, WRONG, best, k.errors[best].undone)
         kind = kind if kind != best else OUTLIER
         return add_kid(k, m, c.weight * wrong - own, a, WRONG, kind, math.nan), c.weight * wrong
-    sure = kind <= HUNDREDS_OFF and k.density[kind] > CERTAIN * wrong
-    value = k.undone[kind] if sure else math.nan
+    sure = kind <= HUNDREDS_OFF and k.errors[kind].density > CERTAIN * wrong
+    value = k.errors[kind].undone if sure else math.nan
     return add_kid(k, m, c.weight * wrong, a, WRONG, kind, value), c.weight * wrong
 
 
@@ -281,16 +270,16 @@ def weigh_wrong(
 def forget_errors(k: Beam) -> None:
     """Empty the sums of the errors that a reading may be."""
     for reason in range(REASON_COUNT):
-        k.errors[reason] = k.likely[reason] = 0.0
-        k.restored[reason] = math.nan
+        k.marginals[reason].density = k.marginals[reason].likely = 0.0
+        k.marginals[reason].undone = math.nan
 
 
 @jit
-def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
+def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float, float]:
     """Move n courses, already at reading i's time, past it.
 
-    Returns how many there are now, the probability that the reading is right, and mean and SD of
-    its prediction (NaN: none). errors, restored: of the errors that it may be.
+    Returns how many there are now, the probability that the reading is right, mean and SD of its
+    prediction (NaN: none), and its log density. marginals: of the errors that it may be.
     """
     forget_errors(k)
     p = k.p[0]
@@ -298,7 +287,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
     known, first, second = 0.0, 0.0, 0.0
     for a in range(n):
         c = k.courses[a]
-        often = rate_factor(c.wrong, c.feared, k.table[k.source[i]])
+        often = rate_factor(c.wrong, c.feared, k.table[k.readings[i].source])
         m, mean, variance, weight = weigh_right(k, a, i, m, often)
         right += weight
         m, error = weigh_wrong(k, a, i, m, often, mean, variance)
@@ -315,8 +304,8 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float]:
         tail = p.tail_var * scatter(mean) ** 2
         spread_of = max(second / known - mean * mean, 1e-12)
         sd = interval_sd(spread_of, p.tail_share, tail)
-    k.evidence[0] = math.log(right + wrong) if right + wrong > 0.0 else -1e3
-    return choose(k, i, m), right / (right + wrong), mean, sd
+    evidence = math.log(right + wrong) if right + wrong > 0.0 else -1e3
+    return choose(k, i, m), right / (right + wrong), mean, sd, evidence
 
 
 @jit
@@ -326,19 +315,19 @@ def choose(k: Beam, i: int, m: int) -> int:
     while count < COURSES:
         best = -1
         for kid in range(m):
-            if k.kid_weight[kid] > 0.0 and (best < 0 or k.kid_weight[kid] > k.kid_weight[best]):
+            if k.kids[kid].weight > 0.0 and (best < 0 or k.kids[kid].weight > k.kids[best].weight):
                 best = kid
-        if best < 0 or k.kid_weight[best] < least:
+        if best < 0 or k.kids[best].weight < least:
             break
-        most = max(most, k.kid_weight[best])
+        most = max(most, k.kids[best].weight)
         # Before a person is known, what is unlikely now may yet be the start.
-        if k.courses[k.kid_of[best]].right >= KNOWN:
+        if k.courses[k.kids[best].of].right >= KNOWN:
             least = PRUNED * most
         c = k.spare[count]
-        k.spare[count] = k.courses[k.kid_of[best]]
-        c.weight = k.kid_weight[best]
-        k.kid_weight[best] = 0.0
-        proceed(k, c, i, k.kid_what[best], k.kid_kind[best], k.kid_value[best])
+        k.spare[count] = k.courses[k.kids[best].of]
+        c.weight = k.kids[best].weight
+        k.kids[best].weight = 0.0
+        proceed(k, c, i, k.kids[best].what, k.kids[best].kind, k.kids[best].value)
         count = merge_last(k, count + 1)
         if least > 0.0 and count > 1 and needless(k.spare[0], k.spare[count - 1]):
             count -= 1
@@ -350,7 +339,7 @@ def choose(k: Beam, i: int, m: int) -> int:
     return count
 
 
-@jit
+@inlined
 def merge_last(k: Beam, count: int) -> int:
     """Merge the last course into a likelier one that it is like; returns how many are left."""
     c = k.spare[count - 1]
@@ -362,16 +351,9 @@ def merge_last(k: Beam, count: int) -> int:
 
 
 @shared
-def make_beam(
-    day: Floats, hour: Floats, weight: Floats, source: Ints, forced: Codes, p: Records,
-    table: Records,
-) -> Beam:  # fmt: skip
+def make_beam(readings: Records, p: Records, table: Records) -> Beam:
     """A beam over readings, with its scratch."""
-    kids = 5 * COURSES
-    scratch = np.zeros((5, REASON_COUNT))
     return Beam(
-        day, hour, weight, source, forced, p, table, np.zeros(COURSES, COURSE),
-        np.zeros(COURSES, COURSE), np.zeros(kids), np.zeros(kids, np.int64),
-        np.zeros(kids, np.int64), np.zeros(kids, np.int64), np.zeros(kids), scratch[0],
-        scratch[1], scratch[2], scratch[3], scratch[4], np.zeros(1),
+        readings, p, table, np.zeros(COURSES, COURSE), np.zeros(COURSES, COURSE),
+        np.zeros(5 * COURSES, KID), np.zeros(REASON_COUNT, ERROR), np.zeros(REASON_COUNT, ERROR),
     )  # fmt: skip

@@ -6,11 +6,11 @@ A course is one answer to what each reading so far was (docs/judging.md, eq. 6-7
 import math
 from typing import Any
 
-from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
 from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
 from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, spell_variance
+from weightstream.engine.records import Records
 
 SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
 """Prior weight of a person's scatter, in readings; cap of one reading's z²."""
@@ -104,15 +104,15 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
 
 
 @jit
-def raise_run(c: Any, s: Any, factor: float, density: Floats) -> float:
+def raise_run(c: Any, s: Any, factor: float, errors: Records) -> float:
     """Raise the density of the kind of error that goes on; returns the rise."""
     on = going_on(c, s)
     kind = int(c.fault)
     if on == 0.0 or s.rate[kind] <= 0.0:
         return 0.0
     on *= 1.0 - factor * (1.0 - s.rate[OK])  # in a run, too, a reading may be another error
-    rise = on * density[kind] / (factor * s.rate[kind])
-    density[kind] += rise
+    rise = on * errors[kind].density / (factor * s.rate[kind])
+    errors[kind].density += rise
     return rise
 
 
@@ -123,10 +123,10 @@ def differs(weight: float, level: float) -> float:
 
 
 @jit
-def raise_guest(c: Any, w: float, s: Any, density: Floats, undone: Floats) -> float:
+def raise_guest(c: Any, w: float, s: Any, errors: Records) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise.
 
-    undone: of reading w, by reason.
+    errors: of reading w.
     """
     if c.visits == 0.0:
         return 0.0
@@ -136,11 +136,11 @@ def raise_guest(c: Any, w: float, s: Any, density: Floats, undone: Floats) -> fl
     share *= min(others * others, 1.0)
     if not math.isnan(c.seen):
         share *= differs(c.guest, c.r + c.x)
-        own_label = undone[int(c.fault)]  # in a run the person shows another weight
+        own_label = errors[int(c.fault)].undone  # in a run the person shows another weight
         if alive(c, s) and not math.isnan(own_label):
             share *= differs(own_label, c.r + c.x)
     rise = min(c.visits, 1.0) * share * normal(w - c.guest, GUEST_SD_KG**2)
-    density[OTHER_PERSON] += rise
+    errors[OTHER_PERSON].density += rise
     return rise
 
 

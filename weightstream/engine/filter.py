@@ -8,7 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import boolean, float64, from_dtype, int8, int64, void
+from numba import float64, from_dtype, int8, int64, void
 
 from weightstream.engine.beam import (
     MOVED,
@@ -23,7 +23,7 @@ from weightstream.engine.beam import (
     proceed,
     start_beam,
 )
-from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.compiled import inlined, jit, kernel
 from weightstream.engine.course import noise_of
 from weightstream.engine.densities import interval_sd
 from weightstream.engine.merging import ZONE_DAYS, one_time, same_weight
@@ -39,10 +39,10 @@ from weightstream.engine.mixture import (
     likeliest,
 )
 from weightstream.engine.process import advance, conditions, scatter, small, spread
-from weightstream.engine.records import COURSE, KEPT, PROCESS, ROW, SOURCE, Records
+from weightstream.engine.records import COURSE, KEPT, PROCESS, READING, ROW, SOURCE, Records
 from weightstream.engine.state import load, store
 from weightstream.engine.straight import go_straight
-from weightstream.types import Bools, Codes, Floats, Ints
+from weightstream.types import Codes, Floats, Ints
 
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
@@ -57,8 +57,6 @@ class Pass(NamedTuple):
     """
 
     out: Records
-    accepted: Bools
-    reason: Codes
     anchor: Records
     replayed: Records
     open_rows: Ints
@@ -69,12 +67,16 @@ class Pass(NamedTuple):
 @jit
 def is_copy(k: Beam, m: Floats, i: int) -> bool:
     """Whether a reading is the weighing before it, told by another source or in other words."""
-    apart = k.day[i] - m[0]  # NaN where nothing is before
-    if not apart <= ZONE_DAYS or k.forced[i] != 0 or not same_weight(m[1], k.weight[i]):
+    apart = k.readings[i].day - m[0]  # NaN where nothing is before
+    if (
+        not apart <= ZONE_DAYS
+        or k.readings[i].forced != 0
+        or not same_weight(m[1], k.readings[i].weight)
+    ):
         return False
-    if apart <= COPY_DAYS and m[2] != k.table[k.source[i]].key:
+    if apart <= COPY_DAYS and m[2] != k.table[k.readings[i].source].key:
         return True
-    return one_time(m[0], k.day[i])
+    return one_time(m[0], k.readings[i].day)
 
 
 @jit
@@ -82,8 +84,8 @@ def predicted(k: Beam, c: Any, i: int) -> tuple[float, float]:
     """Mean and variance of reading i on a course as it is now; UNKNOWN where it has no level."""
     if math.isnan(c.seen):
         return first_mean(k.p[0]), UNKNOWN
-    p, s = k.p[0], k.table[k.source[i]]
-    factor, offset, extra = conditions(k.day[i], k.hour[i], s, p)
+    p, s = k.p[0], k.table[k.readings[i].source]
+    factor, offset, extra = conditions(k.readings[i].day, k.readings[i].hour, s, p)
     level = c.r + c.x
     variance = spread(c, factor) + noise_of(c, s, extra) * scatter(level) ** 2
     return factor * level + c.w + (offset + s.bias) * small(level), variance
@@ -99,7 +101,7 @@ def prediction(k: Beam, c: Any, i: int) -> tuple[float, float]:
     return mean, interval_sd(variance, p.tail_share, p.tail_var * scatter(c.r + c.x) ** 2)
 
 
-@jit
+@inlined
 def note(row: Any, c: Any) -> None:
     """Write a course's estimate of the slow weight beside a reading."""
     row.level = row.level_sd = row.trend = math.nan
@@ -137,40 +139,40 @@ def clear(row: Any) -> None:
 
 
 @jit
-def name(row: Any, density: Floats, undone: Floats) -> int:
+def name(row: Any, errors: Records) -> int:
     """Write the likeliest error and the next one with their probabilities; returns its code."""
-    best = likeliest(density)
+    best = likeliest(errors)
     total, second = 0.0, -1
     for reason in range(1, REASON_COUNT):
-        total += density[reason]
-        if reason != best and density[reason] > (density[second] if second > 0 else 0.0):
+        density = errors[reason].density
+        total += density
+        if reason != best and density > (errors[second].density if second > 0 else 0.0):
             second = reason
-    row.suggested = undone[best]
+    row.suggested = errors[best].undone
     if total > 0.0:
-        row.p_reason = density[best] / total
+        row.p_reason = errors[best].density / total
         if second > 0:
-            row.second, row.p_second = float(second), density[second] / total
+            row.second, row.p_second = float(second), errors[second].density / total
     return best
 
 
-@jit
+@inlined
 def judge(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
     """Predict reading i, decide on it, move the courses past it; says how many they are now, and
     whether the reading is open."""
     row = w.out[i]
     clear(row)
-    advance_all(k, n, k.day[i])
+    advance_all(k, n, k.readings[i].day)
     if is_copy(k, w.memory, i):
         row.mean, row.sd = prediction(k, k.courses[0], i)
         row.p = 1.0 - COPY_RATE
         row.p_reason = 1.0
-        w.accepted[i], w.reason[i] = False, REPEAT
+        row.accepted, row.reason = False, REPEAT
         note(row, k.courses[0])
         return n, False
-    straight, row.p, row.mean, row.sd = go_straight(k, i, n)
+    straight, row.p, row.mean, row.sd, row.evidence = go_straight(k, i, n)
     if straight:
-        row.evidence = k.evidence[0]
-        w.accepted[i], w.reason[i] = True, OK
+        row.accepted, row.reason = True, OK
         note(row, k.courses[0])
         return 1, False
     return judge_openly(k, w, i, n)
@@ -179,23 +181,22 @@ def judge(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
 @jit
 def judge_openly(k: Beam, w: Pass, i: int, n: int) -> tuple[int, bool]:
     """Decide on a reading by all that it may be on all courses."""
-    row, forced = w.out[i], k.forced[i]
+    row, forced = w.out[i], k.readings[i].forced
     if n == 1:
         w.anchor[0] = k.courses[0]
         for at in range(3):
             w.anchored[at] = w.memory[at]
-    n, row.p, row.mean, row.sd = branch(k, i, n)
-    row.evidence = k.evidence[0]
+    n, row.p, row.mean, row.sd, row.evidence = branch(k, i, n)
     if forced != 0:
         row.p = 1.0 if forced > 0 else 0.0
-    w.accepted[i] = row.p >= k.p[0].accept
+    row.accepted = row.p >= k.p[0].accept
     if forced != 0:
-        w.reason[i] = OVERRIDE
-    elif w.accepted[i]:
-        w.reason[i] = OK
+        row.reason = OVERRIDE
+    elif row.accepted:
+        row.reason = OK
     else:
-        w.reason[i] = name(row, k.errors, k.restored)
-    note_all(row, k, n, w.accepted[i])
+        row.reason = name(row, k.marginals)
+    note_all(row, k, n, row.accepted)
     return n, True
 
 
@@ -214,7 +215,7 @@ def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
     for at in range(count):
         i = w.open_rows[at]
         right = share_right(k, n, count - 1 - at) >= k.p[0].accept
-        if k.forced[i] == 0 and right != w.accepted[i]:
+        if k.readings[i].forced == 0 and right != w.out[i].accepted:
             return True
     return False
 
@@ -229,8 +230,8 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
     for at in range(count):
         i, back = w.open_rows[at], count - 1 - at
         row = w.out[i]
-        p.age = k.day[i] - p.born
-        advance(c, k.day[i], p)
+        p.age = k.readings[i].day - p.born
+        advance(c, k.readings[i].day, p)
         row.mean, row.sd = prediction(k, c, i)
         right = share_right(k, n, back)
         what = WRONG
@@ -242,17 +243,17 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
                 what = TURNED
         if not math.isnan(c.seen):
             before = c.r + c.x
-        proceed(k, c, i, what, OVERRIDE, math.nan if what == WRONG else k.weight[i])
+        proceed(k, c, i, what, OVERRIDE, math.nan if what == WRONG else k.readings[i].weight)
         note(row, c)
         accepted = right >= k.p[0].accept
         at_hand = 0
         while accepted and math.isnan(row.level) and at_hand < n:
             note(row, k.courses[at_hand])  # on the likeliest one nothing was right so far
             at_hand += 1
-        if k.forced[i] == 0 and accepted != w.accepted[i]:
-            row.p, w.accepted[i] = right, accepted
+        if k.readings[i].forced == 0 and accepted != row.accepted:
+            row.p, row.accepted = right, accepted
             if accepted:
-                w.reason[i] = OK
+                row.reason = OK
                 row.suggested = row.p_reason = row.second = row.p_second = math.nan
                 if what == MOVED and not math.isnan(before):
                     row.shift_from, row.shift_to = before, top.r + top.x
@@ -264,10 +265,10 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
 @jit
 def rename(k: Beam, w: Pass, i: int) -> None:
     """Name a reading that is rejected after all, by the likeliest course as it is now."""
-    c, p, s = k.courses[0], k.p[0], k.table[k.source[i]]
+    c, p, s = k.courses[0], k.p[0], k.table[k.readings[i].source]
     mean, variance = predicted(k, c, i)
-    explain(k.weight[i], mean, variance, s, p, k.density, k.undone)
-    w.reason[i] = name(w.out[i], k.density, k.undone)
+    explain(k.readings[i].weight, mean, variance, s, p, k.errors)
+    w.out[i].reason = name(w.out[i], k.errors)
 
 
 @jit
@@ -286,8 +287,8 @@ def run(k: Beam, w: Pass, first: int, last: int, n: int) -> tuple[int, int]:
                 reconsider(k, w, n, count)
             if n == 1:
                 count = 0
-        w.memory[0], w.memory[1] = k.day[i], k.weight[i]
-        w.memory[2] = k.table[k.source[i]].key
+        w.memory[0], w.memory[1] = k.readings[i].day, k.readings[i].weight
+        w.memory[2] = k.table[k.readings[i].source].key
     return n, count
 
 
@@ -299,7 +300,7 @@ def keep(w: Pass, k: Beam, count: int, state: Floats) -> None:
     """
     c, memory = (k.courses[0], w.memory) if count == 0 else (w.anchor[0], w.anchored)
     state[:] = math.nan
-    if math.isnan(c.seen) or (count > 0 and k.day[w.open_rows[0]] == memory[0]):
+    if math.isnan(c.seen) or (count > 0 and k.readings[w.open_rows[0]].day == memory[0]):
         return
     store(state, c)
     for at in range(3):
@@ -311,38 +312,31 @@ def keep(w: Pass, k: Beam, count: int, state: Floats) -> None:
         int64[::1],
         float64[::1],
         int8[::1],
-        float64[::1],
-        float64[::1],
-        float64[::1],
-        int64[::1],
-        int8[::1],
+        from_dtype(READING)[::1],
         from_dtype(PROCESS)[::1],
         from_dtype(SOURCE)[::1],
         float64[:, ::1],
         from_dtype(ROW)[::1],
-        boolean[::1],
-        int8[::1],
         float64[:, ::1],
         float64[::1],
     )
 )
 def filter_kernel(
-    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
-    source: Ints, forced: Codes, process: Records, table: Records, start: Floats, out: Records,
-    accepted: Bools, reason: Codes, state: Floats, scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, readings: Records, process: Records, table: Records,
+    start: Floats, out: Records, state: Floats, scale: Floats,
 ) -> None:  # fmt: skip
     """All persons of a batch. start, state: (U, STATE_SIZE); out: (N,) of ROW. scale: (U,), each
     person's variances over those of most, on the likeliest course."""
-    k = make_beam(day, hour, weight, source, forced, process.copy(), table)
+    k = make_beam(readings, process.copy(), table)
     p = k.p[0]
     w = Pass(
-        out, accepted, reason, np.zeros(1, COURSE), np.zeros(1, COURSE),
-        np.zeros(OPEN_ROWS, np.int64), np.zeros(3), np.zeros(3),
+        out, np.zeros(1, COURSE), np.zeros(1, COURSE), np.zeros(OPEN_ROWS, np.int64), np.zeros(3),
+        np.zeros(3),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         first, last = indptr[u], indptr[u + 1]
         p.born, p.sex, p.age = born[u], sex[u], math.nan
-        n = start_beam(k, day[first] if last > first else 0.0)
+        n = start_beam(k, readings[first].day if last > first else 0.0)
         w.memory[:] = math.nan
         if not math.isnan(start[u, 0]):
             load(start[u], k.courses[0])

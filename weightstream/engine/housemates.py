@@ -38,7 +38,7 @@ def of_another(x: Series, i: int, first: int) -> float:
     (a Chinese restaurant), or a stranger. How often each reading was, is in WHO.
     """
     w = x.work[i - first]
-    rate = x.k.table[x.k.source[i]].rate[OTHER_PERSON]
+    rate = x.k.table[x.k.readings[i].source].rate[OTHER_PERSON]
     near, often = 0.0, 0.0
     for way in range(2):
         n, seen = w.next if way == 0 else w.back, 0
@@ -46,7 +46,7 @@ def of_another(x: Series, i: int, first: int) -> float:
             seen += 1
             other = x.work[n - first]
             if other.who > 0.0:
-                alike = normal(x.k.weight[i] - x.k.weight[n], SAME_PERSON_KG**2)
+                alike = normal(x.k.readings[i].weight - x.k.readings[n].weight, SAME_PERSON_KG**2)
                 who = others_probability(other, rate, alike, w.who)
                 often += who
                 near += who * alike

@@ -80,10 +80,10 @@ def may_join(x: Series, leader: int, i: int, first: int) -> bool:
     """
     for n in range(leader, i):
         of_it = n == leader or x.work[n - first].copy_of == leader
-        if of_it and x.k.source[n] == x.k.source[i]:
-            if not one_time(x.k.day[n], x.k.day[i]):
+        if of_it and x.k.readings[n].source == x.k.readings[i].source:
+            if not one_time(x.k.readings[n].day, x.k.readings[i].day):
                 return False
-            if not same_weight(x.k.weight[n], x.k.weight[i]):
+            if not same_weight(x.k.readings[n].weight, x.k.readings[i].weight):
                 return False
     return True
 
@@ -98,17 +98,21 @@ def mark_copies(x: Series, first: int, last: int) -> None:
     """
     for i in range(first, last):
         x.work[i - first].copy_of = -1
-        dated = math.isnan(x.k.hour[i])
+        dated = math.isnan(x.k.readings[i].hour)
         n, farthest = i - 1, max(first, i - MOST_BACK)
-        while n >= farthest and x.k.day[i] - x.k.day[n] <= ZONE_DAYS and x.k.forced[i] == 0:
+        while (
+            n >= farthest
+            and x.k.readings[i].day - x.k.readings[n].day <= ZONE_DAYS
+            and x.k.readings[i].forced == 0
+        ):
             leader = x.work[n - first].copy_of
             if leader < 0:
                 leader = n
-            near = x.k.day[i] - x.k.day[n] <= COPY_DAYS
+            near = x.k.readings[i].day - x.k.readings[n].day <= COPY_DAYS
             if (
-                (near or retimed(x.k.day[n], x.k.day[i]))
-                and math.isnan(x.k.hour[n]) == dated
-                and same_weight(x.k.weight[n], x.k.weight[i])
+                (near or retimed(x.k.readings[n].day, x.k.readings[i].day))
+                and math.isnan(x.k.readings[n].hour) == dated
+                and same_weight(x.k.readings[n].weight, x.k.readings[i].weight)
                 and may_join(x, leader, i, first)
             ):
                 x.work[i - first].copy_of = leader

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from weightstream.batch import Floats
 from weightstream.engine.compiled import jit
 from weightstream.engine.growth_curve import GROWN_DAYS, log_median
 from weightstream.engine.process import scatter
+from weightstream.engine.records import Records
 from weightstream.parsing.units import POUND_KG
 from weightstream.schema import REASONS
 
@@ -191,7 +191,7 @@ def typed_in_pounds(w: float, usual: float) -> float:
 
 @jit
 def explain_swap(
-    w: float, mean: float, variance: float, pounds: float, p: Any, undone: Floats
+    w: float, mean: float, variance: float, pounds: float, p: Any, errors: Records
 ) -> float:
     """Density of two neighbouring digits swapped, in kg or in pounds, shown to a tenth."""
     total = 0.0
@@ -209,13 +209,13 @@ def explain_swap(
             total += density
             if density > best:
                 best = density
-                undone[DIGIT_SWAP] = x
+                errors[DIGIT_SWAP].undone = x
     return total
 
 
 @jit
 def explain_hundreds(
-    w: float, mean: float, variance: float, pounds: float, p: Any, undone: Floats
+    w: float, mean: float, variance: float, pounds: float, p: Any, errors: Records
 ) -> float:
     """Density of hundreds too many or left out; only those that are there can be left out."""
     total = 0.0
@@ -233,7 +233,7 @@ def explain_hundreds(
             own += density
             if density > best:
                 best = density
-                undone[HUNDREDS_OFF] = w + missing
+                errors[HUNDREDS_OFF].undone = w + missing
         total += own / possible
     return total
 
@@ -268,23 +268,21 @@ def explain_bmi(w: float, mean: float, variance: float, pounds: float) -> float:
 
 
 @jit
-def explain_named(
-    w: float, mean: float, variance: float, p: Any, density: Floats, undone: Floats
-) -> None:
+def explain_named(w: float, mean: float, variance: float, p: Any, errors: Records) -> None:
     """Densities of the errors that can be undone, and of height and BMI."""
     pounds = typed_in_pounds(w, p.pounds)
-    density[UNIT_LB_AS_KG] = LB * right(w * LB, mean, variance, p)
-    undone[UNIT_LB_AS_KG] = w * LB
-    density[UNIT_KG_AS_LB] = right(w / LB, mean, variance, p) / LB
-    undone[UNIT_KG_AS_LB] = w / LB
+    errors[UNIT_LB_AS_KG].density = LB * right(w * LB, mean, variance, p)
+    errors[UNIT_LB_AS_KG].undone = w * LB
+    errors[UNIT_KG_AS_LB].density = right(w / LB, mean, variance, p) / LB
+    errors[UNIT_KG_AS_LB].undone = w / LB
     tenth = 0.6 * 0.1 * right(0.1 * w, mean, variance, p)
     tenfold = 0.4 * 10.0 * right(10.0 * w, mean, variance, p)
-    density[DECIMAL_SHIFT] = tenth + tenfold
-    undone[DECIMAL_SHIFT] = 0.1 * w if tenth > tenfold else 10.0 * w
-    density[HUNDREDS_OFF] = explain_hundreds(w, mean, variance, pounds, p, undone)
-    density[DIGIT_SWAP] = explain_swap(w, mean, variance, pounds, p, undone)
-    density[HEIGHT] = explain_height(w, pounds, p)
-    density[BMI_TYPED] = explain_bmi(w, mean, variance, pounds)
+    errors[DECIMAL_SHIFT].density = tenth + tenfold
+    errors[DECIMAL_SHIFT].undone = 0.1 * w if tenth > tenfold else 10.0 * w
+    errors[HUNDREDS_OFF].density = explain_hundreds(w, mean, variance, pounds, p, errors)
+    errors[DIGIT_SWAP].density = explain_swap(w, mean, variance, pounds, p, errors)
+    errors[HEIGHT].density = explain_height(w, pounds, p)
+    errors[BMI_TYPED].density = explain_bmi(w, mean, variance, pounds)
 
 
 @jit
@@ -294,51 +292,48 @@ def nonsense(w: float) -> float:
 
 
 @jit
-def explain(
-    w: float, mean: float, variance: float, s: Any, p: Any, density: Floats, undone: Floats
-) -> float:
+def explain(w: float, mean: float, variance: float, s: Any, p: Any, errors: Records) -> float:
     """Prior times density of each error at reading w, where valid ones are N(mean, variance).
 
     variance: UNKNOWN before a person's first right reading; then mean is first_mean.
 
-    density, undone: (REASON_COUNT,) float64, written: by reason; undone is NaN where the right
-    value cannot be had. Returns the sum.
+    errors: (REASON_COUNT,) of ERROR; density and undone are written. Returns the sum of densities.
     """
     for k in range(REASON_COUNT):
-        density[k] = 0.0
-        undone[k] = math.nan
+        errors[k].density = 0.0
+        errors[k].undone = math.nan
     residual = w - mean
     if residual * residual > NEAR * variance or variance > NEAR_VAR:
-        explain_named(w, mean, variance, p, density, undone)
+        explain_named(w, mean, variance, p, errors)
     if LOWEST <= w <= HIGHEST:
-        density[OTHER_PERSON] = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
+        errors[OTHER_PERSON].density = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
         off = residual / (LOCAL_REACH * mean)
         local = math.exp(-(off**4)) / (LOCAL_AREA * LOCAL_REACH * mean)
         anywhere = 1.0 / (HIGHEST - LOWEST)
-        density[OUTLIER] = LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) * anywhere
+        errors[OUTLIER].density = LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) * anywhere
     else:
-        density[IMPLAUSIBLE] = nonsense(w)
+        errors[IMPLAUSIBLE].density = nonsense(w)
     total = 0.0
     for k in range(1, REASON_COUNT):
-        density[k] *= s.rate[k]
-        total += density[k]
+        errors[k].density *= s.rate[k]
+        total += errors[k].density
     return total
 
 
 @jit
-def likeliest(density: Floats) -> int:
+def likeliest(errors: Records) -> int:
     best = OUTLIER
     for k in range(1, REASON_COUNT):
-        if density[k] > density[best]:
+        if errors[k].density > errors[best].density:
             best = k
     return best
 
 
 @jit
-def most_undone(density: Floats) -> int:
+def most_undone(errors: Records) -> int:
     """Return the likeliest of the errors from whose value a course can start."""
     best = 1
     for reason in range(2, HUNDREDS_OFF + 1):
-        if density[reason] > density[best]:
+        if errors[reason].density > errors[best].density:
             best = reason
     return best

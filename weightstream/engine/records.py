@@ -82,6 +82,19 @@ Moments of random walk r, swing x and its rate v, water w; the level is r + x.
 KEPT = len(COURSE.names or ()) - 4
 """Numbers of a course that a stored state keeps: all but its weight and bits."""
 
+READING = np.dtype(
+    [("day", "f8"), ("hour", "f8"), ("weight", "f8"), ("source", "i8"), ("forced", "i8")]
+)
+"""One reading, as UserBatch has it; weight in kg."""
+
+KID = np.dtype([("weight", "f8"), ("of", "i8"), ("what", "i8"), ("kind", "i8"), ("value", "f8")])
+"""A way in which a course may go on: its probability, of which course, what the reading is then and
+which error, and what is learnt from it (NaN: nothing)."""
+
+ERROR = np.dtype([("density", "f8"), ("undone", "f8"), ("likely", "f8")])
+"""One kind of error that a reading may be: prior times density; the right value, NaN where it
+cannot be had; and the density on the course whose value that is."""
+
 ROW = np.dtype(
     [
         ("p", "f8"),
@@ -99,6 +112,9 @@ ROW = np.dtype(
         ("evidence", "f8"),  # log density of the reading by all before it
         ("change", "f8"),
         ("change_sd", "f8"),
-    ]
+        ("accepted", "?"),
+        ("reason", "i1"),
+    ],
+    align=True,
 )
-"""Results for one reading; kg and days."""
+"""Results for one reading; kg and days. reason: index into schema.REASONS."""

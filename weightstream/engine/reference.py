@@ -141,7 +141,7 @@ def plain() -> dict[str, ModuleType]:
         kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
         fake = ModuleType(names[0])
         fake.jit = lambda function: function  # type: ignore[attr-defined]
-        fake.shared = fake.jit  # type: ignore[attr-defined]
+        fake.inlined = fake.shared = fake.jit  # type: ignore[attr-defined]
         fake.kernel = lambda signature: fake.jit  # type: ignore[attr-defined]
         sys.modules[names[0]] = fake
         try:

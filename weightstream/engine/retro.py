@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from weightstream.batch import Codes, Floats, Ints
+from weightstream.batch import Floats, Ints
 from weightstream.engine.beam import Beam
 from weightstream.engine.records import Records
 
@@ -66,8 +66,6 @@ class Series(NamedTuple):
     k: Beam
     usual: Records  # parameters of most persons
     out: Records
-    accepted: np.ndarray
-    reason: Codes
     work: Records
     tally: Floats
     ahead: Records

@@ -8,7 +8,7 @@ from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.beam import PRUNED
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import inlined, jit
 from weightstream.engine.course import RESTLESS_DAYS, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import birth_density
@@ -54,10 +54,10 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     if math.isnan(side[LOGDET]):
         return at
     level = c.r + c.x
-    gap = abs(x.k.day[i] - c.seen)
+    gap = abs(x.k.readings[i].day - c.seen)
     moving, leaping = move_rates(gap, x.k.p[0])
     # The beam on either side may have dropped the regime of the other.
-    turning = max(restless_rate(c, x.k.day[i], x.k.p[0]), PRUNED)
+    turning = max(restless_rate(c, x.k.readings[i].day, x.k.p[0]), PRUNED)
     side[SIDE_WEIGHT] = c.weight * (1.0 - moving - leaping) * (1.0 - turning)
     new = sides[at + 1]
     widen(new, side, spell_variance(level, gap) if c.restless == 0.0 else 0.0)
@@ -75,7 +75,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     return at + 4
 
 
-@jit
+@inlined
 def lone_side(x: Series, sides: Floats, c: Any, number: int, sign: float) -> int:
     """A lone calm course as one side; returns 1, or 0 where it has to be laid out."""
     if math.isnan(c.seen) or c.restless == 1.0:
@@ -99,7 +99,7 @@ def origin_of(x: Series, start: int, end: int, n: int) -> float:
     return 0.0
 
 
-@jit
+@inlined
 def leap_between(f: Floats, b: Floats) -> float:
     """Ratio of a leap's density between two sides to the one that the widened side implies.
 
@@ -116,7 +116,7 @@ def leap_between(f: Floats, b: Floats) -> float:
     return math.exp(min(max(exponent, -300.0), MOST_LIKELIER)) * math.sqrt(widened / variance)
 
 
-@jit
+@inlined
 def roughly(f: Floats, b: Floats) -> float:
     """No less than about the weight with which two sides meet, by their levels alone."""
     weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
@@ -129,14 +129,14 @@ def roughly(f: Floats, b: Floats) -> float:
     return ROUGHLY * weight * leap_between(f, b) * math.exp(-min(apart, 300.0))
 
 
-@jit
+@inlined
 def prior_of(restless: float, p: Any) -> float:
     """Share of time in a regime."""
     share = p.restless_per_day * RESTLESS_DAYS
     return share if restless == 1.0 else 1.0 - share
 
 
-@jit
+@inlined
 def meet(x: Series, f: Floats, b: Floats) -> float:
     """Joint state of two sides into x.joint, and the weight with which they meet."""
     weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]

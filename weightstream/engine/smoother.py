@@ -9,7 +9,7 @@ sorted series alone. Formulas: docs/judging.md, eq. 8-9.
 import math
 
 import numpy as np
-from numba import boolean, float64, from_dtype, int8, int64, void
+from numba import float64, from_dtype, int8, int64, void
 
 from weightstream.engine.beam import (
     COURSES,
@@ -19,7 +19,7 @@ from weightstream.engine.beam import (
     make_beam,
     start_beam,
 )
-from weightstream.engine.compiled import jit, kernel
+from weightstream.engine.compiled import inlined, jit, kernel
 from weightstream.engine.merging import mark_copies
 from weightstream.engine.mixture import (
     OVERRIDE,
@@ -27,7 +27,7 @@ from weightstream.engine.mixture import (
 from weightstream.engine.naming import name_rejected
 from weightstream.engine.pairs import join
 from weightstream.engine.process import conditions
-from weightstream.engine.records import COURSE, PROCESS, ROW, SOURCE, Records
+from weightstream.engine.records import COURSE, PROCESS, READING, ROW, SOURCE, Records
 from weightstream.engine.retro import (
     ORIGIN,
     SIDE_SIZE,
@@ -38,7 +38,7 @@ from weightstream.engine.retro import (
 from weightstream.engine.sides import lay_out, lone_side, meet, origin_of, roughly
 from weightstream.engine.straight import go_straight
 from weightstream.engine.weighing import EASY, FULL, WEAK, weigh_pair, write
-from weightstream.types import Bools, Codes, Floats, Ints
+from weightstream.types import Codes, Floats, Ints
 
 FAINT, SLIGHT = 1e-5, 0.01
 """Pairs of this share of the likeliest have no say; no say on errors."""
@@ -53,10 +53,10 @@ SIDES = 4 * COURSES
 def forwards(x: Series, first: int, last: int) -> None:
     """Run the courses over rows first:last; what they predict of each row goes to ahead."""
     k = x.k
-    n = start_beam(k, k.day[first])
+    n = start_beam(k, k.readings[first].day)
     at = 0
     for i in range(first, last):
-        advance_all(k, n, k.day[i])
+        advance_all(k, n, k.readings[i].day)
         x.ahead_start[i - first] = at
         for a in range(n):
             x.ahead[at] = k.courses[a]
@@ -79,9 +79,9 @@ def step(x: Series, i: int, n: int, first: int) -> int:
 def backwards(x: Series, first: int, last: int) -> None:
     """Run the courses over the rows in reverse, and judge each by those from before and after."""
     k = x.k
-    n = start_beam(k, k.day[last - 1])
+    n = start_beam(k, k.readings[last - 1].day)
     for i in range(last - 1, first - 1, -1):
-        advance_all(k, n, k.day[i])
+        advance_all(k, n, k.readings[i].day)
         judge(x, i, first, n)
         n = step(x, i, n, first)
 
@@ -97,7 +97,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     t.right = t.wrong = 0.0
     t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
     forget_errors(k)
-    alone = end - start == 1 and n == 1 and k.forced[i] == 0
+    alone = end - start == 1 and n == 1 and k.readings[i].forced == 0
     if not (alone and judge_at_ease(x, i, first, start)):
         befores, afters = 0, 0
         for a in range(start, end):
@@ -108,7 +108,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     write(x, i, first)
 
 
-@jit
+@inlined
 def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
     """Judge a reading that nothing contradicts by the one pair of courses; False where it is not.
 
@@ -130,7 +130,7 @@ def judge_at_ease(x: Series, i: int, first: int, start: int) -> bool:
     return weigh_pair(x, i, first, 1.0, f, b, EASY)
 
 
-@jit
+@inlined
 def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> None:
     """Add up what each pair of sides says of reading i, the faint ones aside.
 
@@ -156,8 +156,8 @@ def prepare(x: Series, first: int, last: int, scale: float, born: float, sex: in
     p.scale, p.adapts = scale, 0.0
     p.born, p.sex = born, sex
     for i in range(first, last):
-        w, s = x.work[i - first], x.k.table[x.k.source[i]]
-        w.factor, w.offset, extra = conditions(x.k.day[i], x.k.hour[i], s, p)
+        w, s = x.work[i - first], x.k.table[x.k.readings[i].source]
+        w.factor, w.offset, extra = conditions(x.k.readings[i].day, x.k.readings[i].hour, s, p)
         w.offset += s.bias
         w.noise = (s.noise_var + extra) * p.scale
         w.move = 0.0
@@ -169,7 +169,7 @@ def conclude(x: Series, first: int, last: int) -> None:
     before, counted = math.nan, 0
     for i in range(first, last):
         row = x.out[i]
-        if x.accepted[i]:
+        if row.accepted:
             counted += 1
             step = x.work[i - first].move > 0.5 and abs(row.level - before) > STEP_KG
             if step:
@@ -177,20 +177,20 @@ def conclude(x: Series, first: int, last: int) -> None:
             before = row.level
     for i in range(first, last):
         row = x.out[i]
-        if counted == 1 and x.accepted[i]:
+        if counted == 1 and row.accepted:
             row.mean = row.sd = math.nan
         if counted == 0:
             row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
-        if x.accepted[i] or x.k.forced[i] != 0:
+        if row.accepted or x.k.readings[i].forced != 0:
             row.suggested = row.p_reason = row.second = row.p_second = math.nan
-        if x.k.forced[i] != 0:
-            x.reason[i] = OVERRIDE
+        if x.k.readings[i].forced != 0:
+            row.reason = OVERRIDE
     name_rejected(x, first, last)
 
 
 @jit
 def smooth(x: Series, first: int, last: int, scale: float, born: float, sex: int) -> None:
-    """Judge one person's rows first:last; out, accepted hold the causal results."""
+    """Judge one person's rows first:last; out holds the causal results."""
     mark_copies(x, first, last)
     prepare(x, first, last, scale, born, sex)
     forwards(x, first, last)
@@ -203,38 +203,31 @@ def smooth(x: Series, first: int, last: int, scale: float, born: float, sex: int
         int64[::1],
         float64[::1],
         int8[::1],
-        float64[::1],
-        float64[::1],
-        float64[::1],
-        int64[::1],
-        int8[::1],
+        from_dtype(READING)[::1],
         from_dtype(PROCESS)[::1],
         from_dtype(SOURCE)[::1],
         from_dtype(ROW)[::1],
-        boolean[::1],
-        int8[::1],
         float64[:, ::1],
         float64[::1],
     )
 )
 def smooth_kernel(
-    indptr: Ints, born: Floats, sex: Codes, day: Floats, hour: Floats, weight: Floats,
-    source: Ints, forced: Codes, process: Records, table: Records, out: Records, accepted: Bools,
-    reason: Codes, tally: Floats, scale: Floats,
+    indptr: Ints, born: Floats, sex: Codes, readings: Records, process: Records, table: Records,
+    out: Records, tally: Floats, scale: Floats,
 ) -> None:  # fmt: skip
-    """All persons of a batch; out, accepted and reason hold the causal results and are revised.
+    """All persons of a batch; out: (N,) of ROW, holds the causal results and is revised.
 
     tally: (S, REASON_COUNT), to which the expected number of errors by source and reason is added.
+    scale: (U,), of filter_kernel.
     """
     longest = 0
     for u in range(len(indptr) - 1):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    k = make_beam(day, hour, weight, source, forced, process.copy(), table)
+    k = make_beam(readings, process.copy(), table)
     x = Series(
-        k, process, out, accepted, reason, np.zeros(longest, WORK), tally,
-        np.empty(longest * COURSES, COURSE), np.zeros(longest + 1, np.int64),
-        np.zeros((SIDES, SIDE_SIZE)), np.zeros((SIDES, SIDE_SIZE)), np.zeros(16), np.zeros(10),
-        np.zeros(1, SUMS),
+        k, process, out, np.zeros(longest, WORK), tally, np.empty(longest * COURSES, COURSE),
+        np.zeros(longest + 1, np.int64), np.zeros((SIDES, SIDE_SIZE)),
+        np.zeros((SIDES, SIDE_SIZE)), np.zeros(16), np.zeros(10), np.zeros(1, SUMS),
     )  # fmt: skip
     for u in range(len(indptr) - 1):
         if indptr[u + 1] > indptr[u]:

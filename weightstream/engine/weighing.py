@@ -8,7 +8,7 @@ from typing import Any
 
 from weightstream.batch import Floats
 from weightstream.engine.beam import SURE, TINY, UNSURPRISING, forget_errors
-from weightstream.engine.compiled import jit
+from weightstream.engine.compiled import inlined, jit
 from weightstream.engine.course import raise_guest, raise_run, rate_factor
 from weightstream.engine.densities import believed_noise, interval_sd, tail_share, valid_density
 from weightstream.engine.filter import name
@@ -37,11 +37,11 @@ FULL, WEAK, EASY = range(3)
 """How a pair is weighed: whole; without its errors; only where nobody is surprised."""
 
 
-@jit
+@inlined
 def factor_of(x: Series, i: int, f: Floats, b: Floats) -> float:
     """How much oftener than its source's rate says reading i is wrong, by all other readings."""
     c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
-    return rate_factor(c.wrong + d.wrong, c.feared + d.feared, x.k.table[x.k.source[i]])
+    return rate_factor(c.wrong + d.wrong, c.feared + d.feared, x.k.table[x.k.readings[i].source])
 
 
 @jit
@@ -53,7 +53,7 @@ def distance(c: Any, day: float) -> float:
 @jit
 def lone_level(x: Series, i: int, first: int) -> tuple[float, float]:
     """Level and its variance by reading i alone, as process.begin has them."""
-    w, p, y = x.work[i - first], x.k.p[0], x.k.weight[i]
+    w, p, y = x.work[i - first], x.k.p[0], x.k.readings[i].weight
     level = (y - w.offset * small(y)) / w.factor
     water = p.water_var * p.scale * scatter(level) ** 2
     return level, (w.noise * scatter(y) ** 2 + water) / w.factor**2
@@ -69,8 +69,8 @@ def weigh_birth(
     """
     k, w, t = x.k, x.work[i - first], x.sums[0]
     t.pairs += weight
-    right = prior * birth_density(k.weight[i], k.p[0]) if prior > 0.0 else 0.0
-    if k.forced[i] > 0:
+    right = prior * birth_density(k.readings[i].weight, k.p[0]) if prior > 0.0 else 0.0
+    if k.readings[i].forced > 0:
         right = max(right, TINY)
     t.right += right
     if right > 0.0:
@@ -81,7 +81,7 @@ def weigh_birth(
     t.wrong += weigh_errors(x, i, weight, first_mean(k.p[0]), UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
-@jit
+@inlined
 def gains(j: Floats, factor: float) -> tuple[float, float, float]:
     """Covariances of a reading with the level, the rate and the water of a joint state."""
     at = COVARIANCES
@@ -91,7 +91,7 @@ def gains(j: Floats, factor: float) -> tuple[float, float, float]:
     return r + x, v, factor * (j[at + 3] + j[at + 6]) + j[at + 9]
 
 
-@jit
+@inlined
 def weigh_pair(
     x: Series, i: int, first: int, weight: float, f: Floats, b: Floats, how: int
 ) -> bool:
@@ -101,8 +101,8 @@ def weigh_pair(
     pair, which cost the most to weigh. Returns whether it was added.
     """
     k, w, t, j = x.k, x.work[i - first], x.sums[0], x.joint
-    p, s, y = k.p[0], k.table[k.source[i]], k.weight[i]
-    possible = LOWEST <= y <= HIGHEST and k.forced[i] >= 0 and w.copy_of < 0
+    p, s, y = k.p[0], k.table[k.readings[i].source], k.readings[i].weight
+    possible = LOWEST <= y <= HIGHEST and k.readings[i].forced >= 0 and w.copy_of < 0
     often = factor_of(x, i, f, b)
     prior = weight * (1.0 - often * (1.0 - s.rate[OK]))
     if math.isnan(f[SIDE_LEVEL]) and math.isnan(b[SIDE_LEVEL]):
@@ -118,10 +118,10 @@ def weigh_pair(
     if how == EASY and (residual * residual > UNSURPRISING * variance or variance > 9.0):
         return False
     c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
-    gap = min(distance(c, k.day[i]), distance(d, k.day[i]))
-    density, usual = valid_density(residual, variance, tail_share(gap, k.hour[i], p), tail)
+    gap = min(distance(c, k.readings[i].day), distance(d, k.readings[i].day))
+    density, usual = valid_density(residual, variance, tail_share(gap, k.readings[i].hour, p), tail)
     right = prior * density if possible else 0.0
-    if k.forced[i] > 0:
+    if k.readings[i].forced > 0:
         right = max(right, TINY * weight)
     wrong = weight * t.error
     if how != WEAK:
@@ -142,7 +142,7 @@ def weigh_pair(
     return True
 
 
-@jit
+@inlined
 def add_prediction(t: Any, weight: float, mean: float, variance: float, calm: bool) -> None:
     """Add a pair's prediction of the reading to the sums. calm: nothing moved on either side."""
     square = weight * (mean * mean + variance)
@@ -156,7 +156,7 @@ def add_prediction(t: Any, weight: float, mean: float, variance: float, calm: bo
         t.calm_square += square
 
 
-@jit
+@inlined
 def add_level(
     t: Any, j: Floats, right: float, wrong: float, gain: float, rate_gain: float, residual: float,
     believed: float,
@@ -182,24 +182,24 @@ def weigh_errors(
 ) -> float:  # fmt: skip
     """Add the densities of errors at reading i to those of other pairs; returns the sum."""
     k = x.k
-    if k.forced[i] > 0:
+    if k.readings[i].forced > 0:
         return 0.0
-    if k.forced[i] < 0 or copy:
+    if k.readings[i].forced < 0 or copy:
         x.sums[0].error = 1.0
         return weight
-    s, y = k.table[k.source[i]], k.weight[i]
+    s, y = k.table[k.readings[i].source], k.readings[i].weight
     c, d = x.ahead[int(f[SIDE_COURSE])], k.courses[int(b[SIDE_COURSE])]
-    wrong = often * explain(y, mean, variance, s, k.p[0], k.density, k.undone)
+    wrong = often * explain(y, mean, variance, s, k.p[0], k.errors)
     for reason in range(1, REASON_COUNT):
-        k.density[reason] *= often
-    wrong += raise_run(c, s, often, k.density) + raise_run(d, s, often, k.density)
-    wrong += raise_guest(c, y, s, k.density, k.undone) + raise_guest(d, y, s, k.density, k.undone)
+        k.errors[reason].density *= often
+    wrong += raise_run(c, s, often, k.errors) + raise_run(d, s, often, k.errors)
+    wrong += raise_guest(c, y, s, k.errors) + raise_guest(d, y, s, k.errors)
     for reason in range(1, REASON_COUNT):
-        own = weight * k.density[reason]
-        k.errors[reason] += own
-        if own > k.likely[reason]:
-            k.likely[reason] = own
-            k.restored[reason] = k.undone[reason]
+        own = weight * k.errors[reason].density
+        k.marginals[reason].density += own
+        if own > k.marginals[reason].likely:
+            k.marginals[reason].likely = own
+            k.marginals[reason].undone = k.errors[reason].undone
     wrong = max(wrong, TINY)
     if weight > x.sums[0].likeliest:
         x.sums[0].likeliest, x.sums[0].error = weight, wrong
@@ -213,7 +213,7 @@ def write(x: Series, i: int, first: int) -> None:
     row.mean = row.sd = row.level = row.level_sd = row.trend = math.nan
     row.suggested = row.p_reason = row.second = row.p_second = math.nan
     row.shift_from = row.shift_to = row.change = row.change_sd = math.nan
-    forced = x.k.forced[i]
+    forced = x.k.readings[i].forced
     row.p = t.right / (t.right + t.wrong) if forced == 0 else 0.5 + 0.5 * forced
     if w.copy_of >= 0:
         row.p = 1.0 - COPY_RATE
@@ -230,8 +230,8 @@ def write(x: Series, i: int, first: int) -> None:
         row.level, row.trend = t.level / t.levels, t.trend / t.levels
         row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
         w.move = t.moved / t.levels
-    x.accepted[i] = row.p >= p.accept and w.copy_of < 0
-    if x.accepted[i] and math.isnan(row.level):  # accepted by a person; no two courses meet here
+    row.accepted = row.p >= p.accept and w.copy_of < 0
+    if row.accepted and math.isnan(row.level):  # accepted by a person; no two courses meet here
         row.level, variance = lone_level(x, i, first)
         row.level_sd = math.sqrt(variance)
-    x.reason[i] = OK if x.accepted[i] else name(row, x.k.errors, x.k.restored)
+    row.reason = OK if row.accepted else name(row, x.k.marginals)
