@@ -356,3 +356,14 @@ def test_two_weights_minutes_apart_are_not_both_right(make_batch):
     result = smoothed(make_batch(sorted([*mornings, rival]), sources=HOME))
     assert np.flatnonzero(~result.accepted).tolist() == [21]
     assert result.p_valid[21] < 0.3
+
+
+def test_one_co_user_on_both_sides_of_a_reading_is_one(make_batch):
+    """124 and 77 kg, twice each: one is the co-user. The middle must not contradict the ends."""
+    days = [(19_000.5 + day, kg) for day, kg in ((0, 124.7), (19, 80.4), (316, 77.1), (319, 123.8))]
+    batch = make_batch(days, sources=("care-team-upload",))
+    first, second, third, last = smooth_batch(
+        batch, build_model(Kalman(), {}, batch.sources)
+    ).p_valid
+    assert first + second == pytest.approx(1.0, abs=0.25)
+    assert third + last == pytest.approx(1.0, abs=0.25)

@@ -8,7 +8,16 @@ from typing import Any
 
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
-from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
+from weightstream.engine.mixture import (
+    HUNDREDS_OFF,
+    OK,
+    OTHER_PERSON,
+    OUTLIER,
+    OVERRIDE,
+    normal,
+    of_stranger,
+    unexplained,
+)
 from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, spell_variance
 from weightstream.engine.records import Records
 
@@ -123,6 +132,17 @@ def differs(weight: float, level: float) -> float:
 
 
 @jit
+def guest_share(visits: float, own: float, s: Any) -> float:
+    """A co-user's share of the readings, after some visits and readings of the person's own.
+
+    In a run of errors of a kind, too, it was the person who stood there.
+    """
+    share = min((visits + GUEST_FIRST) / (visits + own + GUEST_READINGS), GUEST_MOST)
+    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
+    return share * min(others * others, 1.0)
+
+
+@jit
 def raise_guest(c: Any, w: float, s: Any, errors: Records) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise.
 
@@ -130,10 +150,7 @@ def raise_guest(c: Any, w: float, s: Any, errors: Records) -> float:
     """
     if c.visits == 0.0:
         return 0.0
-    own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
-    share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
-    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
-    share *= min(others * others, 1.0)
+    share = guest_share(c.visits, c.right + c.run, s)
     if not math.isnan(c.seen):
         share *= differs(c.guest, c.r + c.x)
         own_label = errors[int(c.fault)].undone  # in a run the person shows another weight
@@ -151,6 +168,22 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
     if c.restless == 1.0:
         return -math.expm1(-gap / RESTLESS_DAYS)
     return min(gap, RESTLESS_MOST_DAYS) * p.restless_per_day
+
+
+@jit
+def one_guest(c: Any, d: Any, level: float, s: Any) -> float:
+    """How much likelier two courses of one level are together, as the co-user of both may be one.
+
+    Each course by itself took that person's first visit for a stranger's, or an error, at the rate
+    of its source.
+    """
+    if c.visits == 0.0 or d.visits == 0.0:
+        return 1.0
+    apart = s.rate[OTHER_PERSON] * of_stranger(d.guest)
+    apart += s.rate[OUTLIER] * unexplained(d.guest, level)
+    share = guest_share(max(c.visits, d.visits), c.right + c.run + d.right + d.run, s)
+    share *= min(max(c.visits, d.visits), 1.0) * differs(c.guest, level)
+    return 1.0 + share * normal(c.guest - d.guest, GUEST_SD_KG**2) / apart
 
 
 @jit

@@ -9,7 +9,7 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.beam import PRUNED
 from weightstream.engine.compiled import inlined, jit
-from weightstream.engine.course import RESTLESS_DAYS, restless_rate
+from weightstream.engine.course import RESTLESS_DAYS, one_guest, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import birth_density
 from weightstream.engine.pairs import invert, join, put_course, widen
@@ -27,6 +27,7 @@ from weightstream.engine.retro import (
     SIDE_MOVED,
     SIDE_RESTLESS,
     SIDE_VAR,
+    SIDE_VISITS,
     SIDE_WEIGHT,
     Series,
 )
@@ -48,7 +49,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     side = sides[at]
     side[SIDE_COURSE], side[SIDE_MOVED] = number, 0.0
     side[SIDE_RESTLESS], side[SIDE_WEIGHT] = c.restless, c.weight
-    side[SIDE_LEVEL], side[SIDE_LEAP] = math.nan, 0.0
+    side[SIDE_LEVEL], side[SIDE_LEAP], side[SIDE_VISITS] = math.nan, 0.0, c.visits
     if math.isnan(c.seen):
         return at + 1
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
@@ -121,6 +122,8 @@ def leap_between(f: Floats, b: Floats) -> float:
 def roughly(f: Floats, b: Floats) -> float:
     """No less than about the log weight with which two sides meet, by their levels alone."""
     weight = f[SIDE_LOG] + b[SIDE_LOG]
+    if f[SIDE_VISITS] * b[SIDE_VISITS] > 0.0:
+        weight += 2.0 * ROUGHLY  # of one_guest
     if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
         return weight
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
@@ -137,9 +140,19 @@ def prior_of(restless: float, p: Any) -> float:
     return share if restless == 1.0 else 1.0 - share
 
 
+@jit
+def guest_of_both(x: Series, i: int, f: Floats, b: Floats) -> float:
+    """course.one_guest of two sides whose joint state stands in x.joint."""
+    if f[SIDE_VISITS] * b[SIDE_VISITS] == 0.0:
+        return 1.0
+    c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
+    level = x.joint[MEANS] + x.joint[MEANS + 1] + x.joint[ORIGIN]
+    return one_guest(c, d, level, x.k.table[x.k.readings[i].source])
+
+
 @inlined
-def meet(x: Series, f: Floats, b: Floats) -> float:
-    """Joint state of two sides into x.joint, and the weight with which they meet."""
+def meet(x: Series, i: int, f: Floats, b: Floats) -> float:
+    """Joint state of two sides of reading i into x.joint, and the weight with which they meet."""
     weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
     before, after = not math.isnan(f[SIDE_LEVEL]), not math.isnan(b[SIDE_LEVEL])
     if not (before and after):
@@ -148,6 +161,7 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
             for at in range(4):
                 x.joint[MEANS + at] = one[MEANS + at]
             invert(one, PRECISIONS, x.joint, COVARIANCES)
+            weight *= guest_of_both(x, i, f, b)
         return weight
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return 0.0
@@ -158,4 +172,5 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
     prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level, p), NO_BODY)
-    return weight * math.exp(max(density, -300.0) + leap_between(f, b)) / prior
+    weight *= guest_of_both(x, i, f, b) / prior
+    return weight * math.exp(max(density, -300.0) + leap_between(f, b))

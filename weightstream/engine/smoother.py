@@ -148,7 +148,7 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
             f, g = x.before[a], x.after[b]
             if roughly(f, g) <= faint:
                 continue
-            weight = meet(x, f, g)
+            weight = meet(x, i, f, g)
             if weight > FAINT * most:
                 weigh_pair(x, i, first, weight, f, g, WEAK if weight < SLIGHT * most else FULL)
                 if weight > most:
