@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-STORES, KILLS_EACH = 2, 5
+STORES, KILLS_EACH = 1, 6
 PERSONS, ROWS = 400, 24_000
 SETTINGS = "threading.db_write_batch_size = 4\nexecution.users_per_task = 40\n"
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests.running import ROOT, environment
 
-SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "60"))
+SECONDS = float(os.environ.get("WEIGHTSTREAM_STRESS_SECONDS", "25"))
 SEED = int(os.environ.get("WEIGHTSTREAM_STRESS_SEED", secrets.randbelow(10**6)))
 PERSONS, ROWS, FILES, ERASED = 60, 6_000, 12, 3
 KILLED = 0.25

@@ -300,3 +300,13 @@ def test_where_one_error_is_possible_there_is_no_second(make_batch):
     assert REASONS[result.reason[0]] == "implausible"
     assert result.second_reason[0] == -1
     assert np.isnan(result.p_second[0])
+
+
+def test_the_level_follows_the_verdicts_where_courses_disagree(make_batch):
+    """The likeliest course alone may contradict what several others say together."""
+    days = np.array([0, 9, 387, 630, 631, 639, 641, 665, 667, 821])
+    kilos = np.array([69.9, 68.9, 69.6, 72.1, 111.5, 111.9, 110.6, 110, 66.7, 70.3])
+    batch = make_batch(list(zip(19_000.5 + days, kilos, strict=True)), sources=("no",))
+    result = filter_batch(batch, build_model(Kalman(), {}, batch.sources))
+    assert 0 < result.accepted.sum() < len(days)
+    assert np.abs(result.level - kilos)[result.accepted].max() < 3.0

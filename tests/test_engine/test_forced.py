@@ -30,7 +30,8 @@ def test_a_reading_that_a_person_rejects_moves_nothing(make_batch, engine):
     model = build_model(Kalman(), {}, ("patient-device",))
     with_it = filter_batch(make_batch(days, forced=[0, 0, 0, -1]), model, engine=engine)
     without = filter_batch(make_batch(days[:3] + days[4:]), model, engine=engine)
-    assert with_it.level[4] == pytest.approx(without.level[3], abs=1e-6)
+    # but faint courses are dropped at each reading, at a rejected one, too
+    assert with_it.level[4] == pytest.approx(without.level[3], abs=1e-4)
     assert with_it.expected[3] == pytest.approx(80, abs=0.5)
     assert with_it.p_valid[3] == 0
 

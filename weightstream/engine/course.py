@@ -29,7 +29,7 @@ GUEST_MEMORY = 0.2
 ALIKE = 0.1
 """Squared SDs of the level within which two courses are one."""
 ALIKE_WIDTH = 1.5
-PRUNED_NEAR, NEAR_SHARE = 1e-4, 0.05
+PRUNED_NEAR, NEAR_SHARE = 3e-3, 0.03
 """A course below this share of the likeliest is needless if its level is within this share."""
 RUNS_ON = 0.1
 """Probability that one error of a kind is followed by another of the kind; n of them by n : 1."""

@@ -44,6 +44,8 @@ from weightstream.engine.state import load, store
 from weightstream.engine.straight import go_straight
 from weightstream.types import Codes, Floats, Ints
 
+LIKELY = 0.1
+"""Courses of this share of the likeliest may stand for all."""
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
 
@@ -221,9 +223,28 @@ def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
 
 
 @jit
+def representative(k: Beam, n: int, count: int) -> int:
+    """The likeliest of the likely courses on which most open readings are what is decided on them.
+
+    The likeliest of all may contradict what several others say together.
+    """
+    best, most = 0, -1
+    for a in range(n):
+        if k.courses[a].weight < LIKELY * k.courses[0].weight:
+            break
+        agreed = 0
+        for back in range(count):
+            right = share_right(k, n, back) >= k.p[0].accept
+            agreed += ((k.courses[a].rights >> back) & 1 == 1) == right
+        if agreed > most:
+            best, most = a, agreed
+    return best
+
+
+@jit
 def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
-    """Decide on the open readings anew, by the likeliest course and all that is known now."""
-    top, p = k.courses[0], k.p[0]
+    """Decide on the open readings anew, by all that is known now; one course gives the levels."""
+    top, p = k.courses[representative(k, n, count)], k.p[0]
     c = w.replayed[0]
     w.replayed[0] = w.anchor[0]
     before = math.nan
@@ -258,14 +279,14 @@ def reconsider(k: Beam, w: Pass, n: int, count: int) -> None:
                 if what == MOVED and not math.isnan(before):
                     row.shift_from, row.shift_to = before, top.r + top.x
             else:
-                rename(k, w, i)
+                rename(k, w, i, top)
                 row.shift_from = row.shift_to = math.nan
 
 
 @jit
-def rename(k: Beam, w: Pass, i: int) -> None:
-    """Name a reading that is rejected after all, by the likeliest course as it is now."""
-    c, p, s = k.courses[0], k.p[0], k.table[k.readings[i].source]
+def rename(k: Beam, w: Pass, i: int, c: Any) -> None:
+    """Name a reading that is rejected after all, by a course as it is now."""
+    p, s = k.p[0], k.table[k.readings[i].source]
     mean, variance = predicted(k, c, i)
     explain(k.readings[i].weight, mean, variance, s, p, k.errors)
     w.out[i].reason = name(w.out[i], k.errors)

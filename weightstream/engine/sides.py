@@ -23,6 +23,7 @@ from weightstream.engine.retro import (
     SIDE_COURSE,
     SIDE_LEAP,
     SIDE_LEVEL,
+    SIDE_LOG,
     SIDE_MOVED,
     SIDE_RESTLESS,
     SIDE_VAR,
@@ -30,8 +31,8 @@ from weightstream.engine.retro import (
     Series,
 )
 
-ROUGHLY = 100.0
-"""How much more than their weights two sides may come to by meeting."""
+ROUGHLY = math.log(100.0)
+"""Log of how much more than their weights two sides may come to by meeting."""
 MOST_LIKELIER = 20.0
 """Log of the largest such ratio."""
 NO_BODY = 1e-12
@@ -101,32 +102,32 @@ def origin_of(x: Series, start: int, end: int, n: int) -> float:
 
 @inlined
 def leap_between(f: Floats, b: Floats) -> float:
-    """Ratio of a leap's density between two sides to the one that the widened side implies.
+    """Log ratio of a leap's density between two sides to the one that the widened side implies.
 
     The side is widened by a leap from its own level; a leap is that of the mean of both (between).
     """
     leap = f[SIDE_LEAP] + b[SIDE_LEAP]
     ratio = b[SIDE_LEVEL] / f[SIDE_LEVEL] if f[SIDE_LEAP] > 0.0 else f[SIDE_LEVEL] / b[SIDE_LEVEL]
     if leap == 0.0 or ratio <= 0.0 or f[SIDE_LEAP] * b[SIDE_LEAP] > 0.0:
-        return 1.0
+        return 0.0
     widened = f[SIDE_VAR] + b[SIDE_VAR]
     variance = widened + leap * (ratio - 1.0)
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
     exponent = 0.5 * off * off * (1.0 / widened - 1.0 / variance)
-    return math.exp(min(max(exponent, -300.0), MOST_LIKELIER)) * math.sqrt(widened / variance)
+    return min(max(exponent, -300.0), MOST_LIKELIER) + 0.5 * math.log(widened / variance)
 
 
 @inlined
 def roughly(f: Floats, b: Floats) -> float:
-    """No less than about the weight with which two sides meet, by their levels alone."""
-    weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
+    """No less than about the log weight with which two sides meet, by their levels alone."""
+    weight = f[SIDE_LOG] + b[SIDE_LOG]
     if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
         return weight
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
-        return 0.0
+        return -math.inf
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
     apart = 0.5 * off * off / (f[SIDE_VAR] + b[SIDE_VAR])
-    return ROUGHLY * weight * leap_between(f, b) * math.exp(-min(apart, 300.0))
+    return ROUGHLY + weight + leap_between(f, b) - min(apart, 300.0)
 
 
 @inlined
@@ -157,4 +158,4 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
     prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level, p), NO_BODY)
-    return weight * leap_between(f, b) * math.exp(max(density, -300.0)) / prior
+    return weight * math.exp(max(density, -300.0) + leap_between(f, b)) / prior

@@ -30,7 +30,9 @@ from weightstream.engine.process import conditions
 from weightstream.engine.records import COURSE, PROCESS, READING, ROW, SOURCE, Records
 from weightstream.engine.retro import (
     ORIGIN,
+    SIDE_LOG,
     SIDE_SIZE,
+    SIDE_WEIGHT,
     SUMS,
     WORK,
     Series,
@@ -136,16 +138,21 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
 
     Sides are in the order of their courses' weights, so that most likely ones come early.
     """
-    most = 0.0
+    for a in range(befores):
+        x.before[a, SIDE_LOG] = math.log(x.before[a, SIDE_WEIGHT])
+    for b in range(afters):
+        x.after[b, SIDE_LOG] = math.log(x.after[b, SIDE_WEIGHT])
+    most, faint = 0.0, -math.inf
     for a in range(befores):
         for b in range(afters):
             f, g = x.before[a], x.after[b]
-            if roughly(f, g) <= FAINT * most:
+            if roughly(f, g) <= faint:
                 continue
             weight = meet(x, f, g)
             if weight > FAINT * most:
                 weigh_pair(x, i, first, weight, f, g, WEAK if weight < SLIGHT * most else FULL)
-                most = max(most, weight)
+                if weight > most:
+                    most, faint = weight, math.log(FAINT * weight)
 
 
 @jit

@@ -1,4 +1,4 @@
-"""The short way of nine readings in ten: unsurprising ones on a single calm course. Compiled."""
+"""The short way of most readings: unsurprising ones on a single calm course. Compiled."""
 
 import math
 

@@ -17,6 +17,7 @@ from weightstream.outputs.pages import index, page
 from weightstream.outputs.pages.courses import Alert
 from weightstream.outputs.pages.outlook import Outlook
 from weightstream.outputs.pages.person import EarlierDecision, Override, Person
+from weightstream.outputs.pages.template import SCRIPTS
 from weightstream.outputs.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -169,7 +170,9 @@ class Viewer:
         tab.on("pageerror", lambda error: self.complaints.append(str(error)))
         tab.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
         tab.goto((self.dashboards / name).as_uri())
-        tab.wait_for_selector("html[data-ready]")
+        tab.wait_for_selector(
+            "html[data-ready]" if SCRIPTS.get(Path(name).stem, True) else "footer"
+        )
         return tab
 
     def person(self, user_id: str, **options: Any) -> Any:

@@ -8,7 +8,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
-@pytest.mark.parametrize("name", ["index.html", "persons/eventful.html", "quality.html"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "persons/eventful.html", "quality.html", "failing.html"]
+)
 def test_nothing_sticks_out_at_the_side(viewer: Any, name: str, width: int) -> None:
     tab = viewer.open(name, size=(width, 800), has_touch=width < 600, is_mobile=width < 600)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
@@ -25,7 +27,8 @@ def test_no_part_of_a_decision_is_out_of_sight(viewer: Any, width: int) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 900), (390, 800)])
 @pytest.mark.parametrize(
-    "name", ["index.html", "persons/eventful.html", "persons/once.html", "quality.html"]
+    "name",
+    ["index.html", "persons/eventful.html", "persons/once.html", "quality.html", "failing.html"],
 )
 def test_axe_finds_no_fault(
     viewer: Any, axe: str, name: str, size: tuple[int, int], scheme: str
