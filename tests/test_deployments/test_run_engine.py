@@ -7,20 +7,14 @@ import sys
 ENGINE = """
 import gc, os, sys
 print(sys.argv[1:], os.environ["FREQUENCY"], os.environ["EMPTY"], gc.isenabled(), __name__)
-import certifi, pyarrow, ssl
-file = certifi.where()
-print(ssl.create_default_context(cafile=file) is ssl.create_default_context(cafile=file))
-open_to_all = ssl.create_default_context()
-open_to_all.check_hostname = False
-print(ssl.create_default_context().check_hostname)
+import pyarrow
 pyarrow.array([1.5])
 print("pandas" in sys.modules)
 """
 
 
 def test_the_engine_has_the_settings_and_no_arguments_and_loads_little(tmp_path):
-    """Prefect's engine would take an argument for the number of a flow run. What one client does
-    to a TLS context of its own reaches no other."""
+    """Prefect's engine would take an argument for the number of a flow run."""
     (tmp_path / "prefect").mkdir()
     (tmp_path / "prefect" / "__init__.py").write_text("")
     (tmp_path / "prefect" / "engine.py").write_text(ENGINE)
@@ -33,4 +27,4 @@ def test_the_engine_has_the_settings_and_no_arguments_and_loads_little(tmp_path)
     )
     settings, *loaded = found.stdout.splitlines()
     assert settings.split() == ["[]", "30", "False", "__main__"]
-    assert loaded == ["True", "True", "False"]
+    assert loaded == ["False"]
