@@ -113,6 +113,23 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
 
 
 @jit
+def error_evidence(wrong: float, feared: float, s: Any) -> float:
+    """Density of so many errors where `feared` were expected, over that of a stream that errs as
+    often as its source: of the mixture of rate_factor, which is its relative change with an error.
+    """
+    rate = 1.0 - s.rate[OK]
+    messy = min(MESSY * rate / MESSY_RATE, MESSY)
+    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
+    usual = (1.0 - messy) * math.sqrt(b / (b + feared))  # ERRORS is 1/2, MESSY_ERRORS 1
+    d = MESSY_ERRORS * messy / MESSY
+    own = messy * d / (d + feared) if messy > 0.0 else 0.0
+    for n in range(min(int(wrong), COUNTED)):
+        usual *= (ERRORS + n) / (b + feared)
+        own *= (MESSY_ERRORS + n) / (d + feared) if messy > 0.0 else 0.0
+    return usual + own
+
+
+@jit
 def raise_run(c: Any, s: Any, factor: float, errors: Records) -> float:
     """Raise the density of the kind of error that goes on; returns the rise."""
     on = going_on(c, s)
@@ -171,19 +188,23 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
 
 
 @jit
-def one_guest(c: Any, d: Any, level: float, s: Any) -> float:
-    """How much likelier two courses of one level are together, as the co-user of both may be one.
+def joint_evidence(c: Any, d: Any, level: float, s: Any) -> float:
+    """Evidence of the errors of two courses of one stream, one from each end of it.
 
-    Each course by itself took that person's first visit for a stranger's, or an error, at the rate
-    of its source.
+    Errors on both speak of a messy stream. And where a co-user came on both, it may be one person,
+    whose first visit each course by itself took for a stranger's or an error. level: NaN if neither
+    has one.
     """
-    if c.visits == 0.0 or d.visits == 0.0:
-        return 1.0
+    wrong, feared = c.wrong + d.wrong, c.feared + d.feared
+    evidence = error_evidence(wrong, feared, s)
+    if c.visits == 0.0 or d.visits == 0.0 or math.isnan(level):
+        return evidence
     apart = s.rate[OTHER_PERSON] * of_stranger(d.guest)
     apart += s.rate[OUTLIER] * unexplained(d.guest, level)
     share = guest_share(max(c.visits, d.visits), c.right + c.run + d.right + d.run, s)
     share *= min(max(c.visits, d.visits), 1.0) * differs(c.guest, level)
-    return 1.0 + share * normal(c.guest - d.guest, GUEST_SD_KG**2) / apart
+    one = share * normal(c.guest - d.guest, GUEST_SD_KG**2) / apart
+    return evidence + one * error_evidence(max(wrong - 1.0, 0.0), feared, s)
 
 
 @jit

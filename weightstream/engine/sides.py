@@ -9,7 +9,7 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.beam import PRUNED
 from weightstream.engine.compiled import inlined, jit
-from weightstream.engine.course import RESTLESS_DAYS, one_guest, restless_rate
+from weightstream.engine.course import RESTLESS_DAYS, error_evidence, joint_evidence, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import birth_density
 from weightstream.engine.pairs import invert, join, put_course, widen
@@ -21,18 +21,18 @@ from weightstream.engine.retro import (
     ORIGIN,
     PRECISIONS,
     SIDE_COURSE,
+    SIDE_ERRORS,
     SIDE_LEAP,
     SIDE_LEVEL,
     SIDE_LOG,
     SIDE_MOVED,
     SIDE_RESTLESS,
     SIDE_VAR,
-    SIDE_VISITS,
     SIDE_WEIGHT,
     Series,
 )
 
-ROUGHLY = math.log(100.0)
+ROUGHLY = math.log(1000.0)
 """Log of how much more than their weights two sides may come to by meeting."""
 MOST_LIKELIER = 20.0
 """Log of the largest such ratio."""
@@ -49,7 +49,8 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     side = sides[at]
     side[SIDE_COURSE], side[SIDE_MOVED] = number, 0.0
     side[SIDE_RESTLESS], side[SIDE_WEIGHT] = c.restless, c.weight
-    side[SIDE_LEVEL], side[SIDE_LEAP], side[SIDE_VISITS] = math.nan, 0.0, c.visits
+    side[SIDE_LEVEL], side[SIDE_LEAP] = math.nan, 0.0
+    side[SIDE_ERRORS] = error_evidence(c.wrong, c.feared, x.k.table[x.k.readings[i].source])
     if math.isnan(c.seen):
         return at + 1
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
@@ -122,10 +123,8 @@ def leap_between(f: Floats, b: Floats) -> float:
 def roughly(f: Floats, b: Floats) -> float:
     """No less than about the log weight with which two sides meet, by their levels alone."""
     weight = f[SIDE_LOG] + b[SIDE_LOG]
-    if f[SIDE_VISITS] * b[SIDE_VISITS] > 0.0:
-        weight += 2.0 * ROUGHLY  # of one_guest
     if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
-        return weight
+        return ROUGHLY + weight
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return -math.inf
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
@@ -141,13 +140,11 @@ def prior_of(restless: float, p: Any) -> float:
 
 
 @jit
-def guest_of_both(x: Series, i: int, f: Floats, b: Floats) -> float:
-    """course.one_guest of two sides whose joint state stands in x.joint."""
-    if f[SIDE_VISITS] * b[SIDE_VISITS] == 0.0:
-        return 1.0
+def errors_of_both(x: Series, i: int, f: Floats, b: Floats, level: float) -> float:
+    """How much likelier the errors of two sides are together than each by itself."""
     c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
-    level = x.joint[MEANS] + x.joint[MEANS + 1] + x.joint[ORIGIN]
-    return one_guest(c, d, level, x.k.table[x.k.readings[i].source])
+    s = x.k.table[x.k.readings[i].source]
+    return joint_evidence(c, d, level, s) / (f[SIDE_ERRORS] * b[SIDE_ERRORS])
 
 
 @inlined
@@ -161,8 +158,8 @@ def meet(x: Series, i: int, f: Floats, b: Floats) -> float:
             for at in range(4):
                 x.joint[MEANS + at] = one[MEANS + at]
             invert(one, PRECISIONS, x.joint, COVARIANCES)
-            weight *= guest_of_both(x, i, f, b)
-        return weight
+            return weight * errors_of_both(x, i, f, b, one[SIDE_LEVEL])
+        return weight * errors_of_both(x, i, f, b, math.nan)
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return 0.0
     p = x.k.p[0]
@@ -172,5 +169,5 @@ def meet(x: Series, i: int, f: Floats, b: Floats) -> float:
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
     prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level, p), NO_BODY)
-    weight *= guest_of_both(x, i, f, b) / prior
+    weight *= errors_of_both(x, i, f, b, level) / prior
     return weight * math.exp(max(density, -300.0) + leap_between(f, b))
