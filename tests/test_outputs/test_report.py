@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from weightstream.cli import cli
 from weightstream.config import Config
 from weightstream.outputs import report
+from weightstream.outputs.pages.page import file_name
 from weightstream.outputs.pages.template import ENGLISH, asset_names
 from weightstream.store.overriding import OverrideRequest, override
 
@@ -229,8 +230,8 @@ def test_what_a_reviewer_rejected_is_counted_and_shown(store_files, csv_of, fres
     rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}") for n, day in enumerate(days)]
     store_files(folder := fresh_dir(), csv_of(*rows, ("well", days[0], "60")))
     with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
-        query = "select measurement_id from measurements where user_id = ? limit 2"
-        (first,), (second,) = opened.execute(query, (PERSON,)).fetchall()
+        query = "select measurement_id, line from measurements where user_id = ? limit 2"
+        (first, line), (second, other) = opened.execute(query, (PERSON,)).fetchall()
     config = configured(folder, max_rejected=0.01, min_readings=20)
     requests = [(first, "reject", None), (second, "assign", "well")]
     override(config, [OverrideRequest(*one, "eva", None) for one in requests])
@@ -240,15 +241,24 @@ def test_what_a_reviewer_rejected_is_counted_and_shown(store_files, csv_of, fres
     )
     section = section_of(folder, found, "scale", "max_rejected")
     assert section.count("<tr>") == 1 + round(check["observed"] * check["rows"])
-    assert first in section
-    assert second in section
+    assert f".csv:{line}</td>" in section
+    assert f".csv:{other}</td>" in section
 
 
-def test_a_reading_is_linked_before_its_page_is_drawn(failing):
-    found = report.report_on_store(configured(failing, max_rejected=0.03, min_readings=50))
-    assert not any((failing / "dashboards" / "persons").iterdir())
-    section = section_of(failing, found, "scale", "max_rejected")
-    assert section.count('<a href="persons/') == 5
+def test_a_reading_is_linked_where_its_page_is_or_is_about_to_be(failing):
+    config = configured(failing, max_rejected=0.03, min_readings=50)
+
+    def links(pages_follow):
+        dashboards = failing / "dashboards"
+        with closing(sqlite3.connect(failing / "weightstream.db")) as opened:
+            found = report.write_report(opened, dashboards, config, pages_follow=pages_follow)
+        section = section_of(failing, found, "scale", "max_rejected")
+        return section.count('<a href="persons/')
+
+    assert (links(pages_follow=False), links(pages_follow=True)) == (0, 5)
+    page = failing / "dashboards" / "persons" / file_name(PERSON, "hash")
+    page.write_text("drawn")
+    assert links(pages_follow=False) == 5
 
 
 def test_a_damaged_row_leaves_the_report_without_its_rows_alone(store_files, csv_of, fresh_dir):

@@ -28,15 +28,22 @@ logger = logging.getLogger("weightstream")
 Document = dict[str, Any]
 
 
-def write_report(connection: sqlite3.Connection, dashboards: Path, config: Config) -> Document:
+def write_report(
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    config: Config,
+    *,
+    pages_follow: bool = False,
+) -> Document:
     """Measure the store; write quality.html, quality.json and the rows of failed checks.
 
+    pages_follow: pages of persons that are missing are about to be drawn; link to them, too.
     Returns the content of quality.json.
     """
     found = document(connection, config)
     checked = found.pop("validation")
     write_assets(dashboards, config.visualization.language)
-    _write_failing(connection, dashboards, config, found)
+    _write_failing(connection, dashboards, config, found, pages_follow)
     write_page(dashboards / "quality.html", quality_page(found))
     write_page(dashboards / "quality.json", orjson.dumps(found))
     write_page(dashboards / "quality-validation.json", orjson.dumps(checked))
@@ -44,13 +51,17 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
 
 
 def _write_failing(
-    connection: sqlite3.Connection, dashboards: Path, config: Config, found: Document
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    config: Config,
+    found: Document,
+    pages_follow: bool,
 ) -> None:
     """Write the page of rows of failed checks; each check gets its place there as rows_at."""
 
-    def page_of(user: str) -> str:
-        # Of persons who are not drawn yet, too: in a run their pages come after this one.
-        return f"{PERSONS}/{file_name(user, config.visualization.file_names)}"
+    def page_of(user: str) -> str | None:
+        page = f"{PERSONS}/{file_name(user, config.visualization.file_names)}"
+        return page if pages_follow or (dashboards / page).exists() else None
 
     sections: list[Section] = []
     damage = set()

@@ -14,10 +14,10 @@ Section = tuple[str, Mapping[str, Any], Sequence[FailingRow] | str]
 """Its anchor, the failed check (checks.as_json), and rows of it, or why they cannot be shown."""
 
 
-def failing_page(sections: Iterable[Section], page_of: Callable[[str], str]) -> bytes:
+def failing_page(sections: Iterable[Section], page_of: Callable[[str], str | None]) -> bytes:
     """Return the HTML of rows of failed checks.
 
-    page_of: the address of a person's page.
+    page_of: the address of a person's page, if there is one.
     """
     before, after = template("failing", "Rows of failed checks")
     content = "".join(_section(*section, page_of) for section in sections)
@@ -28,7 +28,7 @@ def _section(
     anchor: str,
     check: Mapping[str, Any],
     rows: Sequence[FailingRow] | str,
-    page_of: Callable[[str], str],
+    page_of: Callable[[str], str | None],
 ) -> str:
     title = f"<bdi>{escape(check['source'])}</bdi>: {escape(check['metric'])}"
     return (
@@ -43,7 +43,7 @@ def _left_out(why: str) -> str:
     return f"<p><strong>The rows are left out</strong>: {_with_code(why)}</p>"
 
 
-def _table(anchor: str, rows: Sequence[FailingRow], page_of: Callable[[str], str]) -> str:
+def _table(anchor: str, rows: Sequence[FailingRow], page_of: Callable[[str], str | None]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
     body = "".join(_row(row, page_of(row.user_id) if row.user_id else None) for row in rows)
     return (
