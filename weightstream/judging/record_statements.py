@@ -67,10 +67,32 @@ def superseded_rows(statements: pa.Table) -> pa.Table:
     number. Of statements with one time a retraction sorts last, and of measurements the larger id:
     so the result depends on the set alone.
     """
-    if not pc.any(pc.not_equal(statements["record_id"], "")).as_py():  # nothing replaces anything
+    again = _stated_again(statements)
+    if not again.any():  # nothing replaces anything
         return pa.table(
             {"measurement_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
         )
+    fallen = _fallen(statements.filter(pa.array(again)))
+    once = statements["measurement_id"].filter(pa.array(~again))
+    current = once.filter(pc.is_in(once, fallen["measurement_id"].combine_chunks()))
+    return fallen.filter(pc.invert(pc.is_in(fallen["measurement_id"], current.combine_chunks())))
+
+
+def _stated_again(statements: pa.Table) -> Bools:
+    """Return (N,) whether a record may have other statements too; nearly all have one alone.
+
+    By hashes: two that are equal by chance are told apart later.
+    """
+    records = statements["record_id"].cast(pa.string())
+    key = hashed(records) ^ (hashed(statements["user_id"].cast(pa.string())) << np.uint32(1))
+    ordered = np.sort(key)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    found: Bools = np.isin(key, repeated) & pc.not_equal(records, "").to_numpy()
+    return found
+
+
+def _fallen(statements: pa.Table) -> pa.Table:
+    """Return superseded_rows of the records of some statements, all that there are on them."""
     ranked = statements.select([*RECORD, "measurement_id"])
     ranked = ranked.append_column("rank", rank(statements))
     ranked = ranked.append_column(
