@@ -10,6 +10,8 @@ import os
 import runpy
 import sys
 
+from weightstream.hidden_packages import load_pyarrow
+
 
 def main() -> None:
     """Run the flow run that the environment names, in this process."""
@@ -17,6 +19,7 @@ def main() -> None:
     while len(sys.argv) > 1:
         setting, _, value = sys.argv.pop().partition("=")
         os.environ[setting] = value
+    load_pyarrow()
     runpy.run_module("prefect.engine", run_name="__main__")
 
 

@@ -7,10 +7,13 @@ import sys
 ENGINE = """
 import gc, os, sys
 print(sys.argv[1:], os.environ["FREQUENCY"], os.environ["EMPTY"], gc.isenabled(), __name__)
+import pyarrow
+pyarrow.array([1.5])
+print("pandas" in sys.modules)
 """
 
 
-def test_the_engine_has_the_settings_and_no_arguments(tmp_path):
+def test_the_engine_has_the_settings_and_no_arguments_and_loads_little(tmp_path):
     """Prefect's engine would take an argument for the number of a flow run."""
     (tmp_path / "prefect").mkdir()
     (tmp_path / "prefect" / "__init__.py").write_text("")
@@ -22,4 +25,6 @@ def test_the_engine_has_the_settings_and_no_arguments(tmp_path):
         text=True,
         check=True,
     )
-    assert found.stdout.split() == ["[]", "30", "False", "__main__"]
+    settings, *loaded = found.stdout.splitlines()
+    assert settings.split() == ["[]", "30", "False", "__main__"]
+    assert loaded == ["False"]

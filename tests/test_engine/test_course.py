@@ -208,3 +208,14 @@ def test_scatter_grows_with_the_body_and_offsets_do_not():
     assert process.scatter(5.0) == pytest.approx(0.1 * process.scatter(50.0))
     assert process.small(330.0) == process.small(85.0) == 1.0
     assert process.small(25.0) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("wrong", "feared"), [(0.0, 0.0), (1.0, 0.05), (3.0, 0.3), (2.0, 4.0)])
+def test_the_rate_of_errors_is_the_growth_of_their_evidence(source, wrong, feared):
+    evidence = part("course").error_evidence
+    growth = evidence(wrong + 1.0, feared, source) / evidence(wrong, feared, source)
+    most = part("course").RATE_MOST / (1.0 - source.rate[0])
+    assert part("course").rate_factor(wrong, feared, source) == pytest.approx(min(growth, most))
+    later = evidence(wrong, feared + 1e-6, source)
+    fall = (evidence(wrong, feared, source) - later) / (1e-6 * later)
+    assert fall == pytest.approx(growth, rel=1e-3)

@@ -356,3 +356,25 @@ def test_two_weights_minutes_apart_are_not_both_right(make_batch):
     result = smoothed(make_batch(sorted([*mornings, rival]), sources=HOME))
     assert np.flatnonzero(~result.accepted).tolist() == [21]
     assert result.p_valid[21] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("days", "kilos"),
+    [
+        ((0, 19, 316, 319), (124.7, 80.4, 77.1, 123.8)),  # one pair is a co-user's
+        ((0, 3, 10, 427), (34.9, 78.0, 36.0, 80.3)),  # one pair is in the other unit
+    ],
+)
+def test_the_middle_of_a_series_does_not_contradict_its_ends(make_batch, days, kilos):
+    """Two alternating readings cannot both be right; what both sides remember belongs together."""
+    series_of_both = [(19_000.5 + day, kg) for day, kg in zip(days, kilos, strict=True)]
+    batch = make_batch(series_of_both, sources=("care-team-upload",))
+    first, second, third, last = smooth_batch(
+        batch, build_model(Kalman(), {}, batch.sources)
+    ).p_valid
+    same, other = (
+        ((first, last), (second, third)) if days[1] > 3 else ((first, third), (second, last))
+    )
+    for one in same:
+        for another in other:
+            assert one + another == pytest.approx(1.0, abs=0.25)

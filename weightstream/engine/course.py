@@ -8,7 +8,16 @@ from typing import Any
 
 from weightstream.engine.compiled import jit
 from weightstream.engine.densities import MOVE_SHARE, between, leap_sd, move_rates
-from weightstream.engine.mixture import HUNDREDS_OFF, OK, OTHER_PERSON, OUTLIER, OVERRIDE, normal
+from weightstream.engine.mixture import (
+    HUNDREDS_OFF,
+    OK,
+    OTHER_PERSON,
+    OUTLIER,
+    OVERRIDE,
+    normal,
+    of_stranger,
+    unexplained,
+)
 from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, spell_variance
 from weightstream.engine.records import Records
 
@@ -104,6 +113,23 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
 
 
 @jit
+def error_evidence(wrong: float, feared: float, s: Any) -> float:
+    """Density of so many errors where `feared` were expected, over that of a stream that errs as
+    often as its source: of the mixture of rate_factor, which is its relative change with an error.
+    """
+    rate = 1.0 - s.rate[OK]
+    messy = min(MESSY * rate / MESSY_RATE, MESSY)
+    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
+    usual = (1.0 - messy) * math.sqrt(b / (b + feared))  # ERRORS is 1/2, MESSY_ERRORS 1
+    d = MESSY_ERRORS * messy / MESSY
+    own = messy * d / (d + feared) if messy > 0.0 else 0.0
+    for n in range(min(int(wrong), COUNTED)):
+        usual *= (ERRORS + n) / (b + feared)
+        own *= (MESSY_ERRORS + n) / (d + feared) if messy > 0.0 else 0.0
+    return usual + own
+
+
+@jit
 def raise_run(c: Any, s: Any, factor: float, errors: Records) -> float:
     """Raise the density of the kind of error that goes on; returns the rise."""
     on = going_on(c, s)
@@ -123,6 +149,17 @@ def differs(weight: float, level: float) -> float:
 
 
 @jit
+def guest_share(visits: float, own: float, s: Any) -> float:
+    """A co-user's share of the readings, after some visits and readings of the person's own.
+
+    In a run of errors of a kind, too, it was the person who stood there.
+    """
+    share = min((visits + GUEST_FIRST) / (visits + own + GUEST_READINGS), GUEST_MOST)
+    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
+    return share * min(others * others, 1.0)
+
+
+@jit
 def raise_guest(c: Any, w: float, s: Any, errors: Records) -> float:
     """Raise the density of another person by that of a co-user who was there; returns the rise.
 
@@ -130,10 +167,7 @@ def raise_guest(c: Any, w: float, s: Any, errors: Records) -> float:
     """
     if c.visits == 0.0:
         return 0.0
-    own = c.right + c.run  # in a run of errors of a kind, too, it was the person who stood there
-    share = min((c.visits + GUEST_FIRST) / (c.visits + own + GUEST_READINGS), GUEST_MOST)
-    others = s.rate[OTHER_PERSON] / (GUEST_SOURCES * (1.0 - s.rate[OK]))
-    share *= min(others * others, 1.0)
+    share = guest_share(c.visits, c.right + c.run, s)
     if not math.isnan(c.seen):
         share *= differs(c.guest, c.r + c.x)
         own_label = errors[int(c.fault)].undone  # in a run the person shows another weight
@@ -151,6 +185,26 @@ def restless_rate(c: Any, day: float, p: Any) -> float:
     if c.restless == 1.0:
         return -math.expm1(-gap / RESTLESS_DAYS)
     return min(gap, RESTLESS_MOST_DAYS) * p.restless_per_day
+
+
+@jit
+def joint_evidence(c: Any, d: Any, level: float, s: Any) -> float:
+    """Evidence of the errors of two courses of one stream, one from each end of it.
+
+    Errors on both speak of a messy stream. And where a co-user came on both, it may be one person,
+    whose first visit each course by itself took for a stranger's or an error. level: NaN if neither
+    has one.
+    """
+    wrong, feared = c.wrong + d.wrong, c.feared + d.feared
+    evidence = error_evidence(wrong, feared, s)
+    if c.visits == 0.0 or d.visits == 0.0 or math.isnan(level):
+        return evidence
+    apart = s.rate[OTHER_PERSON] * of_stranger(d.guest)
+    apart += s.rate[OUTLIER] * unexplained(d.guest, level)
+    share = guest_share(max(c.visits, d.visits), c.right + c.run + d.right + d.run, s)
+    share *= min(max(c.visits, d.visits), 1.0) * differs(c.guest, level)
+    one = share * normal(c.guest - d.guest, GUEST_SD_KG**2) / apart
+    return evidence + one * error_evidence(max(wrong - 1.0, 0.0), feared, s)
 
 
 @jit

@@ -292,6 +292,20 @@ def nonsense(w: float) -> float:
 
 
 @jit
+def of_stranger(w: float) -> float:
+    """Density of another person's weight."""
+    return normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
+
+
+@jit
+def unexplained(w: float, mean: float) -> float:
+    """Density of an error without a name."""
+    off = (w - mean) / (LOCAL_REACH * mean)
+    local = math.exp(-(off**4)) / (LOCAL_AREA * LOCAL_REACH * mean)
+    return LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) / (HIGHEST - LOWEST)
+
+
+@jit
 def explain(w: float, mean: float, variance: float, s: Any, p: Any, errors: Records) -> float:
     """Prior times density of each error at reading w, where valid ones are N(mean, variance).
 
@@ -306,11 +320,8 @@ def explain(w: float, mean: float, variance: float, s: Any, p: Any, errors: Reco
     if residual * residual > NEAR * variance or variance > NEAR_VAR:
         explain_named(w, mean, variance, p, errors)
     if LOWEST <= w <= HIGHEST:
-        errors[OTHER_PERSON].density = normal(w - OTHERS_KG[0], OTHERS_KG[1] ** 2)
-        off = residual / (LOCAL_REACH * mean)
-        local = math.exp(-(off**4)) / (LOCAL_AREA * LOCAL_REACH * mean)
-        anywhere = 1.0 / (HIGHEST - LOWEST)
-        errors[OUTLIER].density = LOCAL_SHARE * local + (1.0 - LOCAL_SHARE) * anywhere
+        errors[OTHER_PERSON].density = of_stranger(w)
+        errors[OUTLIER].density = unexplained(w, mean)
     else:
         errors[IMPLAUSIBLE].density = nonsense(w)
     total = 0.0

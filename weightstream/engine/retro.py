@@ -35,8 +35,9 @@ WORK = np.dtype(
 
 MEANS, PRECISIONS, LOGDET = 0, 4, 14
 SIDE_WEIGHT, SIDE_RESTLESS, SIDE_COURSE, SIDE_MOVED, SIDE_LEVEL = range(15, 20)
-SIDE_XX, SIDE_VV, SIDE_WW, SIDE_VAR, SIDE_LEAP, SIDE_LOG, SIDE_SIZE = range(20, 27)
-"""What comes from one side of a reading: mean and precision of r, x, v, w, and of which course."""
+SIDE_XX, SIDE_VV, SIDE_WW, SIDE_VAR, SIDE_LEAP, SIDE_LOG, SIDE_ERRORS, SIDE_SIZE = range(20, 28)
+"""What comes from one side of a reading: mean and precision of r, x, v, w, of which course, and the
+evidence of its errors."""
 COVARIANCES, ORIGIN = 4, 14
 """In the joint state of two sides; r counts from ORIGIN."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from weightstream.batch import Floats
 from weightstream.engine.beam import PRUNED
 from weightstream.engine.compiled import inlined, jit
-from weightstream.engine.course import RESTLESS_DAYS, restless_rate
+from weightstream.engine.course import RESTLESS_DAYS, error_evidence, joint_evidence, restless_rate
 from weightstream.engine.densities import MOVE_SHARE, leap_sd, move_rates
 from weightstream.engine.mixture import birth_density
 from weightstream.engine.pairs import invert, join, put_course, widen
@@ -21,6 +21,7 @@ from weightstream.engine.retro import (
     ORIGIN,
     PRECISIONS,
     SIDE_COURSE,
+    SIDE_ERRORS,
     SIDE_LEAP,
     SIDE_LEVEL,
     SIDE_LOG,
@@ -31,7 +32,7 @@ from weightstream.engine.retro import (
     Series,
 )
 
-ROUGHLY = math.log(100.0)
+ROUGHLY = math.log(1000.0)
 """Log of how much more than their weights two sides may come to by meeting."""
 MOST_LIKELIER = 20.0
 """Log of the largest such ratio."""
@@ -49,6 +50,7 @@ def lay_out(x: Series, sides: Floats, c: Any, at: int, number: int, i: int, sign
     side[SIDE_COURSE], side[SIDE_MOVED] = number, 0.0
     side[SIDE_RESTLESS], side[SIDE_WEIGHT] = c.restless, c.weight
     side[SIDE_LEVEL], side[SIDE_LEAP] = math.nan, 0.0
+    side[SIDE_ERRORS] = error_evidence(c.wrong, c.feared, x.k.table[x.k.readings[i].source])
     if math.isnan(c.seen):
         return at + 1
     put_course(side, c, sign, x.joint[ORIGIN], x.scratch)
@@ -122,7 +124,7 @@ def roughly(f: Floats, b: Floats) -> float:
     """No less than about the log weight with which two sides meet, by their levels alone."""
     weight = f[SIDE_LOG] + b[SIDE_LOG]
     if math.isnan(f[SIDE_LEVEL]) or math.isnan(b[SIDE_LEVEL]):
-        return weight
+        return ROUGHLY + weight
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return -math.inf
     off = f[SIDE_LEVEL] - b[SIDE_LEVEL]
@@ -137,9 +139,17 @@ def prior_of(restless: float, p: Any) -> float:
     return share if restless == 1.0 else 1.0 - share
 
 
+@jit
+def errors_of_both(x: Series, i: int, f: Floats, b: Floats, level: float) -> float:
+    """How much likelier the errors of two sides are together than each by itself."""
+    c, d = x.ahead[int(f[SIDE_COURSE])], x.k.courses[int(b[SIDE_COURSE])]
+    s = x.k.table[x.k.readings[i].source]
+    return joint_evidence(c, d, level, s) / (f[SIDE_ERRORS] * b[SIDE_ERRORS])
+
+
 @inlined
-def meet(x: Series, f: Floats, b: Floats) -> float:
-    """Joint state of two sides into x.joint, and the weight with which they meet."""
+def meet(x: Series, i: int, f: Floats, b: Floats) -> float:
+    """Joint state of two sides of reading i into x.joint, and the weight with which they meet."""
     weight = f[SIDE_WEIGHT] * b[SIDE_WEIGHT]
     before, after = not math.isnan(f[SIDE_LEVEL]), not math.isnan(b[SIDE_LEVEL])
     if not (before and after):
@@ -148,7 +158,8 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
             for at in range(4):
                 x.joint[MEANS + at] = one[MEANS + at]
             invert(one, PRECISIONS, x.joint, COVARIANCES)
-        return weight
+            return weight * errors_of_both(x, i, f, b, one[SIDE_LEVEL])
+        return weight * errors_of_both(x, i, f, b, math.nan)
     if f[SIDE_RESTLESS] != b[SIDE_RESTLESS]:
         return 0.0
     p = x.k.p[0]
@@ -158,4 +169,5 @@ def meet(x: Series, f: Floats, b: Floats) -> float:
         return 0.0
     # However far apart two sides are, some pair has to be the likeliest.
     prior = prior_of(f[SIDE_RESTLESS], p) * max(birth_density(level, p), NO_BODY)
-    return weight * math.exp(max(density, -300.0) + leap_between(f, b)) / prior
+    weight *= errors_of_both(x, i, f, b, level) / prior
+    return weight * math.exp(max(density, -300.0) + leap_between(f, b))

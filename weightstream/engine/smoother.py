@@ -44,6 +44,8 @@ from weightstream.types import Codes, Floats, Ints
 
 FAINT, SLIGHT = 1e-5, 0.01
 """Pairs of this share of the likeliest have no say; no say on errors."""
+LEAST = 1e-300
+"""Has a logarithm."""
 STEP_KG = 3.0
 """Least change of level that is told as a step."""
 AGREED = 6.0
@@ -139,20 +141,20 @@ def judge_by_pairs(x: Series, i: int, first: int, befores: int, afters: int) -> 
     Sides are in the order of their courses' weights, so that most likely ones come early.
     """
     for a in range(befores):
-        x.before[a, SIDE_LOG] = math.log(x.before[a, SIDE_WEIGHT])
+        x.before[a, SIDE_LOG] = math.log(max(x.before[a, SIDE_WEIGHT], LEAST))
     for b in range(afters):
-        x.after[b, SIDE_LOG] = math.log(x.after[b, SIDE_WEIGHT])
+        x.after[b, SIDE_LOG] = math.log(max(x.after[b, SIDE_WEIGHT], LEAST))
     most, faint = 0.0, -math.inf
     for a in range(befores):
         for b in range(afters):
             f, g = x.before[a], x.after[b]
             if roughly(f, g) <= faint:
                 continue
-            weight = meet(x, f, g)
+            weight = meet(x, i, f, g)
             if weight > FAINT * most:
                 weigh_pair(x, i, first, weight, f, g, WEAK if weight < SLIGHT * most else FULL)
                 if weight > most:
-                    most, faint = weight, math.log(FAINT * weight)
+                    most, faint = weight, math.log(max(FAINT * weight, LEAST))
 
 
 @jit
