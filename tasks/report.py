@@ -9,7 +9,7 @@ def report(context: RunContext) -> int:
     settings = context.settings
     before = failed_checks(settings.dashboards)
     with context.store.pool.connection() as connection:
-        quality = write_report(connection, settings.dashboards, settings.config)
+        quality = write_report(connection, settings.dashboards, settings.config, pages_follow=True)
     context.tallies.quality = quality
     context.tallies.new_breaches = len(failed(quality) - before)
     return len(quality["breaches"])

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from weightstream.cli import cli
 from weightstream.config import Config
 from weightstream.outputs import report
+from weightstream.outputs.pages.page import file_name
 from weightstream.outputs.pages.template import ENGLISH, asset_names
 from weightstream.store.overriding import OverrideRequest, override
 
@@ -206,6 +207,7 @@ def test_quarantined_rows_are_those_that_the_check_counted(store_files, csv_of, 
     days = [f"2024-{month:02}-{day:02}" for month in (1, 2, 3) for day in range(1, 28)]
     rows = [(PERSON, f"{day}T07:00:00Z", "80.0", "kg", "scale") for day in days]
     rows += [(PERSON, day, "heavy", "kg", "scale") for day in days[:9]]
+    rows += [(PERSON, "2025-06-02", "later", "kg", "scale")]  # no source has readings of its week
     old = [(PERSON, f"2020-01-{n % 28 + 1:02}", "light", "kg", "scale") for n in range(60)]
     old.append((PERSON, "2020-01-01T07:00:00Z", "80.0", "kg", "scale"))
     store_files(folder := fresh_dir(), new := csv_of(*rows))
@@ -214,6 +216,7 @@ def test_quarantined_rows_are_those_that_the_check_counted(store_files, csv_of, 
     found = report.report_on_store(configured(folder, **limits))
     section = section_of(folder, found, "scale", "max_quarantined")
     assert (section.count("<td>heavy"), section.count("<td>light")) == (9, 0)
+    assert "later" not in section
     store_files(folder, new)
     with closing(sqlite3.connect(folder / "weightstream.db")) as opened, opened:
         opened.execute("update runs set rows_in = 90, quarantined = 9")
@@ -227,8 +230,8 @@ def test_what_a_reviewer_rejected_is_counted_and_shown(store_files, csv_of, fres
     rows = [(PERSON, day, f"{80 + n % 2 * 0.3:.1f}") for n, day in enumerate(days)]
     store_files(folder := fresh_dir(), csv_of(*rows, ("well", days[0], "60")))
     with closing(sqlite3.connect(folder / "weightstream.db")) as opened:
-        query = "select measurement_id from measurements where user_id = ? limit 2"
-        (first,), (second,) = opened.execute(query, (PERSON,)).fetchall()
+        query = "select measurement_id, line from measurements where user_id = ? limit 2"
+        (first, line), (second, other) = opened.execute(query, (PERSON,)).fetchall()
     config = configured(folder, max_rejected=0.01, min_readings=20)
     requests = [(first, "reject", None), (second, "assign", "well")]
     override(config, [OverrideRequest(*one, "eva", None) for one in requests])
@@ -238,15 +241,24 @@ def test_what_a_reviewer_rejected_is_counted_and_shown(store_files, csv_of, fres
     )
     section = section_of(folder, found, "scale", "max_rejected")
     assert section.count("<tr>") == 1 + round(check["observed"] * check["rows"])
-    assert first in section
-    assert second in section
+    assert f".csv:{line}</td>" in section
+    assert f".csv:{other}</td>" in section
 
 
-def test_a_reading_is_linked_before_its_page_is_drawn(failing):
-    found = report.report_on_store(configured(failing, max_rejected=0.03, min_readings=50))
-    assert not any((failing / "dashboards" / "persons").iterdir())
-    section = section_of(failing, found, "scale", "max_rejected")
-    assert section.count('<a href="persons/') == 5
+def test_a_reading_is_linked_where_its_page_is_or_is_about_to_be(failing):
+    config = configured(failing, max_rejected=0.03, min_readings=50)
+
+    def links(pages_follow):
+        dashboards = failing / "dashboards"
+        with closing(sqlite3.connect(failing / "weightstream.db")) as opened:
+            found = report.write_report(opened, dashboards, config, pages_follow=pages_follow)
+        section = section_of(failing, found, "scale", "max_rejected")
+        return section.count('<a href="persons/')
+
+    assert (links(pages_follow=False), links(pages_follow=True)) == (0, 5)
+    page = failing / "dashboards" / "persons" / file_name(PERSON, "hash")
+    page.write_text("drawn")
+    assert links(pages_follow=False) == 5
 
 
 def test_a_damaged_row_leaves_the_report_without_its_rows_alone(store_files, csv_of, fresh_dir):
@@ -263,8 +275,9 @@ def test_a_damaged_row_leaves_the_report_without_its_rows_alone(store_files, csv
         found = report.report_on_store(configured(folder, **limits))
     assert len(warned) == 1
     assert "is damaged" in warned[0][1]
-    at = {c["metric"]: c["rows_at"] for c in found["checks"] if c["source"] == "scale"}
-    assert at["max_rejected"] is None
+    section = section_of(folder, found, "scale", "max_rejected")
+    assert "is damaged" in section
+    assert "<table>" not in section
     assert "heavy" in section_of(folder, found, "scale", "max_quarantined")
 
 

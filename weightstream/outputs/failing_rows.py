@@ -1,8 +1,10 @@
 """Some of the rows because of which a check of data quality failed."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+import orjson
 
 from weightstream.judging.decisions import MOVED
 from weightstream.judging.explanation import EXPLAINED_BY, explain
@@ -69,22 +71,25 @@ from quarantine
 where case when :run is not null
     then file_id in (select id from files where last_run = :run)
     else :source = coalesce(nullif(trim(source), ''), 'unknown')
-      and (:since = '' or ({HAS_DAY} and substr(time, 1, 10) >= :since)) end
+      and (:since = '' or ({HAS_DAY} and substr(time, 1, 10) >= :since
+        and date(substr(time, 1, 10), '-6 days', 'weekday 1') in (
+          select value from json_each(:weeks)))) end
 order by rowid desc limit {ROWS}
 """  # noqa: S608
 NEWEST_INGEST = "select max(id) from runs where kind = 'ingest' and rows_in > 0"
 
 
 def failing_rows(
-    connection: sqlite3.Connection, check: Check, checked_since: str | None
+    connection: sqlite3.Connection, check: Check, checked_since: str | None, weeks: Iterable[str]
 ) -> list[FailingRow]:
     """Return at most ROWS of the rows that made a check fail; none where no single row does.
 
-    checked_since: first day of the checked weeks. Raises StoreError for damaged rows.
+    checked_since: first day of the checked weeks. weeks: Mondays of the weeks that have rows; a
+    quarantined row of another week is not checked. Raises StoreError for damaged rows.
     """
     since = check["since"] or checked_since or ""
     if check["metric"].endswith("quarantined"):
-        return list(_quarantined(connection, check, since))
+        return list(_quarantined(connection, check, since, weeks))
     if check["metric"].startswith("coverage") and check["observed"] > check["baseline"]:
         return []  # the intervals are too wide
     which = WHICH[check["metric"]]
@@ -106,8 +111,11 @@ def _reading(
     return FailingRow(user, name, at, f"{kg} {unit}", said, file, line)
 
 
-def _quarantined(connection: sqlite3.Connection, check: Check, since: str) -> Iterator[FailingRow]:
+def _quarantined(
+    connection: sqlite3.Connection, check: Check, since: str, weeks: Iterable[str]
+) -> Iterator[FailingRow]:
     named: dict[str, Any] = {"source": check["source"], "run": None, "since": since}
+    named["weeks"] = orjson.dumps(sorted(weeks)).decode()
     if check["source"] == INGEST:
         # By file: rows of a file that was read again keep the run that first stored them.
         ((named["run"],),) = connection.execute(NEWEST_INGEST)

@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from weightstream.engine.model import source_model
 from weightstream.errors import ConfigError, StoreError, plain
 from weightstream.outputs import quality
 from weightstream.outputs.checks import as_json, checks, sentences, validation
-from weightstream.outputs.failing_rows import failing_rows
-from weightstream.outputs.pages.failing import FAILING_PAGE, failing_page
+from weightstream.outputs.failing_rows import FailingRow, failing_rows
+from weightstream.outputs.pages.failing import FAILING_PAGE, Section, failing_page
 from weightstream.outputs.pages.page import PERSONS, file_name, write_assets, write_page
 from weightstream.outputs.pages.quality import quality_page
 from weightstream.outputs.quality import COMPLETENESS, CONFORMANCE, PLAUSIBILITY, Measured, Tally
@@ -28,15 +28,22 @@ logger = logging.getLogger("weightstream")
 Document = dict[str, Any]
 
 
-def write_report(connection: sqlite3.Connection, dashboards: Path, config: Config) -> Document:
+def write_report(
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    config: Config,
+    *,
+    pages_follow: bool = False,
+) -> Document:
     """Measure the store; write quality.html, quality.json and the rows of failed checks.
 
+    pages_follow: pages of persons that are missing are about to be drawn; link to them, too.
     Returns the content of quality.json.
     """
     found = document(connection, config)
     checked = found.pop("validation")
     write_assets(dashboards, config.visualization.language)
-    _write_failing(connection, dashboards, config, found)
+    _write_failing(connection, dashboards, config, found, pages_follow)
     write_page(dashboards / "quality.html", quality_page(found))
     write_page(dashboards / "quality.json", orjson.dumps(found))
     write_page(dashboards / "quality-validation.json", orjson.dumps(checked))
@@ -44,24 +51,30 @@ def write_report(connection: sqlite3.Connection, dashboards: Path, config: Confi
 
 
 def _write_failing(
-    connection: sqlite3.Connection, dashboards: Path, config: Config, found: Document
+    connection: sqlite3.Connection,
+    dashboards: Path,
+    config: Config,
+    found: Document,
+    pages_follow: bool,
 ) -> None:
     """Write the page of rows of failed checks; each check gets its place there as rows_at."""
 
-    def page_of(user: str) -> str:
-        # Of persons who are not drawn yet, too: in a run their pages come after this one.
-        return f"{PERSONS}/{file_name(user, config.visualization.file_names)}"
+    def page_of(user: str) -> str | None:
+        page = f"{PERSONS}/{file_name(user, config.visualization.file_names)}"
+        return page if pages_follow or (dashboards / page).exists() else None
 
-    sections, damage = [], set()
+    sections: list[Section] = []
+    damage = set()
+    weeks = set(filter(None, found["weeks"]["week"]))
     for number, check in enumerate(found["checks"]):
         check["rows_at"] = None
         if check["status"] != "failed":
             continue
+        rows: Sequence[FailingRow] | str
         try:
-            rows = failing_rows(connection, check, found["checked_since"])
+            rows = failing_rows(connection, check, found["checked_since"], weeks)
         except StoreError as error:
-            damage.add(str(error))
-            continue
+            damage.add(rows := str(error))
         if rows:
             check["rows_at"] = f"{FAILING_PAGE}#check-{number}"
             sections.append((f"check-{number}", check, rows))
