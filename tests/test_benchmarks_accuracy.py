@@ -24,6 +24,8 @@ from benchmarks.rivals import (
 from benchmarks.scoring import figures, tally
 from benchmarks.streams import Stream, labelled_stream
 from weightstream.batch import UserBatch
+from weightstream.config import Kalman
+from weightstream.engine import build_model, filter_batch, smooth_batch
 from weightstream.schema import REASONS
 from weightstream.simulator.streams import simulate, write_csv
 
@@ -356,3 +358,11 @@ def test_agreement_counts_each_others_rejections() -> None:
     ranged = found["methods"]["range check"]
     assert ranged["only_it"] == round(ranged["rejected"] * found["readings"]) > 0
     assert ranged["only_ours"] == 0
+
+
+def test_a_healthy_series_of_many_sources_is_not_mislabelled():
+    """A person whose clinic adds more than others' do looked like one in the other unit."""
+    batch = labelled_stream("clean", 805, 20).batch
+    model = build_model(Kalman(), {}, batch.sources)
+    for judge in (filter_batch, smooth_batch):
+        assert (~judge(batch, model).accepted).sum() <= 2

@@ -224,8 +224,10 @@ def weigh_right(k: Beam, a: int, i: int, m: int, often: float) -> tuple[int, flo
     change = prior * turning * valid_density(residual, other, share, tail)[0]
     if k.readings[i].forced > 0:
         stay = max(stay, TINY)
-    m = add_kid(k, m, stay, a, VALID, OK, y)
     least = SPLIT * stay if c.right >= KNOWN else 0.0
+    # What is not followed counts for this course, or courses of other levels would gain by it.
+    usual = stay + (move if move <= least else 0.0) + (change if change <= least else 0.0)
+    m = add_kid(k, m, usual, a, VALID, OK, y)
     if move > least:
         m = add_kid(k, m, move, a, MOVED, OK, y)
     if change > least:
@@ -288,12 +290,14 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float, float]:
     for a in range(n):
         c = k.courses[a]
         often = rate_factor(c.wrong, c.feared, k.table[k.readings[i].source])
+        usual = m
         m, mean, variance, weight = weigh_right(k, a, i, m, often)
         right += weight
         m, error = weigh_wrong(k, a, i, m, often, mean, variance)
         wrong += error
         if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
             m -= 1  # not followed
+            k.kids[usual].weight += error
         if not math.isnan(c.seen):
             known += c.weight
             first += c.weight * mean
@@ -331,6 +335,7 @@ def choose(k: Beam, i: int, m: int) -> int:
         count = merge_last(k, count + 1)
         if least > 0.0 and count > 1 and needless(k.spare[0], k.spare[count - 1]):
             count -= 1
+            k.spare[0].weight += k.spare[count].weight
     for a in range(count):
         total += k.spare[a].weight
     for a in range(count):

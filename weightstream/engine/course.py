@@ -56,6 +56,8 @@ UNKNOWN_RUN = 0.6
 If none was right yet, the series may have begun with a run."""
 GUEST_APART = 0.08
 """A co-user must differ from the person by about this share of the weight."""
+OVER_SOURCES = 0.8
+"""Factor on it where a run goes over to another source, whose labels are its own."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
 COUNTED = 30
@@ -84,6 +86,8 @@ def going_on(c: Any, s: Any) -> float:
     if not alive(c, s):
         return 0.0
     on = persistence(c.run)
+    if c.fault_source != s.key:
+        on *= OVER_SOURCES
     if 0.0 < c.right < KNOWN:
         on *= UNKNOWN_RUN
     return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
