@@ -219,3 +219,39 @@ def test_the_rate_of_errors_is_the_growth_of_their_evidence(source, wrong, feare
     later = evidence(wrong, feared + 1e-6, source)
     fall = (evidence(wrong, feared, source) - later) / (1e-6 * later)
     assert fall == pytest.approx(growth, rel=1e-3)
+
+
+def test_what_two_courses_remember_is_a_number_at_the_rarest_errors(course):
+    others = as_records(np.zeros(1, COURSE))[0]
+    table = {"rare": Source(error_rate=1e-13)}
+    rare = as_records(build_model(Kalman(), table, ("rare",)).table)[0]
+    for c in (course, others):
+        c.wrong, c.feared, c.visits, c.guest = 60.0, 1e-11, 2.0, 300.0
+    evidence, joint = part("course").error_evidence, part("course").joint_evidence
+    apart = evidence(60.0, 1e-11, rare) ** 2
+    assert 0.0 < joint(course, others, 80.0, rare) / apart < math.inf
+    rare.rate[:] = 0.0
+    rare.rate[0], rare.rate[1] = 0.9, 0.1  # nobody else is ever on this scale
+    assert joint(course, others, 80.0, rare) == evidence(120.0, 2e-11, rare)
+
+
+def test_no_weight_is_lost_where_a_continuation_is_not_followed(monkeypatch):
+    """Else a level with many ways to go on loses against one with few."""
+    beam, followed = part("beam"), []
+    choose = beam.choose
+
+    def choosing(k, i, m):
+        followed.append(sum(k.kids[kid].weight for kid in range(m)))
+        return choose(k, i, m)
+
+    monkeypatch.setattr(beam, "choose", choosing)
+    model = build_model(Kalman(), {}, ("patient-device",))
+    readings = np.zeros(9, READING)
+    readings["day"], readings["hour"] = np.arange(9.0) + 0.3, 7.2
+    readings["weight"] = [80.0, 80.2, 79.9, 80.1, 82.0, 80.0, 79.8, 80.3, 80.0]
+    k = beam.make_beam(*map(as_records, (readings, model.process.copy(), model.table)))
+    n = beam.start_beam(k, k.readings[0].day)
+    for i in range(9):
+        beam.advance_all(k, n, k.readings[i].day)
+        n, *_, evidence = beam.branch(k, i, n)
+        assert followed[-1] == pytest.approx(math.exp(evidence), rel=1e-12)

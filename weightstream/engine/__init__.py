@@ -159,7 +159,7 @@ def measurable(kg: Floats) -> Floats:
 
 def series_of(batch: UserBatch) -> tuple[Ints, Floats, Codes, Records]:
     """Return a batch as the kernels take it: the bounds of persons, births, sex, readings."""
-    readings = np.zeros(len(batch.day), READING)
+    readings = np.empty(len(batch.day), READING)
     readings["day"], readings["hour"] = batch.day, batch.hour
     readings["weight"], readings["source"] = measurable(batch.weight_kg), batch.source
     readings["forced"] = 0 if batch.forced is None else batch.forced

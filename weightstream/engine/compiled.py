@@ -48,7 +48,7 @@ Python would call it, and without counting references, it compiles in a fraction
 inlined = _COMPILE(**_HELPER, forceinline=True)
 """The same, put into its caller: a call copies seven numbers for each array among its arguments,
 which doubles the time of a reading. It takes longer to compile, so it is for what each reading or
-each pair of courses needs, and nothing is to stand in many places."""
+each pair of courses needs and few places call."""
 shared = njit(nogil=True, cache=CACHE, error_model="numpy")
 """For what Python calls too, or what allocates."""
 

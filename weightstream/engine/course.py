@@ -60,6 +60,8 @@ OVER_SOURCES = 0.8
 """Factor on it where a run goes over to another source, whose labels are its own."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
+LEAST_RATE = 1e-4
+"""At a lower rate of errors the evidence of many would overflow."""
 COUNTED = 30
 """Errors from which on there is nothing more to tell of a stream's kind."""
 RATE_MOST = 0.5
@@ -94,16 +96,22 @@ def going_on(c: Any, s: Any) -> float:
 
 
 @jit
+def kinds_of_streams(rate: float) -> tuple[float, float, float]:
+    """Share of messy streams at a source's rate of errors, and the inverse scales of the gamma
+    distributions of usual and of messy streams' own factors on it. Their mean together is 1."""
+    messy = min(MESSY * rate / MESSY_RATE, MESSY)
+    return messy, ERRORS * (1.0 - messy) / (1.0 - MESSY), MESSY_ERRORS * messy / MESSY
+
+
+@jit
 def rate_factor(wrong: float, feared: float, s: Any) -> float:
     """How much oftener this person's readings are wrong than the source's rate says (eq. 6).
 
     The mean, given `wrong` errors where `feared` were expected, of a mixture of two gamma
-    distributions, of usual streams and of messy ones, whose own mean is 1.
+    distributions, of usual streams and of messy ones.
     """
     rate = 1.0 - s.rate[OK]
-    messy = min(MESSY * rate / MESSY_RATE, MESSY)
-    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
-    d = MESSY_ERRORS * messy / MESSY
+    messy, b, d = kinds_of_streams(rate)
     usual = (ERRORS + wrong) / (b + feared)
     if messy <= 0.0:
         return usual
@@ -119,17 +127,14 @@ def rate_factor(wrong: float, feared: float, s: Any) -> float:
 @jit
 def error_evidence(wrong: float, feared: float, s: Any) -> float:
     """Density of so many errors where `feared` were expected, over that of a stream that errs as
-    often as its source: of the mixture of rate_factor, which is its relative change with an error.
+    often as its source: under the mixture of rate_factor, which is its growth with one more error.
     """
-    rate = 1.0 - s.rate[OK]
-    messy = min(MESSY * rate / MESSY_RATE, MESSY)
-    b = ERRORS * (1.0 - messy) / (1.0 - MESSY)
+    messy, b, d = kinds_of_streams(max(1.0 - s.rate[OK], LEAST_RATE))
     usual = (1.0 - messy) * math.sqrt(b / (b + feared))  # ERRORS is 1/2, MESSY_ERRORS 1
-    d = MESSY_ERRORS * messy / MESSY
-    own = messy * d / (d + feared) if messy > 0.0 else 0.0
+    own = messy * d / (d + feared)
     for n in range(min(int(wrong), COUNTED)):
         usual *= (ERRORS + n) / (b + feared)
-        own *= (MESSY_ERRORS + n) / (d + feared) if messy > 0.0 else 0.0
+        own *= (MESSY_ERRORS + n) / (d + feared)
     return usual + own
 
 
@@ -205,6 +210,8 @@ def joint_evidence(c: Any, d: Any, level: float, s: Any) -> float:
         return evidence
     apart = s.rate[OTHER_PERSON] * of_stranger(d.guest)
     apart += s.rate[OUTLIER] * unexplained(d.guest, level)
+    if s.rate[OTHER_PERSON] == 0.0 or apart == 0.0:  # as configured, or of a guest beyond measure
+        return evidence
     share = guest_share(max(c.visits, d.visits), c.right + c.run + d.right + d.run, s)
     share *= min(max(c.visits, d.visits), 1.0) * differs(c.guest, level)
     one = share * normal(c.guest - d.guest, GUEST_SD_KG**2) / apart

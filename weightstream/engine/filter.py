@@ -44,8 +44,6 @@ from weightstream.engine.state import load, store
 from weightstream.engine.straight import go_straight
 from weightstream.types import Codes, Floats, Ints
 
-LIKELY = 0.1
-"""Courses of this share of the likeliest may stand for all."""
 OPEN_ROWS = 60
 """Readings that stay open at most; then the likeliest course is taken for good."""
 
@@ -224,14 +222,12 @@ def turned(k: Beam, w: Pass, n: int, count: int) -> bool:
 
 @jit
 def representative(k: Beam, n: int, count: int) -> int:
-    """The likeliest of the likely courses on which most open readings are what is decided on them.
+    """The likeliest of the courses on which most open readings are what is decided on them.
 
     The likeliest of all may contradict what several others say together.
     """
     best, most = 0, -1
     for a in range(n):
-        if k.courses[a].weight < LIKELY * k.courses[0].weight:
-            break
         agreed = 0
         for back in range(count):
             right = share_right(k, n, back) >= k.p[0].accept

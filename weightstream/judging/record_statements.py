@@ -84,7 +84,8 @@ def _stated_again(statements: pa.Table) -> Bools:
     By hashes: two that are equal by chance are told apart later.
     """
     records = statements["record_id"].cast(pa.string())
-    key = hashed(records) ^ (hashed(statements["user_id"].cast(pa.string())) << np.uint32(1))
+    users = statements["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    key = record_keys(users, statements["source"], records)
     ordered = np.sort(key)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     found: Bools = np.isin(key, repeated) & pc.not_equal(records, "").to_numpy()
