@@ -360,9 +360,10 @@ def test_agreement_counts_each_others_rejections() -> None:
     assert ranged["only_ours"] == 0
 
 
-def test_a_healthy_series_of_many_sources_is_not_mislabelled():
-    """A person whose clinic adds more than others' do looked like one in the other unit."""
-    batch = labelled_stream("clean", 805, 20).batch
+@pytest.mark.parametrize(("seed", "persons"), [(805, 20), (803, 100)])
+def test_a_healthy_series_is_not_mislabelled(seed, persons):
+    """Persons whose clinic or whose evening adds less or more than others' looked like such."""
+    batch = labelled_stream("clean", seed, persons).batch
     model = build_model(Kalman(), {}, batch.sources)
     for judge in (filter_batch, smooth_batch):
         assert (~judge(batch, model).accepted).sum() <= 2

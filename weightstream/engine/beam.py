@@ -20,6 +20,7 @@ from weightstream.engine.course import (
     WRONG,
     alive,
     label_noise,
+    label_offset,
     learn_scatter,
     like,
     merge,
@@ -57,6 +58,7 @@ from weightstream.engine.mixture import (
     likeliest,
     most_undone,
     normal,
+    slope_of,
 )
 from weightstream.engine.process import (
     advance,
@@ -146,6 +148,7 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
             c.label = 1.0
         elif math.isnan(c.seen) or (alive(c, s) and c.fault == kind):
             c.label = label_noise(k.readings[i].weight, y, kind)
+            offset *= label_offset(slope_of(kind), y)
         noise = noise_of(c, s, extra)
         if math.isnan(c.seen):
             begin(c, k.readings[i].day, y - offset * small(y), factor, noise * scatter(y) ** 2, p)
@@ -169,6 +172,18 @@ def proceed(k: Beam, c: Any, i: int, what: int, kind: int, y: float) -> None:
             update(c, residual, variance - noise + believed_noise(noise, usual, tail), factor)
             c.seen = k.readings[i].day
     remember(c, what, kind, k.readings[i].weight, s)
+
+
+@inlined
+def mean_in_run(k: Beam, c: Any, i: int, mean: float) -> float:
+    """Mean of reading i's right value on a course whose run of mislabelled readings may go on."""
+    p, s = k.p[0], k.table[k.readings[i].source]
+    slope = slope_of(int(c.fault))
+    if slope == 1.0 or math.isnan(c.seen) or not alive(c, s):
+        return mean
+    _, offset, _ = conditions(k.readings[i].day, k.readings[i].hour, s, p)
+    level = c.r + c.x
+    return mean + (offset + s.bias) * small(level) * (label_offset(slope, level) - 1.0)
 
 
 @inlined
@@ -293,7 +308,7 @@ def branch(k: Beam, i: int, n: int) -> tuple[int, float, float, float, float]:
         usual = m
         m, mean, variance, weight = weigh_right(k, a, i, m, often)
         right += weight
-        m, error = weigh_wrong(k, a, i, m, often, mean, variance)
+        m, error = weigh_wrong(k, a, i, m, often, mean_in_run(k, c, i, mean), variance)
         wrong += error
         if c.right >= KNOWN and 0.0 < error < SPLIT * weight:
             m -= 1  # not followed

@@ -18,7 +18,7 @@ from weightstream.engine.mixture import (
     of_stranger,
     unexplained,
 )
-from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, spell_variance
+from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, small, spell_variance
 from weightstream.engine.records import Records
 
 SCATTER_READINGS, SCATTER_CUT = 6.0, 9.0
@@ -56,8 +56,6 @@ UNKNOWN_RUN = 0.6
 If none was right yet, the series may have begun with a run."""
 GUEST_APART = 0.08
 """A co-user must differ from the person by about this share of the weight."""
-OVER_SOURCES = 0.8
-"""Factor on it where a run goes over to another source, whose labels are its own."""
 UNNAMED_RUN = 0.3
 """How much less errors without a name run on than those with one."""
 LEAST_RATE = 1e-4
@@ -88,8 +86,6 @@ def going_on(c: Any, s: Any) -> float:
     if not alive(c, s):
         return 0.0
     on = persistence(c.run)
-    if c.fault_source != s.key:
-        on *= OVER_SOURCES
     if 0.0 < c.right < KNOWN:
         on *= UNKNOWN_RUN
     return UNNAMED_RUN * on if c.fault > HUNDREDS_OFF else on
@@ -280,6 +276,16 @@ def learn_scatter(c: Any, residual: float, variance: float, p: Any) -> None:
 def noise_of(c: Any, s: Any, extra: float) -> float:
     """Variance of noise of a reading of a source, at a body of process.scatter 1."""
     return (s.noise_var + extra) * c.scale * c.label
+
+
+@jit
+def label_offset(slope: float, level: float) -> float:
+    """Factor on a reading's offset in a run of errors that show `slope` times the right value.
+
+    With it, readings with an offset (evening, clothes) show the same one as a body of these numbers
+    would: a person's own habits say nothing of the label.
+    """
+    return small(slope * level) / (slope * small(level))
 
 
 @jit

@@ -286,6 +286,14 @@ def explain_named(w: float, mean: float, variance: float, p: Any, errors: Record
 
 
 @jit
+def slope_of(kind: int) -> float:
+    """What a reading in the other unit shows, over its right value; 1 for other kinds."""
+    if kind == UNIT_LB_AS_KG:
+        return 1.0 / LB
+    return LB if kind == UNIT_KG_AS_LB else 1.0
+
+
+@jit
 def nonsense(w: float) -> float:
     """Density of an implausible value: evenly below LOWEST, in its logarithm above HIGHEST."""
     return 0.5 / (LOWEST if w < LOWEST else DECADES * w)
