@@ -37,7 +37,7 @@ LEAST_THREADS, PLENTY_OF_THREADS = 16, 80
 def main() -> None:
     apply_prefect_settings()
     end_on_signals()
-    cli(obj=OWN_PROCESS)
+    cli(obj=OWN_PROCESS, prog_name="weightstream")
 
 
 def apply_prefect_settings() -> None:

@@ -10,6 +10,8 @@ from weightstream.types import Floats, Ints
 SOURCE_NAMES = tuple(SOURCES)
 HABIT_NAMES = tuple(HABITS)
 STEP_NAMES = ("", "surgery", "fluid", "gap", "pregnancy")
+SURGERY_BMI = (35, 55)
+"""Bariatric surgery is for a BMI of 35 or more."""
 
 LAST_DAY = 19_900  # 2024-06-26; a fixed day, since the same seed gives the same file for ever
 LONGEST_DAYS = 2_200
@@ -67,6 +69,8 @@ def draw_people(rng: np.random.Generator, scenario: Scenario, habit: Ints, rows:
     woman |= step == STEP_NAMES.index("pregnancy")
     height = np.where(woman, rng.normal(1.63, 0.065, users), rng.normal(1.765, 0.07, users))
     bmi = np.clip(rng.lognormal(np.log(28.5), 0.2, users), 18, 55)
+    operated = step == STEP_NAMES.index("surgery")
+    bmi = np.where(operated, np.clip(1.4 * bmi, *SURGERY_BMI), bmi)
     pounds = rng.random(users) < 0.4
     sources = list(SOURCES.values())
     bias = rng.normal(
