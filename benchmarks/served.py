@@ -24,6 +24,7 @@ from benchmarks.table import HEAD, Line
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 START_SECONDS = 240
+SETTLED_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class Server:
         assert found["state_name"] == "Completed", found["state"]["message"]
 
     def await_worker(self) -> None:
-        """Wait until a worker looks for runs."""
+        """Wait until a worker looks for runs, and server and worker have nothing left to start."""
         status = {"workers": {"status": {"any_": ["ONLINE"]}}}
         while not self.ask("POST", "/work_pools/weightstream/workers/filter", json=status):
             time.sleep(0.5)
+        time.sleep(SETTLED_SECONDS)
 
     def retro_after(self, seconds: float) -> str:
         """Return the run of retro/deferred that was requested after a time."""

@@ -27,7 +27,7 @@ from tasks.filter import filter_batch
 from tasks.read import read
 from tasks.runtime.context import RunContext
 from tasks.runtime.open_run import open_run
-from tasks.runtime.pool_sizes import filter_pool_size, persons_per_task
+from tasks.runtime.pool_sizes import filter_pool_size
 from tasks.runtime.redaction import redacted_errors
 from tasks.runtime.submission import state_of, submit_batches
 from tasks.write import write
@@ -193,8 +193,7 @@ def judge_and_store(context: RunContext) -> list[str]:
 def numbered_batches(context: RunContext, pool_size: int) -> Iterator[int]:
     """Yield batches of new measurements, each made when it is needed."""
     settings, batches = context.settings, context.batches
-    wanted, persons = settings.config.execution.users_per_task, batches.intake.selection.persons
-    each = persons_per_task(wanted, persons, pool_size, "filter" in settings.limits)
+    each = settings.config.execution.users_per_task
     for batch, partition in enumerate(batches.intake.parts(pool_size, each)):
         batches.partitions[batch] = partition
         yield batch

@@ -19,7 +19,7 @@ from weightstream.clocks import RunClock, StageClock
 from weightstream.config import Config
 from weightstream.engine.model import PRIOR, Parameters
 from weightstream.intake.import_report import left_out
-from weightstream.intake.partition import TASKS_WITH_ONE_PERSON, Partition, concat, plan
+from weightstream.intake.partition import Partition, concat, plan
 from weightstream.intake.sources import Intake, report_of
 from weightstream.judging.causal import Judging, judging_of
 from weightstream.memory import give_back, peak_rss_mb
@@ -176,8 +176,7 @@ class JudgedPart:
 def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[pa.Table]:
     """Yield JUDGED of each batch, computed on job.workers threads, and count its rows."""
     job = run.job
-    each = persons_a_batch(intake.selection.persons, job.workers)
-    parts = (part for part in intake.parts(job.workers, each) if len(part.rows))
+    parts = (part for part in intake.parts(job.workers, 0) if len(part.rows))
     judging = judging_of(job.config, job.parameters)
     judge_one = partial(judged_part, run=run, judging=judging, names=names)
     judged = map_in_order(judge_one, parts, job.workers)
@@ -193,13 +192,6 @@ def _judged_tables(run: CleanRun, intake: Intake, names: list[str]) -> Iterator[
         if part.failed:
             run.problems.append(part.failed)
         yield part.table
-
-
-def persons_a_batch(persons: int, workers: int) -> int:
-    """Return users_per_task for partition.plan: 0 (by rows) for many persons, few batches for few.
-
-    Each batch costs 20 ms, however small it is."""
-    return -(-persons // workers) if persons <= TASKS_WITH_ONE_PERSON else 0
 
 
 def judged_part(part: Partition, run: CleanRun, judging: Judging, names: list[str]) -> JudgedPart:

@@ -252,8 +252,7 @@ class Alerts(Section):
 
 class Execution(Section):
     users_per_task: int = Field(0, ge=0)
-    """Persons per task. 0 = one person per task up to 64 persons (on a server: as few tasks as
-    slots), and batches balanced by rows above."""
+    """Persons per task. 0 = batches of about equally many rows."""
     task_timeout_seconds: float = Field(3600.0, ge=0)
     """A task without progress for this long counts as hung: its run fails and its process ends;
     0 = wait for ever."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weightstream import schema
@@ -26,7 +25,6 @@ from weightstream.clean_files import (
     judged_part,
     manifest_of,
     named_quarantine,
-    persons_a_batch,
     unknown_overrides,
 )
 from weightstream.clean_inputs import overrides_from, parameters_from
@@ -277,8 +275,7 @@ def judge_bucket(whole: DatasetJob, bucket: int) -> dict[str, Any]:
     if len(measurements):
         table = concat([measurements])
         with place.writing(name) as file, parquet_writer(file, JUDGED) as writer:
-            each = persons_a_batch(pc.count_distinct(table["user_id"].cast(pa.string())).as_py(), 1)
-            for part in plan(table, 1, each):
+            for part in plan(table, 1, 0):
                 some = replace(part, retractions=retractions, demographics=about)
                 judged = judged_part(some, run, judging, whole.names)
                 writer.write_table(judged.table)

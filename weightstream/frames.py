@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream import schema
-from weightstream.clean_files import persons_a_batch
 from weightstream.clean_inputs import overrides_from, parameters_from
 from weightstream.config import Columns, Config, required_timezone
 from weightstream.config_file import config_of
@@ -305,9 +304,7 @@ def _judged(
     """Return ROWS of measurements: accepted, rejected, duplicate, or too few to judge."""
     if not len(measurements):
         return
-    persons = pc.count_distinct(measurements["user_id"].cast(pa.string())).as_py()
-    plans = plan(measurements, WORKERS, persons_a_batch(persons, WORKERS))
-    batches = [replace(one, **about) for one in plans]
+    batches = [replace(one, **about) for one in plan(measurements, WORKERS, 0)]
 
     def judge_one(batch: Partition) -> pa.Table:
         return judged(judge(batch, judging, stage, overrides).rows, overrides)

@@ -3,7 +3,6 @@
 import os
 
 from weightstream.config import Threading
-from weightstream.intake.partition import TASKS_WITH_ONE_PERSON
 from weightstream.memory import free_memory_mb
 from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 
@@ -11,18 +10,6 @@ from weightstream.outputs.pages.image import BROWSER_MB, TAB_MB
 def filter_pool_size(threading: Threading, users: int) -> int:
     """Return user_pool_size; 0 = min(cpu_count, users // 10, 8), at least 1."""
     return threading.user_pool_size or max(1, min(os.cpu_count() or 1, users // 10, 8))
-
-
-def persons_per_task(wanted: int, persons: int, pool_size: int, limited: bool) -> int:
-    """Return the persons per task; 0 = one per task for few persons, else balanced by rows.
-
-    limited: whether the stage has slots on the server. Asking for one takes longer than judging a
-    person (60 persons, measured on SQLite: 4 s in 3 tasks, 64 s in 60), so there are then no more
-    tasks than slots.
-    """
-    if wanted or not limited or persons > TASKS_WITH_ONE_PERSON:
-        return wanted
-    return max(1, -(-persons // pool_size))
 
 
 def draw_pool_size(threading: Threading, free_mb: float | None = None) -> int:

@@ -25,7 +25,7 @@ def run_inbox(prefect_harness, tmp_path):
 
     def run(**parameters):
         config = tmp_path / "some.toml"
-        config.write_text("data.inbox_rest_seconds = 0\n")
+        config.write_text("data.inbox_rest_seconds = 0\nexecution.users_per_task = 1\n")
         given = {"dashboards": False, "retro": "off", **parameters}
         state = inbox(str(tmp_path / "data"), str(config), **given, return_state=True)
         return state, state.result(raise_on_failure=False)

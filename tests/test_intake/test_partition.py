@@ -12,7 +12,6 @@ from weightstream import schema
 from weightstream.intake.partition import (
     PARTITIONS,
     ROWS_PER_TASK,
-    TASKS_WITH_ONE_PERSON,
     Partitions,
     Spool,
     concat,
@@ -107,8 +106,8 @@ def test_a_person_is_in_exactly_one_batch(persons, width, users_per_task):
     assert all(people)
     if users_per_task:
         assert all(len(some) == users_per_task for some in people[:-1])
-    elif len(set(persons)) <= TASKS_WITH_ONE_PERSON:
-        assert all(len(some) == 1 for some in people)
+    else:
+        assert len(parts) == 1  # few rows, whatever the number of persons and threads
 
 
 def test_persons_without_a_row_do_not_disturb_the_plan():

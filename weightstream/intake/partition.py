@@ -26,7 +26,6 @@ from weightstream.types import Ints
 PARTITIONS = 64
 ROWS_PER_TASK = 65_536
 FEWEST_ROWS_PER_TASK = 4_096
-TASKS_WITH_ONE_PERSON = 64
 
 
 @dataclass(frozen=True)
@@ -185,13 +184,11 @@ def plan(table: pa.Table, width: int, users_per_task: int) -> list[Partition]:
 def split(rows_per_user: Ints, width: int, users_per_task: int) -> list[slice]:
     """Return slices over persons, one per task, for `width` threads.
 
-    users_per_task: 0 = one person per task if that makes few tasks, else balanced by rows
-    (docs/architecture.md says why few).
+    users_per_task: 0 = balanced by rows, in few tasks (docs/architecture.md says why).
     """
-    users = len(rows_per_user)
-    if users_per_task or users <= TASKS_WITH_ONE_PERSON:
-        step = users_per_task or 1
-        return [slice(start, start + step) for start in range(0, users, step)]
+    if users_per_task:
+        starts = range(0, len(rows_per_user), users_per_task)
+        return [slice(start, start + users_per_task) for start in starts]
     return split_by_rows(rows_per_user, number_of_batches(int(rows_per_user.sum()), width))
 
 

@@ -18,11 +18,12 @@ from weightstream.readers.block import EACH_RECORD, HEADER, OPTION, ReadOptions
 from weightstream.readers.column_names import DELETED, is_no_weighing
 from weightstream.readers.columns import Choice
 from weightstream.readers.measures import weight_unit
+from weightstream.readers.table import BLANKS
 from weightstream.readers.zone_column import is_naive, with_zones
 
 Columns = dict[str, Any]
 
-_ABSENT = pa.array(["", "null", "--", "na", "nan", "n/a", "none", "-", None], pa.string())
+_ABSENT = pa.array([*BLANKS, None], pa.string())
 _MIDNIGHT = r"[ T]0?0:00(:00([.,]0+)?)?$"
 _DAY_OF_A_CLOCK = r"^(1899-12-3[01]|1900-01-0[01])[ T]"
 _COMPACT_CLOCK = r"^([01][0-9]|2[0-3])([0-5][0-9])$"

@@ -10,6 +10,9 @@ from weightstream.parsing.quantities import quantity_of
 from weightstream.readers.block import ReadOptions
 from weightstream.readers.column_names import Name, parse_name, with_unit_below
 
+BLANKS = ("", "null", "--", "na", "nan", "n/a", "none", "-")
+"""What a cell that says nothing says, in lower case."""
+
 ROLES = (
     "user_id",
     "time",
@@ -206,4 +209,4 @@ def check_roles(named: Mapping[str, str]) -> None:
 
 
 def _is_blank(cell: str) -> bool:
-    return cell.strip().casefold() in ("", "null", "--", "na", "nan", "n/a", "none", "-")
+    return cell.strip().casefold() in BLANKS

@@ -47,23 +47,3 @@ def test_tabs_fit_beside_the_browser(monkeypatch, cpus, free_mb, tabs):
 
 def test_retro_width():
     assert pool_sizes.retro_pool_size(Threading(retro_pool_size=3)) == 3
-
-
-@pytest.mark.parametrize(
-    ("wanted", "persons", "width", "limited", "each"),
-    [
-        (0, 60, 8, False, 0),
-        (0, 60, 8, True, 8),
-        (0, 64, 8, True, 8),
-        (0, 65, 8, True, 0),
-        (0, 3, 8, True, 1),
-        (0, 0, 8, True, 1),
-        (5, 60, 8, True, 5),
-    ],
-)
-def test_few_persons_share_tasks_where_each_must_ask_for_a_slot(
-    wanted, persons, width, limited, each
-):
-    from tasks.runtime.pool_sizes import persons_per_task
-
-    assert persons_per_task(wanted, persons, width, limited) == each
