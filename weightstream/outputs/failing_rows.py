@@ -41,10 +41,12 @@ WHICH = {
     "coverage_50_tolerance": f"{_OUTSIDE}d.expected_margin_kg * {HALF_OF_50}",
     "max_difference_kg": f"{_OUTSIDE}:limit and (m.weight_kg > d.expected_kg) = (:observed > 0)",
     "max_drift_kg": f"{_OUTSIDE}:limit and (m.weight_kg > d.expected_kg) = (:observed > 0)",
-    "least_volume": "1 order by m.effective_at desc",
-    "max_silence": "1 order by m.effective_at desc",
 }
-"""By metric, SQL that chooses among readings of the source; of what no longer comes, the newest."""
+"""By metric, SQL that chooses among readings of the source."""
+_ALL = "select * from measurements where source = :source and effective_at >= :since"
+_NEWEST = (
+    f"select * from measurements where source = :source order by effective_at desc limit {ROWS}"  # noqa: S608
+)
 _OWN = {
     "weight_kg": "m.weight_kg",
     "expected_lo_kg": "d.expected_kg - d.expected_margin_kg",
@@ -54,7 +56,7 @@ _EXPLAINED = ", ".join(_OWN.get(name, f"d.{name}") for name in EXPLAINED_BY)
 READINGS = f"""
 select m.user_id, m.measurement_id, m.effective_at, m.raw_weight, m.raw_unit, f.name, m.line,
   d.verdict, {_EXPLAINED}
-from measurements m
+from ({{readings}}) m
 join decisions d on d.user_id = m.user_id and d.effective_at = m.effective_at
   and d.measurement_id = m.measurement_id and d.version = (
     select max(version) from decisions v
@@ -62,7 +64,7 @@ join decisions d on d.user_id = m.user_id and d.effective_at = m.effective_at
       and v.measurement_id = m.measurement_id
   )
 join files f on f.id = m.file
-where m.source = :source and m.effective_at >= :since and {{which}} limit {ROWS}
+where {{which}} limit {ROWS}
 """  # noqa: S608
 QUARANTINED = f"""
 select coalesce(time, ''), coalesce(weight, ''), coalesce(unit, ''), coalesce(file, ''), line,
@@ -92,10 +94,12 @@ def failing_rows(
         return list(_quarantined(connection, check, since, weeks))
     if check["metric"].startswith("coverage") and check["observed"] > check["baseline"]:
         return []  # the intervals are too wide
-    which = WHICH[check["metric"]]
-    named = {name: check[name] for name in ("source", "limit", "observed")}
-    named["since"] = "" if "order by" in which else since
-    found = connection.execute(READINGS.format(which=which), named).fetchall()
+    named = {name: check[name] for name in ("source", "limit", "observed")} | {"since": since}
+    if which := WHICH.get(check["metric"]):
+        query = READINGS.format(readings=_ALL, which=which)
+    else:  # of what no longer comes, the newest; chosen before they are joined
+        query = READINGS.format(readings=_NEWEST, which="1 order by m.effective_at desc")
+    found = connection.execute(query, named).fetchall()
     verify_persons(connection, sorted({row[0] for row in found}))
     return [_reading(*row) for row in found]
 
