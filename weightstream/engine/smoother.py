@@ -42,7 +42,7 @@ from weightstream.engine.straight import go_straight
 from weightstream.engine.weighing import EASY, FULL, WEAK, weigh_pair, write
 from weightstream.types import Codes, Floats, Ints
 
-FAINT, SLIGHT = 1e-5, 0.01
+FAINT, SLIGHT = 1e-4, 0.01
 """Pairs of this share of the likeliest have no say; no say on errors."""
 LEAST = 1e-300
 """Has a logarithm."""
