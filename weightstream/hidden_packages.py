@@ -54,7 +54,7 @@ def load_engine(say: Callable[[str], None], alone: bool) -> None:
 
             def on_start(self, _: object) -> None:
                 if not self.said:
-                    say("compiling the engine for this machine, once; it takes up to a minute")
+                    say("compiling the engine for this machine, once; it takes one to two minutes")
                 self.said = True
 
             def on_end(self, _: object) -> None:

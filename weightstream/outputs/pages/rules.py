@@ -202,22 +202,22 @@ def break_level(watched: Watched, rule: Rule) -> Broken:
     limit = rule.share * watched.level[then]
     seen = well_seen(watched.counts, watched.row[then], watched.row[now])
     some = np.flatnonzero((moved <= limit) & seen)
-    some = some[[not _after_peak(watched, now[k], then[k], limit[k]) for k in some]]
+    some = some[~_after_peak(watched, now[some], then[some], limit[some])]
     now, then, moved = now[some], then[some], moved[some]
     beyond = limit[some] - moved
     return Broken(now, then, moved, np.nan_to_num(_certain(watched, now, then, beyond)))
 
 
-def _after_peak(watched: Watched, now: int, then: int, limit: float) -> bool:
-    """Return whether less than half of a loss is left against the levels around row `then`."""
-    around = round(PEAK_DAYS * DAY)
-    ends = watched.key[then] + np.array([-around, around])
-    start, stop = np.searchsorted(watched.key, ends)
-    if start == then:
-        return False  # nothing is known of before
-    levels = watched.level[start : min(stop, now + 1)]  # what was known then
-    usual = float(np.median(levels[~np.isnan(levels)]))
-    return bool(watched.level[now] - usual > limit / 2.0)
+def _after_peak(watched: Watched, now: Ints, then: Ints, limit: Floats) -> Bools:
+    """(M,) whether less than half of a loss is left against the levels around row `then`."""
+    key, around = watched.key, round(PEAK_DAYS * DAY)
+    start = np.searchsorted(key, key[then] - around)
+    stop = np.minimum(np.searchsorted(key, key[then] + around), now + 1)  # what was known then
+    usual = np.full(len(now), np.inf)  # where nothing is known of before
+    for k in np.flatnonzero(start < then).tolist():
+        levels = watched.level[start[k] : stop[k]]
+        usual[k] = np.median(levels[~np.isnan(levels)])
+    return np.asarray(watched.level[now] - usual > limit / 2.0, bool)
 
 
 def seen_and_accepted(people: Courses) -> tuple[Ints, Ints]:
