@@ -233,3 +233,14 @@ def test_readings_that_show_a_gain_count_though_they_are_rejected(filtered, told
     found = told([columns], HEART)[0]
     assert [alert.kind for alert in found] == ["rapid_gain"]
     assert found[0].change_kg > 7.0
+
+
+def test_a_gain_that_nothing_explains_is_no_gain_and_no_warning(filtered, told):
+    """Of 600 kg in a day no hypothesis has a density; the levels beside it rise."""
+    day, weights = calm(people=1)
+    weights[:, -3:] += 3.0
+    (person,) = filtered(day, weights)
+    person["weight_kg"][-1] = 700.0
+    person["level_kg"][-3:] += 3.0
+    with np.errstate(invalid="raise", divide="raise"):
+        assert all(alert.change_kg < 10.0 for alert in told([person])[0])

@@ -279,7 +279,7 @@ def _probable_gain(
         weighed += weight
         real += weight * _normal((middle - rule.kg) / spread)
     weighed += error * _density(seen, noise + ERROR_KG**2)
-    return real / weighed
+    return np.divide(real, weighed, out=real, where=weighed > 0.0)  # nothing explains it: 0
 
 
 def _seen_again(watched: Watched, now: Ints, then: Ints) -> tuple[Floats, Floats]:
