@@ -48,6 +48,16 @@ def test_a_rapid_gain_is_told_of_everybody(filtered, told, kg, days):
         assert person[-1].change_kg > 1.4
 
 
+def test_of_a_stretch_that_is_sure_the_whole_change_is_told(filtered, told):
+    """It told 4.9 kg in 3 days of a gain of 8 kg in 5, the first part of which was as sure."""
+    day, weights = calm()
+    weights[:, -5:] += 1.6 * np.arange(1, 6)
+    for person in told(filtered(day, weights)):
+        assert person[-1].change_kg > 7.0
+        assert person[-1].at[:10] == f"{np.datetime64(0, 'D') + int(day[-1])}"
+        assert person[-1].began < person[-1].at
+
+
 def test_the_alert_waits_for_no_later_reading(filtered, told):
     """0.1 rejected these readings, and told nothing as long as it did."""
     day, weights = calm()

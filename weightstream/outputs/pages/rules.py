@@ -303,7 +303,8 @@ def _hours_apart(watched: Watched, now: Ints, then: Ints, process: Process) -> F
 
 
 def _stretches(alerts: list[tuple[int, Alert]]) -> list[Alert]:
-    """Of each stretch in which a kind of rule is broken, the most probable alert.
+    """Of each stretch in which a kind of rule is broken, the most probable alert; of equally
+    probable ones the largest change.
 
     alerts: each with the row (of Watched) that shows it.
     """
@@ -316,10 +317,14 @@ def _stretches(alerts: list[tuple[int, Alert]]) -> list[Alert]:
         if late and (before is None or row > newest + 1):
             place = len(best)
             best.append(replace(alert, began=alert.at))
-        elif alert.probability > best[place].probability:
+        elif _rank(alert) > _rank(best[place]):
             best[place] = replace(alert, began=best[place].began)
         last[alert.kind] = at, row, place
     return best
+
+
+def _rank(alert: Alert) -> tuple[float, float]:
+    return alert.probability, abs(alert.change_kg)
 
 
 def _density(x: Floats, variance: Floats) -> Floats:
