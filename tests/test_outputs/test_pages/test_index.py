@@ -75,6 +75,12 @@ def test_a_spark_rises_with_the_level_and_is_flat_for_noise():
     assert len(index.spark(np.array([5.0]), np.array([80.0]))) == index.SPARK_POINTS
 
 
+def test_a_spark_knows_nothing_of_the_years_before():
+    """Two readings nine years apart are no rise in the last one."""
+    apart = index.spark(np.array([0.0, 3290.0]), np.array([81.0, 95.0]))
+    assert len(set(apart)) == 1
+
+
 def test_an_index_can_be_read_back_and_goes_on_from_there(tmp_path, make_person):
     ids = ["b", "</script>", "a"]
     rows = [index.index_row(make_person(5, user_id=user_id)) for user_id in ids]

@@ -131,9 +131,10 @@ def read_index(path: Path) -> dict[str, dict[str, Any]] | None:
 def spark(day: npt.NDArray[np.float64], level: npt.NDArray[np.float64]) -> str:
     """The last year of a level as SPARK_POINTS characters, equally spaced in time, 64 steps high.
 
-    day, level: (N,), N >= 1, sorted. The full height is what the level spans, at least 2 kg.
+    day, level: (N,), N >= 1, sorted. It begins with the first reading of that year. The full height
+    is what the level spans, at least 2 kg.
     """
-    start = max(day[0], day[-1] - 365.0)
+    start = day[np.searchsorted(day, day[-1] - 365.0)]
     at = start + _SHARES * (day[-1] - start)
     values = np.interp(at, day, level)
     middle = (values.max() + values.min()) / 2
