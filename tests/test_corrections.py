@@ -161,11 +161,13 @@ def test_ids_of_other_persons_and_sources_are_others(store_files, csv_of, fresh_
 def test_a_correction_that_would_simply_follow(put, fresh_dir, rows_of, said):
     """Its time is after all that is stored, so that the state could be gone on from."""
     data_dir = fresh_dir()
-    put(data_dir, *BASE)
+    days = range(1, 31)  # with few readings, all of them may still be in the other unit
+    before = [record(f"b{n}", f"2023-12-{n:02}", 80 + n % 3 / 10) for n in days]
+    put(data_dir, *before, *BASE)
     assert rows_of(data_dir, "select settled from user_states") == [(1,)]
     put(data_dir, record("r9", "2024-01-11", 81.0, "2024-03-01T00:00:00Z"))
     assert said(data_dir)["2024-01-10", 81.0] == ("rejected", "superseded")
-    assert rows_of(data_dir, "select readings, rejected from users") == [(11, 1)]
+    assert rows_of(data_dir, "select readings, rejected from users") == [(41, 1)]
 
 
 @pytest.mark.parametrize("minimum", [1, 5, 99])

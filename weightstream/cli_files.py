@@ -124,6 +124,7 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
     prepare_engine(ctx)
 
     from weightstream.errors import ConfigError
+    from weightstream.intake.import_report import to_text
     from weightstream.outputs.exports.landing import STANDARD_OUTPUT, landing, shown_place
     from weightstream.plot_files import check_chart, plot_files
 
@@ -131,9 +132,10 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
         raise ConfigError("a chart does not go to standard output; name a .html or .png file")
     with landing(given["out"], given["overwrite"]) as out:
         check_chart(out, sources.files, given["overwrite"])
-        count = plot_files(
+        count, report = plot_files(
             sources.files, sources.options, sources.config, given["stage"], given["person"], out
         )
+    click.echo(to_text(report, sys.stderr.isatty()), err=True)
     click.echo(f"{count:,} measurements in {shown_place(given['out'])}", err=True)
 
 
@@ -162,13 +164,15 @@ def learn(**given: Any) -> None:
         return
     sources = checked_sources(given)
 
+    from weightstream.intake.import_report import to_text
     from weightstream.judging.parameters import write
     from weightstream.learn_files import learn_files
     from weightstream.outputs.exports.judged_files import check_place
     from weightstream.store.learning_run import learned_text
 
     check_place(given["out"], sources.files, given["overwrite"])
-    learned = learn_files(sources.files, sources.options, sources.config, given["out"].stem)
+    learned, report = learn_files(sources.files, sources.options, sources.config, given["out"].stem)
+    click.echo(to_text(report, sys.stderr.isatty()), err=True)
     click.echo(learned_text(learned))
     if learned.refused is not None:
         raise InputError(learned.refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def outcomes_command(
         check_place(out, sources.files, given["overwrite"])
         prepare_engine(ctx)
 
+        from weightstream.intake.import_report import to_text
         from weightstream.outcome_files import outcomes_of_files, read_index
         from weightstream.study_question import Question, targets_of
 
@@ -61,7 +63,8 @@ def outcomes_command(
         )
         dates = None if index is None else read_index(index)
         question = Question(targets_of(at), window, dates, job.parameters.process)
-        summary, text = outcomes_of_files(job, question, multiverse)
+        summary, report, text = outcomes_of_files(job, question, multiverse)
+    click.echo(to_text(report, sys.stderr.isatty()), err=True)
     click.echo(text, err=True)
     click.echo(f"outcomes: {shown_place(given['out'])}", err=True)
     if summary.problems:

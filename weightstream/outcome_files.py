@@ -28,20 +28,22 @@ NAMES = ("at", "rule", "user_id", "change_pct", "p_loss_5_pct", "p_loss_10_pct",
 """What is told of all rows."""
 
 
-def outcomes_of_files(job: CleanJob, question: Question, multiverse: bool) -> tuple[Summary, str]:
+def outcomes_of_files(
+    job: CleanJob, question: Question, multiverse: bool
+) -> tuple[Summary, dict[str, Any], str]:
     """Judge a job's files and write the outcomes of their persons to job.out, by its ending.
 
-    Returns what was judged, and the cohort's figures as text. Raises
+    Returns what was judged, the import report, and the cohort's figures as text. Raises
     InputError if no source can be used, ConfigError.
     """
     with scratch_folder() as folder:
         judged = folder / "judged"
-        summary, _ = clean_files(replace(job, out=judged))
+        summary, report = clean_files(replace(job, out=judged))
         if summary.exit_status == 2:
             raise InputError("; ".join(summary.problems))
         seen: list[pa.Table] = []
         write_tables(job.out, OUTCOMES, _outcomes(judged, question, multiverse, seen))
-    return summary, cohort_text(pa.concat_tables(seen))
+    return summary, report, cohort_text(pa.concat_tables(seen))
 
 
 def _outcomes(

@@ -1,7 +1,7 @@
 """One person's chart from files: `weightstream plot`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,14 +33,16 @@ def check_chart(out: Path, files: list[Path], overwrite: bool) -> None:
 def plot_files(
     files: list[Path], options: ReadOptions, config: Config, stage: Stage, person: str | None,
     out: Path,
-) -> int:  # fmt: skip
-    """Judge files and draw the chart of one person; returns the number of measurements.
+) -> tuple[int, dict[str, Any]]:  # fmt: skip
+    """Judge files and draw the chart of one person.
+
+    Returns the number of that person's measurements, and the import report.
 
     person: required if there are several. out: see check_chart. Raises InputError, ConfigError.
     """
     with scratch_folder() as folder:
         judged = folder / "judged.parquet"
-        done, _ = clean_files(CleanJob(files, judged, config, options, stage))
+        done, report = clean_files(CleanJob(files, judged, config, options, stage))
         if done.exit_status == 2:
             raise InputError("; ".join(done.problems))
         table = pq.read_table(judged)
@@ -51,7 +53,7 @@ def plot_files(
             figure.write_html(unfinished)
         else:
             unfinished.write_bytes(_picture(figure))
-    return int(pc.sum(pc.equal(table["user_id"], person)).as_py())
+    return int(pc.sum(pc.equal(table["user_id"], person)).as_py()), report
 
 
 def _picture(figure: "go.Figure") -> bytes:

@@ -33,12 +33,12 @@ class Question:
 
 
 def targets_of(at: Any) -> tuple[int | date, ...]:
-    """Return one or several days after the index date, or dates. Raises InputError."""
+    """Return one or several days after the index date, or dates, each once. Raises InputError."""
     alone = isinstance(at, str | date) or not isinstance(at, Iterable)
     given = [at] if alone else list(at)
     if not given:
         raise InputError("no time of an outcome was named; give days such as 84, or dates")
-    return tuple(target_of(one) for one in given)
+    return tuple(dict.fromkeys(target_of(one) for one in given))
 
 
 def target_of(given: Any) -> int | date:

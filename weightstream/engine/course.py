@@ -16,6 +16,7 @@ from weightstream.engine.mixture import (
     OVERRIDE,
     normal,
     of_stranger,
+    slope_of,
     unexplained,
 )
 from weightstream.engine.process import RESTLESS_MOST_DAYS, scatter, small, spell_variance
@@ -292,11 +293,13 @@ def label_offset(slope: float, level: float) -> float:
 def label_noise(shown: float, undone: float, kind: int) -> float:
     """Factor on noise and movement in a run of errors of a kind that can be undone.
 
-    The body behind it may scatter less in the numbers shown than a body of these numbers would, and
-    any smooth series would then be a mislabelled one. With it, agreement says nothing of the label.
+    In the numbers shown the body behind it scatters less, or more, than a body of these numbers
+    would, and a smooth series, or a rough one, would seem mislabelled. With it, agreement says
+    nothing of the label: exactly so in the other unit, in which whole series are given.
     """
     slope = 1.0 if kind == HUNDREDS_OFF else shown / undone
-    return max(1.0, (scatter(shown) / (slope * scatter(undone))) ** 2)
+    factor = (scatter(shown) / (slope * scatter(undone))) ** 2
+    return factor if slope_of(kind) != 1.0 else max(1.0, factor)
 
 
 @jit

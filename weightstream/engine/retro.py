@@ -46,14 +46,15 @@ SUMS = np.dtype(
         (name, "f8")
         for name in (
             "pairs", "known", "mean", "square", "calm", "calm_mean", "calm_square", "right",
-            "wrong", "levels", "level", "level_square", "trend", "moved", "likeliest", "error",
+            "wrong", "levels", "level", "level_square", "trend", "right_level", "right_square",
+            "right_trend", "moved", "likeliest", "error",
         )
     ]
 )  # fmt: skip
 """Sums over pairs of sides. Weighed without the reading: pairs, those that know a level, the
 reading's prediction (calm: where nothing moved just now). Weighed with it: right and wrong, the
-level, and whether it moved just before. likeliest, error: weight of the likeliest pair, and its
-density of errors."""
+level (right_: of pairs in which the reading is right), and whether it moved just before. likeliest,
+error: weight of the likeliest pair, and its density of errors."""
 
 
 class Series(NamedTuple):

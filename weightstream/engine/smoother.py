@@ -100,6 +100,7 @@ def judge(x: Series, i: int, first: int, n: int) -> None:
     t.pairs = t.known = t.mean = t.square = t.calm = t.calm_mean = t.calm_square = 0.0
     t.right = t.wrong = 0.0
     t.levels = t.level = t.level_square = t.trend = t.moved = t.likeliest = t.error = 0.0
+    t.right_level = t.right_square = t.right_trend = 0.0
     forget_errors(k)
     alone = end - start == 1 and n == 1 and k.readings[i].forced == 0
     if not (alone and judge_at_ease(x, i, first, start)):

@@ -35,6 +35,8 @@ from weightstream.engine.retro import (
 
 FULL, WEAK, EASY = range(3)
 """How a pair is weighed: whole; without its errors; only where nobody is surprised."""
+DECIDED = 0.95
+"""Probability from which on a verdict is certain enough for its courses alone to give the level."""
 
 
 @inlined
@@ -75,9 +77,7 @@ def weigh_birth(
     t.right += right
     if right > 0.0:
         level, variance = lone_level(x, i, first)
-        t.levels += right
-        t.level += right * level
-        t.level_square += right * (level * level + variance)
+        add_right(t, right, level, variance, 0.0)
     t.wrong += weigh_errors(x, i, weight, first_mean(k.p[0]), UNKNOWN, f, b, often, w.copy_of >= 0)
 
 
@@ -169,10 +169,24 @@ def add_level(
     spread += j[COVARIANCES + 4]
     after = level + gain * residual / believed
     narrow = max(spread - gain**2 / believed, 0.0)
-    t.levels += right + wrong
-    t.level += right * after + wrong * level
-    t.level_square += right * (after * after + narrow) + wrong * (level * level + spread)
-    t.trend += right * (j[2] + rate_gain * residual / believed) + wrong * j[2]
+    add_right(t, right, after, narrow, j[2] + rate_gain * residual / believed)
+    t.levels += wrong
+    t.level += wrong * level
+    t.level_square += wrong * (level * level + spread)
+    t.trend += wrong * j[2]
+
+
+@inlined
+def add_right(t: Any, right: float, level: float, variance: float, trend: float) -> None:
+    """Add the level with a reading that is right to the sums."""
+    square = right * (level * level + variance)
+    t.levels += right
+    t.level += right * level
+    t.right_level += right * level
+    t.level_square += square
+    t.right_square += square
+    t.trend += right * trend
+    t.right_trend += right * trend
 
 
 @jit
@@ -227,8 +241,16 @@ def write(x: Series, i: int, first: int) -> None:
         w.loo = row.mean
         w.loo_var = variance
     if t.levels > 0.0:
-        row.level, row.trend = t.level / t.levels, t.trend / t.levels
-        row.level_sd = math.sqrt(max(t.level_square / t.levels - row.level**2, 0.0))
+        # What is less probable than one in twenty lies outside a 95 % interval: the mean of 80 kg
+        # and a faint 176 kg is nobody's level.
+        count, level, square, trend = t.levels, t.level, t.level_square, t.trend
+        if t.right > DECIDED * t.levels:
+            count, level, square, trend = t.right, t.right_level, t.right_square, t.right_trend
+        elif t.right < (1.0 - DECIDED) * t.levels:
+            count, level = count - t.right, level - t.right_level
+            square, trend = square - t.right_square, trend - t.right_trend
+        row.level, row.trend = level / count, trend / count
+        row.level_sd = math.sqrt(max(square / count - row.level**2, 0.0))
         w.move = t.moved / t.levels
     row.accepted = row.p >= p.accept and w.copy_of < 0
     if row.accepted and math.isnan(row.level):  # accepted by a person; no two courses meet here

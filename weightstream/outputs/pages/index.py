@@ -68,9 +68,9 @@ def index_row(person: Person, naming: Literal["hash", "id"] = "hash") -> dict[st
     if len(known):
         day, end = person.day[known], int(known[-1])
         row |= {
-            "level_kg": round(float(level[end]), 2),
-            "level_lo_kg": _cell(column["level_lo_kg"], end, 2),
-            "level_hi_kg": _cell(column["level_hi_kg"], end, 2),
+            "level_kg": round(float(level[end]), 3),
+            "level_lo_kg": _cell(column["level_lo_kg"], end, 3),
+            "level_hi_kg": _cell(column["level_hi_kg"], end, 3),
             **_changes(person),
             "spark": spark(day, level[known]),
         }

@@ -101,7 +101,8 @@ class Watched:
 
     second: since the person's first of them; key rises with person and time. scatter: variance of
     one reading, kg². error: rate of gross ones. hour: local, NaN where only the day is known.
-    level, variance: as filtered, NaN where there is none. counts: seen_and_accepted of the courses.
+    level, variance: as filtered, NaN where there is none. valid: how surely an accepted reading is
+    right; 1 for others, which the level does not rest on. counts: seen_and_accepted of the courses.
     """
 
     row: Ints
@@ -113,6 +114,7 @@ class Watched:
     hour: Floats
     level: Floats
     variance: Floats
+    valid: Floats
     counts: tuple[Ints, Ints]
 
     @property
@@ -163,6 +165,7 @@ def watch(people: Courses, scales: Scales) -> Watched:
     person = np.searchsorted(people.indptr, row, side="right") - 1
     second = people.time_us[row] // 1_000_000
     scale = columns["scale"][row]
+    accepted = np.array([columns["verdict"][k] == "accepted" for k in row.tolist()], bool)
     half = (columns["level_hi_kg"][row] - columns["level_lo_kg"][row]) / (2.0 * Z95)
     return Watched(
         row,
@@ -174,6 +177,7 @@ def watch(people: Courses, scales: Scales) -> Watched:
         columns["hour"][row],
         columns["level_kg"][row],
         half**2,
+        np.where(accepted, np.nan_to_num(columns["p_valid"][row], nan=1.0), 1.0),
         seen_and_accepted(people),
     )
 
@@ -249,8 +253,10 @@ def _pairs(watched: Watched, rule: Rule) -> tuple[Ints, Ints, Floats]:
 
 
 def _certain(watched: Watched, now: Ints, then: Ints, beyond: Floats) -> Floats:
-    """Probability that levels are further apart than the limit which they exceed by `beyond`."""
-    return _normal(beyond / np.sqrt(watched.variance[now] + watched.variance[then] + 1e-9))
+    """Probability that levels are further apart than the limit which they exceed by `beyond`, and
+    that the reading which shows it is right."""
+    sure = _normal(beyond / np.sqrt(watched.variance[now] + watched.variance[then] + 1e-9))
+    return np.asarray(watched.valid[now] * sure, np.float64)
 
 
 def _probable_gain(
