@@ -288,6 +288,8 @@ def test_plot_draws_one_person(csv_of, tmp_path):
     done = run("plot", source, "-o", tmp_path / "out.html", "--person", "b")
     assert done.exit_code == 0, done.stderr
     assert "Plotly.newPlot" in (tmp_path / "out.html").read_text()
+    assert "quarantined as" in run("plot", csv_of(GOOD, ("a", "2024-01-02", "x")), "-o",
+                                   tmp_path / "b.html").stderr  # fmt: skip
     done = run("plot", source, "-o", tmp_path / "out.svg")
     assert "must end in .html or .png" in done.stderr
 

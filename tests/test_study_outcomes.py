@@ -173,6 +173,15 @@ def test_the_command_says_what_the_function_says(simulated, tmp_path):
     np.testing.assert_allclose(written, found["change_pct"])
 
 
+def test_the_command_tells_what_it_could_not_use_and_counts_a_time_once(csv_of, tmp_path):
+    rows = [("a", f"2024-0{month}-08", "80") for month in range(1, 7)]
+    source, out = csv_of(*rows, ("b", "2024-01-08", "8O")), tmp_path / "out.csv"
+    done = outcomes(source, out, "--at", 84, "--at", "84")
+    assert "quarantined as bad_number: 1 (line 8)" in done.stderr
+    with out.open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 1
+
+
 def test_what_cannot_be_asked_is_said_in_one_sentence(csv_of, tmp_path):
     source, out = csv_of(("a", "2024-01-01", "80")), tmp_path / "out.csv"
     index = tmp_path / "index.csv"

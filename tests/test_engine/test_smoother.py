@@ -382,12 +382,13 @@ def test_the_middle_of_a_series_does_not_contradict_its_ends(make_batch, days, k
 
 @pytest.mark.parametrize("each", [3, 5, 15])
 @pytest.mark.parametrize("source", ["unknown", "care-team-upload", "patient-device"])
+@pytest.mark.parametrize("every", [7.0, 30.0])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_no_level_lies_between_two_bodies(make_batch, each, source, reverse):
+def test_no_level_lies_between_two_bodies(make_batch, each, source, every, reverse):
     """An account that goes over to pounds; its first reading had a level of 84 to 120 kg."""
     kilos = [80.0 + 0.1 * (n % 4) for n in range(each)]
     kilos += [176.4 + 0.1 * (n % 3) for n in range(each)]
-    rows = series(kilos[::-1] if reverse else kilos, every=7.0)
+    rows = series(kilos[::-1] if reverse else kilos, every=every)
     result = smoothed(make_batch(rows, sources=(source,)))
     assert result.accepted.sum() == each
     assert np.abs(result.level - 79.5).max() < 2.0

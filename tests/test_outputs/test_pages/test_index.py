@@ -31,6 +31,13 @@ def test_a_person_without_a_level_still_has_a_row(make_person):
     assert row["readings"] == 2
 
 
+def test_the_level_is_rounded_once_to_grams(make_person):
+    """Rounded to 0.01 kg, 23.845 became 23.85 and was shown as 23.9; its page showed 23.8."""
+    person = make_person(3)
+    person.columns["level_kg"][-1] = 23.8452
+    assert index.index_row(person)["level_kg"] == 23.845
+
+
 def test_the_change_is_that_of_four_weeks_and_says_where_it_goes(make_person):
     person = make_person(100)
     four = next(c for c in person.trend.newest if c.name == "4 weeks")

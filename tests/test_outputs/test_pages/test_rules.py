@@ -245,6 +245,18 @@ def test_readings_that_show_a_gain_count_though_they_are_rejected(filtered, told
     assert found[0].change_kg > 7.0
 
 
+def test_a_loss_of_the_level_is_no_surer_than_the_reading_that_shows_it(filtered, told):
+    """70 kg, then 63, which is right with 0.82: the alert was told with a probability of 1.00."""
+    day = 20000.29 + 7.0 * np.arange(6)
+    (columns,) = filtered(day, np.array([[70.0, 70.0, 70.0, 70.0, 70.0, 63.0]]))
+    columns["verdict"][-1], columns["reason"][-1] = "accepted", "ok"
+    columns["p_valid"][-1] = 0.82
+    columns["level_kg"][-1], columns["level_lo_kg"][-1] = 63.1, 62.5
+    columns["level_hi_kg"][-1] = 63.7
+    (alert,) = told([columns], LOSS)[0]
+    assert alert.probability <= 0.82
+
+
 def test_a_gain_that_nothing_explains_is_no_gain_and_no_warning(filtered, told):
     """Of 600 kg in a day no hypothesis has a density; the levels beside it rise."""
     day, weights = calm(people=1)
