@@ -33,6 +33,23 @@ def test_the_first_sheet_with_a_table(tmp_path, cleaned):
     assert [one.name for one in left_out(found.unread)] == [f"{path}, sheet 'Other'"]
 
 
+def test_a_second_table_below_in_another_unit_is_refused(tmp_path, cleaned):
+    """Its pounds were accepted as kilograms, and its header was a row that could not be read."""
+    kilos, pounds = (["user_id", "date", f"Weight ({unit})"] for unit in ("kg", "lb"))
+    path = workbook(
+        tmp_path / "w.xlsx",
+        A=[kilos, ["p1", (45322, DATE), 70.1], pounds, ["p2", (45322, DATE), 176]],
+    )
+    with pytest.raises(InputError, match="holds a second table, which begins in line 3"):
+        cleaned(path)
+
+
+def test_a_header_that_comes_again_in_a_sheet_is_no_row(tmp_path, cleaned):
+    rows = [HEADER, ["p1", (45322, DATE), 80.5, "kg"], HEADER, ["p1", (45323, DATE), 80, "kg"]]
+    found = cleaned(workbook(tmp_path / "w.xlsx", A=rows))
+    assert [row["line"] for row in found.measurements.to_pylist()] == [2, 4]
+
+
 def test_a_further_table_of_a_workbook_in_a_zip_file_is_named(tmp_path, cleaned):
     rows = [HEADER, ["p1", (45322, DATE), 80.5, "kg"]]
     books = {name: workbook(tmp_path / name, A=rows, B=rows) for name in ("1.xlsx", "2.xlsx")}

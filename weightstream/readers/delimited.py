@@ -7,25 +7,22 @@ same rows, with the line of the file on which each begins.
 """
 
 import codecs
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from weightstream.errors import InputError
 from weightstream.readers import headers, records
 from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
-from weightstream.readers.column_names import PLAIN, parse_name, time_fit
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
+from weightstream.readers.further_headers import Cells, without_headers
 from weightstream.readers.partitions import constant_cells, folder_columns
 from weightstream.readers.source import Source, open_source
 from weightstream.readers.table import table_of
@@ -36,11 +33,6 @@ HEAD_BYTES = 256 << 10
 """The number of bytes that are read to find the header and examine the columns."""
 
 _CODED_ROLES = ("user_id", "source", "measure", "sex")
-
-_NO_DIGIT = r"^[^0-9]+$"
-
-Cells = dict[int | str, Any]
-"""Columns of a chunk by their index, with "line", "fault" and "detail"."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +138,7 @@ def _skip_lines(stream: BinaryIO, count: int) -> None:
 
 def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
     all_cells = _cells(chunk, plan)
-    cells = _without_headers(all_cells, plan)
+    cells = without_headers(all_cells, plan.choice, plan.where)
     count = len(cells["line"])
     repeated = len(all_cells["line"]) - count
     assembled = assemble(plan.choice, cells.__getitem__, count, plan.options, plan.where)
@@ -178,50 +170,6 @@ def _raw(cells: Cells, plan: Plan) -> dict[str, Any]:
     return assemble(
         plan.choice, cells.__getitem__, len(cells["line"]), plan.options, plan.where
     ).columns
-
-
-def _without_headers(cells: Cells, plan: Plan) -> Cells:
-    """Without lines that repeat the header, as where files were put one behind the other.
-
-    Raises InputError for a line that begins a table of other columns: rows below are none of ours.
-    """
-    names, choice = plan.choice.all_names, plan.choice
-    at = [*choice.time, *choice.weight]
-    if not choice.time:
-        return cells
-    _refuse_another_header(cells, choice, plan.where)
-    if not _equal(cells[at[0]], names[at[0]]).any():
-        return cells
-    equal = [_equal(cells[index], names[index]) for index in at]
-    same = np.logical_and.reduce(equal)
-    other = np.flatnonzero(equal[0] & ~same)
-    if len(other):
-        raise _second_table(plan.where, cells, int(other[0]))
-    return {name: column.filter(pa.array(~same)) for name, column in cells.items()}
-
-
-def _refuse_another_header(cells: Cells, choice: Choice, where: str) -> None:
-    """Raise InputError for a row with the names of other columns in place of time and weight."""
-    time, weight = choice.time[0], choice.weight[0]
-    worded = pc.match_substring_regex(cells[time].cast(pa.string()), _NO_DIGIT).fill_null(False)
-    for row in np.flatnonzero(worded.to_numpy(zero_copy_only=False)).tolist():
-        name, value = (str(cells[index][row].as_py() or "") for index in (time, weight))
-        is_name = time_fit(parse_name(name)) == PLAIN and name.strip() != choice.all_names[time]
-        if is_name and value and re.fullmatch(_NO_DIGIT, value):
-            raise _second_table(where, cells, row)
-
-
-def _second_table(where: str, cells: Cells, row: int) -> InputError:
-    line = cells["line"][row].as_py()
-    return InputError(
-        f"{where} holds a second table, which begins in line {line}; save each as a file"
-    )
-
-
-def _equal(column: Any, name: str) -> npt.NDArray[np.bool_]:
-    """(N,) whether a cell is the name of its column."""
-    equal = pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), name)
-    return cast(npt.NDArray[np.bool_], equal.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def _cells(chunk: records.Chunk, plan: Plan) -> Cells:

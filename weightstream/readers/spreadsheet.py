@@ -22,6 +22,7 @@ from weightstream.readers.block import Block, Parse, ReadOptions, Unread, raw_ta
 from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
+from weightstream.readers.further_headers import Cells, without_headers
 from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
 from weightstream.readers.source import Source, is_workbook, local_file
 from weightstream.readers.table import SAMPLE_ROWS, table_of
@@ -80,12 +81,19 @@ def _block(
     where: str,
     origin: int,
 ) -> Block:
+    every: Cells = {
+        index: pa.array([row[index] for _, row in body], pa.string()) for index in choice.indices
+    }
+    every["line"] = pa.array([line for line, _ in body], pa.int64())
+    left = without_headers(every, choice, where)
+    repeated = len(body) - len(left["line"])
+
     def cells(index: int) -> pa.StringArray:
-        column = pa.array([row[index] for _, row in body], pa.string())
+        column = left[index]
         return texts_of_serials(column, origin) if index in choice.time else column
 
-    assembled = assemble(choice, cells, len(body), options, where)
-    columns, lines = assembled.columns, pa.array([line for line, _ in body], pa.int64())
+    assembled = assemble(choice, cells, len(left["line"]), options, where)
+    columns, lines = assembled.columns, left["line"]
     columns["line"] = lines if assembled.keep is None else lines.filter(assembled.keep)
     seen = columns["time"], columns["weight"]
     evidence = Evidence(where, options, lambda: iter([seen]))
@@ -93,8 +101,8 @@ def _block(
         raw_table(columns, len(columns["line"])),
         assembled.unit_from,
         evidence.dialect(*seen),
-        skipped=assembled.skipped,
-        others=assembled.others,
+        skipped=assembled.skipped + repeated,
+        others=dict(assembled.others) | ({"header, repeated": repeated} if repeated else {}),
         columns=choice.named(),
         notes=choice.notes,
     )
