@@ -1,5 +1,6 @@
 """Ending a run: its summary, its row in the store, its final state in Prefect."""
 
+from contextlib import suppress
 from typing import Any
 
 from prefect.states import Completed, Failed, State
@@ -13,6 +14,7 @@ from tasks.runtime.redaction import OUTAGES, outage_message
 from weightstream.clocks import RunClock
 from weightstream.errors import StoreFull, StoreLocked, WeightstreamError
 from weightstream.memory import peak_rss_mb
+from weightstream.outputs.report import tell_end
 from weightstream.outputs.summary import Summary
 from weightstream.schema import OUTCOMES
 from weightstream.store.runs import change_run, end_run, record_counts
@@ -129,6 +131,9 @@ def finalize_run(context: RunContext, summary: Summary) -> State[Summary]:
     if any(news.values()):
         results["news"] = news
     end_run(store.connection, store.path, store.run, status, counts, summary.seconds, results)
+    if context.tallies.quality:
+        with suppress(OSError):  # the run is done and recorded, whatever its page still says
+            tell_end(context.settings.dashboards, context.tallies.quality, store.run, status)
     publish_artifacts(context, summary)
     reads = bool(context.settings.sources)
     done = f"{summary.rows_in:,} rows" if reads else counted(users, "person")

@@ -91,6 +91,9 @@ def test_the_page_on_quality_counts_the_run_that_writes_it(ingested, csv_of, tmp
     assert (newest["rows_in"], newest["duplicates"], newest["quarantined"]) == (2, 1, 1)
     assert (told["total"]["rows_in"], told["total"]["duplicates"]) == (22, 1)
     assert told["breaches"][0].startswith("the newest ingest: 50.0% of 2 rows")
+    # It was under way when the page was written, and would have been for ever.
+    assert [run["state"] for run in told["runs"]] == ["completed", "completed"]
+    assert b"under way" not in page.with_name("quality.html").read_bytes()
 
 
 def test_progress_of_a_long_stage_moves_to_its_end(prefect_harness, artifacts, monkeypatch):

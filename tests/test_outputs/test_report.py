@@ -100,6 +100,18 @@ def test_page_json_and_command_say_the_same(store):
         assert stat.S_IMODE((store / "dashboards" / name).stat().st_mode) == 0o600
 
 
+def test_a_report_that_another_run_wrote_is_left_alone(store, tmp_path):
+    with closing(sqlite3.connect(store / "weightstream.db")) as connection:
+        found = report.write_report(connection, tmp_path, configured(store))
+    newest = found["runs"][0]["run"]
+    report.tell_end(tmp_path, found, newest, "never ended")
+    assert b'"never ended"' in (tmp_path / "quality.html").read_bytes()
+    (tmp_path / "quality.json").write_bytes(b"{}")
+    report.tell_end(tmp_path, found, newest, "degraded")
+    assert (tmp_path / "quality.json").read_bytes() == b"{}"
+    assert b'"degraded"' not in (tmp_path / "quality.html").read_bytes()
+
+
 def test_the_pages_scripts_are_written_too(store):
     run("--data-dir", store)
     page = (store / "dashboards" / "quality.html").read_text()

@@ -50,6 +50,21 @@ def write_report(
     return found
 
 
+def tell_end(dashboards: Path, found: Document, run: int, status: str) -> None:
+    """Write into the report that a run has written how that run ended: it was under way.
+
+    found: as write_report returned it. A report that another run wrote since is left alone.
+    """
+    kept = dashboards / "quality.json"
+    if not kept.is_file() or kept.read_bytes() != orjson.dumps(found):
+        return
+    for one in found["runs"]:
+        if one["run"] == run:
+            one["state"] = status
+    write_page(dashboards / "quality.html", quality_page(found))
+    write_page(kept, orjson.dumps(found))
+
+
 def _write_failing(
     connection: sqlite3.Connection,
     dashboards: Path,
