@@ -124,7 +124,6 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
     prepare_engine(ctx)
 
     from weightstream.errors import ConfigError
-    from weightstream.intake.import_report import to_text
     from weightstream.outputs.exports.landing import STANDARD_OUTPUT, landing, shown_place
     from weightstream.plot_files import check_chart, plot_files
 
@@ -135,7 +134,7 @@ def plot_command(ctx: click.Context, **given: Any) -> None:
         count, report = plot_files(
             sources.files, sources.options, sources.config, given["stage"], given["person"], out
         )
-    click.echo(to_text(report, sys.stderr.isatty()), err=True)
+    say_what_was_read(report)
     click.echo(f"{count:,} measurements in {shown_place(given['out'])}", err=True)
 
 
@@ -164,7 +163,6 @@ def learn(**given: Any) -> None:
         return
     sources = checked_sources(given)
 
-    from weightstream.intake.import_report import to_text
     from weightstream.judging.parameters import write
     from weightstream.learn_files import learn_files
     from weightstream.outputs.exports.judged_files import check_place
@@ -172,7 +170,7 @@ def learn(**given: Any) -> None:
 
     check_place(given["out"], sources.files, given["overwrite"])
     learned, report = learn_files(sources.files, sources.options, sources.config, given["out"].stem)
-    click.echo(to_text(report, sys.stderr.isatty()), err=True)
+    say_what_was_read(report)
     click.echo(learned_text(learned))
     if learned.refused is not None:
         raise InputError(learned.refused)
@@ -227,17 +225,22 @@ def prepare_engine(ctx: click.Context) -> None:
 def say_what_was_done(
     summary: Summary, report: Mapping[str, Any], out: str, as_json: bool, piped: bool
 ) -> None:
-    """Print the import report, then the summary. Cells are shown only on a terminal.
+    """Print the import report, then the summary.
 
     piped: standard output is for the judged rows.
     """
-    from weightstream.intake.import_report import to_text
-
     if summary.exit_status == 2:
         click.echo(f"weightstream: {'; '.join(summary.problems)}", err=True)
     else:
-        click.echo(to_text(report, sys.stderr.isatty()), err=True)
+        say_what_was_read(report)
         click.echo(summary.to_text(), err=as_json or piped)
         click.echo(f"judged: {out}", err=as_json or piped)
     if as_json:
         click.echo(summary.to_json())
+
+
+def say_what_was_read(report: Mapping[str, Any]) -> None:
+    """Print the import report. Cells are shown only on a terminal."""
+    from weightstream.intake.import_report import to_text
+
+    click.echo(to_text(report, sys.stderr.isatty()), err=True)

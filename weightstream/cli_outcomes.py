@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from weightstream.cli import FILE, OUT, cli, settings
-from weightstream.cli_files import job_of, prepare_engine
+from weightstream.cli_files import job_of, prepare_engine, say_what_was_read
 from weightstream.cli_sources import checked_sources, source_options
 
 
@@ -54,7 +53,6 @@ def outcomes_command(
         check_place(out, sources.files, given["overwrite"])
         prepare_engine(ctx)
 
-        from weightstream.intake.import_report import to_text
         from weightstream.outcome_files import outcomes_of_files, read_index
         from weightstream.study_question import Question, targets_of
 
@@ -64,7 +62,7 @@ def outcomes_command(
         dates = None if index is None else read_index(index)
         question = Question(targets_of(at), window, dates, job.parameters.process)
         summary, report, text = outcomes_of_files(job, question, multiverse)
-    click.echo(to_text(report, sys.stderr.isatty()), err=True)
+    say_what_was_read(report)
     click.echo(text, err=True)
     click.echo(f"outcomes: {shown_place(given['out'])}", err=True)
     if summary.problems:

@@ -22,7 +22,7 @@ from weightstream.readers.assembling import assemble, constant
 from weightstream.readers.block import Block, Parse, ReadOptions, raw_table
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
-from weightstream.readers.further_headers import Cells, without_headers
+from weightstream.readers.further_headers import Cells, skipped_with, without_headers
 from weightstream.readers.partitions import constant_cells, folder_columns
 from weightstream.readers.source import Source, open_source
 from weightstream.readers.table import table_of
@@ -155,12 +155,13 @@ def _parse(chunk: records.Chunk, plan: Plan, evidence: Evidence) -> Block:
     rows = raw_table(columns, rows_left)
     if "fault" in cells:  # ragged rows come last
         rows = rows.sort_by("line")
+    skipped, others = skipped_with(assembled, repeated)
     return Block(
         rows,
         plan.unit_from or assembled.unit_from,
         dialect,
-        skipped=assembled.skipped + repeated,
-        others=dict(assembled.others) | ({"header, repeated": repeated} if repeated else {}),
+        skipped=skipped,
+        others=others,
         columns=plan.choice.named(),
         notes=plan.choice.notes,
     )

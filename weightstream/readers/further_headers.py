@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weightstream.errors import InputError
+from weightstream.readers.assembling import Assembled
 from weightstream.readers.column_names import PLAIN, parse_name, time_fit
 from weightstream.readers.columns import Choice
 
@@ -35,6 +36,12 @@ def without_headers(cells: Cells, choice: Choice, where: str) -> Cells:
     if len(other):
         raise _second_table(where, cells, int(other[0]))
     return {name: column.filter(pa.array(~same)) for name, column in cells.items()}
+
+
+def skipped_with(assembled: Assembled, repeated: int) -> tuple[int, dict[str, int]]:
+    """Return how many rows were skipped, and the kinds of them, with repeated headers."""
+    more = {"header, repeated": repeated} if repeated else {}
+    return assembled.skipped + repeated, dict(assembled.others) | more
 
 
 def _refuse_another_header(cells: Cells, choice: Choice, where: str) -> None:

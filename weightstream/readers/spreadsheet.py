@@ -22,7 +22,7 @@ from weightstream.readers.block import Block, Parse, ReadOptions, Unread, raw_ta
 from weightstream.readers.column_names import units_below
 from weightstream.readers.columns import Choice, resolve
 from weightstream.readers.evidence import Evidence
-from weightstream.readers.further_headers import Cells, without_headers
+from weightstream.readers.further_headers import Cells, skipped_with, without_headers
 from weightstream.readers.headers import HEADER_LINES, MAX_COLUMNS, is_header
 from weightstream.readers.source import Source, is_workbook, local_file
 from weightstream.readers.table import SAMPLE_ROWS, table_of
@@ -97,12 +97,13 @@ def _block(
     columns["line"] = lines if assembled.keep is None else lines.filter(assembled.keep)
     seen = columns["time"], columns["weight"]
     evidence = Evidence(where, options, lambda: iter([seen]))
+    skipped, others = skipped_with(assembled, repeated)
     return Block(
         raw_table(columns, len(columns["line"])),
         assembled.unit_from,
         evidence.dialect(*seen),
-        skipped=assembled.skipped + repeated,
-        others=dict(assembled.others) | ({"header, repeated": repeated} if repeated else {}),
+        skipped=skipped,
+        others=others,
         columns=choice.named(),
         notes=choice.notes,
     )

@@ -165,7 +165,8 @@ def watch(people: Courses, scales: Scales) -> Watched:
     person = np.searchsorted(people.indptr, row, side="right") - 1
     second = people.time_us[row] // 1_000_000
     scale = columns["scale"][row]
-    accepted = np.array([columns["verdict"][k] == "accepted" for k in row.tolist()], bool)
+    counts = seen_and_accepted(people)
+    accepted = np.diff(counts[1])[row] > 0
     half = (columns["level_hi_kg"][row] - columns["level_lo_kg"][row]) / (2.0 * Z95)
     return Watched(
         row,
@@ -178,7 +179,7 @@ def watch(people: Courses, scales: Scales) -> Watched:
         columns["level_kg"][row],
         half**2,
         np.where(accepted, np.nan_to_num(columns["p_valid"][row], nan=1.0), 1.0),
-        seen_and_accepted(people),
+        counts,
     )
 
 
